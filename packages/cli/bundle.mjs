@@ -1,0 +1,1 @@
+// Bundles every program into one file (esbuild); written with the programs.

@@ -1,0 +1,3 @@
+export * from "./replica.ts";
+export * from "./schema.ts";
+export * from "./value.ts";

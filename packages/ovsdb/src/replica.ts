@@ -1,0 +1,105 @@
+/**
+ * The client's copy of a database: typed tables that follow the server (ovsdb-server(7) monitor_cond_since), indexes,
+ * change sets, and transactions. This file is the interface that programs are written against; `createReplica`
+ * (client/) is the one over a connection, `memoryReplica` the one for tests.
+ */
+import type { RowOf, SchemaJson, TableName, ValueOf } from "./schema.ts";
+import type { Uuid } from "./value.ts";
+
+export interface ReplicaTable<R extends { readonly _uuid: Uuid }> {
+  readonly name: string;
+  readonly size: number;
+  get(uuid: Uuid): R | undefined;
+  /** All rows, in the order of their arrival. */
+  rows(): Iterable<R>;
+  /** An index kept up to date from the first call on; keys are compared with `===`. A row may stand under several keys. */
+  index<K extends string | number | boolean>(name: string, keysOf: (row: R) => Iterable<K>): ReplicaIndex<K, R>;
+}
+
+export interface ReplicaIndex<K, R> {
+  get(key: K): readonly R[];
+}
+
+/** One row's change. `before` is absent for an insert, `after` for a delete. */
+export interface RowChange<R = unknown> {
+  readonly table: string;
+  readonly uuid: Uuid;
+  readonly before?: R;
+  readonly after?: R;
+}
+
+/** Everything that one update message changed, applied to the tables before listeners hear of it. */
+export interface ChangeSet {
+  readonly changes: readonly RowChange[];
+  /** True when the replica was (re)filled as a whole: the first contents, or a reconnect without fast resync. */
+  readonly reset: boolean;
+}
+
+/** A column's value to write, in the form in which rows are read; a set also from any iterable. */
+export type Writable<V> = V extends readonly (infer E)[]
+  ? Iterable<E | RowHandle>
+  : V extends ReadonlyMap<infer K, infer W>
+    ? Iterable<readonly [K, W | RowHandle]>
+    : V | RowHandle;
+
+/** A row inserted in a transaction that has not been committed: stands for its uuid wherever a uuid is written. */
+export interface RowHandle {
+  readonly rowHandle: string;
+}
+
+export type Columns<S extends SchemaJson, T extends TableName<S>> = {
+  readonly [C in keyof S["tables"][T]["columns"]]?: Writable<ValueOf<S["tables"][T]["columns"][C]["type"]>>;
+};
+
+export type TransactionResult =
+  | { readonly status: "success" | "unchanged"; readonly inserted: ReadonlyMap<string, Uuid> }
+  /** A prerequisite (wait, assert) did not hold: try again after the replica has caught up. */
+  | { readonly status: "try-again" }
+  | { readonly status: "not-locked" }
+  | { readonly status: "error"; readonly error: string; readonly details?: string };
+
+/** Writes collected and sent as one OVSDB transaction. Writes of one row are merged; writes of what is there already are dropped. */
+export interface Transaction<S extends SchemaJson> {
+  insert<T extends TableName<S>>(table: T, columns: Columns<S, T>, uuid?: Uuid): RowHandle;
+  update<T extends TableName<S>>(table: T, uuid: Uuid, columns: Columns<S, T>): void;
+  delete<T extends TableName<S>>(table: T, uuid: Uuid): void;
+  /** Adds to and removes from a set or map column without writing the rest of it. */
+  mutate<T extends TableName<S>>(
+    table: T,
+    uuid: Uuid,
+    column: keyof S["tables"][T]["columns"] & string,
+    change: { readonly insert?: Iterable<unknown>; readonly delete?: Iterable<unknown> },
+  ): void;
+  /** Adds to an integer column on the server; the new value is in the result under `increment`. */
+  increment<T extends TableName<S>>(table: T, uuid: Uuid, column: keyof S["tables"][T]["columns"] & string, by: number): void;
+  /** The transaction fails with "try-again" unless these columns still have the values that the replica shows. */
+  verify<T extends TableName<S>>(table: T, uuid: Uuid, columns: readonly (keyof S["tables"][T]["columns"] & string)[]): void;
+  comment(text: string): void;
+  readonly empty: boolean;
+  commit(): Promise<TransactionResult>;
+}
+
+export type ReplicaState = "connecting" | "filling" | "synced" | "closed";
+
+export interface Replica<S extends SchemaJson> {
+  readonly schema: S;
+  readonly state: ReplicaState;
+  table<T extends TableName<S>>(name: T): ReplicaTable<RowOf<S, T>>;
+  /** Resolves when the first contents are there. */
+  ready(): Promise<void>;
+  onChange(listener: (change: ChangeSet) => void): () => void;
+  onState(listener: (state: ReplicaState) => void): () => void;
+  transaction(): Transaction<S>;
+  /** Changes what is monitored of a table: rows for which some clause holds (RFC 7047 5.1 <condition>); `true` is all. */
+  setCondition<T extends TableName<S>>(table: T, clauses: readonly Condition[] | boolean): void;
+  /** Resolves when the server has answered the conditions set so far and the rows are here. */
+  conditionsApplied(): Promise<void>;
+  /** Asks for a lock of RFC 7047 4.1.8; transactions then assert it. */
+  setLock(name: string | undefined): void;
+  readonly hasLock: boolean;
+  onLock(listener: (held: boolean) => void): () => void;
+  close(): Promise<void>;
+}
+
+/** RFC 7047 5.1: [column, function, value] with the value in the wire form of section 5.1. */
+export type Condition = readonly [string, "==" | "!=" | "includes" | "excludes" | "<" | "<=" | ">" | ">=", unknown];

@@ -1,0 +1,224 @@
+/**
+ * The outside world as parameters. No code outside this package reads the clock, random numbers, the network, files or
+ * the environment: it is given a {@link Runtime}. There are two implementations, {@link nodeRuntime} and
+ * {@link virtualRuntime}; under the virtual one a whole cloud is deterministic (same seed, same bytes).
+ */
+
+/** A pending timer; `cancel` is idempotent and harmless after the timer has fired. */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Monotonic time in milliseconds, with fractions. Never steps back. */
+  now(): number;
+  /** Wall-clock time in milliseconds since 1970-01-01T00:00:00Z. */
+  wall(): number;
+  /** Calls `run` once, `ms` milliseconds from now. Does not keep a process alive where `background` is true. */
+  after(ms: number, run: () => void, background?: boolean): Timer;
+  /** Calls `run` every `ms` milliseconds until cancelled. */
+  every(ms: number, run: () => void, background?: boolean): Timer;
+  /** Calls `run` soon, after the current turn of code and before any timer. Order of calls is kept. */
+  soon(run: () => void): void;
+  /** Resolves after `ms` milliseconds. */
+  sleep(ms: number): Promise<void>;
+}
+
+export interface Random {
+  /** An unsigned 32-bit integer. */
+  uint32(): number;
+  /** An integer in [0, bound). `bound` is at most 2^32. */
+  below(bound: number): number;
+  bytes(length: number): Uint8Array;
+  /** A version-4 uuid in lower case, e.g. "3fa85f64-5717-4562-b3fc-2c963f66afa6". */
+  uuid(): string;
+}
+
+/** A connected byte stream. Events come through the handlers given to {@link Stream.start}; none before that. */
+export interface Stream {
+  /** Our own name for the peer, as OVS logs it: "unix:/run/x.sock", "tcp:10.0.0.1:6641". */
+  readonly name: string;
+  /** The addresses, where the transport has them: IP or IPv6 without brackets. */
+  readonly local?: { readonly address: string; readonly port: number };
+  readonly remote?: { readonly address: string; readonly port: number };
+  /** For ssl: the common name of the verified peer certificate. */
+  readonly peerCommonName?: string;
+  start(handlers: StreamHandlers): void;
+  /**
+   * Queues bytes (the array must not be changed afterwards). Returns false when the queue is above the high-water
+   * mark; `onDrain` is called when it is empty again.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Bytes queued and not yet taken by the transport. */
+  readonly pending: number;
+  /** Stop and go on reading: back-pressure towards the peer. */
+  pause(): void;
+  resume(): void;
+  /** Sends what is queued, then ends. */
+  end(): void;
+  /** Closes at once; `onClose` follows, with `error` if given. */
+  destroy(error?: Error): void;
+}
+
+export interface StreamHandlers {
+  onData(bytes: Uint8Array): void;
+  onDrain?(): void;
+  /** The stream is gone: once, last of all events. `error` is absent for an orderly end. */
+  onClose(error?: Error): void;
+}
+
+/** A listening endpoint. */
+export interface Listener {
+  readonly name: string;
+  /** The bound port, where the transport has ports (useful with port 0). */
+  readonly port?: number;
+  close(): Promise<void>;
+}
+
+export interface TlsOptions {
+  /** PEM text. */
+  readonly privateKey?: string;
+  readonly certificate?: string;
+  readonly caCertificate?: string;
+  /** Accept whatever certificate the peer shows (ovs `--bootstrap-ca-cert` first contact, `-C none`). */
+  readonly acceptAny?: boolean;
+}
+
+export interface DatagramSocket {
+  readonly address: string;
+  readonly port: number;
+  send(bytes: Uint8Array, address: string, port: number, options?: { readonly tos?: number; readonly ttl?: number }): void;
+  onMessage(handler: (bytes: Uint8Array, from: { readonly address: string; readonly port: number }) => void): void;
+  close(): void;
+}
+
+export interface Network {
+  /**
+   * Connects to an active remote in OVS syntax (ovsdb(7) "Connection Methods"): `tcp:IP[:PORT]`, `ssl:IP[:PORT]`,
+   * `unix:FILE`, and `memory:NAME` within one process. Rejects with a WeftError (code "net.connect", "net.bad-remote").
+   */
+  connect(
+    remote: string,
+    options?: { readonly tls?: TlsOptions; readonly defaultPort?: number; readonly timeout?: number },
+  ): Promise<Stream>;
+  /**
+   * Listens on a passive remote: `ptcp:[PORT][:IP]`, `pssl:[PORT][:IP]`, `punix:FILE`, `pmemory:NAME`.
+   * `accept` is called for every connection.
+   */
+  listen(
+    remote: string,
+    accept: (stream: Stream) => void,
+    options?: { readonly tls?: TlsOptions; readonly defaultPort?: number },
+  ): Promise<Listener>;
+  /** Binds a UDP socket; port 0 chooses one. */
+  datagram(options: { readonly address?: string; readonly port?: number; readonly family?: 4 | 6 }): Promise<DatagramSocket>;
+}
+
+/** Files, as far as daemons and tools need them. Paths are absolute or relative to the process' directory. */
+export interface Files {
+  read(path: string): Promise<Uint8Array>;
+  /** Replaces the file as a whole: written beside it, fsynced where `sync`, renamed over it. */
+  write(path: string, bytes: Uint8Array, options?: { readonly sync?: boolean; readonly mode?: number }): Promise<void>;
+  open(path: string, mode: "read" | "append" | "create" | "read-write"): Promise<OpenFile>;
+  exists(path: string): Promise<boolean>;
+  remove(path: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+  mkdir(path: string): Promise<void>;
+  list(path: string): Promise<string[]>;
+}
+
+export interface OpenFile {
+  size(): Promise<number>;
+  /** Reads up to `length` bytes at `offset`; fewer only at the end of the file. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  append(bytes: Uint8Array): Promise<void>;
+  truncate(size: number): Promise<void>;
+  /** Returns when the data is on the disk (fdatasync). */
+  sync(): Promise<void>;
+  /** Advisory exclusive lock; false if somebody else holds it. */
+  lock(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export interface Runtime {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly net: Network;
+  readonly files: Files;
+  readonly log: LogBook;
+}
+
+/** Levels of ovs-appctl(8) vlog, most severe first. "off" is a threshold only. */
+export type LogLevel = "emer" | "err" | "warn" | "info" | "dbg";
+
+/** One record, before any destination formats it. */
+export interface LogRecord {
+  /** Wall time, ms since the epoch. */
+  readonly time: number;
+  /** Counts from 1 within the log book. */
+  readonly sequence: number;
+  readonly module: string;
+  readonly level: LogLevel;
+  readonly text: string;
+}
+
+/** What code logs with: one per module, named as OVS names them ("jsonrpc", "ovsdb_server", "binding"). */
+export interface Logger {
+  readonly module: string;
+  emer(text: string): void;
+  err(text: string): void;
+  warn(text: string): void;
+  info(text: string): void;
+  /** The text may be a function, called only when the level is on. */
+  dbg(text: string | (() => string)): void;
+  enabled(level: LogLevel): boolean;
+}
+
+/**
+ * All loggers of one daemon: thresholds per destination and module (vlog/set), the pattern of the line, destinations.
+ * The line is OVS's: `2026-01-31T12:00:00.000Z|00001|module|INFO|text`.
+ */
+export interface LogBook {
+  logger(module: string): Logger;
+  /** Every record that passes some destination's threshold, already rate-limited. */
+  onRecord(listener: (record: LogRecord) => void): () => void;
+}
+
+/** A command of a daemon's control socket (ovs-appctl). */
+export interface ControlCommand {
+  readonly name: string;
+  /** What list-commands shows behind the name, e.g. "[table]". */
+  readonly usage: string;
+  readonly minArgs: number;
+  readonly maxArgs: number;
+  /** Returns the reply's text. Throwing answers with an error of that message. */
+  run(args: readonly string[]): string | Promise<string>;
+}
+
+/**
+ * What a program is started with, in place of `process`: the same program runs as a process of its own, in the lab's
+ * process for an emulated node, and in a test.
+ */
+export interface Host {
+  readonly runtime: Runtime;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** The host's name as gethostname() gives it. */
+  readonly hostname: string;
+  readonly pid: number;
+  readonly stdin: AsyncIterable<Uint8Array>;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Aborted when the program should end (SIGTERM, SIGINT, a closed shell). */
+  readonly signal: AbortSignal;
+}
+
+export interface Output {
+  /** Resolves when the text was taken; awaiting it gives back-pressure. */
+  write(text: string | Uint8Array): void | Promise<void>;
+  readonly isTerminal: boolean;
+  readonly columns?: number;
+}
+
+/** A program: `args` without the program's name; resolves to the exit code. */
+export type Program = (args: readonly string[], host: Host) => Promise<number>;

@@ -1,0 +1,85 @@
+/**
+ * Network devices as the switch sees them. The lab, TAP devices, AF_PACKET sockets and OVS's dummy devices are all
+ * providers of these; the switch knows nothing else of where frames come from.
+ */
+import type { Runtime } from "@weft/runtime";
+
+/** Counters of ovs-vswitchd.conf.db(5) Interface statistics, by their names there. */
+export interface NetdevStatistics {
+  rx_packets: number;
+  rx_bytes: number;
+  rx_dropped: number;
+  rx_errors: number;
+  tx_packets: number;
+  tx_bytes: number;
+  tx_dropped: number;
+  tx_errors: number;
+}
+
+export interface Netdev {
+  readonly name: string;
+  /** The Interface type: "internal", "system", "dummy", "tap". */
+  readonly type: string;
+  /** 48-bit MAC address, as text "aa:bb:cc:dd:ee:ff". */
+  readonly mac: string;
+  readonly mtu: number;
+  /** Administrative state and carrier. */
+  readonly up: boolean;
+  readonly carrier: boolean;
+  readonly statistics: Readonly<NetdevStatistics>;
+  /** Linux ifindex, or 0. */
+  readonly ifindex: number;
+  setMac(mac: string): void;
+  setMtu(mtu: number): void;
+  setUp(up: boolean): void;
+  /** The switch transmits a frame (Ethernet header first, no FCS). The array belongs to the device from now on. */
+  transmit(frame: Uint8Array): void;
+  /** The switch hears of received frames and of changes of state; one handler each, set by the switch. */
+  onReceive: ((frame: Uint8Array) => void) | undefined;
+  onChange: (() => void) | undefined;
+  /** Takes new values of Interface options; throws a WeftError for those that it cannot take. */
+  configure(options: ReadonlyMap<string, string>): void;
+  close(): void;
+}
+
+/** Opens devices of some Interface types for a switch. */
+export interface NetdevProvider {
+  readonly types: readonly string[];
+  /** Rejects with a WeftError whose message becomes the Interface's `error` column. */
+  open(name: string, type: string, options: ReadonlyMap<string, string>): Promise<Netdev> | Netdev;
+}
+
+/** An IP route or neighbour of the host, for tunnels that go through the host's own stack. */
+export interface TunnelHost {
+  /** Binds the UDP port of a tunnel protocol on the host; frames arrive at `receive` with the outer addresses. */
+  bindTunnel(
+    udpPort: number,
+    receive: (
+      payload: Uint8Array,
+      outer: { readonly src: string; readonly dst: string; readonly tos: number; readonly ttl: number; readonly srcPort: number },
+    ) => void,
+  ): Promise<{
+    /** Sends a tunnel packet (Geneve or VXLAN header and inner frame) to `dst`; `src` "" lets routing choose. */
+    send(
+      payload: Uint8Array,
+      outer: {
+        readonly src: string;
+        readonly dst: string;
+        readonly tos: number;
+        readonly ttl: number;
+        readonly srcPort: number;
+        readonly df: boolean;
+        readonly csum: boolean;
+      },
+    ): void;
+    close(): void;
+  }>;
+}
+
+/** What a switch is made from, besides its database. */
+export interface SwitchWorld {
+  readonly runtime: Runtime;
+  readonly providers: readonly NetdevProvider[];
+  /** Absent: tunnels go through the switch's own bridges, routes and neighbours (OVS's native tunneling). */
+  readonly tunnelHost?: TunnelHost;
+}

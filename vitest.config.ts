@@ -1,0 +1,25 @@
+import { defineConfig } from "vitest/config";
+
+const conditions = ["@weft/source", "module", "node", "import", "default"];
+const shared = { resolve: { conditions }, ssr: { resolve: { conditions } } };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...shared,
+        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "test/*.test.ts"], testTimeout: 20_000, pool: "threads" },
+      },
+      {
+        ...shared,
+        test: {
+          name: "interop",
+          include: ["packages/*/src/**/*.interop.ts", "test/**/*.interop.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
