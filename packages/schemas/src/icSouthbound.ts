@@ -1,0 +1,147 @@
+/** The interconnection southbound database: what availability zones tell each other (ovn-ic-sb(5)). */
+import type { SchemaJson } from "@weft/ovsdb";
+import {
+  boolean,
+  choice,
+  ephemeral,
+  integer,
+  one,
+  optional,
+  range,
+  set,
+  some,
+  string,
+  strings,
+  strong,
+  uuid,
+  weak,
+} from "./types.ts";
+
+export const ovnIcSouthbound = {
+  name: "OVN_IC_Southbound",
+  version: "2.4.0",
+  cksum: "859073048 9662",
+  tables: {
+    IC_SB_Global: {
+      columns: {
+        nb_ic_cfg: integer,
+        external_ids: strings,
+        connections: set(strong("Connection")),
+        ssl: optional(strong("SSL")),
+        options: strings,
+      },
+      maxRows: 1,
+      isRoot: true,
+    },
+    Availability_Zone: {
+      columns: {
+        name: string,
+        nb_ic_cfg: integer,
+      },
+      indexes: [["name"]],
+      isRoot: true,
+    },
+    Gateway: {
+      columns: {
+        name: string,
+        availability_zone: one(strong("Availability_Zone")),
+        hostname: string,
+        encaps: some(strong("Encap")),
+        external_ids: strings,
+      },
+      indexes: [["name"]],
+      isRoot: true,
+    },
+    Encap: {
+      columns: {
+        type: one(choice("geneve", "vxlan")),
+        options: strings,
+        ip: string,
+        gateway_name: string,
+      },
+      indexes: [["type", "ip"]],
+    },
+    Datapath_Binding: {
+      columns: {
+        transit_switch: string,
+        type: optional(choice("transit-switch", "transit-router")),
+        nb_ic_uuid: optional(uuid),
+        tunnel_key: one(range(1, 16_777_215)),
+        external_ids: strings,
+      },
+      indexes: [["nb_ic_uuid", "tunnel_key"]],
+      isRoot: true,
+    },
+    Port_Binding: {
+      columns: {
+        logical_port: string,
+        transit_switch: string,
+        availability_zone: one(strong("Availability_Zone")),
+        tunnel_key: one(range(1, 32767)),
+        gateway: string,
+        encap: optional(weak("Encap")),
+        address: string,
+        type: optional(choice("transit-switch-port", "transit-router-port")),
+        nb_ic_uuid: optional(uuid),
+        external_ids: strings,
+      },
+      indexes: [["transit_switch", "tunnel_key"], ["logical_port"]],
+      isRoot: true,
+    },
+    Route: {
+      columns: {
+        transit_switch: string,
+        availability_zone: one(strong("Availability_Zone")),
+        route_table: string,
+        ip_prefix: string,
+        nexthop: string,
+        origin: one(choice("connected", "static", "loadbalancer")),
+        external_ids: strings,
+      },
+      indexes: [["transit_switch", "availability_zone", "route_table", "ip_prefix", "nexthop"]],
+      isRoot: true,
+    },
+    Connection: {
+      columns: {
+        target: string,
+        max_backoff: optional(range(1000)),
+        inactivity_probe: optional(integer),
+        other_config: strings,
+        external_ids: strings,
+        is_connected: ephemeral(boolean),
+        status: ephemeral(strings),
+      },
+      indexes: [["target"]],
+    },
+    SSL: {
+      columns: {
+        private_key: string,
+        certificate: string,
+        ca_cert: string,
+        bootstrap_ca_cert: boolean,
+        ssl_protocols: string,
+        ssl_ciphers: string,
+        ssl_ciphersuites: string,
+        external_ids: strings,
+      },
+      maxRows: 1,
+    },
+    Service_Monitor: {
+      columns: {
+        type: optional(choice("load-balancer")),
+        ip: string,
+        protocol: optional(choice("tcp", "udp")),
+        port: one(range(0, 65535)),
+        logical_port: string,
+        src_ip: string,
+        src_mac: string,
+        status: optional(choice("online", "offline", "error")),
+        target_availability_zone: string,
+        source_availability_zone: string,
+        options: strings,
+        external_ids: strings,
+      },
+      isRoot: true,
+    },
+  },
+} as const satisfies SchemaJson;
