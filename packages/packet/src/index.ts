@@ -1,1 +1,2 @@
-export {};
+export * from "./address.ts";
+export * from "./prefix.ts";
