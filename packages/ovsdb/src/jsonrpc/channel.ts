@@ -1,0 +1,308 @@
+/** A two-way pipe of messages: over a byte stream, or within the process without serialising. */
+import { type Clock, type Stream, WeftError } from "@weft/runtime";
+import { Framer } from "./framer.ts";
+import { type Message, messageFrom, messageText, SharedMessage } from "./message.ts";
+
+export interface ChannelHandlers {
+  onMessage(message: Message): void;
+  /** The other side has taken everything that was sent, after `pending` had been above the high-water mark. */
+  onDrain?(): void;
+  /** Once, last of all. `error` is absent for an orderly end. */
+  onClose(error?: Error): void;
+}
+
+export interface Channel {
+  /** The peer's name as OVS logs it. */
+  readonly name: string;
+  readonly local?: Stream["local"];
+  readonly remote?: Stream["remote"];
+  start(handlers: ChannelHandlers): void;
+  /** Queues a message. Messages sent in one turn leave together. After the end they are dropped. */
+  send(message: Message | SharedMessage): void;
+  /** What is queued and not yet taken by the other side: bytes; for an in-process channel messages times 100. */
+  readonly pending: number;
+  /** Bytes received so far (messages, for an in-process channel): any change is a sign of life. */
+  readonly received: number;
+  pause(): void;
+  resume(): void;
+  /** Sends what is queued, then ends. */
+  end(): void;
+  /** Closes at once; `onClose` follows with `error`. */
+  destroy(error?: Error): void;
+}
+
+const encoder = new TextEncoder();
+
+/** A channel over a byte stream. What is not JSON-RPC closes it with a FramingError or MessageError. */
+export function streamChannel(stream: Stream, clock: Clock, limit?: number): Channel {
+  return new StreamChannel(stream, clock, limit);
+}
+
+class StreamChannel implements Channel {
+  readonly name: string;
+  readonly local: Stream["local"];
+  readonly remote: Stream["remote"];
+  readonly #stream: Stream;
+  readonly #clock: Clock;
+  readonly #framer: Framer;
+  #handlers: ChannelHandlers | undefined;
+  /** What this turn has sent: texts are joined, so that many small messages are encoded and written at once. */
+  #text = "";
+  #chunks: Uint8Array[] = [];
+  #queued = 0;
+  #flushing = false;
+  #ending = false;
+  #closed = false;
+  #received = 0;
+  #failed = false;
+
+  constructor(stream: Stream, clock: Clock, limit: number | undefined) {
+    this.name = stream.name;
+    this.local = stream.local;
+    this.remote = stream.remote;
+    this.#stream = stream;
+    this.#clock = clock;
+    this.#framer = new Framer(limit);
+  }
+
+  get pending(): number {
+    return this.#queued + this.#stream.pending;
+  }
+
+  get received(): number {
+    return this.#received;
+  }
+
+  start(handlers: ChannelHandlers): void {
+    this.#handlers = handlers;
+    this.#stream.start({
+      onData: (bytes) => {
+        if (this.#failed || this.#closed) return;
+        this.#received += bytes.length;
+        try {
+          this.#framer.push(bytes, (json) => {
+            const message = messageFrom(json);
+            if (!this.#closed) handlers.onMessage(message);
+          });
+        } catch (error) {
+          if (!(error instanceof WeftError) || error.blame !== "peer") throw error;
+          // Replies to the good messages before the bad one still leave.
+          this.#failed = true;
+          this.#flush();
+          this.#stream.destroy(error);
+        }
+      },
+      onDrain: () => handlers.onDrain?.(),
+      onClose: (error) => {
+        this.#closed = true;
+        handlers.onClose(error);
+      },
+    });
+  }
+
+  send(message: Message | SharedMessage): void {
+    if (this.#closed || this.#ending) return;
+    if (message instanceof SharedMessage) {
+      this.#seal();
+      this.#chunks.push(message.bytes);
+      this.#queued += message.bytes.length;
+    } else {
+      const text = messageText(message);
+      this.#text += text;
+      this.#queued += text.length;
+      if (this.#text.length > 1 << 20) this.#seal();
+    }
+    if (this.#flushing) return;
+    this.#flushing = true;
+    this.#clock.soon(() => this.#flush());
+  }
+
+  #seal(): void {
+    if (this.#text === "") return;
+    this.#chunks.push(encoder.encode(this.#text));
+    this.#text = "";
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    if (this.#closed) return;
+    this.#seal();
+    const chunks = this.#chunks;
+    if (chunks.length > 0) {
+      this.#chunks = [];
+      this.#queued = 0;
+      this.#stream.write(chunks.length === 1 ? chunks[0]! : concat(chunks));
+    }
+    if (this.#ending) this.#stream.end();
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  end(): void {
+    if (this.#ending || this.#closed) return;
+    this.#ending = true;
+    this.#flush();
+  }
+
+  destroy(error?: Error): void {
+    if (this.#handlers === undefined) this.start({ onMessage: () => {}, onClose: () => {} });
+    this.#stream.destroy(error);
+  }
+}
+
+function concat(chunks: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const chunk of chunks) length += chunk.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
+/** Two ends of a pipe within the process. Messages arrive in order, in a later turn, as the objects that were sent. */
+export function channelPair(clock: Clock, nameOfFirst = "memory#0", nameOfSecond = "memory#1"): [Channel, Channel] {
+  const first = new MemoryChannel(clock, nameOfSecond);
+  const second = new MemoryChannel(clock, nameOfFirst);
+  first.connect(second);
+  second.connect(first);
+  return [first, second];
+}
+
+const MESSAGE_WEIGHT = 100;
+
+class MemoryChannel implements Channel {
+  /** The peer's name. */
+  readonly name: string;
+  readonly #clock: Clock;
+  #peer: MemoryChannel | undefined;
+  #handlers: ChannelHandlers | undefined;
+  readonly #inbox: Message[] = [];
+  #next = 0;
+  #paused = false;
+  #scheduled = false;
+  /** The peer has ended; `onClose` comes after the inbox. */
+  #peerEnded = false;
+  #ended = false;
+  #closed = false;
+  #error: Error | undefined;
+  #received = 0;
+
+  constructor(clock: Clock, name: string) {
+    this.#clock = clock;
+    this.name = name;
+  }
+
+  connect(peer: MemoryChannel): void {
+    this.#peer = peer;
+  }
+
+  get pending(): number {
+    return this.#peer === undefined ? 0 : this.#peer.waiting * MESSAGE_WEIGHT;
+  }
+
+  get waiting(): number {
+    return this.#inbox.length - this.#next;
+  }
+
+  get received(): number {
+    return this.#received;
+  }
+
+  start(handlers: ChannelHandlers): void {
+    this.#handlers = handlers;
+    this.#schedule();
+  }
+
+  send(message: Message | SharedMessage): void {
+    if (this.#ended || this.#closed) return;
+    this.#peer?.deliver(message instanceof SharedMessage ? message.message : message);
+  }
+
+  deliver(message: Message): void {
+    if (this.#closed) return;
+    this.#inbox.push(message);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    this.#clock.soon(() => {
+      this.#scheduled = false;
+      this.#run();
+    });
+  }
+
+  #run(): void {
+    const handlers = this.#handlers;
+    if (handlers === undefined) return;
+    const had = this.#next < this.#inbox.length;
+    // What arrives while this runs waits for the next turn: two ends answering each other do not starve the rest.
+    const until = this.#inbox.length;
+    while (this.#next < until && !this.#paused && !this.#closed) {
+      const message = this.#inbox[this.#next++]!;
+      this.#received++;
+      handlers.onMessage(message);
+    }
+    if (this.#next === this.#inbox.length) {
+      this.#inbox.length = 0;
+      this.#next = 0;
+      if (had) this.#peer?.drained();
+    } else if (!this.#paused) this.#schedule();
+    if ((this.#peerEnded && this.#next === this.#inbox.length) || this.#error !== undefined) this.#close();
+  }
+
+  drained(): void {
+    if (!this.#closed) this.#handlers?.onDrain?.();
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#inbox.length = 0;
+    this.#next = 0;
+    this.#handlers?.onClose(this.#error);
+    this.#peer?.hangUp();
+  }
+
+  hangUp(): void {
+    this.#peerEnded = true;
+    this.#schedule();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#schedule();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#peer?.hangUp();
+  }
+
+  destroy(error?: Error): void {
+    if (this.#closed) return;
+    this.#ended = true;
+    this.#inbox.length = 0;
+    this.#next = 0;
+    this.#peerEnded = true;
+    this.#error = error;
+    this.#handlers ??= { onMessage: () => {}, onClose: () => {} };
+    this.#schedule();
+    this.#peer?.hangUp();
+  }
+}
