@@ -1,2 +1,11 @@
 export * from "./errors.ts";
+export * from "./log.ts";
+export { nodeClock } from "./node/clock.ts";
+export { type NodeRuntime, nodeHost, nodeRuntime } from "./node/runtime.ts";
+export { randomFrom, seededRandom, uuidFromBytes } from "./random.ts";
+export { parseRemote, type Remote } from "./remote.ts";
+export { VirtualClock } from "./virtual/clock.ts";
+export { MemoryFiles } from "./virtual/files.ts";
+export { MemoryNetwork } from "./virtual/net.ts";
+export { type VirtualRuntime, virtualRuntime } from "./virtual/runtime.ts";
 export * from "./world.ts";

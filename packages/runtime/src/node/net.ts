@@ -1,0 +1,263 @@
+import { closeSync, constants, mkdirSync, openSync, unlinkSync } from "node:fs";
+import net from "node:net";
+import { basename, dirname } from "node:path";
+import { WeftError } from "../errors.ts";
+import { parseRemote, type Remote } from "../remote.ts";
+import { MemoryNetwork } from "../virtual/net.ts";
+import type { Clock, DatagramSocket, Listener, Network, Stream, StreamHandlers, TlsOptions } from "../world.ts";
+import { describeErrno } from "./files.ts";
+
+/** sun_path holds 108 bytes with its NUL. */
+const longestSocketPath = 107;
+
+class NodeStream implements Stream {
+  readonly name: string;
+  readonly local?: { readonly address: string; readonly port: number };
+  readonly remote?: { readonly address: string; readonly port: number };
+  readonly peerCommonName?: string;
+  readonly #socket: net.Socket;
+  #error: Error | undefined;
+
+  constructor(name: string, socket: net.Socket, peerCommonName?: string) {
+    this.name = name;
+    this.#socket = socket;
+    if (socket.localAddress !== undefined && socket.localPort !== undefined) {
+      this.local = { address: socket.localAddress, port: socket.localPort };
+    }
+    if (socket.remoteAddress !== undefined && socket.remotePort !== undefined) {
+      this.remote = { address: socket.remoteAddress, port: socket.remotePort };
+    }
+    if (peerCommonName !== undefined) this.peerCommonName = peerCommonName;
+    socket.pause();
+    socket.on("error", (error) => {
+      this.#error = netError(error, name);
+    });
+  }
+
+  start(handlers: StreamHandlers): void {
+    const socket = this.#socket;
+    if (socket.closed) {
+      setImmediate(() => handlers.onClose(this.#error));
+      return;
+    }
+    socket.on("data", (bytes: Buffer) => handlers.onData(bytes));
+    socket.on("drain", () => handlers.onDrain?.());
+    socket.on("end", () => socket.end());
+    socket.on("close", () => handlers.onClose(this.#error));
+    socket.resume();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#socket.write(bytes);
+  }
+  get pending(): number {
+    return this.#socket.writableLength;
+  }
+  pause(): void {
+    this.#socket.pause();
+  }
+  resume(): void {
+    this.#socket.resume();
+  }
+  end(): void {
+    this.#socket.end();
+  }
+  destroy(error?: Error): void {
+    this.#error = error;
+    this.#socket.destroy();
+  }
+}
+
+function netError(error: Error, name: string): WeftError {
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  return new WeftError("net.connect", `${name}: ${describeErrno(code) ?? error.message}`, {
+    place: { source: name },
+    cause: error,
+  });
+}
+
+/**
+ * Runs `use` with a path to the same socket that is short enough for sun_path: a long one is reached through
+ * /proc/self/fd of its folder, as OVS does.
+ */
+function withShortPath<T>(path: string, use: (path: string, release: () => void) => T): T {
+  if (Buffer.byteLength(path) <= longestSocketPath) return use(path, () => undefined);
+  const folder = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+  return use(`/proc/self/fd/${folder}/${basename(path)}`, () => closeSync(folder));
+}
+
+function peerName(remote: Remote, socket: net.Socket, count: number): string {
+  if (remote.kind === "unix") return `unix#${count}`;
+  const address = socket.remoteAddress ?? "";
+  return `${remote.kind}:${address.includes(":") ? `[${address}]` : address}:${socket.remotePort ?? 0}`;
+}
+
+export class NodeNetwork implements Network {
+  readonly #memory: MemoryNetwork;
+  #accepted = 0;
+
+  constructor(clock: Clock) {
+    this.#memory = new MemoryNetwork(clock);
+  }
+
+  async connect(text: string, options: { tls?: TlsOptions; defaultPort?: number; timeout?: number } = {}): Promise<Stream> {
+    const remote = parseRemote(text);
+    if (remote.passive)
+      throw new WeftError("net.bad-remote", `${text} is passive, nothing can connect to it`, { blame: "caller" });
+    if (remote.kind === "memory") return this.#memory.connect(text);
+    const { socket, release } = await this.#open(remote, text, options);
+    return new Promise((resolve, reject) => {
+      const timer =
+        options.timeout === undefined
+          ? undefined
+          : setTimeout(() => socket.destroy(Object.assign(new Error("timed out"), { code: "ETIMEDOUT" })), options.timeout);
+      const fail = (error: Error) => {
+        clearTimeout(timer);
+        release();
+        reject(netError(error, text));
+      };
+      socket.once("error", fail);
+      socket.once(remote.kind === "ssl" ? "secureConnect" : "connect", () => {
+        clearTimeout(timer);
+        release();
+        socket.removeListener("error", fail);
+        if (remote.kind !== "unix") socket.setNoDelay(true);
+        resolve(new NodeStream(text, socket, remote.kind === "ssl" ? commonName(socket) : undefined));
+      });
+    });
+  }
+
+  async #open(
+    remote: Remote,
+    text: string,
+    options: { tls?: TlsOptions; defaultPort?: number },
+  ): Promise<{ socket: net.Socket; release: () => void }> {
+    if ("path" in remote) {
+      return withShortPath(remote.path, (path, release) => ({ socket: net.connect({ path, allowHalfOpen: true }), release }));
+    }
+    const port = remote.port ?? options.defaultPort;
+    if (port === undefined) throw new WeftError("net.bad-remote", `${text} names no port`, { blame: "caller", place: { text } });
+    if (remote.kind === "tcp")
+      return { socket: net.connect({ host: remote.address, port, allowHalfOpen: true }), release: () => undefined };
+    const tls = await import("node:tls");
+    const { privateKey, certificate, caCertificate, acceptAny } = options.tls ?? {};
+    const socket = tls.connect({
+      host: remote.address,
+      port,
+      ...(privateKey === undefined ? {} : { key: privateKey }),
+      ...(certificate === undefined ? {} : { cert: certificate }),
+      ...(caCertificate === undefined ? {} : { ca: caCertificate }),
+      rejectUnauthorized: acceptAny !== true,
+      // OVS certificates name switches and databases, not hosts.
+      checkServerIdentity: () => undefined,
+    });
+    return { socket, release: () => undefined };
+  }
+
+  async listen(
+    text: string,
+    accept: (stream: Stream) => void,
+    options: { tls?: TlsOptions; defaultPort?: number } = {},
+  ): Promise<Listener> {
+    const remote = parseRemote(text);
+    if (!remote.passive)
+      throw new WeftError("net.bad-remote", `${text} is not a passive remote`, { blame: "caller", place: { text } });
+    if (remote.kind === "memory") return this.#memory.listen(text, accept);
+    const accepted = (socket: net.Socket) => {
+      if (remote.kind !== "unix") socket.setNoDelay(true);
+      const name = peerName(remote, socket, this.#accepted++);
+      accept(new NodeStream(name, socket, remote.kind === "ssl" ? commonName(socket) : undefined));
+    };
+    let server: net.Server;
+    if (remote.kind === "ssl") {
+      const tls = await import("node:tls");
+      const { privateKey, certificate, caCertificate, acceptAny } = options.tls ?? {};
+      server = tls.createServer(
+        {
+          ...(privateKey === undefined ? {} : { key: privateKey }),
+          ...(certificate === undefined ? {} : { cert: certificate }),
+          ...(caCertificate === undefined ? {} : { ca: caCertificate }),
+          requestCert: true,
+          rejectUnauthorized: acceptAny !== true,
+        },
+        accepted,
+      );
+    } else {
+      server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, accepted);
+    }
+    if ("path" in remote) {
+      mkdirSync(dirname(remote.path), { recursive: true });
+      removeSocket(remote.path);
+      await withShortPath(remote.path, (path, release) => listening(server, text, { path }).finally(release));
+    } else {
+      const port = remote.port ?? options.defaultPort;
+      if (port === undefined)
+        throw new WeftError("net.bad-remote", `${text} names no port`, { blame: "caller", place: { text } });
+      // OVS binds IPv4 unless an IPv6 address is given.
+      await listening(server, text, { port, host: remote.address === "" ? "0.0.0.0" : remote.address });
+    }
+    const address = server.address();
+    return {
+      name: text,
+      ...(address !== null && typeof address === "object" ? { port: address.port } : {}),
+      close: () =>
+        new Promise((resolve) => {
+          server.close(() => resolve());
+          if ("path" in remote) removeSocket(remote.path);
+        }),
+    };
+  }
+
+  async datagram(options: { address?: string; port?: number; family?: 4 | 6 }): Promise<DatagramSocket> {
+    const dgram = await import("node:dgram");
+    const socket = dgram.createSocket({ type: options.family === 6 ? "udp6" : "udp4", reuseAddr: false });
+    await new Promise<void>((resolve, reject) => {
+      const name = `udp:${options.address ?? ""}:${options.port ?? 0}`;
+      const fail = (error: Error) => reject(netError(error, name));
+      socket.once("error", fail);
+      socket.bind({ port: options.port ?? 0, ...(options.address === undefined ? {} : { address: options.address }) }, () => {
+        socket.removeListener("error", fail);
+        resolve();
+      });
+    });
+    // A datagram that cannot be sent is lost, like any other; ICMP errors of earlier ones come here too.
+    socket.on("error", () => undefined);
+    const bound = socket.address();
+    return {
+      address: bound.address,
+      port: bound.port,
+      send(bytes, address, port) {
+        socket.send(bytes, port, address);
+      },
+      onMessage(handler) {
+        socket.on("message", (bytes, from) => handler(bytes, { address: from.address, port: from.port }));
+      },
+      close: () => socket.close(),
+    };
+  }
+}
+
+function commonName(socket: net.Socket): string | undefined {
+  const peer = (socket as import("node:tls").TLSSocket).getPeerCertificate?.();
+  const name = peer?.subject?.CN;
+  return Array.isArray(name) ? name[0] : name;
+}
+
+/** A socket left by a daemon that died would make bind fail. */
+function removeSocket(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}
+
+function listening(server: net.Server, name: string, where: net.ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(netError(error, name)));
+    server.listen(where, () => {
+      server.removeAllListeners("error");
+      resolve();
+    });
+  });
+}
