@@ -102,16 +102,16 @@ class MemoryStream implements Stream {
       handlers.onData(bytes);
     }
     const peer = this.#peer;
-    if (peer && peer.#wantsDrain) {
+    if (peer !== undefined && peer.#wantsDrain) {
       peer.#wantsDrain = false;
       peer.#handlers?.onDrain?.();
     }
     if (!peer) this.#close();
     else if (peer.#ended) {
-      this.#peer = undefined;
-      peer.#peer = undefined;
+      // End of file: we end our side as well; what we wrote before still reaches the peer.
+      this.#ended = true;
+      peer.#schedule();
       this.#close();
-      peer.#close();
     }
   }
 
