@@ -1,1 +1,29 @@
-export {};
+/** The logical flow language of OVN: matches and actions, parsed, typed, printed, compiled to OpenFlow, interpreted. */
+export { LogicalError, type LogicalErrorCode } from "./error.ts";
+export {
+  type CompileOptions,
+  type ConjunctionRef,
+  compileMatch,
+  conjunctionIdOf,
+  DEFAULT_LIMIT,
+  type FlowMatch,
+  type InstantiateOptions,
+  MatchTemplate,
+} from "./match/compile.ts";
+export {
+  type Combination,
+  type Comparison,
+  type Constant,
+  type Expression,
+  type FieldRef,
+  formatExpression,
+  formatField,
+  type IntegerConstant,
+  type Literal,
+  type Relation,
+  type Residence,
+  type StringConstant,
+} from "./match/expression.ts";
+export { type ParsedMatch, parseMatch } from "./match/parse.ts";
+export type { Names, References } from "./reader.ts";
+export { type Level, type LogicalSymbol, SYMBOLS, type SymbolKind } from "./symbols.ts";
