@@ -1,0 +1,37 @@
+/** `weft PROGRAM [ARGUMENT...]`: the one entry point of all programs. */
+import { fileURLToPath } from "node:url";
+import type { Program } from "@weft/runtime";
+import { linkProgram } from "./link.ts";
+import { runProcess } from "./process.ts";
+import { programs } from "./programs.ts";
+import { weftVersion } from "./version.ts";
+
+/** Commands of weft's own. */
+const own: Readonly<Record<string, () => Promise<Program>>> = {
+  link: async () => linkProgram(fileURLToPath(import.meta.url), process.execPath),
+};
+
+const usage = `Weft ${weftVersion}: OVN, the Open Virtual Network, in TypeScript.
+
+usage: weft COMMAND [ARGUMENT...]
+
+  link DIR     write drop-in commands (ovn-nbctl, ovs-vswitchd, ...) into DIR
+  PROGRAM      run one of:
+`;
+
+function usageText(): string {
+  return `${usage}${Object.keys(programs)
+    .sort()
+    .map((name) => `                 ${name}\n`)
+    .join("")}`;
+}
+
+const [name = "", ...args] = process.argv.slice(2);
+const load = own[name] ?? programs[name];
+if (load) await runProcess(name in own ? `weft ${name}` : name, await load(), args);
+else if (name === "--version" || name === "-V") process.stdout.write(`weft ${weftVersion}\n`);
+else if (name === "--help" || name === "-h" || name === "help") process.stdout.write(usageText());
+else {
+  process.stderr.write(name === "" ? usageText() : `weft: unknown command '${name}'; see 'weft --help'\n`);
+  process.exitCode = name === "" ? 0 : 2;
+}

@@ -1,0 +1,145 @@
+/** ip address (ip-address(8)): show, add, delete, flush. */
+import type { Device } from "../../machine/device.ts";
+import { equalIp, formatIp, formatNetwork, type Network, networkOf, parseNetwork } from "../../machine/ip.ts";
+import type { CommandContext } from "../../machine/machine.ts";
+import type { Address, Namespace } from "../../machine/namespace.ts";
+import { briefName, findDevice, linkJson, linkLines, selectDevices } from "./link.ts";
+import { type IpOptions, jsonText, lines } from "./output.ts";
+import { abbreviated, IpError, Words } from "./words.ts";
+
+function addressesOf(namespace: Namespace, device: Device, options: IpOptions): Address[] {
+  const own = namespace.addresses.filter((address) => address.device === device);
+  return [
+    ...own.filter(({ network }) => network.address.family === 4),
+    ...own.filter(({ network }) => network.address.family === 6),
+  ].filter(({ network }) => options.family === undefined || network.address.family === options.family);
+}
+
+/** A second address of the same network shows as secondary. */
+function isSecondary(address: Address, all: readonly Address[]): boolean {
+  const { network } = address;
+  if (network.address.family !== 4) return false;
+  const first = all.find(
+    (other) => other.network.length === network.length && equalIp(networkOf(other.network), networkOf(network)),
+  );
+  return first !== undefined && first !== address;
+}
+
+function addressLines(address: Address, all: readonly Address[]): string[] {
+  const { network, scope, device } = address;
+  const lifetime = "       valid_lft forever preferred_lft forever";
+  if (network.address.family === 6) return [`    inet6 ${formatNetwork(network)} scope ${scope} `, lifetime];
+  return [
+    `    inet ${formatNetwork(network)} scope ${scope} ${isSecondary(address, all) ? "secondary " : ""}${device.name}`,
+    lifetime,
+  ];
+}
+
+function addressJson(address: Address): Record<string, unknown> {
+  const { network, scope, device } = address;
+  return {
+    family: network.address.family === 4 ? "inet" : "inet6",
+    local: formatIp(network.address),
+    prefixlen: network.length,
+    scope,
+    ...(network.address.family === 4 ? { label: device.name } : {}),
+    valid_life_time: 4294967295,
+    preferred_life_time: 4294967295,
+  };
+}
+
+function show(words: Words, { namespace }: CommandContext, options: IpOptions): string {
+  const devices = selectDevices(namespace, words).filter(
+    (device) => options.family === undefined || addressesOf(namespace, device, options).length > 0,
+  );
+  if (options.json) {
+    const rows = devices.map((device) => ({
+      ...linkJson(device, options, false),
+      addr_info: addressesOf(namespace, device, options).map(addressJson),
+    }));
+    return jsonText(rows, options);
+  }
+  if (options.brief) {
+    return devices
+      .map(
+        (device) =>
+          `${briefName(device)}${addressesOf(namespace, device, options)
+            .map(({ network }) => `${formatNetwork(network)} `)
+            .join("")}\n`,
+      )
+      .join("");
+  }
+  return devices
+    .map((device) => {
+      const addresses = addressesOf(namespace, device, options);
+      return lines(
+        [...linkLines(device, options, false), ...addresses.flatMap((address) => addressLines(address, addresses))],
+        options,
+      );
+    })
+    .join("");
+}
+
+interface Given {
+  readonly network: Network;
+  readonly device: Device;
+  readonly scope: string | undefined;
+}
+
+function given(words: Words, { namespace }: CommandContext): Given {
+  let network: Network | undefined;
+  let name: string | undefined;
+  let scope: string | undefined;
+  while (!words.done) {
+    const word = words.next();
+    if (word === "dev") name = words.next();
+    else if (word === "scope") scope = words.next();
+    else if (word === "broadcast" || word === "brd" || word === "label" || word === "metric") words.next();
+    else if (word === "nodad" || word === "noprefixroute" || word === "home") continue;
+    else if (network === undefined) {
+      const text = word === "local" ? words.next() : word;
+      network = parseNetwork(text);
+      if (!network) throw new IpError(`Error: any valid prefix is expected rather than "${text}".`, 1);
+    } else throw new IpError(`Error: either "local" is duplicate, or "${word}" is a garbage.`);
+  }
+  if (name === undefined) throw new IpError('Not enough information: "dev" argument is required.', 255);
+  if (!network) throw new IpError("RTNETLINK answers: Operation not supported", 2);
+  return { network, device: findDevice(namespace, name), scope };
+}
+
+function add(words: Words, context: CommandContext): string {
+  const { network, device, scope } = given(words, context);
+  const local = network.address.family === 6 && network.address.value >> 118n === 0x3fan;
+  context.namespace.addAddress(device, network, scope ?? (local ? "link" : "global"));
+  return "";
+}
+
+function remove(words: Words, context: CommandContext): string {
+  const { network, device } = given(words, context);
+  context.namespace.removeAddress(device, network);
+  return "";
+}
+
+function flush(words: Words, context: CommandContext, options: IpOptions): string {
+  if (words.done) throw new IpError("Flush requires arguments.");
+  for (const device of selectDevices(context.namespace, words)) context.namespace.flushAddresses(device, options.family);
+  return "";
+}
+
+const subcommands = [
+  ["add", add],
+  ["change", add],
+  ["replace", add],
+  ["delete", remove],
+  ["show", show],
+  ["list", show],
+  ["lst", show],
+  ["flush", flush],
+] as const;
+
+export function ipAddress(words: readonly string[], context: CommandContext, options: IpOptions): string {
+  if (words.length === 0) return show(new Words([]), context, options);
+  const run = abbreviated<(words: Words, context: CommandContext, options: IpOptions) => string>(subcommands, words[0]!);
+  if (!run) throw new IpError(`Command "${words[0]}" is unknown, try "ip address help".`);
+  return run(new Words(words.slice(1)), context, options);
+}

@@ -1,0 +1,316 @@
+/**
+ * A network namespace of an emulated machine: its devices, addresses, routes and neighbours, and the IP stack that uses
+ * them. One table of routes and one of neighbours, as `ip route` and `ip neigh` show them.
+ */
+import { linkLocalOfMac } from "@weft/packet";
+import { type Clock, type Random, WeftError } from "@weft/runtime";
+import type { Device } from "./device.ts";
+import { LoopbackDevice } from "./device.ts";
+import { contains, equalIp, type Family, type Ip, ip6, isMulticast, type Network, networkOf, parseIp, widthOf } from "./ip.ts";
+import { Stack } from "./stack.ts";
+
+export interface Address {
+  readonly device: Device;
+  readonly network: Network;
+  /** "global", "link" or "host". */
+  readonly scope: string;
+  /** Set by the kernel, not by a person: the link-local address. */
+  readonly automatic: boolean;
+}
+
+export interface Route {
+  readonly destination: Network;
+  readonly via: Ip | undefined;
+  readonly device: Device;
+  /** Who made it: "kernel", "boot" or "static". */
+  readonly protocol: string;
+  readonly scope: "global" | "link" | "host";
+  readonly source: Ip | undefined;
+  readonly metric: number;
+}
+
+export interface RouteLookup {
+  readonly route: Route;
+  readonly nextHop: Ip;
+  readonly source: Ip | undefined;
+}
+
+/** The words of the kernel's errors as ip(8) prints them. */
+export class NetlinkError extends WeftError {
+  constructor(text: string) {
+    super("lab.netlink", text, { blame: "caller" });
+  }
+}
+
+export class Namespace {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly devices = new Map<string, Device>();
+  readonly addresses: Address[] = [];
+  readonly routes: Route[] = [];
+  readonly loopback: Device;
+  readonly stack: Stack;
+  /** net.ipv4.ip_forward and net.ipv6.conf.all.forwarding together. */
+  forwarding = false;
+
+  /** `name` is "" for a machine's own namespace. */
+  constructor(name: string, clock: Clock, random: Random) {
+    this.name = name;
+    this.clock = clock;
+    this.random = random;
+    this.stack = new Stack(this);
+    this.loopback = new LoopbackDevice(clock);
+    this.addDevice(this.loopback);
+  }
+
+  /** Takes a device in; it keeps its ifindex when that is free here. */
+  addDevice(device: Device): void {
+    if (this.devices.has(device.name)) throw new NetlinkError("RTNETLINK answers: File exists");
+    const used = new Set([...this.devices.values()].map(({ ifindex }) => ifindex));
+    if (device.ifindex === 0 || used.has(device.ifindex)) {
+      let next = 1;
+      while (used.has(next)) next++;
+      device.ifindex = next;
+    }
+    device.namespace = this;
+    this.devices.set(device.name, device);
+    this.deviceChanged(device);
+  }
+
+  /** Lets a device go to another namespace: it loses its addresses and routes, and is down. */
+  releaseDevice(device: Device): void {
+    device.setUp(false);
+    this.#forget(device);
+    this.devices.delete(device.name);
+    device.namespace = undefined;
+  }
+
+  /** Takes a device away for good. */
+  removeDevice(device: Device): void {
+    this.releaseDevice(device);
+    device.destroy();
+  }
+
+  renameDevice(device: Device, name: string): void {
+    if (this.devices.has(name)) throw new NetlinkError("RTNETLINK answers: File exists");
+    if (device.up) throw new NetlinkError("RTNETLINK answers: Device or resource busy");
+    this.devices.delete(device.name);
+    device.name = name;
+    this.devices.set(name, device);
+    device.changed();
+  }
+
+  device(name: string): Device | undefined {
+    return this.devices.get(name);
+  }
+
+  /** In the order of ifindex. */
+  get sortedDevices(): Device[] {
+    return [...this.devices.values()].sort((a, b) => a.ifindex - b.ifindex);
+  }
+
+  #forget(device: Device): void {
+    remove(this.addresses, (address) => address.device === device);
+    remove(this.routes, (route) => route.device === device);
+    this.stack.neighbours.forgetDevice(device);
+  }
+
+  /** Called by devices: up brings the link-local address and connected routes, down takes the routes away. */
+  deviceChanged(device: Device): void {
+    if (device.up) {
+      if (device === this.loopback) {
+        this.#ensureAddress(device, { address: parseIp("127.0.0.1")!, length: 8 }, "host");
+        this.#ensureAddress(device, { address: parseIp("::1")!, length: 128 }, "host");
+      } else if (device.running && device.master === undefined && device.attached === undefined) {
+        this.#ensureAddress(device, { address: ip6(linkLocalOfMac(device.mac)), length: 64 }, "link");
+      }
+      for (const address of this.addresses) if (address.device === device) this.#connect(address);
+    } else {
+      remove(this.routes, (route) => route.device === device);
+      remove(this.addresses, (address) => address.device === device && address.automatic);
+      this.stack.neighbours.forgetDevice(device);
+    }
+  }
+
+  #ensureAddress(device: Device, network: Network, scope: string): void {
+    const automatic = (address: Address) =>
+      address.device === device && address.automatic && address.network.address.family === network.address.family;
+    const old = this.addresses.find(automatic);
+    if (old && equalIp(old.network.address, network.address)) return;
+    if (old) this.#dropAddress(old);
+    const address = { device, network, scope, automatic: true };
+    this.addresses.push(address);
+    this.#connect(address);
+  }
+
+  addAddress(device: Device, network: Network, scope = "global"): void {
+    if (
+      this.addresses.some(
+        (own) => own.device === device && equalIp(own.network.address, network.address) && own.network.length === network.length,
+      )
+    ) {
+      throw new NetlinkError("RTNETLINK answers: File exists");
+    }
+    const address = { device, network, scope, automatic: false };
+    this.addresses.push(address);
+    if (device.up) {
+      this.#connect(address);
+      if (network.address.family === 4) this.stack.announce(device, network.address);
+    }
+  }
+
+  removeAddress(device: Device, network: Network): void {
+    const found = this.addresses.find(
+      (own) => own.device === device && equalIp(own.network.address, network.address) && own.network.length === network.length,
+    );
+    if (!found) throw new NetlinkError("RTNETLINK answers: Cannot assign requested address");
+    this.#dropAddress(found);
+  }
+
+  flushAddresses(device: Device, family: Family | undefined): void {
+    for (const address of [...this.addresses]) {
+      if (address.device === device && (family === undefined || address.network.address.family === family))
+        this.#dropAddress(address);
+    }
+  }
+
+  #dropAddress(address: Address): void {
+    remove(this.addresses, (own) => own === address);
+    remove(
+      this.routes,
+      (route) =>
+        route.protocol === "kernel" &&
+        route.device === address.device &&
+        route.source !== undefined &&
+        equalIp(route.source, address.network.address),
+    );
+  }
+
+  /** The route to the addresses that are on the link. */
+  #connect({ device, network }: Address): void {
+    if (network.length === widthOf(network.address.family) || device === this.loopback) return;
+    const destination = { address: networkOf(network), length: network.length };
+    const six = network.address.family === 6;
+    const there = this.routes.some(
+      (route) =>
+        route.protocol === "kernel" &&
+        route.device === device &&
+        equalIp(route.destination.address, destination.address) &&
+        route.destination.length === destination.length,
+    );
+    if (there) return;
+    this.routes.push({
+      destination,
+      via: undefined,
+      device,
+      protocol: "kernel",
+      scope: "link",
+      source: network.address,
+      metric: six ? 256 : 0,
+    });
+  }
+
+  addRoute(route: Route, replace: boolean): void {
+    const same = (other: Route) => sameRoute(other, route);
+    if (this.routes.some(same)) {
+      if (!replace) throw new NetlinkError("RTNETLINK answers: File exists");
+      remove(this.routes, same);
+    }
+    this.routes.push(route);
+  }
+
+  removeRoute(matches: (route: Route) => boolean): void {
+    const index = this.routes.findIndex(matches);
+    if (index < 0) throw new NetlinkError("RTNETLINK answers: No such process");
+    this.routes.splice(index, 1);
+  }
+
+  isLocal(ip: Ip): boolean {
+    return this.addresses.some(
+      ({ network, device }) => equalIp(network.address, ip) || (device === this.loopback && device.up && contains(network, ip)),
+    );
+  }
+
+  /** Longest prefix, then lowest metric. `device` restricts to routes of that device. */
+  lookup(destination: Ip, device?: Device): RouteLookup | undefined {
+    if (this.isLocal(destination) && this.loopback.up) {
+      const source = destination;
+      const route: Route = {
+        destination: { address: destination, length: widthOf(destination.family) },
+        via: undefined,
+        device: this.loopback,
+        protocol: "kernel",
+        scope: "host",
+        source,
+        metric: 0,
+      };
+      return { route, nextHop: destination, source };
+    }
+    if (device && isMulticast(destination)) {
+      const route: Route = {
+        destination: { address: destination, length: widthOf(destination.family) },
+        via: undefined,
+        device,
+        protocol: "kernel",
+        scope: "link",
+        source: undefined,
+        metric: 0,
+      };
+      return { route, nextHop: destination, source: this.sourceFor(device, destination) };
+    }
+    let best: Route | undefined;
+    for (const route of this.routes) {
+      if (device && route.device !== device) continue;
+      if (!route.device.up || !contains(route.destination, destination)) continue;
+      if (
+        !best ||
+        route.destination.length > best.destination.length ||
+        (route.destination.length === best.destination.length && route.metric < best.metric)
+      )
+        best = route;
+    }
+    if (!best) return undefined;
+    return {
+      route: best,
+      nextHop: best.via ?? destination,
+      source: best.source ?? this.sourceFor(best.device, best.via ?? destination),
+    };
+  }
+
+  /** The address that a packet leaving by `device` for `destination` gets: one of the same network before any other. */
+  sourceFor(device: Device, destination: Ip): Ip | undefined {
+    const own = this.addresses.filter(
+      (address) => address.device === device && address.network.address.family === destination.family,
+    );
+    const linkLocal = destination.family === 6 && (destination.value >> 118n === 0x3fan || destination.value >> 112n === 0xff02n);
+    const found =
+      own.find(({ network }) => contains(network, destination)) ??
+      own.find(({ scope }) => (scope === "link") === linkLocal) ??
+      own[0] ??
+      this.addresses.find(({ network, scope }) => network.address.family === destination.family && scope === "global");
+    return found?.network.address;
+  }
+
+  /** A frame for this machine arrived on a device. */
+  input(device: Device, frame: Uint8Array): void {
+    this.stack.input(device, frame);
+  }
+}
+
+export function sameRoute(a: Route, b: Route): boolean {
+  return (
+    equalIp(a.destination.address, b.destination.address) &&
+    a.destination.length === b.destination.length &&
+    a.metric === b.metric &&
+    (a.destination.address.family === 4 || (a.device === b.device && a.via?.value === b.via?.value))
+  );
+}
+
+export function anyNetwork(family: Family): Network {
+  return { address: parseIp(family === 4 ? "0.0.0.0" : "::")!, length: 0 };
+}
+
+function remove<T>(list: T[], which: (item: T) => boolean): void {
+  for (let i = list.length - 1; i >= 0; i--) if (which(list[i]!)) list.splice(i, 1);
+}

@@ -1,0 +1,400 @@
+/**
+ * The IP stack of a namespace: ARP and ND, delivery to sockets, forwarding, ICMP errors. What Linux does for the packets
+ * that a lab's guests send: enough that ping, sockets and tunnels behave as on a real machine.
+ */
+import {
+  IPV6_ALL_NODES as ALL_NODES,
+  ARP_OPERATION,
+  type Arp,
+  decode,
+  emit,
+  find,
+  findLayer,
+  type Header,
+  headers as headersOf,
+  IPV4_ZERO,
+  IPV6_ZERO,
+  type Ipv4Header,
+  type Ipv6Header,
+  isMacMulticast,
+  type Layer,
+  MAC_BROADCAST,
+  MAC_ZERO,
+  type Mac,
+  multicastMacOfIpv4,
+  multicastMacOfIpv6,
+  type Nd,
+  readMac,
+  solicitedNodeOf,
+} from "@weft/packet";
+import type { Device } from "./device.ts";
+import { equalIp, type Ip, ip4, ip6, isAny, isMulticast } from "./ip.ts";
+import type { Namespace, RouteLookup } from "./namespace.ts";
+import { Neighbours } from "./neighbours.ts";
+import { UdpSockets } from "./udp.ts";
+
+/** A packet that came for this machine: its IP header as a value, and the layers behind it. */
+export interface Received {
+  readonly device: Device;
+  readonly src: Ip;
+  readonly dst: Ip;
+  /** TTL or hop limit. */
+  readonly ttl: number;
+  readonly tos: number;
+  /** The whole frame's layers. */
+  readonly layers: readonly Layer[];
+  readonly frame: Uint8Array;
+}
+
+export interface SendOptions {
+  readonly src?: Ip | undefined;
+  readonly ttl?: number | undefined;
+  readonly tos?: number | undefined;
+  readonly dontFragment?: boolean | undefined;
+  readonly id?: number | undefined;
+  /** Send by this device only. */
+  readonly device?: Device | undefined;
+  /** Told when the next hop does not answer. */
+  readonly onUnreachable?: (() => void) | undefined;
+}
+
+/** Why a packet could not be sent at once. `mtu` accompanies "too-big". */
+export type SendResult =
+  | { readonly ok: true; readonly src: Ip }
+  | { readonly ok: false; readonly reason: "no-route" | "too-big" | "no-source"; readonly mtu?: number };
+
+/** ICMP types and codes (RFC 792, RFC 4443) that the stack sends. */
+const ECHO_REPLY = { 4: 0, 6: 129 } as const;
+const ECHO_REQUEST = { 4: 8, 6: 128 } as const;
+const UNREACHABLE = { 4: 3, 6: 1 } as const;
+const HOST_UNREACHABLE = { 4: 1, 6: 3 } as const;
+const NO_ROUTE = { 4: 0, 6: 0 } as const;
+const PORT_UNREACHABLE = { 4: 3, 6: 4 } as const;
+const TIME_EXCEEDED = { 4: 11, 6: 3 } as const;
+/** Bytes of the offending packet that an error quotes: 576 or 1280 in all (RFC 1812 4.3.2.3, RFC 4443 2.4). */
+const QUOTED = { 4: 548, 6: 1232 } as const;
+
+export class Stack {
+  readonly neighbours: Neighbours;
+  readonly udp: UdpSockets;
+  /** Hears of every ICMP and ICMPv6 message for this machine, errors included: ping and traceroute. */
+  readonly icmpListeners = new Set<(received: Received) => void>();
+  /** Protocols besides UDP and ICMP, by header kind. */
+  readonly protocols = new Map<Header["kind"], (received: Received) => void>();
+  readonly #namespace: Namespace;
+  #nextId: number;
+
+  constructor(namespace: Namespace) {
+    this.#namespace = namespace;
+    this.neighbours = new Neighbours(namespace.clock, (device, ip, unicast) => this.#solicit(device, ip, unicast));
+    this.udp = new UdpSockets(this);
+    this.#nextId = namespace.random.below(0x10000);
+  }
+
+  /** A frame arrived on one of the namespace's devices. */
+  input(device: Device, frame: Uint8Array): void {
+    if (frame.length < 14) return;
+    const destination = readMac(frame, 0);
+    if (destination !== device.mac && !isMacMulticast(destination) && device.kind !== "loopback") return;
+    const layers = decode(frame);
+    const arp = find(layers, "arp");
+    if (arp) return this.#arp(device, arp);
+    const layer = layers.find(({ header }) => header.kind === "ipv4" || header.kind === "ipv6");
+    if (!layer || layer.missing > 0) return;
+    const header = layer.header as Ipv4Header | Ipv6Header;
+    if (header.kind === "ipv4" && header.checksum !== undefined) return;
+    const received: Received =
+      header.kind === "ipv4"
+        ? { device, src: ip4(header.src), dst: ip4(header.dst), ttl: header.ttl ?? 64, tos: header.tos ?? 0, layers, frame }
+        : {
+            device,
+            src: ip6(header.src),
+            dst: ip6(header.dst),
+            ttl: header.hopLimit ?? 64,
+            tos: header.trafficClass ?? 0,
+            layers,
+            frame,
+          };
+    if (this.#isForUs(received)) this.#deliver(received);
+    else if (this.#namespace.forwarding && !isMulticast(received.dst) && destination === device.mac)
+      this.#forward(received, layer);
+  }
+
+  #isForUs({ dst, device }: Received): boolean {
+    if (this.#namespace.isLocal(dst)) return true;
+    if (dst.family === 4) {
+      return (
+        dst.value === 0xffffffff ||
+        isMulticast(dst) ||
+        this.#namespace.addresses.some(
+          ({ network }) =>
+            network.address.family === 4 &&
+            network.length < 31 &&
+            dst.value === (network.address.value | (0xffffffff >>> network.length)) >>> 0,
+        )
+      );
+    }
+    if (!isMulticast(dst)) return false;
+    const own = this.#namespace.addresses.filter((address) => address.device === device);
+    return (
+      dst.value >> 112n !== 0xff02n ||
+      dst.value < (0xff02n << 112n) + 0x10000n ||
+      own.some(({ network }) => network.address.family === 6 && solicitedNodeOf(network.address.value) === dst.value)
+    );
+  }
+
+  #deliver(received: Received): void {
+    const transport = received.layers.find(
+      ({ header }) => !["ethernet", "vlan", "ipv4", "ipv6", "ipv6-options"].includes(header.kind),
+    )?.header;
+    switch (transport?.kind) {
+      case "icmp":
+      case "icmpv6":
+        if (transport.checksum !== undefined) return;
+        if (transport.type === ECHO_REQUEST[received.src.family] && transport.code === 0) this.#answerEcho(received);
+        for (const listener of this.icmpListeners) listener(received);
+        break;
+      case "nd":
+        if (transport.checksum === undefined && received.ttl === 255) this.#nd(received, transport);
+        break;
+      case "udp":
+        if (transport.checksum !== undefined) return;
+        if (!this.udp.deliver(received, transport) && !isMulticast(received.dst))
+          this.sendError(received, UNREACHABLE, PORT_UNREACHABLE);
+        break;
+      default:
+        if (transport) this.protocols.get(transport.kind)?.(received);
+    }
+  }
+
+  #answerEcho(received: Received): void {
+    const { family } = received.src;
+    if (isMulticast(received.dst) && family === 4) return;
+    const kind = family === 4 ? "icmp" : "icmpv6";
+    const at = received.layers.findIndex(({ header }) => header.kind === kind);
+    const [request, ...rest] = headersOf(received.layers.slice(at));
+    if (request?.kind !== "icmp" && request?.kind !== "icmpv6") return;
+    const reply: Header = { kind: request.kind, type: ECHO_REPLY[family], code: 0, rest: request.rest };
+    const src = isMulticast(received.dst) ? undefined : received.dst;
+    this.send(received.src, [reply, ...rest], {
+      src,
+      tos: received.tos,
+      device: isMulticast(received.dst) || isLinkLocal(received.src) ? received.device : undefined,
+    });
+  }
+
+  /** Sends an ICMP error about a packet, unless that one must not be answered (RFC 1122 3.2.2). `rest`: the header's last 32 bits. */
+  sendError(received: Received, type: { 4: number; 6: number }, code: { 4: number; 6: number }, rest = 0): void {
+    const { family } = received.src;
+    if (isMulticast(received.dst) || isMulticast(received.src) || isAny(received.src)) return;
+    const icmp = find(received.layers, "icmp");
+    if (icmp && ![0, 8, 13, 14].includes(icmp.type)) return;
+    const icmpv6 = find(received.layers, "icmpv6");
+    if (icmpv6 && icmpv6.type < 128) return;
+    const layer = findLayer(received.layers, family === 4 ? "ipv4" : "ipv6");
+    if (!layer) return;
+    const quote = received.frame.subarray(layer.start, Math.min(layer.end, layer.start + QUOTED[family]));
+    const error: Header = { kind: family === 4 ? "icmp" : "icmpv6", type: type[family], code: code[family], rest };
+    const src = this.#namespace.isLocal(received.dst) ? received.dst : undefined;
+    this.send(received.src, [error, { kind: "payload", bytes: quote }], {
+      src,
+      tos: 0xc0,
+      device: isLinkLocal(received.src) ? received.device : undefined,
+    });
+  }
+
+  #forward(received: Received, layer: Layer): void {
+    if (received.ttl <= 1) return this.sendError(received, TIME_EXCEEDED, { 4: 0, 6: 0 });
+    const lookup = this.#namespace.lookup(received.dst);
+    if (!lookup) return this.sendError(received, UNREACHABLE, NO_ROUTE);
+    const rest = headersOf(received.layers.slice(received.layers.indexOf(layer) + 1));
+    const header = layer.header as Ipv4Header | Ipv6Header;
+    const forwarded: Header =
+      header.kind === "ipv4"
+        ? { ...header, ttl: received.ttl - 1, trailer: undefined }
+        : { ...header, hopLimit: received.ttl - 1, trailer: undefined };
+    this.#transmit(lookup, [forwarded, ...rest], () => this.sendError(received, UNREACHABLE, HOST_UNREACHABLE));
+  }
+
+  /** Sends transport headers (with their payload) to an address; the route decides device, next hop and source. */
+  send(dst: Ip, transport: readonly Header[], options: SendOptions = {}): SendResult {
+    const lookup = this.#namespace.lookup(dst, options.device);
+    if (!lookup) return { ok: false, reason: "no-route" };
+    const src = options.src ?? lookup.source;
+    if (!src) return { ok: false, reason: "no-source" };
+    const header: Header | undefined =
+      src.family === 4 && dst.family === 4
+        ? {
+            kind: "ipv4",
+            src: src.value,
+            dst: dst.value,
+            ttl: options.ttl ?? 64,
+            tos: options.tos ?? 0,
+            id: options.id ?? this.#id(),
+            dontFragment: options.dontFragment ?? false,
+          }
+        : src.family === 6 && dst.family === 6
+          ? { kind: "ipv6", src: src.value, dst: dst.value, hopLimit: options.ttl ?? 64, trafficClass: options.tos ?? 0 }
+          : undefined;
+    if (!header) return { ok: false, reason: "no-source" };
+    return this.#transmit(lookup, [header, ...transport], options.onUnreachable, src);
+  }
+
+  #id(): number {
+    this.#nextId = (this.#nextId + 1) & 0xffff;
+    return this.#nextId;
+  }
+
+  #transmit(lookup: RouteLookup, packet: readonly Header[], onUnreachable?: () => void, src?: Ip): SendResult {
+    const { device } = lookup.route;
+    const ethernet = (dst: Mac): Header => ({ kind: "ethernet", dst, src: device.mac });
+    const frame = emit([ethernet(MAC_ZERO), ...packet]);
+    const result: SendResult = { ok: true, src: src ?? lookup.nextHop };
+    if (frame.length - 14 > device.mtu) return { ok: false, reason: "too-big", mtu: device.mtu };
+    const go = (mac: Mac) => {
+      const bytes = emit([ethernet(mac), ...packet]);
+      device.transmit(bytes);
+    };
+    const { nextHop } = lookup;
+    if (device.kind === "loopback") go(MAC_ZERO);
+    else if (isBroadcast(nextHop, this.#namespace)) go(MAC_BROADCAST);
+    else if (isMulticast(nextHop))
+      go(nextHop.family === 4 ? multicastMacOfIpv4(nextHop.value) : multicastMacOfIpv6(nextHop.value));
+    else {
+      this.neighbours.resolve(device, nextHop, go, () => onUnreachable?.());
+    }
+    return result;
+  }
+
+  /** Asks who has an address, by ARP or ND. */
+  #solicit(device: Device, ip: Ip, unicast: Mac | undefined): void {
+    const source = this.#namespace.sourceFor(device, ip);
+    if (ip.family === 4) {
+      const sender = source?.family === 4 ? source.value : IPV4_ZERO;
+      device.transmit(
+        emit([
+          { kind: "ethernet", dst: unicast ?? MAC_BROADCAST, src: device.mac },
+          {
+            kind: "arp",
+            operation: ARP_OPERATION.request,
+            senderMac: device.mac,
+            senderIp: sender,
+            targetMac: MAC_ZERO,
+            targetIp: ip.value,
+          },
+        ]),
+      );
+      return;
+    }
+    const group = solicitedNodeOf(ip.value);
+    const src = source?.family === 6 ? source.value : IPV6_ZERO;
+    device.transmit(
+      emit([
+        { kind: "ethernet", dst: unicast ?? multicastMacOfIpv6(group), src: device.mac },
+        { kind: "ipv6", src, dst: unicast === undefined ? group : ip.value, hopLimit: 255 },
+        { kind: "nd", type: 135, target: ip.value, options: [{ option: "source-mac", mac: device.mac }] },
+      ]),
+    );
+  }
+
+  /** Tells the neighbourhood of a new address of ours (gratuitous ARP). */
+  announce(device: Device, ip: Ip): void {
+    if (ip.family !== 4) return;
+    device.transmit(
+      emit([
+        { kind: "ethernet", dst: MAC_BROADCAST, src: device.mac },
+        {
+          kind: "arp",
+          operation: ARP_OPERATION.request,
+          senderMac: device.mac,
+          senderIp: ip.value,
+          targetMac: MAC_ZERO,
+          targetIp: ip.value,
+        },
+      ]),
+    );
+  }
+
+  #hasAddress(device: Device, ip: Ip): boolean {
+    return this.#namespace.addresses.some((address) => address.device === device && equalIp(address.network.address, ip));
+  }
+
+  #arp(device: Device, arp: Arp): void {
+    const sender = ip4(arp.senderIp);
+    const ours = this.#hasAddress(device, ip4(arp.targetIp));
+    if (arp.operation === ARP_OPERATION.reply) {
+      this.neighbours.learn(device, sender, arp.senderMac, { solicited: true, create: false });
+      return;
+    }
+    if (arp.operation !== ARP_OPERATION.request) return;
+    if (!isAny(sender)) this.neighbours.learn(device, sender, arp.senderMac, { solicited: false, create: ours });
+    if (!ours || this.#hasAddress(device, sender)) return;
+    device.transmit(
+      emit([
+        { kind: "ethernet", dst: arp.senderMac, src: device.mac },
+        {
+          kind: "arp",
+          operation: ARP_OPERATION.reply,
+          senderMac: device.mac,
+          senderIp: arp.targetIp,
+          targetMac: arp.senderMac,
+          targetIp: arp.senderIp,
+        },
+      ]),
+    );
+  }
+
+  #nd({ device, src }: Received, nd: Nd): void {
+    const macOption = (which: "source-mac" | "target-mac") => nd.options?.find((option) => option.option === which);
+    if (nd.type === 135) {
+      const source = macOption("source-mac");
+      const ours = this.#hasAddress(device, ip6(nd.target));
+      if (source?.option === "source-mac" && !isAny(src))
+        this.neighbours.learn(device, src, source.mac, { solicited: false, create: ours });
+      if (!ours) return;
+      const anonymous = isAny(src);
+      const answer = (dst: Mac) =>
+        device.transmit(
+          emit([
+            { kind: "ethernet", dst, src: device.mac },
+            { kind: "ipv6", src: nd.target, dst: anonymous || src.family !== 6 ? ALL_NODES : src.value, hopLimit: 255 },
+            {
+              kind: "nd",
+              type: 136,
+              target: nd.target,
+              solicited: !anonymous,
+              override: true,
+              router: this.#namespace.forwarding,
+              options: [{ option: "target-mac", mac: device.mac }],
+            },
+          ]),
+        );
+      if (anonymous) answer(multicastMacOfIpv6(ALL_NODES));
+      else if (source?.option === "source-mac") answer(source.mac);
+      else this.neighbours.resolve(device, src, answer, () => undefined);
+    } else if (nd.type === 136) {
+      const target = macOption("target-mac");
+      if (target?.option !== "target-mac") return;
+      this.neighbours.learn(device, ip6(nd.target), target.mac, {
+        solicited: nd.solicited === true,
+        create: false,
+        isRouter: nd.router === true,
+      });
+    }
+  }
+}
+
+function isLinkLocal(ip: Ip): boolean {
+  return ip.family === 6 && ip.value >> 118n === 0x3fan;
+}
+
+function isBroadcast(ip: Ip, namespace: Namespace): boolean {
+  if (ip.family !== 4) return false;
+  if (ip.value === 0xffffffff) return true;
+  return namespace.addresses.some(
+    ({ network }) =>
+      network.address.family === 4 &&
+      network.length < 31 &&
+      ip.value === (network.address.value | (0xffffffff >>> network.length)) >>> 0,
+  );
+}
