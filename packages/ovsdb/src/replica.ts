@@ -3,6 +3,7 @@
  * change sets, and transactions. This file is the interface that programs are written against; `createReplica`
  * (client/) is the one over a connection, `memoryReplica` the one for tests.
  */
+import type { Json } from "./jsonrpc/json.ts";
 import type { RowOf, SchemaJson, TableName, ValueOf } from "./schema.ts";
 import type { Uuid } from "./value.ts";
 
@@ -42,7 +43,10 @@ export type Writable<V> = V extends readonly (infer E)[]
     ? Iterable<readonly [K, W | RowHandle]>
     : V | RowHandle;
 
-/** A row inserted in a transaction that has not been committed: stands for its uuid wherever a uuid is written. */
+/**
+ * A row inserted in a transaction that has not been committed: stands for its uuid wherever a uuid is written. Its
+ * `rowHandle` is a provisional uuid, under which the transaction itself knows the row.
+ */
 export interface RowHandle {
   readonly rowHandle: string;
 }
@@ -52,11 +56,17 @@ export type Columns<S extends SchemaJson, T extends TableName<S>> = {
 };
 
 export type TransactionResult =
-  | { readonly status: "success" | "unchanged"; readonly inserted: ReadonlyMap<string, Uuid> }
+  | {
+      readonly status: "success" | "unchanged";
+      /** The uuids of inserted rows, by their handles. */
+      readonly inserted: ReadonlyMap<string, Uuid>;
+      /** The value that an incremented column has now. */
+      readonly increment?: number;
+    }
   /** A prerequisite (wait, assert) did not hold: try again after the replica has caught up. */
   | { readonly status: "try-again" }
   | { readonly status: "not-locked" }
-  | { readonly status: "error"; readonly error: string; readonly details?: string };
+  | { readonly status: "error"; readonly error: string; readonly details?: string; readonly json?: Json };
 
 /** Writes collected and sent as one OVSDB transaction. Writes of one row are merged; writes of what is there already are dropped. */
 export interface Transaction<S extends SchemaJson> {
@@ -75,6 +85,10 @@ export interface Transaction<S extends SchemaJson> {
   /** The transaction fails with "try-again" unless these columns still have the values that the replica shows. */
   verify<T extends TableName<S>>(table: T, uuid: Uuid, columns: readonly (keyof S["tables"][T]["columns"] & string)[]): void;
   comment(text: string): void;
+  /** The row as it will be after this transaction; also one that it inserts. Undefined when deleted or not there. */
+  row<T extends TableName<S>>(table: T, uuid: Uuid | RowHandle): RowOf<S, T> | undefined;
+  /** The table as it will be after this transaction, for which an inserted row has a provisional uuid (its handle's). */
+  rows<T extends TableName<S>>(table: T): Iterable<RowOf<S, T>>;
   readonly empty: boolean;
   commit(): Promise<TransactionResult>;
 }

@@ -1,0 +1,353 @@
+/**
+ * The writes of one transaction, over the rows that a replica shows: what a program reads back while it goes on
+ * writing, and the operations (RFC 7047 section 5.2) that make it so on the server.
+ */
+import { type Random, WeftError } from "@weft/runtime";
+import type { Json } from "../jsonrpc/json.ts";
+import type { RowHandle } from "../replica.ts";
+import type { Atom, ColumnValue, Uuid } from "../value.ts";
+import { type AnyRow, type ColumnModel, compareAtoms, encode, encodeAtom, equalValues, normalise } from "./columns.ts";
+import type { Store, StoreTable } from "./store.ts";
+
+interface Mutation {
+  readonly insert: Map<Atom, Atom | undefined>;
+  readonly delete: Set<Atom>;
+}
+
+interface Pending {
+  readonly table: StoreTable;
+  readonly uuid: Uuid;
+  /** As the replica showed it at the first write; undefined for an insert, or for a row that is not monitored. */
+  readonly base: AnyRow | undefined;
+  readonly inserted: boolean;
+  /** Whether the caller chose the uuid. */
+  readonly fixed: boolean;
+  deleted: boolean;
+  row: AnyRow;
+  readonly written: Set<string>;
+  readonly mutated: Map<string, Mutation>;
+  readonly verified: Set<string>;
+}
+
+/** What of a column the server sends: needed to know whether a write changes anything. */
+export type Knowledge = "known" | "unknown" | "absent";
+
+export interface Operations {
+  readonly operations: readonly Json[];
+  /** Handle of each inserted row, and the place of its operation. */
+  readonly inserts: ReadonlyMap<string, number>;
+  /** The place of the select that reads an incremented column. */
+  readonly increment?: { readonly index: number; readonly table: string; readonly uuid: Uuid; readonly column: string };
+}
+
+export class Draft {
+  readonly #store: Store;
+  readonly #random: Random;
+  readonly #knows: (table: string, column: string) => Knowledge;
+  readonly #pending = new Map<Uuid, Pending>();
+  #comments: string[] = [];
+  #increment: { readonly pending: Pending; readonly column: string; readonly by: number } | undefined;
+
+  constructor(store: Store, random: Random, knows: (table: string, column: string) => Knowledge) {
+    this.#store = store;
+    this.#random = random;
+    this.#knows = knows;
+  }
+
+  insert(table: string, columns: { readonly [column: string]: unknown }, uuid?: Uuid): RowHandle {
+    const store = this.#store.table(table);
+    const key = uuid ?? (this.#random.uuid() as Uuid);
+    const pending: Pending = {
+      table: store,
+      uuid: key,
+      base: undefined,
+      inserted: true,
+      fixed: uuid !== undefined,
+      deleted: false,
+      row: store.make(key, {}),
+      written: new Set(),
+      mutated: new Map(),
+      verified: new Set(),
+    };
+    this.#pending.set(key, pending);
+    this.update(table, key, columns);
+    return { rowHandle: key };
+  }
+
+  update(table: string, uuid: Uuid, columns: { readonly [column: string]: unknown }): void {
+    const pending = this.#touch(table, uuid);
+    const changed: { [column: string]: ColumnValue } = {};
+    for (const [name, given] of Object.entries(columns)) {
+      const column = this.#column(pending.table, name);
+      const knowledge = this.#knows(table, name);
+      if (knowledge === "absent") continue;
+      const value = normalise(column, given);
+      changed[name] = value;
+      pending.mutated.delete(name);
+      const before = pending.inserted ? column.initial : pending.base?.[name];
+      const unchanged = (pending.inserted || (pending.base !== undefined && knowledge === "known")) && equalValues(before, value);
+      if (unchanged) pending.written.delete(name);
+      else pending.written.add(name);
+    }
+    pending.row = Object.freeze({ ...pending.row, ...changed });
+  }
+
+  delete(table: string, uuid: Uuid): void {
+    const pending = this.#touch(table, uuid);
+    if (pending.inserted) this.#pending.delete(uuid);
+    else {
+      pending.deleted = true;
+      pending.written.clear();
+      pending.mutated.clear();
+    }
+  }
+
+  mutate(
+    table: string,
+    uuid: Uuid,
+    name: string,
+    change: { readonly insert?: Iterable<unknown>; readonly delete?: Iterable<unknown> },
+  ): void {
+    const pending = this.#touch(table, uuid);
+    const column = this.#column(pending.table, name);
+    const knowledge = this.#knows(table, name);
+    if (knowledge === "absent") return;
+    const set = normalise.bind(undefined, { ...column, kind: "set", value: undefined });
+    const insert =
+      change.insert === undefined
+        ? []
+        : column.kind === "map"
+          ? [...(normalise(column, change.insert) as ReadonlyMap<Atom, Atom>)]
+          : (set(change.insert) as readonly Atom[]).map((atom) => [atom, undefined] as const);
+    const gone = change.delete === undefined ? [] : (set(change.delete) as readonly Atom[]);
+
+    const before = contents(column, pending.row[name]);
+    const after = new Map(before);
+    for (const atom of gone) after.delete(atom);
+    for (const [key, value] of insert) after.set(key, value);
+    const value = fromContents(column, after);
+    if (column.kind === "scalar" || column.kind === "optional" || pending.inserted || pending.written.has(name)) {
+      this.update(table, uuid, { [name]: column.kind === "map" ? after : column.kind === "set" ? after.keys() : value });
+      return;
+    }
+    const known = knowledge === "known" && pending.base !== undefined;
+    const base = contents(column, pending.base?.[name]);
+    const mutation = pending.mutated.get(name) ?? { insert: new Map(), delete: new Set() };
+    for (const atom of gone) {
+      mutation.insert.delete(atom);
+      if (!known || base.has(atom)) mutation.delete.add(atom);
+    }
+    for (const [key, to] of insert) {
+      if (known && base.has(key) && base.get(key) === to) {
+        mutation.delete.delete(key);
+        mutation.insert.delete(key);
+      } else {
+        // An insert leaves the value of a key that is there: it has to go first.
+        if (column.kind === "map" && (!known || base.has(key))) mutation.delete.add(key);
+        mutation.insert.set(key, to);
+      }
+    }
+    if (mutation.insert.size + mutation.delete.size === 0) pending.mutated.delete(name);
+    else pending.mutated.set(name, mutation);
+    pending.row = Object.freeze({ ...pending.row, [name]: value });
+  }
+
+  increment(table: string, uuid: Uuid, name: string, by: number): void {
+    const pending = this.#touch(table, uuid);
+    const column = this.#column(pending.table, name);
+    if (column.kind !== "scalar" || column.key.type !== "integer" || this.#increment !== undefined) {
+      throw new WeftError("ovsdb.bad-increment", `a transaction increments one integer column, not ${table}.${name}`, {
+        blame: "caller",
+        place: { table, column: name },
+      });
+    }
+    this.#increment = { pending, column: name, by };
+    pending.row = Object.freeze({ ...pending.row, [name]: (pending.row[name] as number) + by });
+  }
+
+  verify(table: string, uuid: Uuid, columns: readonly string[]): void {
+    const pending = this.#touch(table, uuid);
+    for (const name of columns) {
+      if (name !== "_uuid") this.#column(pending.table, name);
+      if (!pending.inserted) pending.verified.add(name);
+    }
+  }
+
+  comment(text: string): void {
+    this.#comments.push(text);
+  }
+
+  row(table: string, uuid: string): AnyRow | undefined {
+    const pending = this.#pending.get(uuid as Uuid);
+    if (pending === undefined || pending.table.name !== table) return this.#store.table(table).get(uuid as Uuid);
+    return pending.deleted || (pending.base === undefined && !pending.inserted) ? undefined : pending.row;
+  }
+
+  *rows(table: string): Iterable<AnyRow> {
+    for (const row of this.#store.table(table).rows()) {
+      const pending = this.#pending.get(row._uuid);
+      if (pending === undefined) yield row;
+      else if (!pending.deleted) yield pending.row;
+    }
+    for (const pending of this.#pending.values()) if (pending.inserted && pending.table.name === table) yield pending.row;
+  }
+
+  /** True when there is nothing to send. */
+  get empty(): boolean {
+    if (this.#increment !== undefined) return false;
+    for (const { inserted, deleted, written, mutated } of this.#pending.values()) {
+      if (inserted || deleted || written.size > 0 || mutated.size > 0) return false;
+    }
+    return true;
+  }
+
+  /** Every row that differs from the replica, as it will be. */
+  *outcome(): Iterable<{ readonly table: StoreTable; readonly uuid: Uuid; readonly after: AnyRow | undefined }> {
+    for (const { table, uuid, deleted, row, base, inserted } of this.#pending.values()) {
+      if (deleted || inserted || base !== undefined) yield { table, uuid, after: deleted ? undefined : row };
+    }
+  }
+
+  operations(lock: string | undefined): Operations {
+    const operations: Json[] = [];
+    const inserts = new Map<string, number>();
+    if (lock !== undefined) operations.push({ op: "assert", lock });
+    for (const pending of this.#pending.values()) this.#prerequisites(pending, operations);
+    for (const pending of this.#pending.values()) {
+      const { table, uuid, inserted, deleted, written, mutated, row } = pending;
+      const where = [["_uuid", "==", ["uuid", uuid]]] as const;
+      if (deleted) {
+        operations.push({ op: "delete", table: table.name, where });
+        continue;
+      }
+      const columns: { [column: string]: Json } = {};
+      for (const name of written) columns[name] = this.#wire(this.#column(table, name), row[name]);
+      if (inserted) {
+        inserts.set(uuid, operations.length);
+        const identity = pending.fixed ? { uuid } : { "uuid-name": nameOf(uuid) };
+        operations.push({ op: "insert", table: table.name, ...identity, row: columns });
+      } else if (written.size > 0) operations.push({ op: "update", table: table.name, where, row: columns });
+      if (mutated.size > 0) {
+        const mutations = [...mutated].flatMap(([name, mutation]) => this.#mutations(this.#column(table, name), mutation));
+        operations.push({ op: "mutate", table: table.name, where, mutations });
+      }
+    }
+    let increment: Operations["increment"];
+    if (this.#increment !== undefined) {
+      const { pending, column, by } = this.#increment;
+      const where = [["_uuid", "==", this.#uuidJson(pending.uuid)]];
+      operations.push({ op: "mutate", table: pending.table.name, where, mutations: [[column, "+=", by]] });
+      increment = { index: operations.length, table: pending.table.name, uuid: pending.uuid, column };
+      operations.push({ op: "select", table: pending.table.name, where, columns: [column] });
+    }
+    if (this.#comments.length > 0) operations.push({ op: "comment", comment: this.#comments.join("\n") });
+    return { operations, inserts, ...(increment === undefined ? {} : { increment }) };
+  }
+
+  #prerequisites(pending: Pending, operations: Json[]): void {
+    const columns = new Set(pending.verified);
+    // A mutation that finds no row would be lost without a word.
+    if (pending.mutated.size > 0 && columns.size === 0) columns.add("_uuid");
+    if (columns.size === 0) return;
+    const row: { [column: string]: Json } = {};
+    for (const name of columns) {
+      if (name === "_uuid") row[name] = ["uuid", pending.uuid];
+      else if (this.#knows(pending.table.name, name) !== "absent" && pending.base !== undefined) {
+        row[name] = this.#wire(this.#column(pending.table, name), pending.base[name]);
+      }
+    }
+    operations.push({
+      op: "wait",
+      table: pending.table.name,
+      where: [["_uuid", "==", ["uuid", pending.uuid]]],
+      columns: Object.keys(row),
+      until: "==",
+      rows: [row],
+      timeout: 0,
+    });
+  }
+
+  #mutations(column: ColumnModel, { insert, delete: gone }: Mutation): Json[] {
+    const mutations: Json[] = [];
+    const atoms = (list: Iterable<Atom>) => ["set", [...list].map((a) => encodeAtom(column.key.type, a, this.#uuidJson))];
+    if (gone.size > 0) mutations.push([column.name, "delete", atoms(gone)]);
+    if (insert.size > 0) {
+      const value = column.kind === "map" ? this.#wire(column, insert as ReadonlyMap<Atom, Atom>) : atoms(insert.keys());
+      mutations.push([column.name, "insert", value]);
+    }
+    return mutations;
+  }
+
+  #wire(column: ColumnModel, value: ColumnValue): Json {
+    return encode(column, value, this.#uuidJson);
+  }
+
+  readonly #uuidJson = (uuid: string): Json => {
+    const pending = this.#pending.get(uuid as Uuid);
+    return pending?.inserted && !pending.fixed ? ["named-uuid", nameOf(uuid)] : ["uuid", uuid];
+  };
+
+  #touch(table: string, uuid: Uuid): Pending {
+    const found = this.#pending.get(uuid);
+    if (found !== undefined) {
+      if (found.deleted || found.table.name !== table) {
+        throw new WeftError("ovsdb.deleted-row", `row ${uuid} of table ${table} is deleted in this transaction`, {
+          blame: "caller",
+          place: { table, row: uuid },
+        });
+      }
+      return found;
+    }
+    const store = this.#store.table(table);
+    const base = store.get(uuid);
+    const pending: Pending = {
+      table: store,
+      uuid,
+      base,
+      inserted: false,
+      fixed: true,
+      deleted: false,
+      row: base ?? store.make(uuid, {}),
+      written: new Set(),
+      mutated: new Map(),
+      verified: new Set(),
+    };
+    this.#pending.set(uuid, pending);
+    return pending;
+  }
+
+  #column(table: StoreTable, name: string): ColumnModel {
+    const column = table.model.columns.get(name);
+    if (column !== undefined) return column;
+    throw new WeftError("ovsdb.no-column", `table ${table.name} has no column "${name}"`, {
+      blame: "caller",
+      place: { table: table.name, column: name },
+    });
+  }
+}
+
+function nameOf(uuid: string): string {
+  return `row${uuid.replaceAll("-", "_")}`;
+}
+
+function contents(column: ColumnModel, value: ColumnValue): Map<Atom, Atom | undefined> {
+  if (value === undefined) return new Map();
+  if (column.kind === "map") return new Map(value as ReadonlyMap<Atom, Atom>);
+  if (column.kind === "set") return new Map((value as readonly Atom[]).map((atom) => [atom, undefined]));
+  return new Map([[value as Atom, undefined]]);
+}
+
+function fromContents(column: ColumnModel, held: Map<Atom, Atom | undefined>): ColumnValue {
+  const keys = [...held.keys()].sort(compareAtoms);
+  if (column.kind === "set") return keys;
+  if (column.kind === "map") return new Map(keys.map((key) => [key, held.get(key) as Atom]));
+  return keys.at(-1);
+}
+
+/** The outcome of a transaction from its reply's "result". */
+export function errorOf(results: readonly Json[]): { readonly [member: string]: Json | undefined } | undefined {
+  for (const result of results) {
+    if (typeof result === "object" && result !== null && !Array.isArray(result) && "error" in result) return { ...result };
+  }
+  return undefined;
+}
