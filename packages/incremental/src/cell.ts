@@ -1,0 +1,106 @@
+/**
+ * A cell is one remembered thing: an input's row, a derivation's value, a group, a table's entry, or an evaluation of a
+ * relation, table or each. There are hundreds of thousands, so edges are kept in plain arrays, in both directions, each
+ * end knowing the other's position: adding and removing an edge take constant time, however many readers a cell has.
+ */
+import type { Home } from "./home.ts";
+import type { Key } from "./types.ts";
+
+/** In the queue of cells to bring up to date. */
+export const QUEUED = 1;
+/** Its evaluation is on the stack. */
+export const RUNNING = 2;
+/** No longer part of the engine. */
+export const GONE = 4;
+/** Holds a value that was computed (derivations, evaluations). */
+export const COMPUTED = 8;
+/** The key is there (rows, entries; groups: it has members). */
+export const PRESENT = 16;
+/** An evaluation of a relation, table or each, as opposed to what these make. */
+export const EVALUATION = 32;
+
+const NO_CELLS: Cell[] = [];
+const NO_SLOTS: number[] = [];
+
+export class Cell {
+  readonly home: Home;
+  readonly key: Key;
+  value: unknown = undefined;
+  flags = 0;
+  /** Above the heights of everything it reads; the order of recomputation. */
+  height: number;
+  /** The number of the evaluation that read this cell last: saves most duplicate edges. */
+  stamp = 0;
+  /** What it read, and at which position of their `readers` it stands. */
+  deps: Cell[] = NO_CELLS;
+  depSlots: number[] = NO_SLOTS;
+  /** Who read it, and at which position of their `deps` it stands. */
+  readers: Cell[] = NO_CELLS;
+  readerSlots: number[] = NO_SLOTS;
+
+  constructor(home: Home, key: Key, height: number, flags: number) {
+    this.home = home;
+    this.key = key;
+    this.height = height;
+    this.flags = flags;
+  }
+}
+
+function addReader(dep: Cell, reader: Cell, slot: number): number {
+  if (dep.readers === NO_CELLS) {
+    dep.readers = [reader];
+    dep.readerSlots = [slot];
+    return 0;
+  }
+  dep.readerSlots.push(slot);
+  return dep.readers.push(reader) - 1;
+}
+
+function removeReader(dep: Cell, position: number): void {
+  const last = dep.readers.pop()!;
+  const lastSlot = dep.readerSlots.pop()!;
+  if (position < dep.readers.length) {
+    dep.readers[position] = last;
+    dep.readerSlots[position] = lastSlot;
+    last.depSlots[lastSlot] = position;
+  }
+}
+
+/** Makes `reads` what the cell depends on. Cells that lose their last reader are handed to `orphan`. */
+export function link(cell: Cell, reads: readonly Cell[], orphan: (cell: Cell) => void): void {
+  const { deps } = cell;
+  const count = reads.length;
+  let same = 0;
+  while (same < deps.length && same < count && deps[same] === reads[same]) same++;
+  if (same === deps.length && same === count) return;
+  const dropped = same < deps.length ? deps.slice(same) : NO_CELLS;
+  for (let i = deps.length - 1; i >= same; i--) {
+    removeReader(deps[i]!, cell.depSlots[i]!);
+    deps.pop();
+    cell.depSlots.pop();
+  }
+  if (deps === NO_CELLS) {
+    cell.deps = reads.slice();
+    cell.depSlots = new Array<number>(count).fill(0);
+    for (let i = 0; i < count; i++) cell.depSlots[i] = addReader(reads[i]!, cell, i);
+  } else {
+    for (let i = same; i < count; i++) {
+      deps.push(reads[i]!);
+      cell.depSlots.push(addReader(reads[i]!, cell, i));
+    }
+  }
+  for (const dep of dropped) if (dep.readers.length === 0) orphan(dep);
+}
+
+/** Forgets all edges at once, without telling the other ends: for when everything is forgotten. */
+export function forgetEdges(cell: Cell): void {
+  cell.deps = NO_CELLS;
+  cell.depSlots = NO_SLOTS;
+  cell.readers = NO_CELLS;
+  cell.readerSlots = NO_SLOTS;
+}
+
+/** "addressesOf(3fa8...)", for messages. */
+export function nameOf(cell: Cell): string {
+  return `${cell.home.body.name}(${cell.key})`;
+}
