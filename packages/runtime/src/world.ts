@@ -211,6 +211,11 @@ export interface Host {
   readonly stderr: Output;
   /** Aborted when the program should end (SIGTERM, SIGINT, a closed shell). */
   readonly signal: AbortSignal;
+  /**
+   * A daemon says that it is ready: whoever started it with --detach returns now, after printing `output` to its
+   * standard output. Nobody listens where it is absent.
+   */
+  readonly ready?: (output?: string) => void;
 }
 
 export interface Output {
