@@ -1,1 +1,7 @@
-export {};
+export { ip } from "./commands/ip/index.ts";
+export { pingCommand } from "./commands/ping.ts";
+export { type LabDefinition, LabFileError, parseLab } from "./definition.ts";
+export { Lab, type LabPrograms, ProvisionError } from "./lab.ts";
+export { builtinLabs } from "./labs/index.ts";
+export { type Command, type CommandContext, Machine } from "./machine/machine.ts";
+export { JsonLines, jsonLine, type LabReply, type LabRequest, type LabStatus, serveLab } from "./server.ts";

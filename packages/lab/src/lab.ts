@@ -1,0 +1,258 @@
+/** A lab: emulated machines on emulated wires, with the daemons and commands of a cloud on them, in this process. */
+import { macOf, parseMac } from "@weft/packet";
+import { ConfigurableLogBook, MemoryFiles, type Network, type Program, type Runtime, WeftError } from "@weft/runtime";
+import type { SwitchWorld } from "@weft/vswitch";
+import type { LabDefinition, NodeDefinition } from "./definition.ts";
+import { Device } from "./machine/device.ts";
+import { parseIp, parseNetwork } from "./machine/ip.ts";
+import type { Command } from "./machine/machine.ts";
+import { type CommandStreams, Machine } from "./machine/machine.ts";
+import { anyNetwork } from "./machine/namespace.ts";
+import { ControlNetwork } from "./network.ts";
+import { machineDevices, machineTunnels } from "./openvswitch.ts";
+import { Segment } from "./underlay.ts";
+import { commandsOf } from "./words.ts";
+
+/** The programs that the machines' shells find, by name; the switch is made for each machine from its devices. */
+export interface LabPrograms {
+  readonly programs: Readonly<Record<string, () => Promise<Program>>>;
+  vswitchd(world: (runtime: Runtime) => SwitchWorld): Program;
+  /** Schema files by their path on a machine. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** A command of a lab's script that failed: which machine, which command, what it printed. */
+export class ProvisionError extends WeftError {}
+
+/** Milliseconds: a wire in a rack. */
+const DEFAULT_DELAY = 0.05;
+
+interface Background {
+  readonly name: string;
+  readonly done: Promise<number>;
+  readonly stop: AbortController;
+}
+
+export interface LabNode {
+  readonly name: string;
+  readonly machine: Machine;
+  readonly definition: NodeDefinition;
+}
+
+export class Lab {
+  readonly definition: LabDefinition;
+  readonly runtime: Runtime;
+  readonly segments = new Map<string, Segment>();
+  readonly nodes = new Map<string, LabNode>();
+  readonly control: ControlNetwork;
+  readonly #programs: LabPrograms;
+  readonly #commands: ReadonlyMap<string, Command>;
+  readonly #background = new Map<string, Background[]>();
+
+  /**
+   * `commands`: those of the machines besides the programs (ip, ping, ...). `outside`: the real network, where machines may
+   * connect to addresses that no machine has.
+   */
+  constructor(
+    definition: LabDefinition,
+    runtime: Runtime,
+    programs: LabPrograms,
+    commands: ReadonlyMap<string, Command>,
+    outside?: Network,
+  ) {
+    this.definition = definition;
+    this.runtime = runtime;
+    this.#programs = programs;
+    this.#commands = commands;
+    this.control = new ControlNetwork(runtime.clock, outside);
+    for (const [name, { delay = DEFAULT_DELAY }] of Object.entries(definition.networks ?? {})) {
+      this.segments.set(name, new Segment(name, runtime.clock, delay));
+    }
+    for (const [name, node] of Object.entries(definition.nodes)) this.#addNode(name, node);
+  }
+
+  #addNode(name: string, definition: NodeDefinition): void {
+    const files = new MemoryFiles();
+    const runtime: Runtime = {
+      ...this.runtime,
+      net: this.control.viewOf(name),
+      files,
+      log: new ConfigurableLogBook(this.runtime.clock, name),
+    };
+    const commands = new Map(this.#commands);
+    const machine = new Machine(name, runtime, commands);
+    for (const program of Object.keys(this.#programs.programs)) commands.set(program, this.#commandFor(name, program, machine));
+    this.nodes.set(name, { name, machine, definition });
+    this.control.join(machine);
+    machine.root.forwarding = definition.forwarding ?? false;
+    for (const [nicName, nic] of Object.entries(definition.nics ?? {})) {
+      const mac = nic.mac === undefined ? this.#nicMac() : parseMac(nic.mac);
+      const device = new Device("ether", nicName, mac ?? this.#nicMac(), nic.mtu ?? 1500);
+      machine.root.addDevice(device);
+      this.segments.get(nic.network)?.attach(device);
+      device.setUp(true);
+      for (const address of typeof nic.address === "string" ? [nic.address] : (nic.address ?? [])) {
+        const network = parseNetwork(address);
+        if (network) machine.root.addAddress(device, network);
+      }
+    }
+    const gateway = definition.gateway === undefined ? undefined : parseIp(definition.gateway);
+    const via = gateway && machine.root.lookup(gateway);
+    if (gateway && via) {
+      machine.root.addRoute(
+        {
+          destination: anyNetwork(gateway.family),
+          via: gateway,
+          device: via.route.device,
+          protocol: "static",
+          scope: "global",
+          source: undefined,
+          metric: 0,
+        },
+        false,
+      );
+    }
+  }
+
+  /** The prefix of virtual machines' NICs, as in the posts. */
+  #nicMac() {
+    return macOf(0x525400_000000 + this.runtime.random.below(0x1000000));
+  }
+
+  /** A program as a command of a machine. With --detach it goes on in the background once it is ready. */
+  #commandFor(node: string, name: string, machine: Machine): Command {
+    return async (args, { host }) => {
+      const program =
+        name === "ovs-vswitchd"
+          ? this.#programs.vswitchd((runtime) => ({
+              runtime,
+              providers: [machineDevices(machine)],
+              tunnelHost: machineTunnels(machine),
+            }))
+          : await this.#programs.programs[name]!();
+      if (!args.includes("--detach")) return program(args, host);
+      const stop = new AbortController();
+      let ready: (code: number) => void = () => undefined;
+      const started = new Promise<number>((resolve) => {
+        ready = resolve;
+      });
+      const done = program(args, {
+        ...host,
+        signal: stop.signal,
+        ready: (output = "") => {
+          void host.stdout.write(output);
+          ready(0);
+        },
+      });
+      const list = this.#background.get(node) ?? [];
+      this.#background.set(node, list);
+      const entry = { name, done, stop };
+      list.push(entry);
+      const gone = () => void list.splice(list.indexOf(entry), 1);
+      done.then(gone, gone);
+      return Promise.race([started, done]);
+    };
+  }
+
+  node(name: string): LabNode {
+    const node = this.nodes.get(name);
+    if (!node)
+      throw new WeftError(
+        "lab.no-node",
+        `there is no node ${JSON.stringify(name)} (nodes: ${[...this.nodes.keys()].join(", ")})`,
+        { blame: "caller" },
+      );
+    return node;
+  }
+
+  /** The programs that go on in the background of a machine, in the order of their start. */
+  daemonsOf(node: string): readonly string[] {
+    return (this.#background.get(node) ?? []).map(({ name }) => name);
+  }
+
+  /** Runs a command on a machine. */
+  exec(node: string, argv: readonly string[], streams: CommandStreams): Promise<number> {
+    return this.node(node).machine.exec(argv, streams);
+  }
+
+  /** Runs a command and gives what it printed. */
+  async output(
+    node: string,
+    argv: readonly string[],
+  ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
+    let stdout = "";
+    let stderr = "";
+    const decoder = new TextDecoder();
+    const textOf = (text: string | Uint8Array) => (typeof text === "string" ? text : decoder.decode(text));
+    const code = await this.exec(node, argv, {
+      stdin: noInput(),
+      stdout: { write: (text) => void (stdout += textOf(text)), isTerminal: false },
+      stderr: { write: (text) => void (stderr += textOf(text)), isTerminal: false },
+      signal: new AbortController().signal,
+    });
+    return { code, stdout, stderr };
+  }
+
+  /** Starts the machines' services and provisions them. Throws {@link ProvisionError} at the first command that fails. */
+  async start(): Promise<void> {
+    for (const [path, text] of Object.entries(this.#programs.files)) {
+      for (const { machine } of this.nodes.values()) await machine.runtime.files.write(path, new TextEncoder().encode(text));
+    }
+    const nodes = [...this.nodes.values()];
+    // Databases first, so that nobody waits for a second try to connect.
+    for (const { name, definition } of nodes) if (definition.services?.includes("ovn-central")) await this.run(name, central);
+    await Promise.all(
+      nodes.map(async ({ name, definition }) => {
+        const services = definition.services ?? [];
+        if (services.includes("openvswitch") || services.includes("ovn-host")) await this.run(name, openvswitch);
+        if (services.includes("ovn-host")) await this.run(name, host);
+      }),
+    );
+    for (const { name, definition } of nodes) await this.run(name, definition.provision ?? "");
+    for (const { node, run } of this.definition.setup ?? []) await this.run(node, run);
+  }
+
+  /** Runs a script on a machine, command by command. */
+  async run(node: string, script: string): Promise<void> {
+    for (const words of commandsOf(script)) {
+      const { code, stdout, stderr } = await this.output(node, words);
+      if (code === 0) continue;
+      throw new ProvisionError("lab.provision", `${node}: ${words.join(" ")}: exit code ${code}\n${stdout}${stderr}`, {
+        blame: "caller",
+        place: { text: words.join(" ") },
+      });
+    }
+  }
+
+  /** Ends every daemon, the last started first. */
+  async stop(): Promise<void> {
+    for (const list of [...this.#background.values()].reverse()) {
+      for (const { stop, done } of [...list].reverse()) {
+        stop.abort();
+        await done;
+      }
+    }
+  }
+}
+
+async function* noInput(): AsyncGenerator<Uint8Array> {}
+
+/** What the services are: the commands that the distributions' start scripts run, with their usual paths. */
+const central = `
+ovsdb-tool create /var/lib/ovn/ovnnb_db.db /usr/share/ovn/ovn-nb.ovsschema
+ovsdb-tool create /var/lib/ovn/ovnsb_db.db /usr/share/ovn/ovn-sb.ovsschema
+ovsdb-server --detach --no-chdir --pidfile=/var/run/ovn/ovnnb_db.pid --unixctl=/var/run/ovn/ovnnb_db.ctl --log-file=/var/log/ovn/ovsdb-server-nb.log -vconsole:off --remote=punix:/var/run/ovn/ovnnb_db.sock --remote=ptcp:6641 /var/lib/ovn/ovnnb_db.db
+ovsdb-server --detach --no-chdir --pidfile=/var/run/ovn/ovnsb_db.pid --unixctl=/var/run/ovn/ovnsb_db.ctl --log-file=/var/log/ovn/ovsdb-server-sb.log -vconsole:off --remote=punix:/var/run/ovn/ovnsb_db.sock --remote=ptcp:6642 /var/lib/ovn/ovnsb_db.db
+ovn-northd --detach --no-chdir --pidfile --log-file -vconsole:off --ovnnb-db=unix:/var/run/ovn/ovnnb_db.sock --ovnsb-db=unix:/var/run/ovn/ovnsb_db.sock
+`;
+
+const openvswitch = `
+ovsdb-tool create /etc/openvswitch/conf.db /usr/share/openvswitch/vswitch.ovsschema
+ovsdb-server --detach --no-chdir --pidfile --log-file -vconsole:off --remote=punix:/var/run/openvswitch/db.sock /etc/openvswitch/conf.db
+ovs-vsctl --no-wait init
+ovs-vswitchd --detach --no-chdir --pidfile --log-file -vconsole:off unix:/var/run/openvswitch/db.sock
+`;
+
+const host = `
+ovn-controller --detach --no-chdir --pidfile --log-file -vconsole:off unix:/var/run/openvswitch/db.sock
+`;

@@ -1,0 +1,8 @@
+import { routing } from "./routing.ts";
+import { trunks } from "./trunks.ts";
+
+/** The built-in labs, as the files that they would be. */
+export const builtinLabs: ReadonlyMap<string, string> = new Map([
+  ["routing", routing],
+  ["trunks", trunks],
+]);

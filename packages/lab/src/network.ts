@@ -1,0 +1,128 @@
+/**
+ * The control connections of a lab's machines: each has unix sockets of its own; TCP goes by the machines' addresses. The
+ * bytes do not cross the emulated wires, but a connection is refused where the addresses cannot reach each other.
+ */
+import {
+  type Clock,
+  type DatagramSocket,
+  type Listener,
+  MemoryNetwork,
+  type Network,
+  parseRemote,
+  type Stream,
+  type TlsOptions,
+  WeftError,
+} from "@weft/runtime";
+import { formatIp, parseIp } from "./machine/ip.ts";
+import type { Machine } from "./machine/machine.ts";
+
+/** All machines' sockets, in one table. */
+export class ControlNetwork {
+  readonly #memory: MemoryNetwork;
+  readonly #machines = new Map<string, Machine>();
+  /** Where addresses that no machine has are looked for: the real network, if the lab is open to it. */
+  readonly outside: Network | undefined;
+
+  constructor(clock: Clock, outside?: Network) {
+    this.#memory = new MemoryNetwork(clock);
+    this.outside = outside;
+  }
+
+  /** The network as processes on the machine `name` see it; call {@link join} when the machine is there. */
+  viewOf(name: string): Network {
+    const own = (path: string) => `/${name}${path.startsWith("/") ? path : `/${path}`}`;
+    return {
+      connect: (remote, options = {}) => this.#connect(name, own, remote, options),
+      listen: (remote, accept, options = {}) => this.#listen(name, own, remote, accept, options),
+      datagram: (options) => this.#datagram(name, options),
+    };
+  }
+
+  join(machine: Machine): void {
+    this.#machines.set(machine.name, machine);
+  }
+
+  leave(name: string): void {
+    this.#machines.delete(name);
+  }
+
+  #machineWith(address: string): Machine | undefined {
+    const ip = parseIp(address);
+    if (!ip) return this.#machines.get(address);
+    return [...this.#machines.values()].find((machine) =>
+      machine.root.addresses.some(
+        ({ network, device }) =>
+          device.kind !== "loopback" && network.address.family === ip.family && network.address.value === ip.value,
+      ),
+    );
+  }
+
+  async #connect(
+    from: string,
+    own: (path: string) => string,
+    text: string,
+    options: { readonly tls?: TlsOptions; readonly defaultPort?: number; readonly timeout?: number },
+  ): Promise<Stream> {
+    const remote = parseRemote(text);
+    if ("path" in remote) return this.#memory.connect(`${remote.kind}:${own(remote.path)}`);
+    const here = this.#machines.get(from);
+    const loopback = remote.address === "127.0.0.1" || remote.address === "::1" || remote.address === "localhost";
+    const target = loopback ? here : this.#machineWith(remote.address);
+    if (!target) {
+      if (this.outside) return this.outside.connect(text, options);
+      throw new WeftError("net.connect", `${text}: No route to host`, { place: { source: text } });
+    }
+    if (!loopback && target !== here && !reaches(here, remote.address)) {
+      throw new WeftError("net.connect", `${text}: Network is unreachable`, { place: { source: text } });
+    }
+    const port = remote.port ?? options.defaultPort ?? 0;
+    const source = loopback ? remote.address : sourceTowards(here, remote.address);
+    return this.#memory.connectFrom(source, `tcp:${target.name}:${port}`);
+  }
+
+  async #listen(
+    name: string,
+    own: (path: string) => string,
+    text: string,
+    accept: (stream: Stream) => void,
+    options: { readonly tls?: TlsOptions; readonly defaultPort?: number },
+  ): Promise<Listener> {
+    const remote = parseRemote(text);
+    if ("path" in remote) return this.#memory.listen(`p${remote.kind}:${own(remote.path)}`, accept);
+    const listener = await this.#memory.listen(`ptcp:${remote.port ?? options.defaultPort ?? 0}:${name}`, accept);
+    return { ...listener, name: text, close: () => listener.close() };
+  }
+
+  async #datagram(name: string, options: { readonly address?: string; readonly port?: number }): Promise<DatagramSocket> {
+    const machine = this.#machines.get(name);
+    if (!machine) throw new WeftError("net.connect", `${name}: machine is down`);
+    let handler: Parameters<DatagramSocket["onMessage"]>[0] = () => undefined;
+    const address = options.address === undefined ? undefined : parseIp(options.address);
+    const socket = machine.root.stack.udp.bind(address, options.port ?? 0, (bytes, from) => {
+      handler(bytes, { address: formatIp(from.ip), port: from.port });
+    });
+    return {
+      address: options.address ?? "0.0.0.0",
+      port: socket.port,
+      send: (bytes, to, port, more = {}) => {
+        const ip = parseIp(to);
+        if (ip) socket.send(bytes, ip, port, { tos: more.tos, ttl: more.ttl });
+      },
+      onMessage: (next) => {
+        handler = next;
+      },
+      close: () => socket.close(),
+    };
+  }
+}
+
+function reaches(machine: Machine | undefined, address: string): boolean {
+  const ip = parseIp(address);
+  return machine !== undefined && (!ip || machine.root.lookup(ip) !== undefined);
+}
+
+function sourceTowards(machine: Machine | undefined, address: string): string {
+  const ip = parseIp(address);
+  const source = ip && machine?.root.lookup(ip)?.source;
+  return source ? formatIp(source) : "127.0.0.1";
+}

@@ -1,0 +1,242 @@
+/**
+ * How a shell reaches the machines of a lab that runs in another process: JSON lines over a unix socket, one connection for
+ * one command. The lab answers `{"local": ...}` for a command that is not the machine's: the shell runs it itself.
+ */
+import { type Listener, messageOf, type Stream, WeftError } from "@weft/runtime";
+import type { Lab } from "./lab.ts";
+import { formatNetwork } from "./machine/ip.ts";
+
+export type LabRequest =
+  | {
+      readonly exec: {
+        readonly node: string;
+        /** A network namespace of the machine; absent for its own. */
+        readonly namespace?: string;
+        readonly argv: readonly string[];
+        readonly env: Readonly<Record<string, string>>;
+        readonly terminal: boolean;
+        readonly columns?: number;
+      };
+    }
+  | { readonly status: true }
+  | { readonly down: true }
+  | { readonly commands: { readonly node: string } }
+  /** Base64; null is the end of input. */
+  | { readonly stdin: string | null }
+  | { readonly interrupt: true };
+
+export type LabReply =
+  | { readonly stdout: string }
+  | { readonly stderr: string }
+  | { readonly exit: number }
+  /** Run this yourself, with the namespace as the one that further commands are for. */
+  | { readonly local: { readonly argv: readonly string[]; readonly namespace: string } }
+  | { readonly status: LabStatus }
+  | { readonly commands: readonly string[] }
+  | { readonly error: string };
+
+export interface LabStatus {
+  readonly name: string;
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly addresses: readonly string[];
+    readonly daemons: readonly string[];
+    readonly namespaces: readonly string[];
+  }[];
+}
+
+/** Splits a stream of bytes into lines and parses each as JSON. A line above `limit` bytes, or one that is no JSON, is an error. */
+export class JsonLines {
+  readonly #take: (value: unknown) => void;
+  readonly #limit: number;
+  #rest = "";
+  readonly #decoder = new TextDecoder();
+
+  constructor(take: (value: unknown) => void, limit = 16 * 1024 * 1024) {
+    this.#take = take;
+    this.#limit = limit;
+  }
+
+  push(bytes: Uint8Array): void {
+    const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
+    this.#rest = lines.pop() ?? "";
+    if (this.#rest.length > this.#limit) throw new WeftError("lab.bad-request", `a line of more than ${this.#limit} bytes`);
+    for (const line of lines) {
+      let value: unknown;
+      try {
+        value = JSON.parse(line);
+      } catch {
+        throw new WeftError("lab.bad-request", `not JSON: ${line.slice(0, 80)}`);
+      }
+      this.#take(value);
+    }
+  }
+}
+
+export function jsonLine(value: LabRequest | LabReply): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(value)}\n`);
+}
+
+/** Serves a lab on a unix socket. `onDown` is called when somebody asks for its end. */
+export async function serveLab(lab: Lab, path: string, onDown: () => void): Promise<Listener> {
+  return lab.runtime.net.listen(`punix:${path}`, (stream) => new Session(lab, stream, onDown));
+}
+
+class Session {
+  readonly #lab: Lab;
+  readonly #stream: Stream;
+  readonly #onDown: () => void;
+  readonly #abort = new AbortController();
+  readonly #input: (Uint8Array | null)[] = [];
+  #wake: () => void = () => undefined;
+  #drained: (() => void)[] = [];
+
+  constructor(lab: Lab, stream: Stream, onDown: () => void) {
+    this.#lab = lab;
+    this.#stream = stream;
+    this.#onDown = onDown;
+    const lines = new JsonLines((value) => this.#take(value as LabRequest));
+    stream.start({
+      onData: (bytes) => {
+        try {
+          lines.push(bytes);
+        } catch (error) {
+          this.#reply({ error: messageOf(error) });
+          stream.end();
+        }
+      },
+      onDrain: () => {
+        for (const resolve of this.#drained.splice(0)) resolve();
+      },
+      onClose: () => {
+        this.#abort.abort();
+        this.#feed(null);
+        for (const resolve of this.#drained.splice(0)) resolve();
+      },
+    });
+  }
+
+  #reply(reply: LabReply): void | Promise<void> {
+    if (this.#stream.write(jsonLine(reply))) return;
+    return new Promise((resolve) => void this.#drained.push(resolve));
+  }
+
+  #feed(bytes: Uint8Array | null): void {
+    this.#input.push(bytes);
+    this.#wake();
+  }
+
+  async *#stdin(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      while (this.#input.length === 0) {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+      const bytes = this.#input.shift();
+      if (bytes === null || bytes === undefined) return;
+      yield bytes;
+    }
+  }
+
+  #take(request: LabRequest): void {
+    if ("exec" in request) {
+      this.#exec(request.exec).then(
+        (reply) => {
+          void this.#reply(reply);
+          this.#stream.end();
+        },
+        (error: unknown) => {
+          void this.#reply({ error: messageOf(error) });
+          this.#stream.end();
+        },
+      );
+    } else if ("stdin" in request)
+      this.#feed(request.stdin === null ? null : Uint8Array.from(atob(request.stdin), (char) => char.charCodeAt(0)));
+    else if ("interrupt" in request) this.#abort.abort();
+    else if ("status" in request) void this.#reply({ status: statusOf(this.#lab) });
+    else if ("commands" in request) this.#commands(request.commands.node);
+    else if ("down" in request) {
+      this.#onDown();
+      this.#stream.end();
+    } else void this.#reply({ error: `unknown request ${JSON.stringify(request).slice(0, 80)}` });
+  }
+
+  #commands(node: string): void {
+    try {
+      void this.#reply({ commands: [...this.#lab.node(node).machine.commands.keys()] });
+    } catch (error) {
+      void this.#reply({ error: messageOf(error) });
+    }
+  }
+
+  async #exec({
+    node,
+    namespace: name,
+    argv,
+    env,
+    terminal,
+    columns,
+  }: Extract<LabRequest, { exec: unknown }>["exec"]): Promise<LabReply> {
+    const { machine } = this.#lab.node(node);
+    const namespace = name === undefined || name === "" ? machine.root : machine.namespace(name);
+    const local = localCommand(argv, namespace.name, (command) => machine.commands.has(command));
+    if (local) {
+      if (local.namespace !== "") machine.namespace(local.namespace);
+      return { local };
+    }
+    const send = (which: "stdout" | "stderr") => (text: string | Uint8Array) => {
+      const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+      return this.#reply(which === "stdout" ? { stdout: base64(bytes) } : { stderr: base64(bytes) });
+    };
+    const output = { isTerminal: terminal, ...(columns === undefined ? {} : { columns }) };
+    const exit = await machine.exec(
+      argv,
+      {
+        stdin: this.#stdin(),
+        stdout: { write: send("stdout"), ...output },
+        stderr: { write: send("stderr"), ...output },
+        signal: this.#abort.signal,
+        env,
+      },
+      namespace,
+    );
+    return { exit };
+  }
+}
+
+/**
+ * `ip netns exec NAME COMMAND` with a command that is not the machine's (a shell, grep) is for the caller's own machine:
+ * what of it is the machine's comes back here by itself.
+ */
+function localCommand(
+  argv: readonly string[],
+  namespace: string,
+  knows: (command: string) => boolean,
+): { argv: readonly string[]; namespace: string } | undefined {
+  const [command = "", object = "", verb = "", name = "", ...rest] = argv;
+  if (command === "ip" && rest.length > 0 && object.length >= 3 && "netns".startsWith(object) && "exec".startsWith(verb)) {
+    return localCommand(rest, name, knows) ?? (knows(rest[0]!) ? undefined : { argv: rest, namespace: name });
+  }
+  return knows(command) ? undefined : { argv, namespace };
+}
+
+function base64(bytes: Uint8Array): string {
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+  return btoa(text);
+}
+
+function statusOf(lab: Lab): LabStatus {
+  return {
+    name: lab.definition.name,
+    nodes: [...lab.nodes.values()].map(({ name, machine }) => ({
+      name,
+      addresses: machine.root.addresses
+        .filter(({ scope, automatic }) => scope === "global" && !automatic)
+        .map(({ network, device }) => `${device.name} ${formatNetwork(network)}`),
+      daemons: lab.daemonsOf(name),
+      namespaces: [...machine.namespaces.keys()],
+    })),
+  };
+}
