@@ -29,7 +29,7 @@ export async function listenForControl(
           }
           void answer(commands, request).then(
             (reply) => connection.reply(request, json ? { "reply-format": "plain", reply } : reply),
-            (error: unknown) => connection.fail(request, `${messageOf(error)}\n`),
+            (error: unknown) => connection.fail(request, messageOf(error)),
           );
         },
         onClose: () => connections.delete(connection),

@@ -80,7 +80,7 @@ export async function runDaemon(
     const commands: ControlCommand[] = [
       ...daemon.commands.filter(({ name }) => name !== "exit"),
       ...vlogCommands(log, logFile),
-      { name: "version", usage: "", minArgs: 0, maxArgs: 0, run: () => `${versionLine(program, family)}\n` },
+      { name: "version", usage: "", minArgs: 0, maxArgs: 0, run: () => versionLine(program, family) },
       { name: "list-commands", usage: "", minArgs: 0, maxArgs: 0, run: () => listCommands(commands) },
       { name: "set-options", usage: "[--format text|json]", minArgs: 0, maxArgs: 2, run: () => "" },
       { name: "exit", usage: daemon.exitUsage ?? "", minArgs: 0, maxArgs: 1, run: (args) => ending.exit(args) },
@@ -139,14 +139,13 @@ function fileOption(value: string | true | undefined, folder: string, name: stri
 }
 
 async function refuseSecond(host: Host, pidfile: string): Promise<void> {
-  const { files, net } = host.runtime;
+  const { files } = host.runtime;
   if (!(await files.exists(pidfile))) return;
   const pid = new TextDecoder().decode(await files.read(pidfile)).trim();
   // The process is there if its folder in /proc is; a stale file is overwritten.
   if (pid !== "" && pid !== String(host.pid) && (await files.exists(`/proc/${pid}/stat`))) {
     throw new WeftError("daemon.already-running", `${pidfile}: already running as pid ${pid}, aborting`, { blame: "caller" });
   }
-  void net;
 }
 
 /** Lines appended to a file, in order, without holding up whoever logs. */
