@@ -1,0 +1,95 @@
+/**
+ * The controller without its connections: rows in; flows, groups, meters, zones and outstanding writes out. Everything
+ * that has to be right whatever the order of events is here.
+ */
+import { createEngine, type Each, type Engine, type EvaluationFailure, type Read } from "@weft/incremental";
+import type { RowChange, Transaction } from "@weft/ovsdb";
+import type { SbSchema, VsSchema } from "@weft/schemas";
+import { logicalFlows } from "./lflow/flows.ts";
+import { config, integrationBridge } from "./model/config.ts";
+import { feed, type Settings, settings, vs } from "./model/inputs.ts";
+import { DesiredFlows, type FlowChange } from "./ofctrl/desired.ts";
+import { fixedFlows } from "./physical/fixed.ts";
+import type { DesiredFlow } from "./physical/flow.ts";
+import { hairpins } from "./physical/hairpin.ts";
+import { chassisMacs, portIngress } from "./physical/ingress.ts";
+import { multicastGroups } from "./physical/multicast.ts";
+import { forwardingDatabase, macBindings, staticMacBindings } from "./physical/neighbours.ts";
+import { portOutput } from "./physical/output.ts";
+import { portSecurity } from "./physical/portSecurity.ts";
+import { tunnelIngress } from "./physical/tunnelIngress.ts";
+import { claims, ups } from "./write/claims.ts";
+import { installedMarks } from "./write/local.ts";
+import { Outstanding } from "./write/writes.ts";
+import { datapathZoneNames, portZones, ZoneBook } from "./write/zones.ts";
+
+/** Every source of flows. */
+export const flowFeatures: readonly Each<DesiredFlow>[] = [
+  fixedFlows,
+  tunnelIngress,
+  portIngress,
+  chassisMacs,
+  portOutput,
+  multicastGroups,
+  portSecurity,
+  macBindings,
+  staticMacBindings,
+  forwardingDatabase,
+  hairpins,
+  logicalFlows,
+];
+
+export interface CoreOptions {
+  readonly settings: Settings;
+  readonly onError?: (failure: EvaluationFailure) => void;
+}
+
+export class Core {
+  readonly engine: Engine;
+  readonly flows = new DesiredFlows();
+  readonly zones = new ZoneBook();
+  readonly sbWrites = new Outstanding<Transaction<SbSchema>>();
+  readonly vsWrites = new Outstanding<Transaction<VsSchema>>();
+  #restored = false;
+
+  constructor(options: CoreOptions) {
+    this.engine = createEngine(options.onError === undefined ? {} : { onError: options.onError });
+    this.engine.collect(flowFeatures, this.flows.sink);
+    this.engine.collect([portZones, datapathZoneNames], this.zones.sink);
+    this.engine.collect([claims, ups], this.sbWrites.sink);
+    this.engine.collect([installedMarks], this.vsWrites.sink);
+    this.engine.set(settings, 0, options.settings);
+  }
+
+  get read(): Read {
+    return this.engine.read;
+  }
+
+  feed(database: "sb" | "ovs", changes: readonly RowChange[]): void {
+    feed(this.engine, database, changes);
+  }
+
+  /**
+   * Brings everything up to date. `settled` says that both databases are here as a whole, so that zones which nobody
+   * wants may be given to others. Returns the zones that are new in use.
+   */
+  commit(settled: boolean): number[] {
+    this.engine.commit();
+    if (!this.#restored) {
+      const bridge = this.read(integrationBridge, 0);
+      const row = bridge === undefined ? undefined : this.read(vs.Bridge, bridge);
+      if (row !== undefined) {
+        this.zones.restore(row.external_ids);
+        this.#restored = true;
+      }
+    }
+    const range = this.read(config, 0)?.zoneRange ?? [1, 65535];
+    const fresh = this.zones.allot(this.engine, range, settled);
+    this.engine.commit();
+    return fresh;
+  }
+
+  takeFlows(): FlowChange[] {
+    return this.flows.take();
+  }
+}

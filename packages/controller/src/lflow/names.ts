@@ -1,0 +1,59 @@
+/** What names in logical flows stand for: address sets, port groups, ports, multicast groups, resident ports. */
+import { derive, index, type Read, sameContent } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import type { SbRow } from "@weft/schemas";
+import { claimOf } from "../model/binding.ts";
+import { isRelated } from "../model/datapaths.ts";
+import { portsByName, sb } from "../model/inputs.ts";
+
+const addressSetsByName = index<string, Uuid, SbRow<"Address_Set">>("addressSetsByName", sb.Address_Set, (row) => [row.name]);
+const portGroupsByName = index<string, Uuid, SbRow<"Port_Group">>("portGroupsByName", sb.Port_Group, (row) => [row.name]);
+/** Groups are `datapath name`. */
+const groupsByName = index<string, Uuid, SbRow<"Multicast_Group">>("groupsByName", sb.Multicast_Group, (row) => [
+  `${row.datapath} ${row.name}`,
+]);
+
+export const addressSet = derive<string, readonly string[] | undefined>(
+  "addressSet",
+  (name, read) => {
+    const uuid = read(addressSetsByName, name)[0];
+    return uuid === undefined ? undefined : read(sb.Address_Set, uuid)?.addresses;
+  },
+  { equals: sameContent },
+);
+
+/** All ports of a port group as the flow says it (northd writes one row for each datapath: "KEY_NAME"). */
+export const portGroup = derive<string, readonly string[] | undefined>(
+  "portGroup",
+  (name, read) => {
+    const uuid = read(portGroupsByName, name)[0];
+    return uuid === undefined ? undefined : read(sb.Port_Group, uuid)?.ports;
+  },
+  { equals: sameContent },
+);
+
+/** The ports of a group on one datapath (its tunnel key) that flows of this chassis can be about. */
+export function portGroupOn(read: Read, key: number, name: string): readonly string[] | undefined {
+  const ports = read(portGroup, `${key}_${name}`) ?? read(portGroup, name);
+  return ports?.filter((port) => {
+    const uuid = read(portsByName, port)[0];
+    return uuid !== undefined && read(isRelated, uuid);
+  });
+}
+
+/** The tunnel key of a port or multicast group of a datapath. Key is `datapath name`. */
+export const portKey = derive<string, number | undefined>("portKey", (key, read) => {
+  const space = key.indexOf(" ");
+  const datapath = key.slice(0, space);
+  for (const uuid of read(portsByName, key.slice(space + 1))) {
+    const row = read(sb.Port_Binding, uuid);
+    if (row !== undefined && row.datapath === datapath) return row.tunnel_key;
+  }
+  const group = read(groupsByName, key)[0];
+  return group === undefined ? undefined : read(sb.Multicast_Group, group)?.tunnel_key;
+});
+
+/** is_chassis_resident(). */
+export const isResident = derive<string, boolean>("isResident", (name, read) =>
+  read(portsByName, name).some((uuid) => read(claimOf, uuid) !== undefined),
+);

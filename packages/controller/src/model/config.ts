@@ -1,0 +1,129 @@
+/**
+ * The configuration in the local database (ovn-controller(8) "CONFIGURATION"): external_ids of the Open_vSwitch row.
+ * A key with the chassis' name behind it ("ovn-encap-ip-hv2") wins over the key alone.
+ */
+import { derive, type Read, sameContent } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import type { SbRow } from "@weft/schemas";
+import { bridgesByName, chassisByName, sb, settings, vs } from "./inputs.ts";
+
+export interface EncapConfig {
+  readonly types: readonly string[];
+  /** The first is the default one. */
+  readonly ips: readonly string[];
+  readonly defaultIp: string | undefined;
+  readonly csum: boolean;
+  readonly tos: string | undefined;
+  readonly df: string | undefined;
+}
+
+export interface Config {
+  /** The name in the Chassis table. */
+  readonly chassis: string;
+  readonly hostname: string;
+  readonly remote: string | undefined;
+  readonly bridge: string;
+  readonly bridgeDatapathType: string | undefined;
+  readonly bridgeRemote: string | undefined;
+  readonly encap: EncapConfig;
+  /** Physical network to bridge. */
+  readonly bridgeMappings: ReadonlyMap<string, string>;
+  /** Physical network to this chassis' own MAC on it. */
+  readonly chassisMacs: ReadonlyMap<string, string>;
+  readonly transportZones: readonly string[];
+  readonly interconnect: boolean;
+  readonly monitorAll: boolean;
+  readonly zoneRange: readonly [number, number];
+  readonly probeInterval: number | undefined;
+  readonly cleanupOnExit: boolean | undefined;
+}
+
+/** `a:b,c:d` as pairs; what has no colon is left out. */
+export function pairs(text: string): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const part of text.split(",")) {
+    const colon = part.indexOf(":");
+    if (colon > 0 && colon < part.length - 1) found.set(part.slice(0, colon), part.slice(colon + 1));
+  }
+  return found;
+}
+
+function list(text: string | undefined): string[] {
+  return (text ?? "").split(",").filter((word) => word !== "");
+}
+
+export function openVSwitchUuid(read: Read): Uuid | undefined {
+  return read.keys(vs.Open_vSwitch)[0];
+}
+
+/** One external_ids key with the chassis-specific override. */
+export function optionOf(externalIds: ReadonlyMap<string, string>, chassis: string, name: string): string | undefined {
+  return externalIds.get(`${name}-${chassis}`) ?? externalIds.get(name);
+}
+
+/** The configuration, or undefined as long as there is no system-id. */
+export const config = derive<0, Config | undefined>(
+  "config",
+  (_key, read) => {
+    const uuid = openVSwitchUuid(read);
+    const row = uuid === undefined ? undefined : read(vs.Open_vSwitch, uuid);
+    if (row === undefined) return undefined;
+    const own = read(settings, 0);
+    const ids = row.external_ids;
+    const chassis = own?.systemId ?? ids.get("system-id");
+    if (chassis === undefined || chassis === "") return undefined;
+    const option = (name: string): string | undefined => optionOf(ids, chassis, name);
+    const zoneRange = /^(\d+)-(\d+)$/.exec(option("ct-zone-range") ?? "");
+    const ips = [...new Set(list(option("ovn-encap-ip")))];
+    const defaultIp = option("ovn-encap-ip-default");
+    const ordered =
+      defaultIp !== undefined && ips.includes(defaultIp) ? [defaultIp, ...ips.filter((ip) => ip !== defaultIp)] : ips;
+    const probe = Number(option("ovn-remote-probe-interval"));
+    return {
+      chassis,
+      hostname: option("hostname") ?? own?.hostname ?? "",
+      remote: option("ovn-remote"),
+      bridge: option("ovn-bridge") ?? "br-int",
+      bridgeDatapathType: option("ovn-bridge-datapath-type"),
+      bridgeRemote: option("ovn-bridge-remote"),
+      encap: {
+        types: [...new Set(list(option("ovn-encap-type")))],
+        ips: ordered,
+        defaultIp: defaultIp !== undefined && ips.includes(defaultIp) ? defaultIp : undefined,
+        csum: (option("ovn-encap-csum") ?? "true") !== "false",
+        tos: option("ovn-encap-tos"),
+        df: option("ovn-encap-df_default"),
+      },
+      bridgeMappings: pairs(option("ovn-bridge-mappings") ?? ""),
+      chassisMacs: pairs(option("ovn-chassis-mac-mappings") ?? ""),
+      transportZones: list(option("ovn-transport-zones")),
+      interconnect: option("ovn-is-interconn") === "true",
+      monitorAll: option("ovn-monitor-all") === "true",
+      zoneRange: zoneRange ? [Math.max(1, Number(zoneRange[1])), Math.min(65535, Number(zoneRange[2]))] : [1, 65535],
+      probeInterval: Number.isFinite(probe) ? probe : undefined,
+      cleanupOnExit: flagOf(option("ovn-cleanup-on-exit")),
+    };
+  },
+  { equals: sameContent },
+);
+
+function flagOf(text: string | undefined): boolean | undefined {
+  return text === undefined ? undefined : text !== "false";
+}
+
+/** Our own row in the Chassis table. */
+export const ownChassis = derive<0, Uuid | undefined>("ownChassis", (_key, read) => {
+  const name = read(config, 0)?.chassis;
+  return name === undefined ? undefined : read(chassisByName, name)[0];
+});
+
+export function ownChassisRow(read: Read): SbRow<"Chassis"> | undefined {
+  const uuid = read(ownChassis, 0);
+  return uuid === undefined ? undefined : read(sb.Chassis, uuid);
+}
+
+/** The integration bridge's row. */
+export const integrationBridge = derive<0, Uuid | undefined>("integrationBridge", (_key, read) => {
+  const name = read(config, 0)?.bridge ?? "br-int";
+  return read(bridgesByName, name)[0];
+});

@@ -1,0 +1,100 @@
+/**
+ * Local datapaths: those with a port on this chassis, and those that a packet can get to from there over patch ports
+ * without leaving the chassis (ovn-architecture(7)).
+ */
+import { derive, type Read, sameContent } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import type { SbRow } from "@weft/schemas";
+import { attachmentOf, claimOf, rootsOfDatapath } from "./binding.ts";
+import { inHaGroup } from "./ha.ts";
+import { portsByName, portsOfDatapath, sb } from "./inputs.ts";
+
+/** The patch port at the other end. */
+export const peerOf = derive<Uuid, Uuid | undefined>("peerOf", (uuid, read) => {
+  const peer = read(sb.Port_Binding, uuid)?.options.get("peer");
+  return peer === undefined ? undefined : read(portsByName, peer)[0];
+});
+
+/**
+ * Whether packets cross a patch port on this chassis. A distributed gateway port that always redirects is crossed on
+ * the chassis of its HA group only.
+ */
+function crossable(read: Read, ...ends: SbRow<"Port_Binding">[]): boolean {
+  for (const end of ends) {
+    const redirect = end.options.get("chassis-redirect-port");
+    const port = redirect === undefined ? undefined : read(portsByName, redirect)[0];
+    if (port === undefined) continue;
+    if (read(sb.Port_Binding, port)?.options.get("always-redirect") !== "true") continue;
+    if (!read(inHaGroup, port) && read(claimOf, port) === undefined) return false;
+  }
+  return true;
+}
+
+/** Datapaths that patch ports of a datapath lead to from here. */
+export const neighboursOf = derive<Uuid, readonly Uuid[]>(
+  "neighboursOf",
+  (datapath, read) => {
+    const found = new Set<Uuid>();
+    for (const type of ["patch", "l3gateway"]) {
+      for (const uuid of read(portsOfDatapath, `${datapath} ${type}`)) {
+        if (type === "l3gateway" && read(claimOf, uuid) === undefined) continue;
+        const peer = read(peerOf, uuid);
+        const here = read(sb.Port_Binding, uuid);
+        const there = peer === undefined ? undefined : read(sb.Port_Binding, peer);
+        if (here !== undefined && there !== undefined && crossable(read, here, there)) found.add(there.datapath);
+      }
+    }
+    return [...found].sort();
+  },
+  { equals: sameContent },
+);
+
+/** All local datapaths, sorted. */
+export const localDatapaths = derive<0, readonly Uuid[]>(
+  "localDatapaths",
+  (_key, read) => {
+    const found = new Set<Uuid>(read.keys(rootsOfDatapath));
+    for (const datapath of found) for (const next of read(neighboursOf, datapath)) found.add(next);
+    return [...found].filter((datapath) => read(sb.Datapath_Binding, datapath) !== undefined).sort();
+  },
+  { equals: sameContent },
+);
+
+const localSet = derive<0, ReadonlySet<Uuid>>("localDatapathSet", (_key, read) => new Set(read(localDatapaths, 0)));
+
+export const isLocalDatapath = derive<Uuid, boolean>("isLocalDatapath", (datapath, read) => read(localSet, 0).has(datapath));
+
+export function isSwitch(row: SbRow<"Datapath_Binding">): boolean {
+  return row.type === undefined ? row.external_ids.has("logical-switch") : row.type === "logical-switch";
+}
+
+/** The tunnel key of a local datapath, else undefined. */
+export const localKeyOf = derive<Uuid, number | undefined>("localKeyOf", (datapath, read) =>
+  read(isLocalDatapath, datapath) ? read(sb.Datapath_Binding, datapath)?.tunnel_key : undefined,
+);
+
+/** The localnet port of a datapath that is connected to its physical network here. */
+export const localnetOf = derive<Uuid, Uuid | undefined>("localnetOf", (datapath, read) =>
+  read(portsOfDatapath, `${datapath} localnet`).find((port) => read(attachmentOf, port) !== undefined),
+);
+
+/**
+ * Ports that logical flows of this chassis can be about: those on it, and those that every chassis of a local datapath
+ * has (patch and localnet ports, localports with an interface). Flows about others are not installed.
+ */
+export const isRelated = derive<Uuid, boolean>("isRelatedPort", (uuid, read) => {
+  const row = read(sb.Port_Binding, uuid);
+  if (row === undefined) return false;
+  switch (row.type) {
+    case "patch":
+    case "localnet":
+      return read(isLocalDatapath, row.datapath);
+    case "localport":
+      return read(attachmentOf, uuid) !== undefined;
+    case "chassisredirect":
+    case "external":
+      return read(inHaGroup, uuid) || read(claimOf, uuid) !== undefined;
+    default:
+      return read(claimOf, uuid) !== undefined;
+  }
+});

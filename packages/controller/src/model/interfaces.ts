@@ -1,0 +1,82 @@
+/** Interfaces of the integration bridge, found by what they stand for. */
+import { derive, type Read, relation } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import type { VsRow } from "@weft/schemas";
+import { config, integrationBridge } from "./config.ts";
+import { bridgesOfPort, portsOfInterface, vs } from "./inputs.ts";
+
+/** The port of the integration bridge that an interface belongs to. */
+export const integrationPortOf = derive<Uuid, Uuid | undefined>("integrationPortOf", (iface, read) => {
+  const bridge = read(integrationBridge, 0);
+  if (bridge === undefined) return undefined;
+  return read(portsOfInterface, iface).find((port) => read(bridgesOfPort, port).includes(bridge));
+});
+
+/** Interfaces of the integration bridge by external_ids:iface-id. */
+export const interfacesByIfaceId = relation<string, Uuid, VsRow<"Interface">>(
+  "interfacesByIfaceId",
+  vs.Interface,
+  function* (uuid, row, read) {
+    const id = row.external_ids.get("iface-id");
+    if (id !== undefined && id !== "" && read(integrationPortOf, uuid) !== undefined) yield id;
+  },
+);
+
+/** Tunnels of the integration bridge by the port's external_ids:ovn-chassis-id, "CHASSIS@REMOTE-IP%LOCAL-IP". */
+export const tunnelsById = relation<string, Uuid, VsRow<"Port">>("tunnelsById", vs.Port, function* (uuid, row, read) {
+  const id = row.external_ids.get("ovn-chassis-id");
+  if (id === undefined) return;
+  const bridge = read(integrationBridge, 0);
+  if (bridge !== undefined && read(bridgesOfPort, uuid).includes(bridge)) yield id;
+});
+
+/** Patch ports of the integration bridge by the localnet or l2gateway port that they implement. */
+export const patchesByPort = relation<string, Uuid, VsRow<"Port">>("patchesByPort", vs.Port, function* (uuid, row, read) {
+  const port = row.external_ids.get("ovn-localnet-port") ?? row.external_ids.get("ovn-l2gateway-port");
+  if (port === undefined) return;
+  const bridge = read(integrationBridge, 0);
+  if (bridge !== undefined && read(bridgesOfPort, uuid).includes(bridge)) yield port;
+});
+
+/** The OpenFlow port of an interface once the switch has given one (positive), else undefined. */
+export function ofportOf(read: Read, iface: Uuid): number | undefined {
+  const ofport = read(vs.Interface, iface)?.ofport;
+  return ofport !== undefined && ofport > 0 ? ofport : undefined;
+}
+
+export interface LocalInterface {
+  readonly uuid: Uuid;
+  readonly ofport: number;
+  readonly encapIp: string | undefined;
+}
+
+/** The interface that a logical port of this name is attached to, once it has an OpenFlow port. */
+export const interfaceOf = derive<string, LocalInterface | undefined>(
+  "interfaceOf",
+  (name, read) => {
+    for (const uuid of read(interfacesByIfaceId, name)) {
+      const ofport = ofportOf(read, uuid);
+      if (ofport !== undefined) return { uuid, ofport, encapIp: read(vs.Interface, uuid)?.external_ids.get("encap-ip") };
+    }
+    return undefined;
+  },
+  { equals: (a, b) => a?.uuid === b?.uuid && a?.ofport === b?.ofport && a?.encapIp === b?.encapIp },
+);
+
+/** The OpenFlow port of the patch port that implements a localnet or l2gateway port. */
+export const patchOfport = derive<string, number | undefined>("patchOfport", (name, read) => {
+  for (const port of read(patchesByPort, name)) {
+    for (const iface of read(vs.Port, port)?.interfaces ?? []) {
+      const ofport = ofportOf(read, iface);
+      if (ofport !== undefined) return ofport;
+    }
+  }
+  return undefined;
+});
+
+/** The index of an encap IP in our list, which the upper half of reg13 carries; 0 for unknown and for the default. */
+export function encapIndex(read: Read, ip: string | undefined): number {
+  if (ip === undefined) return 0;
+  const position = read(config, 0)?.encap.ips.indexOf(ip) ?? -1;
+  return position < 0 ? 0 : position;
+}

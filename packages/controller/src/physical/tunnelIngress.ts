@@ -1,0 +1,61 @@
+/** Table 0: packets that come in by a tunnel get their logical metadata from it. */
+import { each } from "@weft/incremental";
+import type { Action } from "@weft/openflow";
+import type { Uuid } from "@weft/ovsdb";
+import type { SbRow } from "@weft/schemas";
+import { sb } from "../model/inputs.ts";
+import { type Tunnel, tunnelsTo } from "../model/tunnels.ts";
+import { flag, reg, tables as t } from "../tables.ts";
+import { bits, type DesiredFlow, ETH, flow, IP, move, resubmit, set } from "./flow.ts";
+
+/** ICMP errors about the tunnel's MTU are also given to the ingress pipeline, marked as received from a tunnel. */
+const tooBig = [
+  { eth_type: ETH.ip, ip_proto: IP.icmp, icmp_type: 3, icmp_code: 4 },
+  { eth_type: ETH.ipv6, ip_proto: IP.icmpv6, icmpv6_type: 2, icmpv6_code: 0 },
+];
+
+function decode(tunnel: Tunnel): Action[] {
+  if (tunnel.type === "vxlan") {
+    return [
+      move(bits("tun_id", 12, 12), bits(reg.outport, 0, 12)),
+      move(bits("tun_id", 0, 12), bits("metadata", 0, 12)),
+      resubmit(t.localOutput),
+    ];
+  }
+  return [
+    move(bits("tun_id", 0, 24), bits("metadata", 0, 24)),
+    move(bits("tun_metadata0", 16, 15), bits(reg.inport, 0, 15)),
+    move(bits("tun_metadata0", 0, 16), bits(reg.outport, 0, 16)),
+    set("reg5", tunnel.ofport * 0x10000, 0xffff0000),
+    resubmit(t.localOutput),
+  ];
+}
+
+export const tunnelIngress = each<DesiredFlow, Uuid, SbRow<"Chassis">>(
+  "tunnelIngress",
+  sb.Chassis,
+  function* (chassis, _row, read) {
+    for (const tunnel of read(tunnelsTo, chassis)) {
+      const actions = decode(tunnel);
+      const { ofport } = tunnel;
+      yield flow({ table: t.physToLog, priority: 100, match: { in_port: ofport }, actions });
+      const marked = [...actions, set(reg.flags, flag.rxFromTunnel, flag.rxFromTunnel), resubmit(t.ctZoneLookup)];
+      for (const match of tooBig)
+        yield flow({ table: t.physToLog, priority: 120, match: { in_port: ofport, ...match }, actions: marked });
+      if (tunnel.type === "vxlan") {
+        // Bit 23 says that the other 11 bits of the port are those of a multicast group's key.
+        yield flow({
+          table: t.physToLog,
+          priority: 105,
+          match: { tun_id: [0x800000, 0x800000], in_port: ofport },
+          actions: [
+            set(reg.outport, 0x8000, 0x8000),
+            move(bits("tun_id", 12, 11), bits(reg.outport, 0, 11)),
+            move(bits("tun_id", 0, 12), bits("metadata", 0, 12)),
+            resubmit(t.localOutput),
+          ],
+        });
+      }
+    }
+  },
+);

@@ -1,0 +1,33 @@
+/** Actions that send a packet to another chassis: datapath, ports and tunnel (ovn-architecture(7) "Tunnel Encapsulations"). */
+import type { Action } from "@weft/openflow";
+import type { Tunnel } from "../model/tunnels.ts";
+import { reg } from "../tables.ts";
+import { bits, move, output, set } from "./flow.ts";
+
+/** Ports and groups with this bit are multicast groups. */
+const GROUP = 0x8000;
+
+/** Loads the tunnel key of a packet for the logical output port or group `outport` of the datapath. */
+export function loadTunnelKey(type: string, datapath: number, outport: number): Action[] {
+  if (type === "vxlan") {
+    const port = outport >= GROUP ? 0x800 | (outport & 0x7ff) : outport;
+    return [set("tun_id", (datapath & 0xfff) | (port << 12), 0xffffff)];
+  }
+  return [
+    set("tun_id", datapath, 0xffffff),
+    set("tun_metadata0", outport),
+    move(bits(reg.inport, 0, 15), bits("tun_metadata0", 16, 15)),
+  ];
+}
+
+/** Sends copies over tunnels, geneve first. */
+export function sendOver(tunnels: readonly Tunnel[], datapath: number, outport: number): Action[] {
+  const actions: Action[] = [];
+  for (const type of ["geneve", "vxlan"]) {
+    const ports = new Set(tunnels.filter((tunnel) => tunnel.type === type).map((tunnel) => tunnel.ofport));
+    if (ports.size === 0) continue;
+    actions.push(...loadTunnelKey(type, datapath, outport));
+    for (const port of ports) actions.push(output(port));
+  }
+  return actions;
+}

@@ -1,0 +1,109 @@
+/**
+ * What of the Southbound the controller asks to see (ovsdb-server(7) monitor_cond_change): the rows of local datapaths,
+ * and of ports that may become local. All of it with external_ids:ovn-monitor-all.
+ */
+import type { Read } from "@weft/incremental";
+import type { Condition, Replica, Uuid } from "@weft/ovsdb";
+import type { SbSchema } from "@weft/schemas";
+import { config, ownChassis } from "../model/config.ts";
+import { isLocalDatapath, localDatapaths } from "../model/datapaths.ts";
+import { portsByName, sb } from "../model/inputs.ts";
+import { interfacesByIfaceId } from "../model/interfaces.ts";
+
+type SbTable = keyof SbSchema["tables"] & string;
+export type Conditions = { readonly [T in SbTable]?: readonly Condition[] | boolean };
+
+/** What is asked for before the chassis is known. */
+const atFirst: readonly Condition[] = ["external", "chassisredirect", "l3gateway", "l2gateway", "patch"].map(
+  (type) => ["type", "==", type] as const,
+);
+
+function uuid(value: Uuid): readonly [string, string] {
+  return ["uuid", value];
+}
+
+export function conditionsOf(read: Read): Conditions {
+  const own = read(config, 0);
+  if (own?.monitorAll === true) {
+    const everything: { [table: string]: boolean } = {};
+    for (const table of [
+      "Port_Binding",
+      "Logical_Flow",
+      "Logical_DP_Group",
+      "Multicast_Group",
+      "MAC_Binding",
+      "FDB",
+      "DNS",
+      "Chassis_Private",
+      "Chassis_Template_Var",
+    ])
+      everything[table] = true;
+    return everything;
+  }
+  const us = read(ownChassis, 0);
+  const datapaths = read(localDatapaths, 0);
+  const ofDatapaths = datapaths.map((datapath): Condition => ["datapath", "==", uuid(datapath)]);
+  return {
+    Port_Binding: us === undefined || own === undefined ? atFirst : portConditions(read, us, own.chassis, ofDatapaths),
+    Logical_Flow:
+      datapaths.length === 0
+        ? [["logical_dp_group", "!=", ["set", []]]]
+        : [
+            ...datapaths.map((datapath): Condition => ["logical_datapath", "==", uuid(datapath)]),
+            ["logical_dp_group", "!=", ["set", []]],
+          ],
+    Logical_DP_Group: true,
+    Multicast_Group: ofDatapaths,
+    MAC_Binding: ofDatapaths,
+    FDB: datapaths.map((datapath): Condition => ["dp_key", "==", read(sb.Datapath_Binding, datapath)?.tunnel_key ?? 0]),
+    DNS: datapaths.map((datapath): Condition => ["datapaths", "includes", uuid(datapath)]),
+    Chassis_Private: own === undefined ? true : [["name", "==", own.chassis]],
+    Chassis_Template_Var: own === undefined ? false : [["chassis", "==", own.chassis]],
+  };
+}
+
+function portConditions(read: Read, us: Uuid, name: string, ofDatapaths: readonly Condition[]): Condition[] {
+  const found: Condition[] = [
+    ["type", "==", "patch"],
+    ["type", "==", "chassisredirect"],
+    ["type", "==", "external"],
+    ["parent_port", "!=", ["set", []]],
+    ["chassis", "==", uuid(us)],
+    ["additional_chassis", "includes", uuid(us)],
+    ["requested_chassis", "==", uuid(us)],
+    ["requested_additional_chassis", "includes", uuid(us)],
+    ["options", "includes", ["map", [["l2gateway-chassis", name]]]],
+    ["options", "includes", ["map", [["l3gateway-chassis", name]]]],
+    ...ofDatapaths,
+  ];
+  for (const id of read.keys(interfacesByIfaceId)) {
+    const port = read(portsByName, id)[0];
+    const datapath = port === undefined ? undefined : read(sb.Port_Binding, port)?.datapath;
+    if (datapath === undefined || !read(isLocalDatapath, datapath)) found.push(["logical_port", "==", id]);
+  }
+  return found;
+}
+
+/** Tells a replica of conditions that have changed. */
+export class ConditionBook {
+  readonly #last = new Map<string, string>();
+
+  /** Returns whether anything was changed. */
+  apply(replica: Replica<SbSchema>, conditions: Conditions): boolean {
+    let changed = false;
+    for (const [table, clauses] of Object.entries(conditions)) {
+      const text = JSON.stringify(Array.isArray(clauses) ? clauses.map((clause) => JSON.stringify(clause)).sort() : clauses);
+      if (this.#last.get(table) === text) continue;
+      this.#last.set(table, text);
+      changed = true;
+      // Object.entries widens the names; they are those of Conditions.
+      replica.setCondition(table as SbTable, clauses);
+    }
+    return changed;
+  }
+
+  /** Forgets what was told, for a new replica. */
+  reset(): void {
+    this.#last.clear();
+  }
+}

@@ -1,0 +1,301 @@
+/** Writes to the local database: bridges, tunnels, patch ports, BFD, ovn-installed. */
+import { each, type Read, sameContent } from "@weft/incremental";
+import type { Transaction, Uuid } from "@weft/ovsdb";
+import type { SbRow, VsRow, VsSchema } from "@weft/schemas";
+import { claimOf } from "../model/binding.ts";
+import { config, integrationBridge, openVSwitchUuid, ownChassis } from "../model/config.ts";
+import { isLocalDatapath } from "../model/datapaths.ts";
+import { bridgesByName, installed, portsByName, portsByType, sb, vs } from "../model/inputs.ts";
+import { encapsOf, tunnelId } from "../model/tunnels.ts";
+import { mutateMap, type VsWrite } from "./writes.ts";
+
+type Inserted = ReturnType<Transaction<VsSchema>["insert"]>;
+
+/** Makes the integration bridge where it is missing, and keeps its settings. */
+export function writeBridge(read: Read, transaction: Transaction<VsSchema>): void {
+  const own = read(config, 0);
+  const root = openVSwitchUuid(read);
+  const row = root === undefined ? undefined : read(vs.Open_vSwitch, root);
+  if (own === undefined || row === undefined) return;
+  const uuid = read(integrationBridge, 0);
+  if (uuid === undefined) {
+    const iface = transaction.insert("Interface", { name: own.bridge, type: "internal" });
+    const port = transaction.insert("Port", { name: own.bridge, interfaces: [iface] });
+    const bridge = transaction.insert("Bridge", {
+      name: own.bridge,
+      ports: [port],
+      fail_mode: "secure",
+      other_config: [["disable-in-band", "true"]],
+      ...(own.bridgeDatapathType === undefined ? {} : { datapath_type: own.bridgeDatapathType }),
+    });
+    transaction.comment(`ovn-controller: creating integration bridge '${own.bridge}'`);
+    transaction.mutate("Open_vSwitch", row._uuid, "bridges", { insert: [bridge] });
+    return;
+  }
+  const bridge = read(vs.Bridge, uuid);
+  if (bridge === undefined) return;
+  if (bridge.fail_mode !== "secure") transaction.update("Bridge", uuid, { fail_mode: "secure" });
+  if (own.bridgeDatapathType !== undefined && bridge.datapath_type !== own.bridgeDatapathType)
+    transaction.update("Bridge", uuid, { datapath_type: own.bridgeDatapathType });
+  writeInUse(read, transaction, row);
+}
+
+/** The key by which several controllers on one host know of each other; and the switch's VLAN limit, which OVN lifts. */
+function writeInUse(read: Read, transaction: Transaction<VsSchema>, row: VsRow<"Open_vSwitch">): void {
+  const own = read(config, 0);
+  if (own === undefined) return;
+  const wanted: [string, string][] = [
+    [`ovn-chassis-idx-${own.chassis}`, row.other_config.get(`ovn-chassis-idx-${own.chassis}`) ?? ""],
+    ["vlan-limit", "0"],
+  ];
+  const missing = wanted.filter(([key, value]) => row.other_config.get(key) !== value);
+  if (missing.length > 0) {
+    transaction.mutate("Open_vSwitch", row._uuid, "other_config", {
+      delete: missing.map(([key]) => key).filter((key) => row.other_config.has(key)),
+      insert: missing,
+    });
+  }
+}
+
+function portsOf(read: Read, bridge: Uuid): VsRow<"Port">[] {
+  const rows: VsRow<"Port">[] = [];
+  for (const uuid of read(vs.Bridge, bridge)?.ports ?? []) {
+    const row = read(vs.Port, uuid);
+    if (row !== undefined) rows.push(row);
+  }
+  return rows;
+}
+
+/** The transport zones of two chassis have one in common, or both have none. */
+function reachable(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === 0 && b.length === 0 ? true : a.some((zone) => b.includes(zone));
+}
+
+interface WantedTunnel {
+  readonly id: string;
+  readonly chassis: SbRow<"Chassis">;
+  readonly type: string;
+  readonly options: ReadonlyMap<string, string>;
+}
+
+function wantedTunnels(read: Read): Map<string, WantedTunnel> {
+  const wanted = new Map<string, WantedTunnel>();
+  const own = read(config, 0);
+  const us = read(ownChassis, 0);
+  if (own === undefined || us === undefined) return wanted;
+  for (const uuid of read.keys(sb.Chassis)) {
+    const chassis = read(sb.Chassis, uuid);
+    if (chassis === undefined || uuid === us || chassis.name === own.chassis) continue;
+    if (!reachable(own.transportZones, chassis.transport_zones)) continue;
+    if (chassis.other_config.get("is-remote") === "true" && !own.interconnect) continue;
+    for (const encap of read(encapsOf, uuid)) {
+      for (const local of own.encap.ips) {
+        const options = new Map([
+          ["csum", encap.options.get("csum") ?? "true"],
+          ["key", "flow"],
+          ["local_ip", local],
+          ["remote_ip", encap.ip],
+        ]);
+        if (own.encap.tos !== undefined) options.set("tos", own.encap.tos);
+        if (own.encap.df !== undefined) options.set("df_default", own.encap.df);
+        const id = tunnelId(chassis.name, encap.ip, local);
+        wanted.set(id, { id, chassis, type: encap.type, options });
+      }
+    }
+  }
+  return wanted;
+}
+
+/** Tunnel ports to the other chassis: ovn-CHASSIS-N, N counting from 0 up to the first free name. */
+export function writeTunnels(read: Read, transaction: Transaction<VsSchema>): void {
+  const bridge = read(integrationBridge, 0);
+  if (bridge === undefined || read(ownChassis, 0) === undefined) return;
+  const wanted = wantedTunnels(read);
+  const names = new Set<string>();
+  const gone: Uuid[] = [];
+  const bfd = bfdPeers(read);
+  const ports = portsOf(read, bridge);
+  for (const port of ports) names.add(port.name);
+  for (const port of ports) {
+    const id = port.external_ids.get("ovn-chassis-id");
+    if (id === undefined) continue;
+    const want = wanted.get(id);
+    const iface = port.interfaces[0] === undefined ? undefined : read(vs.Interface, port.interfaces[0]);
+    if (want === undefined || iface === undefined) {
+      gone.push(port._uuid);
+      names.delete(port.name);
+      continue;
+    }
+    wanted.delete(id);
+    if (iface.type !== want.type) transaction.update("Interface", iface._uuid, { type: want.type });
+    if (!sameContent(iface.options, want.options)) transaction.update("Interface", iface._uuid, { options: want.options });
+    const watch = bfd.has(want.chassis._uuid) ? bfdColumn(read) : new Map<string, string>();
+    if (!sameContent(iface.bfd, watch)) transaction.update("Interface", iface._uuid, { bfd: watch });
+  }
+  const added: Inserted[] = [];
+  for (const want of wanted.values()) {
+    const name = tunnelName(want.chassis.name, names);
+    if (name === undefined) continue;
+    names.add(name);
+    const iface = transaction.insert("Interface", { name, type: want.type, options: want.options });
+    added.push(transaction.insert("Port", { name, interfaces: [iface], external_ids: [["ovn-chassis-id", want.id]] }));
+  }
+  if (gone.length > 0 || added.length > 0) transaction.mutate("Bridge", bridge, "ports", { delete: gone, insert: added });
+}
+
+/** Interface names have at most 15 characters. */
+function tunnelName(chassis: string, taken: ReadonlySet<string>): string | undefined {
+  for (let i = 0; i < 65536; i++) {
+    const name = `ovn-${chassis.slice(0, 6)}-${i.toString(16)}`;
+    if (!taken.has(name)) return name;
+  }
+  return undefined;
+}
+
+/** Chassis that we watch by BFD: the other members of our HA groups of several, and whoever is to reach such a group. */
+export function bfdPeers(read: Read): Set<Uuid> {
+  const peers = new Set<Uuid>();
+  const us = read(ownChassis, 0);
+  if (us === undefined) return peers;
+  for (const uuid of read.keys(sb.HA_Chassis_Group)) {
+    const group = read(sb.HA_Chassis_Group, uuid);
+    if (group === undefined || group.ha_chassis.length < 2) continue;
+    const members: Uuid[] = [];
+    for (const member of group.ha_chassis) {
+      const one = read(sb.HA_Chassis, member)?.chassis;
+      if (one !== undefined) members.push(one);
+    }
+    const others: readonly Uuid[] = members.includes(us)
+      ? [...members, ...group.ref_chassis]
+      : group.ref_chassis.includes(us)
+        ? members
+        : [];
+    for (const chassis of others) if (chassis !== us) peers.add(chassis);
+  }
+  return peers;
+}
+
+function bfdColumn(read: Read): Map<string, string> {
+  const column = new Map([
+    ["check_tnl_key", "true"],
+    ["enable", "true"],
+  ]);
+  const global = read.keys(sb.SB_Global)[0];
+  const options = global === undefined ? undefined : read(sb.SB_Global, global)?.options;
+  for (const [from, to] of [
+    ["bfd-min-rx", "min_rx"],
+    ["bfd-min-tx", "min_tx"],
+    ["bfd-decay-min-rx", "decay_min_rx"],
+    ["bfd-mult", "mult"],
+  ] as const) {
+    const value = options?.get(from);
+    if (value !== undefined) column.set(to, value);
+  }
+  return column;
+}
+
+interface Pair {
+  readonly key: "ovn-localnet-port" | "ovn-l2gateway-port";
+  readonly port: string;
+  readonly bridge: Uuid;
+}
+
+/** Localnet ports of local datapaths and l2gateway ports of ours, with the bridge of their physical network. */
+function wantedPatches(read: Read): Pair[] {
+  const own = read(config, 0);
+  const pairs: Pair[] = [];
+  for (const type of ["localnet", "l2gateway"] as const) {
+    for (const uuid of read(portsByType, type)) {
+      const row = read(sb.Port_Binding, uuid);
+      if (row === undefined) continue;
+      if (type === "localnet" ? !read(isLocalDatapath, row.datapath) : read(claimOf, uuid) === undefined) continue;
+      const name = own?.bridgeMappings.get(row.options.get("network_name") ?? "");
+      const bridge = name === undefined ? undefined : read(bridgesByName, name)[0];
+      if (bridge !== undefined) pairs.push({ key: `ovn-${type}-port`, port: row.logical_port, bridge });
+    }
+  }
+  return pairs;
+}
+
+/** A pair of patch ports for each localnet and l2gateway port: patch-BRIDGE-to-PORT and patch-PORT-to-BRIDGE. */
+export function writePatches(read: Read, transaction: Transaction<VsSchema>): void {
+  const integration = read(integrationBridge, 0);
+  const name = integration === undefined ? undefined : read(vs.Bridge, integration)?.name;
+  if (integration === undefined || name === undefined) return;
+  const wanted = new Map<string, { bridge: Uuid; peer: string; pair: Pair }>();
+  for (const pair of wantedPatches(read)) {
+    const inner = `patch-${name}-to-${pair.port}`;
+    const outer = `patch-${pair.port}-to-${name}`;
+    wanted.set(`${integration} ${inner}`, { bridge: integration, peer: outer, pair });
+    wanted.set(`${pair.bridge} ${outer}`, { bridge: pair.bridge, peer: inner, pair });
+  }
+  const changes = new Map<Uuid, { gone: Uuid[]; added: Inserted[] }>();
+  const changeOf = (bridge: Uuid): { gone: Uuid[]; added: Inserted[] } => {
+    let change = changes.get(bridge);
+    if (change === undefined) {
+      change = { gone: [], added: [] };
+      changes.set(bridge, change);
+    }
+    return change;
+  };
+  for (const bridge of read.keys(vs.Bridge)) {
+    for (const port of portsOf(read, bridge)) {
+      if (!port.external_ids.has("ovn-localnet-port") && !port.external_ids.has("ovn-l2gateway-port")) continue;
+      if (wanted.delete(`${bridge} ${port.name}`)) continue;
+      if (port.name.endsWith(`-to-${name}`) || port.name.startsWith(`patch-${name}-to-`)) changeOf(bridge).gone.push(port._uuid);
+    }
+  }
+  for (const [key, { bridge, peer, pair }] of wanted) {
+    const port = key.slice(key.indexOf(" ") + 1);
+    const iface = transaction.insert("Interface", { name: port, type: "patch", options: [["peer", peer]] });
+    changeOf(bridge).added.push(
+      transaction.insert("Port", { name: port, interfaces: [iface], external_ids: [[pair.key, pair.port]] }),
+    );
+  }
+  for (const [bridge, { gone, added }] of changes) transaction.mutate("Bridge", bridge, "ports", { delete: gone, insert: added });
+}
+
+/** Makes the switch look at IP prefixes early, as OVN's flows profit from it. */
+export function writePrefixes(read: Read, transaction: Transaction<VsSchema>): boolean {
+  const uuid = read(integrationBridge, 0);
+  const row = uuid === undefined ? undefined : read(vs.Bridge, uuid);
+  if (row === undefined || row.flow_tables.size > 0) return false;
+  const flows = transaction.insert("Flow_Table", { prefixes: ["ip_dst", "ip_src", "ipv6_dst", "ipv6_src"] });
+  const tables: [number, Inserted][] = [];
+  for (let table = 0; table < 255; table++) tables.push([table, flows]);
+  transaction.update("Bridge", row._uuid, { flow_tables: tables });
+  return true;
+}
+
+/** ovn-installed on interfaces whose port's flows are in the switch, and not on others. */
+export const installedMarks = each<VsWrite, Uuid, VsRow<"Interface">>(
+  "installedMarks",
+  vs.Interface,
+  function* (uuid, row, read) {
+    const id = row.external_ids.get("iface-id");
+    const port = id === undefined ? undefined : read(portsByName, id)[0];
+    const marked = row.external_ids.get("ovn-installed") === "true";
+    const claimed = port !== undefined && read(sb.Port_Binding, port)?.type !== "localport" && read(claimOf, port) !== undefined;
+    if (claimed && read(installed, port) === true) {
+      if (marked) return;
+      yield {
+        name: `ovn-installed ${uuid}`,
+        log: [`Setting lport ${id} ovn-installed in OVS`],
+        apply: (transaction, wall) => {
+          transaction.mutate("Interface", uuid, "external_ids", {
+            delete: ["ovn-installed-ts"],
+            insert: [
+              ["ovn-installed", "true"],
+              ["ovn-installed-ts", String(Math.floor(wall))],
+            ],
+          });
+        },
+      };
+    } else if (marked) {
+      const write = mutateMap("Interface", uuid, "external_ids", row.external_ids, new Map([["ovn-installed", undefined]]), {
+        log: [`Removing iface ${row.name} ovn-installed in OVS`],
+      });
+      if (write !== undefined) yield write;
+    }
+  },
+);
