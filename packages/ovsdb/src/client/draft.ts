@@ -343,11 +343,3 @@ function fromContents(column: ColumnModel, held: Map<Atom, Atom | undefined>): C
   if (column.kind === "map") return new Map(keys.map((key) => [key, held.get(key) as Atom]));
   return keys.at(-1);
 }
-
-/** The outcome of a transaction from its reply's "result". */
-export function errorOf(results: readonly Json[]): { readonly [member: string]: Json | undefined } | undefined {
-  for (const result of results) {
-    if (typeof result === "object" && result !== null && !Array.isArray(result) && "error" in result) return { ...result };
-  }
-  return undefined;
-}

@@ -16,3 +16,5 @@ export {
   ValueError,
 } from "./columns.ts";
 export { type MemoryOptions, type MemoryReplica, memoryReplica } from "./memory.ts";
+export { createReplica, type ReplicaOptions } from "./replica.ts";
+export type { SessionOptions } from "./session.ts";
