@@ -4,8 +4,8 @@
  */
 
 import { parseMac } from "@weft/packet";
-import { WeftError } from "@weft/runtime";
-import { parse as parseYaml, YAMLParseError } from "yaml";
+import { messageOf, WeftError } from "@weft/runtime";
+import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { parseIp, parseNetwork } from "./machine/ip.ts";
 import { commandsOf } from "./words.ts";
@@ -75,8 +75,8 @@ export function parseLab(text: string, source: string): LabDefinition {
   try {
     value = parseYaml(text, { logLevel: "error" });
   } catch (error) {
-    if (!(error instanceof YAMLParseError)) throw error;
-    return fail(error.message);
+    // The library throws its own errors, and ReferenceError for aliases of nothing: all are about the text.
+    return fail(messageOf(error));
   }
   return checkLab(value, fail);
 }

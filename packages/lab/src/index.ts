@@ -1,5 +1,4 @@
-export { ip } from "./commands/ip/index.ts";
-export { pingCommand } from "./commands/ping.ts";
+export { machineCommands } from "./commands/index.ts";
 export { type LabDefinition, LabFileError, parseLab } from "./definition.ts";
 export { Lab, type LabPrograms, ProvisionError } from "./lab.ts";
 export { builtinLabs } from "./labs/index.ts";

@@ -31,6 +31,7 @@ import type { Device } from "./device.ts";
 import { equalIp, type Ip, ip4, ip6, isAny, isMulticast } from "./ip.ts";
 import type { Namespace, RouteLookup } from "./namespace.ts";
 import { Neighbours } from "./neighbours.ts";
+import { TcpSockets } from "./tcp.ts";
 import { UdpSockets } from "./udp.ts";
 
 /** A packet that came for this machine: its IP header as a value, and the layers behind it. */
@@ -77,6 +78,7 @@ const QUOTED = { 4: 548, 6: 1232 } as const;
 export class Stack {
   readonly neighbours: Neighbours;
   readonly udp: UdpSockets;
+  readonly tcp: TcpSockets;
   /** Hears of every ICMP and ICMPv6 message for this machine, errors included: ping and traceroute. */
   readonly icmpListeners = new Set<(received: Received) => void>();
   /** Protocols besides UDP and ICMP, by header kind. */
@@ -88,6 +90,7 @@ export class Stack {
     this.#namespace = namespace;
     this.neighbours = new Neighbours(namespace.clock, (device, ip, unicast) => this.#solicit(device, ip, unicast));
     this.udp = new UdpSockets(this);
+    this.tcp = new TcpSockets(namespace, this);
     this.#nextId = namespace.random.below(0x10000);
   }
 
