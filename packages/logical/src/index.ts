@@ -1,4 +1,12 @@
 /** The logical flow language of OVN: matches and actions, parsed, typed, printed, compiled to OpenFlow, interpreted. */
+
+export { type EncodeOptions, encodeActions } from "./actions/encode.ts";
+export { formatAction, formatActions } from "./actions/format.ts";
+export { type GroupRequest, groupKey, type MeterRequest } from "./actions/groups.ts";
+export { type DhcpOptionType, type ParseActionsOptions, type ParsedActions, parseActions } from "./actions/parse.ts";
+export { OPENFLOW_TABLES, openflowTable, TABLES } from "./actions/tables.ts";
+export type * from "./actions/types.ts";
+export { OPCODES, type Opcode } from "./actions/userdata.ts";
 export { LogicalError, type LogicalErrorCode } from "./error.ts";
 export {
   type CompileOptions,

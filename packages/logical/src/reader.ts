@@ -45,6 +45,11 @@ export class TokenReader {
     return this.tokens[Math.min(this.#next + 1, this.tokens.length - 1)]!;
   }
 
+  /** The token taken last. */
+  get previous(): Token | undefined {
+    return this.tokens[this.#next - 1];
+  }
+
   get atEnd(): boolean {
     return this.token.kind === "end";
   }
@@ -150,11 +155,11 @@ export class TokenReader {
       this.#constant(values);
       return { values, braces: set };
     }
-    while (!this.accept("}")) {
+    // "{}" is refused, but a named set may be empty
+    do {
       this.#constant(values);
       this.accept(",");
-    }
-    // "{}" is refused, but a set that happens to be empty is not
+    } while (!this.accept("}"));
     return { values, braces: true };
   }
 
@@ -200,7 +205,9 @@ export class TokenReader {
   }
 }
 
-/** An element of an address set, or undefined if it is no address. */
+const ADDRESS_BITS = { ipv4: 32n, ipv6: 128n, ethernet: 48n, decimal: 0n, hexadecimal: 0n } as const;
+
+/** An element of an address set, or undefined if it is no address. It has a mask, so that its width shows. */
 function parseAddress(text: string): Constant | undefined {
   let tokens: readonly Token[];
   try {
@@ -211,9 +218,9 @@ function parseAddress(text: string): Constant | undefined {
   }
   const token = tokens[0]!;
   if (tokens.length !== 2 || token.kind !== "integer") return undefined;
-  return token.mask === undefined
-    ? { kind: "integer", value: token.value, format: token.format }
-    : { kind: "integer", value: token.value, mask: token.mask, format: token.format };
+  const bits = ADDRESS_BITS[token.format];
+  if (bits === 0n) return { kind: "integer", value: token.value, format: token.format };
+  return { kind: "integer", value: token.value, mask: token.mask ?? (1n << bits) - 1n, format: token.format };
 }
 
 function bitsOf(reader: TokenReader, symbol: LogicalSymbol, low: number, high: number, offset: number): FieldRef {

@@ -5,7 +5,7 @@
  */
 import { type Field, field, type Match, MatchBuilder, meets, WORD } from "@weft/openflow";
 import type { LogicalSymbol } from "../symbols.ts";
-import { annotate, type Node } from "./annotate.ts";
+import { annotate, type Node, nodeOf } from "./annotate.ts";
 import type { Expression } from "./expression.ts";
 import { type Alternatives, type Conjunct, normalize, singles } from "./normalize.ts";
 
@@ -38,12 +38,16 @@ export interface InstantiateOptions {
 export interface CompileOptions {
   /** is_chassis_resident(port). Default: never. */
   resident?(port: string): boolean;
+  /** Matches that must hold as well: {@link ParsedActions.prerequisites} of the flow's actions. */
+  readonly prerequisites?: readonly string[];
+  /** The text of the match, for errors. */
+  readonly text?: string;
   /** Bound on the expansion, in alternatives. Default {@link DEFAULT_LIMIT}. */
   readonly limit?: number;
 }
 
-/** Alternatives that a match may expand to. The reference has no bound, and runs out of memory. */
-export const DEFAULT_LIMIT = 1 << 20;
+/** Alternatives that are looked at before a match is given up. The reference has no bound, and runs out of memory. */
+export const DEFAULT_LIMIT = 1 << 24;
 
 interface PortTerm {
   readonly field: "inport" | "outport";
@@ -140,20 +144,13 @@ function setPorts(builder: MatchBuilder, ports: readonly PortTerm[], options: In
   return true;
 }
 
-/**
- * Compiles a parsed match, optionally together with further conditions (the prerequisites of the flow's actions).
- * Throws LogicalError "logical.too-large".
- */
-export function compileMatch(
-  expression: Expression,
-  options: CompileOptions = {},
-  text = "",
-  further: readonly Node[] = [],
-): MatchTemplate {
+/** Compiles a parsed match. Throws LogicalError "logical.too-large". */
+export function compileMatch(expression: Expression, options: CompileOptions = {}): MatchTemplate {
+  const needed = (options.prerequisites ?? []).map(nodeOf);
   const annotated = annotate(expression);
-  const node: Node = further.length === 0 ? annotated : { kind: "and", args: [annotated, ...further] };
+  const node: Node = needed.length === 0 ? annotated : { kind: "and", args: [annotated, ...needed] };
   const limit = options.limit ?? DEFAULT_LIMIT;
-  const conjuncts = normalize(node, { resident: (port) => options.resident?.(port) ?? false, limit }, text);
+  const conjuncts = normalize(node, { resident: (port) => options.resident?.(port) ?? false, limit }, options.text);
   const flows: TemplateFlow[] = [];
   let conjunctions = 0;
   for (const conjunct of separated(conjuncts)) {

@@ -100,8 +100,9 @@ function readFieldFirst(reader: TokenReader, negated: boolean, afterNot: boolean
   }
   const relation = readRelation(reader);
   const { values, braces } = reader.constants();
+  const compared = compare(reader, field, relation, values, braces, negated, start);
   if (afterNot) throw parenthesesNeeded(reader, start);
-  return compare(reader, field, relation, values, braces, negated, start);
+  return compared;
 }
 
 function parenthesesNeeded(reader: TokenReader, offset: number): LogicalError {
@@ -118,8 +119,9 @@ function readConstantFirst(reader: TokenReader, negated: boolean, afterNot: bool
   const field = reader.field();
   const left = (): Expression => compare(reader, field, MIRRORED[relation], first.values, first.braces, negated, start);
   if (reader.token.kind !== "punctuation" || !isRelation(reader.token.text)) {
+    const compared = left();
     if (afterNot) throw parenthesesNeeded(reader, start);
-    return left();
+    return compared;
   }
   const second = readRelation(reader);
   const last = reader.constants();
@@ -131,9 +133,9 @@ function readConstantFirst(reader: TokenReader, negated: boolean, afterNot: bool
       start,
     );
   }
+  const both = [left(), compare(reader, field, second, last.values, last.braces, negated, start)];
   if (afterNot) throw parenthesesNeeded(reader, start);
-  const right = compare(reader, field, second, last.values, last.braces, negated, start);
-  return combine(negated ? "or" : "and", [left(), right]);
+  return combine(negated ? "or" : "and", both);
 }
 
 const OPPOSITE: Readonly<Record<Relation, Relation>> = { "==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<" };
