@@ -25,7 +25,7 @@ export const compiledMatch = derive<string, Compiled>("compiledMatch", (key, rea
       addressSet: (name) => read(addressSet, name),
       portGroup: (name) => portGroupOn(read, datapath, name),
     });
-    return { template: compileMatch(expression, { resident: (port) => read(isResident, port) }, text) };
+    return { template: compileMatch(expression, { resident: (port) => read(isResident, port), text }) };
   } catch (error) {
     if (error instanceof LogicalError) return { error };
     throw error;
