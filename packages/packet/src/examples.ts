@@ -296,6 +296,9 @@ export const EXAMPLES: Readonly<Record<string, readonly Header[]>> = {
     { kind: "ipv6-options", where: "destination", options: hex("1e0411223344 0100 00000000 0000") },
     icmpv6Echo("request", 3, 3),
   ],
+  udpBehindOptions6: [eth, ip6, { kind: "ipv6-options", where: "destination", options: hex("") }, udp(4000, 4001), data(ascii("hello"))],
+  tcpBehindOptions6: [eth, ip6, { kind: "ipv6-options", where: "hop-by-hop", options: hex("") }, { ...tcp, flags: TCP_FLAG.ack }],
+  udpNoChecksum6: [eth, ip6, { kind: "udp", srcPort: 4000, dstPort: 4001, checksum: 0 }, data(ascii("hello"))],
   fragment6: [
     eth,
     ip6,
@@ -499,7 +502,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Header[]>> = {
   bfd: [
     eth,
     { ...ip, ttl: 255 },
-    udp(49152, 3784),
+    udp(49153, 3784),
     {
       kind: "bfd",
       diagnostic: 0,
@@ -548,7 +551,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Header[]>> = {
       },
     },
   ],
-  snap: [eth, { kind: "llc", dsap: 0xaa, ssap: 0xaa, control: 3, snap: { oui: 0x00000c, protocol: 0x2000 } }, data(counted(20))],
+  snap: [eth, { kind: "llc", dsap: 0xaa, ssap: 0xaa, control: 3, snap: { oui: 0x00000c, protocol: 0x1234 } }, data(counted(20))],
   lldp: [
     { ...eth, dst: m("01:80:c2:00:00:0e") },
     {

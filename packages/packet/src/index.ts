@@ -10,6 +10,8 @@ export * from "./pcap/ng.ts";
 export * from "./pcap/packet.ts";
 export * from "./pcap/reader.ts";
 export * from "./prefix.ts";
+export * from "./tcpdump/printer.ts";
+export type { PrintOptions } from "./tcpdump/text.ts";
 export * from "./wire/arp.ts";
 export * from "./wire/bfd.ts";
 export * from "./wire/dhcp.ts";

@@ -1,0 +1,85 @@
+/** ARP as tcpdump prints it. */
+import type { Text } from "./text.ts";
+
+const HARDWARE = new Map<number, string>([
+  [1, "Ethernet"],
+  [6, "TokenRing"],
+  [7, "ArcNet"],
+  [15, "FrameRelay"],
+  [17, "Strip"],
+  [24, "IEEE 1394"],
+  [32, "Infiniband"],
+]);
+const OPERATIONS = new Map<number, string>([
+  [1, "Request"],
+  [2, "Reply"],
+  [3, "Reverse Request"],
+  [4, "Reverse Reply"],
+  [8, "Inverse Request"],
+  [9, "Inverse Reply"],
+  [10, "NACK Reply"],
+]);
+
+export function printArp(t: Text, start: number, length: number): void {
+  t.protocol = "arp";
+  if (!t.has(start, 8)) {
+    t.put("[|arp]");
+    return;
+  }
+  const hardware = t.u16(start);
+  const protocol = t.u16(start + 2);
+  const hardwareLength = t.u8(start + 4);
+  const protocolLength = t.u8(start + 5);
+  const operation = t.u16(start + 6);
+  const sha = start + 8;
+  const spa = sha + hardwareLength;
+  const tha = spa + protocolLength;
+  const tpa = tha + hardwareLength;
+  if (!t.has(start, 8 + 2 * hardwareLength + 2 * protocolLength)) {
+    t.put("[|arp]");
+    return;
+  }
+  const usual = (protocol === 0x0800 || protocol === 0x1000) && protocolLength === 4 && hardwareLength !== 0;
+  const plain = hardware === 1 && hardwareLength === 6;
+  if (t.verbose > 0 || !usual || !plain) {
+    const network = protocol === 0x0800 ? "IPv4" : undefined;
+    t.put(`${HARDWARE.get(hardware) ?? `Unknown Hardware (${hardware})`} (len ${hardwareLength}), `);
+    t.put(`${network ?? `Unknown Protocol (0x${protocol.toString(16).padStart(4, "0")})`} (len ${protocolLength}), `);
+  }
+  t.put(`${OPERATIONS.get(operation) ?? `Unknown (${operation})`} `);
+  const link = (at: number): string =>
+    hardwareLength === 6 ? t.mac(at) : Array.from({ length: hardwareLength }, (_, i) => t.hex(at + i, 1)).join(":");
+  const ip = (at: number): string => (protocolLength === 4 ? t.ip4(at) : "<wrong proto type>");
+  switch (operation) {
+    case 1: {
+      t.put(`who-has ${ip(tpa)}`);
+      let known = false;
+      for (let i = tha; i < tpa; i++) known ||= t.u8(i) !== 0;
+      if (known && plain) t.put(` (${link(tha)})`);
+      t.put(` tell ${ip(spa)}`);
+      break;
+    }
+    case 2:
+      t.put(`${ip(spa)} is-at ${link(sha)}`);
+      break;
+    case 3:
+      t.put(`who-is ${link(tha)} tell ${link(sha)}`);
+      break;
+    case 4:
+      t.put(`${link(tha)} at ${ip(tpa)}`);
+      break;
+    case 8:
+      t.put(`who-is ${link(tha)} tell ${link(sha)}`);
+      break;
+    case 9:
+      t.put(`${link(sha)} at ${ip(spa)}`);
+      break;
+    default:
+      for (let at = start; at < Math.min(t.end, start + length); at += 16) {
+        t.put(`\n\t0x${(at - start).toString(16).padStart(4, "0")}: `);
+        for (let i = at; i < Math.min(at + 16, t.end, start + length); i++) t.put(((i - at) % 2 === 0 ? " " : "") + t.hex(i, 1));
+      }
+      return;
+  }
+  t.put(`, length ${length}`);
+}

@@ -1,0 +1,282 @@
+/** Ethernet, VLAN tags, LLC with SNAP, spanning tree, as tcpdump prints them. */
+import { get16 } from "../bytes.ts";
+import { STP_TYPE } from "../wire/stp.ts";
+import { printArp } from "./arp.ts";
+import { printIpv4 } from "./ipv4.ts";
+import { printIpv6 } from "./ipv6.ts";
+import { printLldp } from "./lldp.ts";
+import { ETHERTYPE_NAMES, ouiName } from "./names.ts";
+import { bitNames, hexAsciiLines, type Text } from "./text.ts";
+
+const VLAN_TYPES = new Set([0x8100, 0x88a8, 0x9100, 0x9200]);
+const MAX_ETHERNET_LENGTH = 1500;
+
+/** Prints a frame of `length` bytes on the wire at `start`; `link`: with its header. */
+export function printEthernet(t: Text, start: number, length: number, link = t.link): void {
+  t.protocol = "ether";
+  if (!t.has(start, 14)) {
+    t.put(" [|ether]");
+    return;
+  }
+  if (link) putHeader(t, start, start + 12, length);
+  let at = start + 12;
+  let rest = length - 14;
+  let type = t.u16(at);
+  at += 2;
+  let tagged = false;
+  if (t.depth === 0) t.header = 14;
+  while (VLAN_TYPES.has(type)) {
+    t.protocol = "vlan";
+    if (!t.has(at, 4)) {
+      t.put("[|vlan]");
+      return;
+    }
+    if (t.link) t.put(`${tagInfo(t.u16(at))}, `);
+    type = t.u16(at + 2);
+    if (t.link && type > MAX_ETHERNET_LENGTH) t.put(`${typeText(t, type)}, `);
+    at += 4;
+    rest -= 4;
+    if (t.depth === 0) t.header += 4;
+    tagged = true;
+  }
+  if (type <= MAX_ETHERNET_LENGTH) {
+    const inside = Math.min(type, rest);
+    t.within(at + inside, () => {
+      if (!printLlc(t, at, inside)) {
+        if (!link) putHeader(t, start, start + 12, length);
+        if (!t.quiet) t.put(hexAsciiLines(t.bytes, at, t.end, "\t"));
+      }
+    });
+    return;
+  }
+  if (printEtherType(t, type, at, rest)) return;
+  if (!link) {
+    if (!tagged) putHeader(t, start, start + 12, length);
+    else {
+      t.put(`${t.mac(start + 6)} > ${t.mac(start)}, ${typeText(t, type)}, length ${length}: `);
+    }
+  }
+  if (!t.quiet) t.put(hexAsciiLines(t.bytes, at, Math.min(t.end, at + rest), "\t"));
+}
+
+function hex4(value: number): string {
+  return value.toString(16).padStart(4, "0");
+}
+
+function putHeader(t: Text, start: number, typeAt: number, length: number): void {
+  const type = get16(t.bytes, typeAt);
+  t.put(`${t.mac(start + 6)} > ${t.mac(start)}`);
+  if (type <= MAX_ETHERNET_LENGTH) {
+    t.put(`, 802.3, length ${type}: `);
+    return;
+  }
+  t.put(`, ${typeText(t, type)}, length ${length}: `);
+}
+
+function typeText(t: Text, type: number): string {
+  if (t.quiet) return ETHERTYPE_NAMES.get(type) ?? `Unknown Ethertype (0x${hex4(type)})`;
+  return `ethertype ${ETHERTYPE_NAMES.get(type) ?? "Unknown"} (0x${hex4(type)})`;
+}
+
+function tagInfo(tci: number): string {
+  return `vlan ${tci & 0xfff}, p ${tci >>> 13}${tci & 0x1000 ? ", DEI" : ""}`;
+}
+
+/** Prints what an EtherType announces; false where there is no printer for it. */
+export function printEtherType(t: Text, type: number, at: number, length: number): boolean {
+  switch (type) {
+    case 0x0800:
+      if (!t.link) t.put("IP ");
+      printIpv4(t, at, length);
+      return true;
+    case 0x86dd:
+      if (!t.link) t.put("IP6 ");
+      printIpv6(t, at, length);
+      return true;
+    case 0x0806:
+    case 0x8035:
+      if (!t.link) t.put("ARP, ");
+      printArp(t, at, length);
+      return true;
+    case 0x88cc:
+      printLldp(t, at, length);
+      return true;
+    default:
+      return false;
+  }
+}
+
+const SAPS = new Map<number, string>([
+  [0x00, "Null"],
+  [0x02, "802.1B I"],
+  [0x03, "802.1B G"],
+  [0x06, "IP"],
+  [0x0e, "ProWay NM"],
+  [0x42, "STP"],
+  [0x4e, "RS511"],
+  [0x7e, "ISO8208"],
+  [0x8e, "ProWay"],
+  [0xaa, "SNAP"],
+  [0xe0, "IPX"],
+  [0xf0, "NetBeui"],
+  [0xfe, "OSI"],
+  [0xff, "Global"],
+]);
+
+const sapName = (sap: number): string => SAPS.get(sap) ?? "Unknown";
+
+/** Prints an LLC frame; false where its payload has no printer. */
+function printLlc(t: Text, start: number, length: number): boolean {
+  t.protocol = "llc";
+  if (!t.has(start, 3)) {
+    t.put("[|llc]");
+    return true;
+  }
+  const dsap = t.u8(start);
+  const ssap = t.u8(start + 1);
+  const unnumbered = (t.u8(start + 2) & 3) === 3;
+  const control = unnumbered ? t.u8(start + 2) : t.u8(start + 2) | (t.u8(start + 3) << 8);
+  if (t.depth === 0) t.header += unnumbered ? 3 : 4;
+  if (dsap === 0xaa && ssap === 0xaa && control === 3) return printSnap(t, start, length);
+  if (t.link) {
+    const group = dsap & 1 ? "Group" : "Individual";
+    const role = ssap & 1 ? "Response" : "Command";
+    t.put(`LLC, dsap ${sapName(dsap & 0xfe)} (0x${(dsap & 0xfe).toString(16).padStart(2, "0")}) ${group}, `);
+    t.put(`ssap ${sapName(ssap & 0xfe)} (0x${(ssap & 0xfe).toString(16).padStart(2, "0")}) ${role}, `);
+    t.put(unnumbered ? `ctrl 0x${control.toString(16).padStart(2, "0")}` : `ctrl 0x${hex4(control)}`);
+    t.put(": ");
+  }
+  if (dsap === 0x42 && ssap === 0x42 && control === 3) {
+    printStp(t, start + 3, length - 3);
+    return true;
+  }
+  if (!t.link) {
+    if (ssap === dsap) t.put(ssap === 0xff ? "Global" : `${sapName(ssap)} `);
+    else t.put(`${sapName(ssap & 0xfe)} > ${sapName(dsap & 0xfe)} `);
+  }
+  const command = ssap & 1 ? "Response" : "Command";
+  if (unnumbered) {
+    const names = new Map([
+      [0x03, "Unnumbered, ui"],
+      [0x6f, "Unnumbered, sabme"],
+      [0x43, "Unnumbered, disc"],
+      [0x63, "Unnumbered, ua"],
+      [0x0f, "Unnumbered, dm"],
+      [0x87, "Unnumbered, frmr"],
+      [0xaf, "Unnumbered, xid"],
+      [0xe3, "Unnumbered, test"],
+    ]);
+    const name = names.get(control & 0xef) ?? `Unnumbered, ${(control & 0xef).toString(16).padStart(2, "0")}`;
+    t.put(`${name}, ${command}, Flags [${flagText(command, (control & 0x10) !== 0)}], length ${length}`);
+  } else if ((control & 1) === 0) {
+    const flags = flagText(command, (control & 0x100) !== 0);
+    t.put(`Information, send seq ${(control >> 1) & 0x7f}, rcv seq ${(control >> 9) & 0x7f}, Flags [${flags}], length ${length}`);
+  } else {
+    const kinds = ["Receiver Ready", "Receiver not Ready", "Reject"];
+    const kind = kinds[(control >> 2) & 3] ?? "?";
+    t.put(
+      `Supervisory, ${kind}, rcv seq ${(control >> 9) & 0x7f}, Flags [${flagText(command, (control & 0x100) !== 0)}], length ${length}`,
+    );
+  }
+  return true;
+}
+
+function flagText(role: string, set: boolean): string {
+  if (role === "Response") return set ? "Response, Final" : "Response";
+  return set ? "Command, Poll" : "Command";
+}
+
+function printSnap(t: Text, start: number, length: number): boolean {
+  t.protocol = "snap";
+  if (!t.has(start, 8)) {
+    t.put("[|snap]");
+    return true;
+  }
+  if (t.depth === 0) t.header += 5;
+  const oui = t.u24(start + 3);
+  const pid = t.u16(start + 6);
+  if (t.link) {
+    t.put("LLC, dsap SNAP (0xaa) Individual, ssap SNAP (0xaa) Command, ctrl 0x03: ");
+    const name =
+      oui === 0 || oui === 0x0000f8
+        ? (ETHERTYPE_NAMES.get(pid) ?? "Unknown")
+        : oui === 0x00000c && pid === 0x2000
+          ? "CDP"
+          : "Unknown";
+    const label = oui === 0 ? "ethertype" : "pid";
+    t.put(
+      `oui ${ouiName(oui)} (0x${oui.toString(16).padStart(6, "0")}), ${label} ${name} (0x${hex4(pid)}), length ${length - 8}: `,
+    );
+  }
+  if (oui === 0 || oui === 0x0000f8) {
+    if (printEtherType(t, pid, start + 8, length - 8)) return true;
+  }
+  if (!t.link) t.put(`SNAP Unnumbered, ui, Flags [Command], length ${length}`);
+  if (!t.quiet) t.put(hexAsciiLines(t.bytes, start + 8, t.end, "\t"));
+  return true;
+}
+
+const STP_FLAGS = [
+  [0x01, "Topology change"],
+  [0x02, "Proposal"],
+  [0x10, "Learn"],
+  [0x20, "Forward"],
+  [0x40, "Agreement"],
+  [0x80, "Topology change ACK"],
+] as const;
+const STP_VERSIONS = new Map<number, string>([
+  [0, "802.1d"],
+  [2, "802.1w"],
+  [3, "802.1s"],
+  [4, "802.1aq"],
+]);
+const RAPID_ROLES = ["Unknown", "Alternate", "Root", "Designated"];
+
+function bridgeId(t: Text, at: number): string {
+  return `${t.hex(at, 2)}.${t.plainMac(at + 2)}`;
+}
+
+const seconds = (value: number): string => (value / 256).toFixed(2);
+
+function printStp(t: Text, start: number, length: number): void {
+  t.protocol = "stp";
+  if (length < 4) {
+    t.put("[|stp]");
+    return;
+  }
+  t.need(start, 4);
+  if (t.u16(start) !== 0) {
+    t.put(`unknown STP protocol (0x${hex4(t.u16(start))})`);
+    return;
+  }
+  t.put(
+    `STP ${
+      STP_VERSIONS.get(t.u8(start + 2)) ??
+      `Unknown STP protocol (0x${t
+        .u8(start + 2)
+        .toString(16)
+        .padStart(2, "0")})`
+    }`,
+  );
+  const type = t.u8(start + 3);
+  if (type === STP_TYPE.topologyChange) {
+    t.put(", Topology Change");
+    return;
+  }
+  if (type !== STP_TYPE.config && type !== STP_TYPE.rapid) return;
+  if (length < 35) {
+    t.invalid();
+    return;
+  }
+  const flags = t.u8(start + 4);
+  const rapid = type === STP_TYPE.rapid;
+  t.put(`, ${rapid ? "Rapid STP" : "Config"}`);
+  t.put(
+    `, Flags [${bitNames(flags, STP_FLAGS)}], bridge-id ${bridgeId(t, start + 17)}.${t.hex(start + 25, 2)}, length ${length}`,
+  );
+  if (t.verbose === 0) return;
+  t.put(`\n\tmessage-age ${seconds(t.u16(start + 27))}s, max-age ${seconds(t.u16(start + 29))}s`);
+  t.put(`, hello-time ${seconds(t.u16(start + 31))}s, forwarding-delay ${seconds(t.u16(start + 33))}s`);
+  t.put(`\n\troot-id ${bridgeId(t, start + 5)}, root-pathcost ${t.u32(start + 13)}`);
+  if (rapid) t.put(`, port-role ${RAPID_ROLES[(flags & 0x0c) >> 2]}`);
+}

@@ -1,0 +1,76 @@
+/** HTTP as tcpdump prints it: whether the payload begins a message, and its lines. */
+import { safeChar, type Text } from "./text.ts";
+
+const METHODS = [
+  "GET",
+  "PUT",
+  "COPY",
+  "HEAD",
+  "LOCK",
+  "MOVE",
+  "POLL",
+  "POST",
+  "BCOPY",
+  "BMOVE",
+  "MKCOL",
+  "TRACE",
+  "LABEL",
+  "MERGE",
+  "DELETE",
+  "SEARCH",
+  "UNLOCK",
+  "REPORT",
+  "UPDATE",
+  "NOTIFY",
+  "BDELETE",
+  "CONNECT",
+  "OPTIONS",
+  "CHECKIN",
+  "PROPFIND",
+  "CHECKOUT",
+  "CCM_POST",
+  "SUBSCRIBE",
+  "PROPPATCH",
+  "BPROPFIND",
+  "BPROPPATCH",
+  "UNCHECKOUT",
+  "MKACTIVITY",
+  "MKWORKSPACE",
+  "UNSUBSCRIBE",
+  "RPC_CONNECT",
+  "VERSION-CONTROL",
+  "BASELINE-CONTROL",
+];
+
+export function printHttp(t: Text, start: number, length: number): void {
+  t.protocol = "http";
+  t.put("HTTP");
+  const end = Math.min(start + length, t.end);
+  let first = "";
+  for (let at = start; at < end && first.length < 32; at++) first += String.fromCharCode(t.u8(at));
+  const word = first.split(/[\s]/, 1)[0] ?? "";
+  const message = METHODS.includes(word) || word.startsWith("HTTP/");
+  if (!message) return;
+  if (t.verbose === 0) {
+    t.put(`: ${line(t, start, end).text}`);
+    return;
+  }
+  t.put(`, length: ${length}`);
+  for (let at = start; at < end; ) {
+    const { text, next, complete } = line(t, at, end);
+    t.put(`\n\t${text}`);
+    at = next;
+    if (text === "" && complete) break;
+  }
+}
+
+function line(t: Text, start: number, end: number): { text: string; next: number; complete: boolean } {
+  let text = "";
+  for (let at = start; at < end; at++) {
+    const byte = t.u8(at);
+    if (byte === 10) return { text, next: at + 1, complete: true };
+    if (byte === 13 && at + 1 < end && t.u8(at + 1) === 10) return { text, next: at + 2, complete: true };
+    text += byte === 9 ? "\t" : safeChar(byte);
+  }
+  return { text, next: end, complete: false };
+}

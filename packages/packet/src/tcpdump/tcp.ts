@@ -1,0 +1,252 @@
+/** TCP as tcpdump prints it, with sequence numbers relative to the conversation's beginning. */
+import { get16, get32 } from "../bytes.ts";
+import { finishSum, pseudoSum4, pseudoSum6At, sumBytes } from "../checksum.ts";
+import { TCP_FLAG } from "../wire/tcp.ts";
+import { printHttp } from "./http.ts";
+import type { IpPlace } from "./ipv4.ts";
+import { safeText, type Text } from "./text.ts";
+
+/** First sequence numbers of the two sides, by "address.port" of the side. */
+export class TcpConversations {
+  private readonly bases = new Map<string, { readonly a: string; seqA: number; seqB: number }>();
+
+  /** The numbers to subtract from a segment's own and acknowledged sequence numbers; stores them for a new conversation. */
+  base(from: string, to: string, seq: number, ack: number, fresh: boolean): { seq: number; ack: number; known: boolean } {
+    const key = from < to ? `${from} ${to}` : `${to} ${from}`;
+    const found = this.bases.get(key);
+    if (!found || fresh) {
+      this.bases.set(key, { a: from, seqA: seq, seqB: (ack - 1) >>> 0 });
+      return { seq, ack: (ack - 1) >>> 0, known: false };
+    }
+    return found.a === from
+      ? { seq: found.seqA, ack: found.seqB, known: true }
+      : { seq: found.seqB, ack: found.seqA, known: true };
+  }
+}
+
+const FLAGS = [
+  [TCP_FLAG.fin, "F"],
+  [TCP_FLAG.syn, "S"],
+  [TCP_FLAG.rst, "R"],
+  [TCP_FLAG.psh, "P"],
+  [TCP_FLAG.ack, "."],
+  [TCP_FLAG.urg, "U"],
+  [TCP_FLAG.ece, "E"],
+  [TCP_FLAG.cwr, "W"],
+] as const;
+
+/** Prints "10.0.0.1.80 > 10.0.0.2.1234: "; the ports alone where the addresses were printed before extension headers. */
+export function putPorts(t: Text, start: number, ip: IpPlace, protocol: "tcp" | "udp" | "sctp", number: number): void {
+  const src = t.port(protocol, t.u16(start));
+  const dst = t.port(protocol, t.u16(start + 2));
+  if (ip.version === 6 && t.u8(ip.start + 6) !== number) {
+    t.put(`${src} > ${dst}: `);
+    return;
+  }
+  const [from, to] = addresses(t, ip);
+  t.put(`${from}.${src} > ${to}.${dst}: `);
+}
+
+export function addresses(t: Text, ip: IpPlace): [string, string] {
+  return ip.version === 4 ? [t.ip4(ip.start + 12), t.ip4(ip.start + 16)] : [t.ip6(ip.start + 8), t.ip6(ip.start + 24)];
+}
+
+/** The unfolded pseudo-header sum for a transport of `length` bytes. */
+export function placeSum(t: Text, ip: IpPlace, protocol: number, length: number): number {
+  if (ip.version === 6) return placeSum6(t, ip, protocol, length);
+  return pseudoSum4(get32(t.bytes, ip.start + 12), get32(t.bytes, ip.start + 16), protocol, length);
+}
+
+/** With the final destination in place of the header's, where a routing header has one. */
+export function placeSum6(t: Text, ip: IpPlace, protocol: number, length: number): number {
+  const sum = pseudoSum6At(t.bytes, ip.start, protocol, length);
+  const at = ip.finalDestination;
+  if (at === undefined) return sum;
+  return sum - sumBytes(t.bytes, ip.start + 24, ip.start + 40) + sumBytes(t.bytes, at, at + 16);
+}
+
+function hex4(value: number): string {
+  return value.toString(16).padStart(4, "0");
+}
+
+export function printTcp(t: Text, start: number, given: number, ip: IpPlace): void {
+  t.protocol = "tcp";
+  if (!t.has(start, 4)) {
+    const [src, dst] = addresses(t, ip);
+    t.put(`${src} > ${dst}: [|tcp]`);
+    return;
+  }
+  putPorts(t, start, ip, "tcp", 6);
+  if (!t.has(start, 20)) {
+    // ports, but no whole header
+    t.put(" [|tcp]");
+    return;
+  }
+  const header = (t.u8(start + 12) >>> 4) * 4;
+  if (header < 20) {
+    t.put(` tcp ${given - header} [bad hdr length ${header} - too short, < 20]`);
+    return;
+  }
+  let seq = t.u32(start + 4);
+  let ack = t.u32(start + 8);
+  if (t.quiet) {
+    t.put(`tcp ${given - header}`);
+    if (header > given) t.put(` [bad hdr length ${header} - too long, > ${given}]`);
+    return;
+  }
+  const flags = t.u8(start + 13);
+  const length = given - header;
+  let sackBase = 0;
+  if (!t.absoluteSequence && flags & TCP_FLAG.ack && t.conversations) {
+    const [src, dst] = addresses(t, ip);
+    const from = `${src}.${t.u16(start)}`;
+    const to = `${dst}.${t.u16(start + 2)}`;
+    const base = t.conversations.base(from, to, seq, ack, (flags & TCP_FLAG.syn) !== 0);
+    sackBase = base.ack;
+    if (base.known) {
+      seq = (seq - base.seq) >>> 0;
+      ack = (ack - base.ack) >>> 0;
+    }
+  }
+  if (header > given) {
+    t.put(` [bad hdr length ${header} - too long, > ${given}]`);
+    return;
+  }
+  const names = FLAGS.filter(([bit]) => flags & bit).map(([, name]) => name);
+  t.put(`Flags [${names.length > 0 ? names.join("") : "none"}]`);
+  if (t.verbose > 0 && !ip.fragment && t.has(start, given)) {
+    const field = get16(t.bytes, start + 16);
+    const sum = sumBytes(t.bytes, start, start + given, placeSum(t, ip, 6, given));
+    t.put(`, cksum 0x${hex4(field)}`);
+    if (finishSum(sum) === 0) t.put(" (correct)");
+    else t.put(` (incorrect -> 0x${hex4(finishSum(sum - field))})`);
+  }
+  if (length > 0 || t.verbose > 1 || flags & (TCP_FLAG.syn | TCP_FLAG.fin | TCP_FLAG.rst)) {
+    t.put(`, seq ${seq}`);
+    if (length > 0) t.put(`:${(seq + length) >>> 0}`);
+  }
+  if (flags & TCP_FLAG.ack) t.put(`, ack ${ack}`);
+  t.put(`, win ${t.u16(start + 14)}`);
+  if (flags & TCP_FLAG.urg) t.put(`, urg ${t.u16(start + 18)}`);
+  if (header > 20) {
+    t.put(", options [");
+    if (!printOptions(t, start + 20, start + header, sackBase)) return;
+    t.put("]");
+  }
+  t.put(`, length ${length}`);
+  if (length <= 0) return;
+  if (flags & TCP_FLAG.rst && t.verbose > 0) {
+    const end = Math.min(start + given, t.end);
+    t.put(` [RST${start + header < end ? " " : ""}${safeText(t.bytes, start + header, end)}]`);
+    return;
+  }
+  const ports = [t.u16(start), t.u16(start + 2)];
+  if (ports.some((port) => port === 80 || port === 8080 || port === 3128)) {
+    t.put(": ");
+    printHttp(t, start + header, length);
+  }
+}
+
+const OPTIONS = new Map<number, string>([
+  [0, "eol"],
+  [1, "nop"],
+  [2, "mss"],
+  [3, "wscale"],
+  [4, "sackOK"],
+  [5, "sack"],
+  [6, "echo"],
+  [7, "echoreply"],
+  [8, "TS"],
+  [11, "cc"],
+  [12, "ccnew"],
+  [13, "ccecho"],
+  [19, "md5"],
+  [20, "scps"],
+  [28, "uto"],
+  [29, "tcp-ao"],
+  [30, "mptcp"],
+  [34, "tfo"],
+  [253, "exp"],
+  [254, "exp"],
+]);
+
+/** Lengths of option data, where fixed. */
+const SIZES = new Map<number, number>([
+  [2, 2],
+  [3, 1],
+  [4, 0],
+  [8, 8],
+  [6, 4],
+  [7, 4],
+  [11, 4],
+  [12, 4],
+  [13, 4],
+  [28, 2],
+]);
+
+function printOptions(t: Text, start: number, end: number, sackBase: number): boolean {
+  let separator = "";
+  for (let at = start; at < end; ) {
+    t.put(separator);
+    separator = ",";
+    const type = t.u8(at);
+    const name = OPTIONS.get(type) ?? `unknown-${type}`;
+    if (type <= 1) {
+      t.put(name);
+      if (type === 0) return true;
+      at++;
+      continue;
+    }
+    // without room for a length, or with one that cannot be, the rest is not readable
+    const length = at + 1 < end ? t.u8(at + 1) : 0;
+    t.put(name);
+    if (length < 2 || at + length > end) {
+      t.put("[bad opt]");
+      return false;
+    }
+    const data = length - 2;
+    const size = SIZES.get(type);
+    if (size !== undefined && data !== size) t.put(`[len ${length}]`);
+    else printOption(t, type, at + 2, data, sackBase);
+    at += length;
+  }
+  return true;
+}
+
+function printOption(t: Text, type: number, at: number, length: number, sackBase: number): void {
+  switch (type) {
+    case 2:
+      t.put(` ${t.u16(at)}`);
+      break;
+    case 3:
+      t.put(` ${t.u8(at)}`);
+      break;
+    case 4:
+      break;
+    case 5:
+      if (length < 8 || length % 8 !== 0) {
+        t.put(` malformed sack`);
+        break;
+      }
+      t.put(` ${length / 8} `);
+      for (let i = at; i < at + length; i += 8) t.put(`{${(t.u32(i) - sackBase) >>> 0}:${(t.u32(i + 4) - sackBase) >>> 0}}`);
+      break;
+    case 6:
+    case 7:
+    case 11:
+    case 12:
+    case 13:
+      t.put(` ${t.u32(at)}`);
+      break;
+    case 8:
+      t.put(` val ${t.u32(at)} ecr ${t.u32(at + 4)}`);
+      break;
+    case 28: {
+      const value = t.u16(at);
+      t.put(` 0x${value.toString(16)}`);
+      break;
+    }
+    default:
+      if (length > 0) t.put(` 0x${t.hex(at, length)}`);
+  }
+}
