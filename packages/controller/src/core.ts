@@ -3,12 +3,14 @@
  * that has to be right whatever the order of events is here.
  */
 import { createEngine, type Each, type Engine, type EvaluationFailure, type Read } from "@weft/incremental";
+import type { GroupRequest, MeterRequest } from "@weft/logical";
 import type { RowChange, Transaction } from "@weft/ovsdb";
 import type { SbSchema, VsSchema } from "@weft/schemas";
 import { logicalFlows } from "./lflow/flows.ts";
 import { config, integrationBridge } from "./model/config.ts";
-import { feed, type Settings, settings, vs } from "./model/inputs.ts";
+import { feed, groupNumbers, meterNumbers, type Settings, settings, vs } from "./model/inputs.ts";
 import { DesiredFlows, type FlowChange } from "./ofctrl/desired.ts";
+import { NumberBook } from "./ofctrl/numbers.ts";
 import { fixedFlows } from "./physical/fixed.ts";
 import type { DesiredFlow } from "./physical/flow.ts";
 import { hairpins } from "./physical/hairpin.ts";
@@ -20,6 +22,8 @@ import { portSecurity } from "./physical/portSecurity.ts";
 import { tunnelIngress } from "./physical/tunnelIngress.ts";
 import { claims, ups } from "./write/claims.ts";
 import { installedMarks } from "./write/local.ts";
+import { bridgeNbCfg, sbNbCfg, startupTime } from "./write/nbCfg.ts";
+import { PlanBook, plans } from "./write/plan.ts";
 import { Outstanding } from "./write/writes.ts";
 import { datapathZoneNames, portZones, ZoneBook } from "./write/zones.ts";
 
@@ -48,16 +52,32 @@ export class Core {
   readonly engine: Engine;
   readonly flows = new DesiredFlows();
   readonly zones = new ZoneBook();
+  readonly plans = new PlanBook();
+  readonly groups = new NumberBook<GroupRequest>(groupNumbers, (flow) => flow.groups);
+  readonly meters = new NumberBook<MeterRequest>(meterNumbers, (flow) => flow.meters);
   readonly sbWrites = new Outstanding<Transaction<SbSchema>>();
   readonly vsWrites = new Outstanding<Transaction<VsSchema>>();
   #restored = false;
 
   constructor(options: CoreOptions) {
     this.engine = createEngine(options.onError === undefined ? {} : { onError: options.onError });
-    this.engine.collect(flowFeatures, this.flows.sink);
+    const { sink } = this.flows;
+    this.engine.collect(flowFeatures, {
+      add: (flow, from) => {
+        sink.add(flow, from);
+        this.groups.add(flow);
+        this.meters.add(flow);
+      },
+      remove: (flow, from) => {
+        sink.remove(flow, from);
+        this.groups.remove(flow);
+        this.meters.remove(flow);
+      },
+    });
     this.engine.collect([portZones, datapathZoneNames], this.zones.sink);
-    this.engine.collect([claims, ups], this.sbWrites.sink);
-    this.engine.collect([installedMarks], this.vsWrites.sink);
+    this.engine.collect([plans], this.plans.sink);
+    this.engine.collect([claims, ups, sbNbCfg], this.sbWrites.sink);
+    this.engine.collect([installedMarks, bridgeNbCfg, startupTime], this.vsWrites.sink);
     this.engine.set(settings, 0, options.settings);
   }
 
@@ -86,6 +106,9 @@ export class Core {
     const range = this.read(config, 0)?.zoneRange ?? [1, 65535];
     const fresh = this.zones.allot(this.engine, range, settled);
     this.engine.commit();
+    const groups = this.groups.allot(this.engine);
+    const meters = this.meters.allot(this.engine);
+    if (groups || meters) this.engine.commit();
     return fresh;
   }
 

@@ -1,8 +1,173 @@
-/** Logical flows of local datapaths as OpenFlow. */
-import { each } from "@weft/incremental";
+/**
+ * Logical flows of local datapaths as OpenFlow. A flow on a datapath group is instantiated for each local datapath of the
+ * group; the parsed and normalised texts are shared.
+ */
+import { derive, each, type Read, sameContent } from "@weft/incremental";
+import {
+  conjunctionIdOf,
+  encodeActions,
+  type FlowMatch,
+  type GroupRequest,
+  groupKey,
+  type LogicalError,
+  type MeterRequest,
+  openflowTable,
+  type ParsedActions,
+} from "@weft/logical";
+import { type Action, field, type Match } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
-import { sb } from "../model/inputs.ts";
-import type { DesiredFlow } from "../physical/flow.ts";
+import { isLocalDatapath, isRelated, isSwitch, localKeyOf } from "../model/datapaths.ts";
+import { groupNumbers, meterNumbers, portsByKey, portsByName, sb } from "../model/inputs.ts";
+import { tunnelFor } from "../model/tunnels.ts";
+import { conjunction, cookieOf, type DesiredFlow, desired } from "../physical/flow.ts";
+import { actionsKey, parsedActions } from "./actions.ts";
+import { compiledMatch, matchKey } from "./match.ts";
+import { isResident, portKey } from "./names.ts";
+import { wire } from "./wire.ts";
 
-export const logicalFlows = each<DesiredFlow, Uuid, SbRow<"Logical_Flow">>("logicalFlows", sb.Logical_Flow, function* () {});
+type LogicalFlow = SbRow<"Logical_Flow">;
+
+/** The local datapaths of a group, sorted. */
+const localMembers = derive<Uuid, readonly Uuid[]>(
+  "localMembers",
+  (group, read) => read(sb.Logical_DP_Group, group)?.datapaths.filter((datapath) => read(isLocalDatapath, datapath)) ?? [],
+  { equals: sameContent },
+);
+
+/** The datapaths of a flow that are local. */
+function datapathsOf(read: Read, row: LogicalFlow): readonly Uuid[] {
+  const own = row.logical_datapath;
+  const alone = own !== undefined && read(isLocalDatapath, own) ? [own] : [];
+  if (row.logical_dp_group === undefined) return alone;
+  const members = read(localMembers, row.logical_dp_group);
+  return alone.length === 0 ? members : [...new Set([...alone, ...members])];
+}
+
+/** What is wrong with a flow; thrown, so that it is reported once for the row. */
+export class BadLogicalFlow extends Error {
+  readonly uuid: string;
+  readonly column: "match" | "actions";
+  readonly reason: LogicalError;
+
+  constructor(row: LogicalFlow, column: "match" | "actions", reason: LogicalError) {
+    super(`error parsing ${column} ${JSON.stringify(row[column])}: ${reason.message}`);
+    this.uuid = row._uuid;
+    this.column = column;
+    this.reason = reason;
+  }
+}
+
+export const logicalFlows = each<DesiredFlow, Uuid, LogicalFlow>("logicalFlows", sb.Logical_Flow, function* (_uuid, row, read) {
+  const datapaths = datapathsOf(read, row);
+  if (datapaths.length === 0) return;
+  const parsed = read(parsedActions, actionsKey(row.pipeline, row.table_id, row.actions));
+  if ("error" in parsed) throw new BadLogicalFlow(row, "actions", parsed.error);
+  for (const datapath of datapaths) yield* flowsOn(read, row, datapath, parsed);
+});
+
+const INPORT = field("reg14");
+const OUTPORT = field("reg15");
+
+/** Whether a flow can ever be hit here: not if it is about a port of a switch that is somewhere else. */
+function possible(read: Read, match: Match, pipeline: "ingress" | "egress", datapath: Uuid): boolean {
+  const port = match.exact(pipeline === "ingress" ? INPORT : OUTPORT);
+  if (port === undefined) return true;
+  const uuid = read(portsByKey, `${datapath} ${port >>> 0}`)[0];
+  return uuid === undefined || read(isRelated, uuid);
+}
+
+function* flowsOn(read: Read, row: LogicalFlow, datapath: Uuid, parsed: ParsedActions): Iterable<DesiredFlow> {
+  const binding = read(sb.Datapath_Binding, datapath);
+  const key = read(localKeyOf, datapath);
+  if (binding === undefined || key === undefined) return;
+  const compiled = read(compiledMatch, matchKey(row.match, parsed.prerequisites, key));
+  if ("error" in compiled) throw new BadLogicalFlow(row, "match", compiled.error);
+  if (compiled.template.never) return;
+  const lookupPort = (name: string): number | undefined => read(portKey, `${datapath} ${name}`);
+  const matches = compiled.template.instantiate({
+    datapath: key,
+    lookupPort,
+    conjunctionId: compiled.template.conjunctions === 0 ? 1 : conjunctionIdOf(row._uuid, key),
+  });
+  const onSwitch = isSwitch(binding);
+  const wanted = onSwitch ? matches.filter(({ match }) => possible(read, match, row.pipeline, datapath)) : matches;
+  if (wanted.length === 0) return;
+  const cookie = cookieOf(row._uuid);
+  const resources = new Resources(read);
+  const actions = encodeActions(parsed.actions, {
+    pipeline: row.pipeline,
+    isSwitch: onSwitch,
+    datapath: key,
+    cookie,
+    lookupPort,
+    isLocal: (port) => read(isResident, port),
+    tunnelPort: (port) => tunnelTowards(read, port),
+    group: (request) => resources.group(request),
+    meter: (request) => resources.meter(request),
+    ...(row.controller_meter === undefined ? {} : { controllerMeter: row.controller_meter }),
+    wire,
+  });
+  const table = openflowTable(row.pipeline, row.table_id);
+  for (const flow of wanted) yield { ...flowOf(flow, table, row.priority, actions, cookie), ...resources.needs };
+}
+
+function flowOf(
+  { match, conjunctions }: FlowMatch,
+  table: number,
+  priority: number,
+  actions: readonly Action[],
+  cookie: number,
+): DesiredFlow {
+  if (conjunctions.length === 0) return desired(table, priority, match, actions, cookie);
+  const clauses = conjunctions.map(({ id, clause, clauses: count }) => conjunction(id, clause, count));
+  return desired(table, priority, match, clauses, 0);
+}
+
+function tunnelTowards(read: Read, name: string): number | undefined {
+  const uuid = read(portsByName, name)[0];
+  const row = uuid === undefined ? undefined : read(sb.Port_Binding, uuid);
+  return row?.chassis === undefined ? undefined : tunnelFor(read, row.chassis, row.encap, 0)?.ofport;
+}
+
+/** The key of a meter in the meter book. */
+export function meterKey(request: MeterRequest): string {
+  return request.kind === "named" ? `named ${request.name}` : `rate ${request.rate} ${request.burst}`;
+}
+
+/** Groups and meters that a flow uses. As long as one has no number the flow waits. */
+class Resources {
+  readonly #read: Read;
+  readonly #groups = new Map<string, GroupRequest>();
+  readonly #meters = new Map<string, MeterRequest>();
+  #waits = false;
+
+  constructor(read: Read) {
+    this.#read = read;
+  }
+
+  group(request: GroupRequest): number {
+    const key = groupKey(request);
+    this.#groups.set(key, request);
+    const number = this.#read(groupNumbers, key);
+    if (number === undefined) this.#waits = true;
+    return number ?? 0;
+  }
+
+  meter(request: MeterRequest): number | undefined {
+    const key = meterKey(request);
+    this.#meters.set(key, request);
+    const number = this.#read(meterNumbers, key);
+    return number;
+  }
+
+  get needs(): Pick<DesiredFlow, "groups" | "meters" | "waits"> {
+    if (this.#groups.size === 0 && this.#meters.size === 0) return {};
+    return {
+      ...(this.#groups.size === 0 ? {} : { groups: this.#groups }),
+      ...(this.#meters.size === 0 ? {} : { meters: this.#meters }),
+      ...(this.#waits ? { waits: true } : {}),
+    };
+  }
+}
+

@@ -6,32 +6,26 @@ import { addressSet, isResident, portGroupOn } from "./names.ts";
 /** A compiled match, or what is wrong with its text. */
 export type Compiled = { readonly template: MatchTemplate } | { readonly error: LogicalError };
 
-/** Whether a match is another one on every datapath, since it names port groups. */
-export function namesPortGroups(text: string): boolean {
-  return text.includes("@");
-}
+const SEPARATOR = "\u0000";
 
 /**
- * The template of a match. The key is its text; with port groups, which have other ports on every datapath, the
- * datapath's tunnel key, a space and the text.
+ * The key of {@link compiledMatch}: the text, what the flow's actions need to hold as well, and with port groups, which
+ * have other ports on every datapath, the datapath's tunnel key.
  */
+export function matchKey(text: string, prerequisites: readonly string[], datapath: number): string {
+  return [text.includes("@") ? String(datapath) : "", text, ...prerequisites].join(SEPARATOR);
+}
+
 export const compiledMatch = derive<string, Compiled>("compiledMatch", (key, read) => {
-  const scoped = namesPortGroups(key);
-  const space = scoped ? key.indexOf(" ") : -1;
-  const datapath = scoped ? Number(key.slice(0, space)) : 0;
-  const text = key.slice(space + 1);
+  const [datapath = "", text = "", ...prerequisites] = key.split(SEPARATOR);
   try {
     const { expression } = parseMatch(text, {
       addressSet: (name) => read(addressSet, name),
-      portGroup: (name) => portGroupOn(read, datapath, name),
+      portGroup: (name) => portGroupOn(read, Number(datapath), name),
     });
-    return { template: compileMatch(expression, { resident: (port) => read(isResident, port), text }) };
+    return { template: compileMatch(expression, { resident: (port) => read(isResident, port), prerequisites, text }) };
   } catch (error) {
     if (error instanceof LogicalError) return { error };
     throw error;
   }
 });
-
-export function matchKey(text: string, datapath: number): string {
-  return namesPortGroups(text) ? `${datapath} ${text}` : text;
-}

@@ -41,9 +41,13 @@ export function portGroupOn(read: Read, key: number, name: string): readonly str
   });
 }
 
+/** The name of no port, with tunnel key 0. */
+const NO_PORT = "none";
+
 /** The tunnel key of a port or multicast group of a datapath. Key is `datapath name`. */
 export const portKey = derive<string, number | undefined>("portKey", (key, read) => {
   const space = key.indexOf(" ");
+  if (key.slice(space + 1) === NO_PORT) return 0;
   const datapath = key.slice(0, space);
   for (const uuid of read(portsByName, key.slice(space + 1))) {
     const row = read(sb.Port_Binding, uuid);

@@ -30,6 +30,15 @@ function crossable(read: Read, ...ends: SbRow<"Port_Binding">[]): boolean {
   return true;
 }
 
+/** The router's end of a patch port that packets cross here, if the router is a local datapath. */
+export function crossedPeer(read: Read, patch: Uuid): SbRow<"Port_Binding"> | undefined {
+  const peer = read(peerOf, patch);
+  const here = read(sb.Port_Binding, patch);
+  const there = peer === undefined ? undefined : read(sb.Port_Binding, peer);
+  if (here === undefined || there === undefined || !read(isLocalDatapath, there.datapath)) return undefined;
+  return crossable(read, here, there) ? there : undefined;
+}
+
 /** Datapaths that patch ports of a datapath lead to from here. */
 export const neighboursOf = derive<Uuid, readonly Uuid[]>(
   "neighboursOf",

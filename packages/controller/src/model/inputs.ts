@@ -97,11 +97,17 @@ export interface Settings {
   /** The host's own name, for Chassis.hostname where external_ids:hostname is not set. */
   readonly hostname: string;
   readonly rundir: string;
+  /** Wall time in ms when the controller was started. */
+  readonly startTime: number;
 }
 export const settings = input<0, Settings>("settings", { equals: sameContent });
 
 /** Conntrack zones by the name that is in the bridge's external_ids behind "ct-zone-". */
 export const zones = input<string, number>("ctZones");
+
+/** OpenFlow group numbers by groupKey, and meter numbers by meterKey; given out by ofctrl/numbers.ts. */
+export const groupNumbers = input<string, number>("groupNumbers");
+export const meterNumbers = input<string, number>("meterNumbers");
 
 /** Ports whose flows are in the switch, by Port_Binding; written when a barrier was answered. */
 export const installed = input<Uuid, true>("installedPorts");

@@ -32,6 +32,7 @@ export function settle(asked: Iterable<DesiredFlow>): DesiredFlow | undefined {
   let best: DesiredFlow | undefined;
   const clauses: DesiredFlow[] = [];
   for (const flow of asked) {
+    if (flow.waits === true) continue;
     if (isConjunctive(flow)) clauses.push(flow);
     else if (best === undefined || flow.cookie < best.cookie) best = flow;
   }

@@ -1,4 +1,5 @@
 /** Flows as features write them: matches by field name, actions by short constructors. */
+import type { GroupRequest, MeterRequest } from "@weft/logical";
 import { type Action, field, Match, MatchBuilder, OFPP, type Subfield } from "@weft/openflow";
 
 /** A flow that is to be in the switch. Two flows with the same `place` exclude one another in a table. */
@@ -11,6 +12,11 @@ export interface DesiredFlow {
   readonly cookie: number;
   /** Table, priority and match as one key. */
   readonly place: string;
+  /** Groups and meters that the actions use, by key. */
+  readonly groups?: ReadonlyMap<string, GroupRequest>;
+  readonly meters?: ReadonlyMap<string, MeterRequest>;
+  /** One of them has no number yet: not to be installed. */
+  readonly waits?: boolean;
 }
 
 export type MatchValue = number | bigint | readonly [value: number | bigint, mask: number | bigint];

@@ -6,7 +6,7 @@ import type { SbRow } from "@weft/schemas";
 import { parsePortAddresses } from "../model/addresses.ts";
 import { type Attachment, attachmentOf } from "../model/binding.ts";
 import { config, ownChassis, pairs } from "../model/config.ts";
-import { isLocalDatapath, peerOf } from "../model/datapaths.ts";
+import { crossedPeer } from "../model/datapaths.ts";
 import { portsOfDatapath, sb } from "../model/inputs.ts";
 import { encapIndex } from "../model/interfaces.ts";
 import { flag, reg, tables as t } from "../tables.ts";
@@ -60,9 +60,8 @@ export const portIngress = each<DesiredFlow, Uuid, Port>("portIngress", sb.Port_
  */
 function* routerMacs(read: Read, row: Port, at: Attachment, rest: readonly Action[]): Iterable<DesiredFlow> {
   for (const patch of read(portsOfDatapath, `${row.datapath} patch`)) {
-    const peer = read(peerOf, patch);
-    const router = peer === undefined ? undefined : read(sb.Port_Binding, peer);
-    if (router === undefined || !read(isLocalDatapath, router.datapath)) continue;
+    const router = crossedPeer(read, patch);
+    if (router === undefined) continue;
     const mac = parsePortAddresses(router.mac[0] ?? "")?.mac;
     if (mac === undefined) continue;
     const where: MatchSpec = at.tag === 0 ? { vlan_tci: [0, 0x1000] } : { dl_vlan: at.tag };

@@ -8,7 +8,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { parsePortAddresses } from "../model/addresses.ts";
 import { type Attachment, attachmentOf, claimOf, hasNested } from "../model/binding.ts";
 import { config, ownChassis } from "../model/config.ts";
-import { localnetOf, peerOf } from "../model/datapaths.ts";
+import { crossedPeer, localnetOf, peerOf } from "../model/datapaths.ts";
 import { haChassisOf } from "../model/ha.ts";
 import { portsByName, portsOfDatapath, sb } from "../model/inputs.ts";
 import { type Tunnel, tunnelFor } from "../model/tunnels.ts";
@@ -192,10 +192,9 @@ function* localnet(read: Read, row: Port, key: number, at: Attachment): Iterable
   const own = text === undefined ? undefined : parsePortAddresses(text)?.mac;
   if (own === undefined || at.tag === 0) return;
   for (const patch of read(portsOfDatapath, `${row.datapath} patch`)) {
-    const peer = read(peerOf, patch);
-    const router = peer === undefined ? undefined : read(sb.Port_Binding, peer);
+    const router = crossedPeer(read, patch);
     const mac = parsePortAddresses(router?.mac[0] ?? "")?.mac;
-    if (router === undefined || mac === undefined || datapathKey(read, router) === undefined) continue;
+    if (router === undefined || mac === undefined) continue;
     yield flow({
       table: t.logToPhys,
       priority: 150,

@@ -81,9 +81,7 @@ export const desiredChassis = derive<0, DesiredChassis | undefined>(
 );
 
 /** Writes what differs. Returns the log lines of module "chassis". */
-export function writeChassis(read: Read, transaction: Transaction<SbSchema>): string[] {
-  const desired = read(desiredChassis, 0);
-  if (desired === undefined) return [];
+export function writeChassis(read: Read, transaction: Transaction<SbSchema>, desired: DesiredChassis): string[] {
   const row = ownChassisRow(read);
   const log: string[] = [];
   if (row === undefined) {

@@ -71,18 +71,23 @@ function reachable(a: readonly string[], b: readonly string[]): boolean {
   return a.length === 0 && b.length === 0 ? true : a.some((zone) => b.includes(zone));
 }
 
-interface WantedTunnel {
+export interface WantedTunnel {
   readonly id: string;
-  readonly chassis: SbRow<"Chassis">;
+  /** The other chassis' name. */
+  readonly chassis: string;
   readonly type: string;
   readonly options: ReadonlyMap<string, string>;
+  readonly bfd: ReadonlyMap<string, string>;
 }
 
-function wantedTunnels(read: Read): Map<string, WantedTunnel> {
+/** The tunnels that there should be, by ovn-chassis-id. */
+export function wantedTunnels(read: Read): ReadonlyMap<string, WantedTunnel> {
   const wanted = new Map<string, WantedTunnel>();
   const own = read(config, 0);
   const us = read(ownChassis, 0);
   if (own === undefined || us === undefined) return wanted;
+  const bfd = bfdPeers(read);
+  const watched = bfdColumn(read);
   for (const uuid of read.keys(sb.Chassis)) {
     const chassis = read(sb.Chassis, uuid);
     if (chassis === undefined || uuid === us || chassis.name === own.chassis) continue;
@@ -99,7 +104,7 @@ function wantedTunnels(read: Read): Map<string, WantedTunnel> {
         if (own.encap.tos !== undefined) options.set("tos", own.encap.tos);
         if (own.encap.df !== undefined) options.set("df_default", own.encap.df);
         const id = tunnelId(chassis.name, encap.ip, local);
-        wanted.set(id, { id, chassis, type: encap.type, options });
+        wanted.set(id, { id, chassis: chassis.name, type: encap.type, options, bfd: bfd.has(uuid) ? watched : new Map() });
       }
     }
   }
@@ -107,13 +112,16 @@ function wantedTunnels(read: Read): Map<string, WantedTunnel> {
 }
 
 /** Tunnel ports to the other chassis: ovn-CHASSIS-N, N counting from 0 up to the first free name. */
-export function writeTunnels(read: Read, transaction: Transaction<VsSchema>): void {
+export function writeTunnels(
+  read: Read,
+  transaction: Transaction<VsSchema>,
+  tunnels: ReadonlyMap<string, WantedTunnel>,
+): void {
   const bridge = read(integrationBridge, 0);
-  if (bridge === undefined || read(ownChassis, 0) === undefined) return;
-  const wanted = wantedTunnels(read);
+  if (bridge === undefined) return;
+  const wanted = new Map(tunnels);
   const names = new Set<string>();
   const gone: Uuid[] = [];
-  const bfd = bfdPeers(read);
   const ports = portsOf(read, bridge);
   for (const port of ports) names.add(port.name);
   for (const port of ports) {
@@ -129,12 +137,11 @@ export function writeTunnels(read: Read, transaction: Transaction<VsSchema>): vo
     wanted.delete(id);
     if (iface.type !== want.type) transaction.update("Interface", iface._uuid, { type: want.type });
     if (!sameContent(iface.options, want.options)) transaction.update("Interface", iface._uuid, { options: want.options });
-    const watch = bfd.has(want.chassis._uuid) ? bfdColumn(read) : new Map<string, string>();
-    if (!sameContent(iface.bfd, watch)) transaction.update("Interface", iface._uuid, { bfd: watch });
+    if (!sameContent(iface.bfd, want.bfd)) transaction.update("Interface", iface._uuid, { bfd: want.bfd });
   }
   const added: Inserted[] = [];
   for (const want of wanted.values()) {
-    const name = tunnelName(want.chassis.name, names);
+    const name = tunnelName(want.chassis, names);
     if (name === undefined) continue;
     names.add(name);
     const iface = transaction.insert("Interface", { name, type: want.type, options: want.options });
@@ -153,7 +160,7 @@ function tunnelName(chassis: string, taken: ReadonlySet<string>): string | undef
 }
 
 /** Chassis that we watch by BFD: the other members of our HA groups of several, and whoever is to reach such a group. */
-export function bfdPeers(read: Read): Set<Uuid> {
+function bfdPeers(read: Read): Set<Uuid> {
   const peers = new Set<Uuid>();
   const us = read(ownChassis, 0);
   if (us === undefined) return peers;
@@ -194,14 +201,14 @@ function bfdColumn(read: Read): Map<string, string> {
   return column;
 }
 
-interface Pair {
+export interface Pair {
   readonly key: "ovn-localnet-port" | "ovn-l2gateway-port";
   readonly port: string;
   readonly bridge: Uuid;
 }
 
 /** Localnet ports of local datapaths and l2gateway ports of ours, with the bridge of their physical network. */
-function wantedPatches(read: Read): Pair[] {
+export function wantedPatches(read: Read): readonly Pair[] {
   const own = read(config, 0);
   const pairs: Pair[] = [];
   for (const type of ["localnet", "l2gateway"] as const) {
@@ -218,12 +225,12 @@ function wantedPatches(read: Read): Pair[] {
 }
 
 /** A pair of patch ports for each localnet and l2gateway port: patch-BRIDGE-to-PORT and patch-PORT-to-BRIDGE. */
-export function writePatches(read: Read, transaction: Transaction<VsSchema>): void {
+export function writePatches(read: Read, transaction: Transaction<VsSchema>, pairs: readonly Pair[]): void {
   const integration = read(integrationBridge, 0);
   const name = integration === undefined ? undefined : read(vs.Bridge, integration)?.name;
   if (integration === undefined || name === undefined) return;
   const wanted = new Map<string, { bridge: Uuid; peer: string; pair: Pair }>();
-  for (const pair of wantedPatches(read)) {
+  for (const pair of pairs) {
     const inner = `patch-${name}-to-${pair.port}`;
     const outer = `patch-${pair.port}-to-${name}`;
     wanted.set(`${integration} ${inner}`, { bridge: integration, peer: outer, pair });
@@ -291,7 +298,7 @@ export const installedMarks = each<VsWrite, Uuid, VsRow<"Interface">>(
           });
         },
       };
-    } else if (marked) {
+    } else if (marked && !claimed) {
       const write = mutateMap("Interface", uuid, "external_ids", row.external_ids, new Map([["ovn-installed", undefined]]), {
         log: [`Removing iface ${row.name} ovn-installed in OVS`],
       });

@@ -1,0 +1,108 @@
+/** Requests and their replies over an OpenFlow connection: by transaction id, in parts, or with an error. */
+import type { ErrorMessage, Envelope, Message, MessageOf, MessageType } from "@weft/openflow";
+import { WeftError } from "@weft/runtime";
+
+/** What an exchange needs of a connection. */
+export interface Sender {
+  /** Sends a message and returns its transaction id. */
+  send(message: Message): number;
+}
+
+interface Waiting {
+  readonly type: MessageType;
+  readonly parts: Message[];
+  readonly resolve: (parts: readonly Message[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** An error message in answer to a request. */
+export class SwitchError extends WeftError {
+  readonly answer: ErrorMessage;
+
+  constructor(answer: ErrorMessage, request: string) {
+    const name = answer.error ?? `type ${answer.errorType} code ${answer.code}`;
+    super("controller.switch-error", `the switch answered ${request} with ${name}`, { blame: "us" });
+    this.answer = answer;
+  }
+}
+
+export class Exchange {
+  readonly #sender: Sender;
+  readonly #waiting = new Map<number, Waiting>();
+  #closed: WeftError | undefined;
+
+  constructor(sender: Sender) {
+    this.#sender = sender;
+  }
+
+  send(message: Message): number {
+    return this.#sender.send(message);
+  }
+
+  /** Sends a request; resolves with all parts of the reply of that type. */
+  request<T extends MessageType>(message: Message, reply: T): Promise<readonly MessageOf<T>[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed !== undefined) {
+        reject(this.#closed);
+        return;
+      }
+      const xid = this.#sender.send(message);
+      this.#waiting.set(xid, {
+        type: reply,
+        parts: [],
+        // hear() collects messages of the asked type only
+        resolve: resolve as (parts: readonly Message[]) => void,
+        reject,
+      });
+    });
+  }
+
+  /** Resolves when the switch has done everything sent so far. */
+  async barrier(): Promise<void> {
+    await this.request({ type: "barrier_request" }, "barrier_reply");
+  }
+
+  /** Sends a message that is answered only when it fails; resolves with the failure, or undefined when it was done. */
+  attempt(message: Message): Promise<SwitchError | undefined> {
+    return new Promise((resolve, reject) => {
+      const xid = this.#sender.send(message);
+      this.#waiting.set(xid, {
+        type: "error",
+        parts: [],
+        resolve: () => resolve(undefined),
+        reject: (error) => {
+          if (error instanceof SwitchError) resolve(error);
+          else reject(error);
+        },
+      });
+      this.barrier().then(() => {
+        if (this.#waiting.delete(xid)) resolve(undefined);
+      }, reject);
+    });
+  }
+
+  /** Hands over a message that came in. Returns whether it was an answer to a request of this exchange. */
+  hear({ xid, message }: Envelope): boolean {
+    const waiting = this.#waiting.get(xid);
+    if (waiting === undefined) return false;
+    if (message.type === "error") {
+      this.#waiting.delete(xid);
+      waiting.reject(new SwitchError(message, waiting.type));
+      return true;
+    }
+    if (message.type !== waiting.type) return false;
+    waiting.parts.push(message);
+    if (!("more" in message && message.more)) {
+      this.#waiting.delete(xid);
+      waiting.resolve(waiting.parts);
+    }
+    return true;
+  }
+
+  /** Everything that waits fails. */
+  close(reason: string): void {
+    this.#closed = new WeftError("controller.disconnected", reason);
+    for (const waiting of this.#waiting.values()) waiting.reject(this.#closed);
+    this.#waiting.clear();
+  }
+}

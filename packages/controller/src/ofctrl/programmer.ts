@@ -1,0 +1,229 @@
+/**
+ * Keeps the flow table of the integration bridge as it should be. After connecting it reads what is there and sends the
+ * differences, so that a restart of the controller interrupts no packet; then it sends every change in an ordered,
+ * atomic bundle.
+ */
+import {
+  BUNDLE_FLAG,
+  type Envelope,
+  type FlowMod,
+  flowMod,
+  formatActions,
+  formatMatch,
+  type GroupDescription,
+  type GroupMod,
+  Match,
+  type Message,
+  type MeterConfig,
+  type MeterMod,
+  OF15,
+  OFPG,
+  OFPM,
+  OFPP,
+} from "@weft/openflow";
+import { type Logger, messageOf } from "@weft/runtime";
+import { type DesiredFlow, desired } from "../physical/flow.ts";
+import { geneveOption } from "../tables.ts";
+import { type DesiredFlows, type FlowChange, sameFlow } from "./desired.ts";
+import { type Exchange, SwitchError } from "./exchange.ts";
+
+/** Changes of groups or meters, to be sent before and after those of the flows that use them. */
+export interface Surroundings {
+  readonly before: readonly (GroupMod | MeterMod)[];
+  readonly after: readonly (GroupMod | MeterMod)[];
+}
+
+export interface Installed {
+  readonly groups: readonly GroupDescription[];
+  readonly meters: readonly MeterConfig[];
+  /** The number of the tun_metadata field that is OVN's Geneve option. */
+  readonly geneve: number;
+}
+
+const FLAGS = BUNDLE_FLAG.ATOMIC | BUNDLE_FLAG.ORDERED;
+
+export class Programmer {
+  readonly #exchange: Exchange;
+  readonly #desired: DesiredFlows;
+  readonly #log: Logger;
+  readonly #installed = new Map<string, DesiredFlow>();
+  readonly #dirty = new Map<string, DesiredFlow>();
+  /** Flows that the switch has refused, so that they are not offered again until they change. */
+  readonly #refused = new Set<DesiredFlow>();
+  #bundle = 0;
+
+  constructor(options: { readonly exchange: Exchange; readonly desired: DesiredFlows; readonly log: Logger }) {
+    this.#exchange = options.exchange;
+    this.#desired = options.desired;
+    this.#log = options.log;
+  }
+
+  /** Agrees with the switch on OVN's Geneve option and reads what it has. */
+  async start(): Promise<Installed> {
+    const geneve = await this.#negotiateGeneve();
+    const statistics = await this.#exchange.request(
+      {
+        type: "flow_stats_request",
+        match: Match.ANY,
+        cookie: 0n,
+        cookieMask: 0n,
+        outPort: OFPP.NONE,
+        outGroup: OFPG.ANY,
+        table: 0xff,
+      },
+      "flow_stats_reply",
+    );
+    for (const part of statistics) {
+      for (const { table, priority, match, actions, cookie } of part.flows) {
+        const there = desired(table, priority, match, actions, Number(cookie & 0xffffffffn));
+        this.#installed.set(there.place, there);
+      }
+    }
+    const groups = await this.#exchange.request({ type: "group_desc_request", group: OFPG.ALL }, "group_desc_reply");
+    const meters = await this.#exchange.request({ type: "meter_config_request", meter: OFPM.ALL }, "meter_config_reply");
+    return {
+      geneve,
+      groups: groups.flatMap((part) => part.groups),
+      meters: meters.flatMap((part) => part.meters),
+    };
+  }
+
+  /** Finds the tun_metadata field of our option; maps the first free one if there is none yet. */
+  async #negotiateGeneve(): Promise<number> {
+    for (let attempt = 0; ; attempt++) {
+      const [reply] = await this.#exchange.request({ type: "tlv_table_request" }, "tlv_table_reply");
+      const mappings = reply?.mappings ?? [];
+      const ours = mappings.find(
+        (one) =>
+          one.optionClass === geneveOption.class && one.optionType === geneveOption.type && one.length === geneveOption.length,
+      );
+      if (ours !== undefined) return ours.index;
+      if (attempt > 3) throw new Error("the switch does not keep the TLV mapping that it was given");
+      let index = 0;
+      while (mappings.some((one) => one.index === index)) index++;
+      this.#exchange.send({
+        type: "tlv_table_mod",
+        command: "add",
+        mappings: [{ optionClass: geneveOption.class, optionType: geneveOption.type, length: geneveOption.length, index }],
+      });
+      await this.#exchange.barrier();
+    }
+  }
+
+  /** Everything differs until compared: after {@link start}, once the desired flows are complete. */
+  compare(): void {
+    for (const wanted of this.#desired.flows()) {
+      const there = this.#installed.get(wanted.place);
+      if (there === undefined) this.#dirty.set(wanted.place, wanted);
+      else if (sameFlow(there, wanted) || sameText(there, wanted)) this.#installed.set(wanted.place, wanted);
+      else this.#dirty.set(wanted.place, wanted);
+    }
+    for (const there of this.#installed.values())
+      if (this.#desired.at(there.place) === undefined) this.#dirty.set(there.place, there);
+  }
+
+  changed(changes: readonly FlowChange[]): void {
+    for (const { before, after } of changes) {
+      const flow = after ?? before;
+      if (flow !== undefined) this.#dirty.set(flow.place, flow);
+    }
+  }
+
+  get idle(): boolean {
+    return this.#dirty.size === 0;
+  }
+
+  /** Sends what has changed, and resolves when the switch has it all. */
+  async flush(around: Surroundings): Promise<void> {
+    const mods: Message[] = [...around.before];
+    const done: { readonly place: string; readonly wanted: DesiredFlow | undefined }[] = [];
+    for (const [place, flow] of this.#dirty) {
+      const wanted = this.#desired.at(place);
+      if (wanted !== undefined && this.#refused.has(wanted)) continue;
+      const mod = this.#difference(this.#installed.get(place), wanted, flow);
+      if (mod !== undefined) mods.push(mod);
+      done.push({ place, wanted });
+    }
+    this.#dirty.clear();
+    mods.push(...around.after);
+    if (mods.length > 0) await this.#send(mods);
+    else await this.#exchange.barrier();
+    for (const { place, wanted } of done) {
+      if (wanted === undefined) this.#installed.delete(place);
+      else if (!this.#refused.has(wanted)) this.#installed.set(place, wanted);
+    }
+  }
+
+  #difference(there: DesiredFlow | undefined, wanted: DesiredFlow | undefined, flow: DesiredFlow): FlowMod | undefined {
+    const { table, priority, match } = flow;
+    if (wanted === undefined) {
+      if (there === undefined) return undefined;
+      return flowMod({ command: "delete_strict", table, priority, match });
+    }
+    if (there !== undefined && sameFlow(there, wanted)) return undefined;
+    const { actions } = wanted;
+    const newCookie = BigInt(wanted.cookie);
+    // Modifying keeps the flow's counters; a cookie changes only by adding the flow anew.
+    if (there !== undefined && there.cookie === wanted.cookie)
+      return flowMod({ command: "modify_strict", table, priority, match, actions, newCookie });
+    return flowMod({ command: "add", table, priority, match, actions, newCookie });
+  }
+
+  async #send(mods: readonly Message[]): Promise<void> {
+    const bundle = this.#bundle++ & 0x7fffffff;
+    try {
+      await this.#exchange.request(
+        { type: "bundle_control", bundle, control: "open_request", flags: FLAGS },
+        "bundle_control",
+      );
+      for (const message of mods) {
+        this.#exchange.send({ type: "bundle_add", bundle, flags: FLAGS, message: { version: OF15, xid: 0, message } });
+      }
+      await this.#exchange.request(
+        { type: "bundle_control", bundle, control: "commit_request", flags: FLAGS },
+        "bundle_control",
+      );
+    } catch (error) {
+      if (!(error instanceof SwitchError)) throw error;
+      this.#log.warn(`bundle of ${mods.length} changes refused (${messageOf(error)}); sending them one by one`);
+      await this.#sendOneByOne(mods);
+    }
+    await this.#exchange.barrier();
+  }
+
+  /** One change that the switch refuses must not keep back the others. */
+  async #sendOneByOne(mods: readonly Message[]): Promise<void> {
+    for (const message of mods) {
+      const refusal = await this.#exchange.attempt(message);
+      if (refusal === undefined) continue;
+      this.#log.err(`${describe(message)}: ${messageOf(refusal)}`);
+      if (message.type === "flow_mod") {
+        const wanted = this.#desired.at(desired(message.table, message.priority, message.match, [], 0).place);
+        if (wanted !== undefined) this.#refused.add(wanted);
+      }
+    }
+  }
+
+  /** Logs an error that answers nothing that was waited for. */
+  unexpected({ message }: Envelope): void {
+    if (message.type === "error") this.#log.warn(`the switch sent error ${message.error ?? `${message.errorType}.${message.code}`}`);
+  }
+}
+
+/** Actions can be written in several ways on the wire that mean, and print, the same. */
+function sameText(a: DesiredFlow, b: DesiredFlow): boolean {
+  return a.cookie === b.cookie && formatActions(a.actions) === formatActions(b.actions);
+}
+
+function describe(message: Message): string {
+  switch (message.type) {
+    case "flow_mod":
+      return `${message.command} table=${message.table},priority=${message.priority},${formatMatch(message.match)} actions=${formatActions(message.actions)}`;
+    case "group_mod":
+      return `${message.command} group ${message.group}`;
+    case "meter_mod":
+      return `${message.command} meter ${message.meter}`;
+    default:
+      return message.type;
+  }
+}
