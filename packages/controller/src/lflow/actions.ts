@@ -4,7 +4,6 @@ import { type DhcpOptionType, LogicalError, type ParsedActions, parseActions } f
 import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
 import { sb } from "../model/inputs.ts";
-import { addressSet, portGroup } from "./names.ts";
 
 const dhcpOptionsByName = index<string, Uuid, SbRow<"DHCP_Options">>("dhcpOptionsByName", sb.DHCP_Options, (row) => [row.name]);
 const dhcpv6OptionsByName = index<string, Uuid, SbRow<"DHCPv6_Options">>(
@@ -36,7 +35,6 @@ export const parsedActions = derive<string, Parsed>("parsedActions", (key, read)
     return parseActions(key.slice(second + 1), {
       pipeline: key.startsWith("ingress") ? "ingress" : "egress",
       table: Number(key.slice(first + 1, second)),
-      names: { addressSet: (name) => read(addressSet, name), portGroup: (name) => read(portGroup, name) },
       dhcpOption: (name) => read(dhcpOption, name),
       dhcpv6Option: (name) => read(dhcpv6Option, name),
     });

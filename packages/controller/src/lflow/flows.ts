@@ -28,6 +28,12 @@ import { wire } from "./wire.ts";
 
 type LogicalFlow = SbRow<"Logical_Flow">;
 
+/** northd says in SB_Global that its flows have an output of their own behind arp and nd_ns. */
+const explicitOutput = derive<0, boolean>("explicitOutput", (_key, read) => {
+  const uuid = read.keys(sb.SB_Global)[0];
+  return uuid !== undefined && read(sb.SB_Global, uuid)?.options.get("arp_ns_explicit_output") === "true";
+});
+
 /** The local datapaths of a group, sorted. */
 const localMembers = derive<Uuid, readonly Uuid[]>(
   "localMembers",
@@ -105,6 +111,7 @@ function* flowsOn(read: Read, row: LogicalFlow, datapath: Uuid, parsed: ParsedAc
     tunnelPort: (port) => tunnelTowards(read, port),
     group: (request) => resources.group(request),
     meter: (request) => resources.meter(request),
+    explicitOutput: read(explicitOutput, 0),
     ...(row.controller_meter === undefined ? {} : { controllerMeter: row.controller_meter }),
     wire,
   });

@@ -37,6 +37,11 @@ export interface EncodeOptions {
   readonly controllerMeter?: string;
   /** Whether the switch has a Flow_Sample_Collector_Set of this id. Default: every. */
   collectorSet?(id: number): boolean;
+  /**
+   * Whether flows say themselves where a packet goes whose neighbour is being asked for (SB_Global,
+   * options:arp_ns_explicit_output). Otherwise `output` follows arp and nd_ns. Default: false.
+   */
+  readonly explicitOutput?: boolean;
   /** Encodes actions to OpenFlow 1.5 for userdata. */
   wire(actions: readonly Action[]): Uint8Array;
 }
@@ -141,7 +146,7 @@ function encodeAction(action: LogicalAction, options: EncodeOptions, out: Action
       break;
     }
     case "dec_ttl":
-      out.push({ type: "dec_ttl", controllers: [] });
+      out.push({ type: "dec_ttl", controllers: [0] });
       break;
     case "push":
       out.push({ type: "push", src: subfieldOf(action.field) });
@@ -318,7 +323,7 @@ function encodeNested({ name, actions }: LogicalActionOf<"nested">, options: Enc
   }
   const pause = PAUSING.has(name);
   out.push(toController(userdata(NESTED_OPCODES[name]).bytes(options.wire(inner)), options, pause));
-  if (pause) encodeAction({ kind: "output" }, options, out);
+  if (pause && options.explicitOutput !== true) encodeAction({ kind: "output" }, options, out);
 }
 
 /** Queries that a table answers with a flag. */
