@@ -45,11 +45,6 @@ export class TokenReader {
     return this.tokens[Math.min(this.#next + 1, this.tokens.length - 1)]!;
   }
 
-  /** The token taken last. */
-  get previous(): Token | undefined {
-    return this.tokens[this.#next - 1];
-  }
-
   get atEnd(): boolean {
     return this.token.kind === "end";
   }

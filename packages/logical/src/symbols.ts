@@ -264,7 +264,7 @@ field("tcp.flags", 12, "tcp_flags", { needs: "tcp", readOnly: true });
 
 for (const name of ["icmp4.frag_mtu", "icmp6.frag_mtu"]) {
   const width = name === "icmp4.frag_mtu" ? 16 : 32;
-  add({ name, kind: "ovn-field", width, level: "ordinal", offset: 0, separates: false, writable: true });
+  add({ name, kind: "ovn-field", width, level: "nominal", offset: 0, separates: false, writable: true });
 }
 
 /** All symbols by name. */

@@ -50,7 +50,7 @@ export function formatAction(action: LogicalAction): string {
     case "ct_next":
       return action.zone === "snat" ? "ct_next(snat);" : "ct_next(dnat);";
     case "ct_commit":
-      return action.actions.length === 0 ? "ct_commit { drop; };" : formatBlock("ct_commit", action.actions);
+      return action.actions.length === 0 ? "ct_commit { };" : formatBlock("ct_commit", action.actions);
     case "ct_commit_to_zone":
       return `ct_commit_to_zone(${action.zone});`;
     case "ct_commit_nat":
@@ -101,7 +101,7 @@ export function formatAction(action: LogicalAction): string {
       return `mirror(${quote(action.port)});`;
     case "fwd_group": {
       const ports = action.ports.map(quote).join(", ");
-      return `fwd_group(${action.liveness ? 'liveness="true", ' : ""}childports=${ports});`;
+      return `fwd_group(${action.liveness ? "liveness=true, " : ""}childports=${ports});`;
     }
     case "commit_ecmp_nh":
       return `commit_ecmp_nh(ipv6 = ${action.ipv6}, proto = ${action.proto});`;

@@ -19,6 +19,7 @@ export function selectionOf(hashFields: string | undefined, param = 0n): Selecti
   if (hashFields === undefined) return { method: "dp_hash", param, fields: [] };
   const fields = hashFields
     .split(",")
+    .filter((name) => name.trim() !== "")
     .map((name) => field(hashFieldName(name)))
     .sort((a, b) => a.id - b.id)
     .map((one) => ({ field: one.id, mask: (1n << BigInt(one.bits)) - 1n }));

@@ -2,7 +2,6 @@
 
 import { parseIpv4, parseIpv6 } from "@weft/packet";
 import type { FieldRef } from "../match/expression.ts";
-import { formatField } from "../match/expression.ts";
 import type { TokenReader } from "../reader.ts";
 import type { LogicalSymbol } from "../symbols.ts";
 import type { IpAddress } from "./types.ts";
@@ -39,8 +38,10 @@ export function useField(
     throw reader.type(`Cannot use ${is} field ${symbol.name} where ${wanted} field is required.`, offset);
   }
   if (width > 0 && field.width !== width) {
-    throw reader.type(`Cannot use ${field.width}-bit field ${formatField(field)} where ${width}-bit field is required.`, offset);
+    const bits = `${symbol.name}[${field.low}..${field.low + field.width - 1}]`;
+    throw reader.type(`Cannot use ${field.width}-bit field ${bits} where ${width}-bit field is required.`, offset);
   }
+  if (symbol.kind === "ovn-field") throw reader.type(`Field ${symbol.name} may only be assigned a constant.`, offset);
   if (write && !symbol.writable) throw reader.type(`Field ${symbol.name} is not modifiable.`, offset);
   needed.addOf(symbol);
 }

@@ -3,7 +3,7 @@ import { LogicalError } from "../error.ts";
 import type { FieldRef } from "../match/expression.ts";
 import { formatField } from "../match/expression.ts";
 import { checkConstant } from "../match/parse.ts";
-import { MAX_DEPTH, type Names, TokenReader } from "../reader.ts";
+import { MAX_DEPTH, TokenReader } from "../reader.ts";
 import { type ActionScope, ASSIGNED, KEYWORDS } from "./keywords.ts";
 import { Prerequisites, useField } from "./operands.ts";
 import type { LogicalAction, Pipeline } from "./types.ts";
@@ -19,7 +19,6 @@ export interface ParseActionsOptions {
   /** Where the flow is. */
   readonly pipeline: Pipeline;
   readonly table: number;
-  readonly names?: Names;
   dhcpOption?(name: string): DhcpOptionType | undefined;
   dhcpv6Option?(name: string): DhcpOptionType | undefined;
 }
@@ -32,7 +31,7 @@ export interface ParsedActions {
 
 /** Parses an actions column. Throws {@link LogicalError} with the offset of what is wrong. */
 export function parseActions(text: string, options: ParseActionsOptions): ParsedActions {
-  const reader = new TokenReader(text, options.names);
+  const reader = new TokenReader(text);
   const needed = new Prerequisites();
   const actions: LogicalAction[] = [];
   if (reader.isId("drop") && reader.isAhead(";")) {
@@ -113,14 +112,8 @@ function readAction(reader: TokenReader, scope: ActionScope): LogicalAction {
   if (read === undefined) throw reader.expected("action");
   reader.take();
   const action = read(reader, scope);
-  // the closing brace of a block ends its action
-  if (action.kind !== "nested" && !(action.kind === "ct_commit" && endedByBrace(reader))) reader.expect(";");
-  else reader.accept(";");
+  reader.expect(";");
   return action;
-}
-
-function endedByBrace(reader: TokenReader): boolean {
-  return reader.previous?.text === "}";
 }
 
 /** `field = constant`, `field = field`, `field = action(...)`, `field <-> field`. */
@@ -184,7 +177,7 @@ function readAssignment(
     useField(reader, src, src.width, false, needed, token.offset);
     return { kind: "move", dst, src };
   }
-  useField(reader, dst, dst.width, checkWritable, needed, offset);
+  if (dst.symbol.kind !== "ovn-field") useField(reader, dst, dst.width, checkWritable, needed, offset);
   if (token.kind === "punctuation") throw reader.expected("constant");
   const { values } = reader.constants();
   const value = values[0];
@@ -192,5 +185,8 @@ function readAssignment(
     throw new LogicalError("logical.type", "Assignments require a single value.", reader.text, token.offset);
   }
   checkConstant(reader, dst, value, token.offset);
+  if (dst.symbol.level === "nominal" && value.kind === "integer" && value.mask !== undefined) {
+    throw reader.type(`Nominal field ${dst.symbol.name} may only be assigned as a whole.`, token.offset);
+  }
   return { kind: "load", dst, value };
 }

@@ -168,6 +168,7 @@ export const readForwardGroup: KeywordReader = (reader) => {
     }
     if (!reader.accept(")")) throw reader.expected("`;'");
   }
+  if (ports.length === 0) throw reader.expected("childports");
   return { kind: "fwd_group", liveness, ports };
 };
 

@@ -86,10 +86,14 @@ class Normalizer {
 
   #or(args: readonly Node[]): readonly Conjunct[] {
     const lists: Conjunct[] = [];
+    const split: Conjunct[] = [];
     for (const arg of args) {
       for (const conjunct of this.visit(arg)) {
         if (conjunct.size === 0) return ALWAYS;
         lists.push(conjunct);
+        // Alternatives of one field beside other conjuncts stand for themselves, as if written with ||.
+        if (conjunct.size > 1 || arg.kind === "and") split.push(conjunct);
+        else for (const [name, one] of conjunct) for (const single of singles(one)) split.push(new Map([[name, single]]));
       }
     }
     if (lists.length <= 1) return lists;
@@ -97,13 +101,6 @@ class Normalizer {
     if (root !== undefined) {
       const merged = this.#union(lists.map((conjunct) => conjunct.get(root)!));
       return [new Map([[root, merged]])];
-    }
-    // Alternatives of one field beside other conjuncts stand for themselves, as if written with ||.
-    const split: Conjunct[] = [];
-    for (const conjunct of lists) {
-      if (conjunct.size === 1)
-        for (const [name, one] of conjunct) for (const single of singles(one)) split.push(new Map([[name, single]]));
-      else split.push(conjunct);
     }
     this.#count(split.length);
     return split;
