@@ -1,0 +1,165 @@
+/**
+ * Allocation of numbers that stay: tunnel keys of datapaths and ports, VLAN tags of child ports. What was given once is
+ * kept until it is asked for no more; what stands in the database already counts as given.
+ */
+import type { Sink } from "@weft/incremental";
+
+export interface NumberRequest {
+  /** Numbers are unique within a scope: a datapath's uuid, a parent port's name, or "" for all. */
+  readonly scope: string;
+  readonly id: string;
+  /** A number that the configuration asks for. */
+  readonly requested: number | undefined;
+  /** The number that the database has already. */
+  readonly existing: number | undefined;
+}
+
+export interface NumberPolicy {
+  readonly min: number;
+  readonly max: number;
+  /** New numbers: the one after the last given, or the lowest that is free. */
+  readonly order: "next" | "lowest";
+  /** Requested numbers are given even where they are taken. */
+  readonly share: boolean;
+}
+
+interface Scope {
+  /** number → ids that have it. */
+  readonly taken: Map<number, Set<string>>;
+  last: number;
+}
+
+export interface NumberOutcome {
+  set(id: string, number: number): void;
+  delete(id: string): void;
+  exhausted(request: NumberRequest): void;
+  conflict(request: NumberRequest): void;
+}
+
+export class Numbers implements Sink<NumberRequest> {
+  readonly #policy: NumberPolicy;
+  readonly #outcome: NumberOutcome;
+  readonly #requests = new Map<string, NumberRequest>();
+  readonly #given = new Map<string, { readonly scope: string; readonly number: number; readonly requested: boolean }>();
+  readonly #scopes = new Map<string, Scope>();
+  readonly #changed = new Set<string>();
+
+  constructor(policy: NumberPolicy, outcome: NumberOutcome) {
+    this.#policy = policy;
+    this.#outcome = outcome;
+  }
+
+  add(request: NumberRequest): void {
+    this.#requests.set(request.id, request);
+    this.#changed.add(request.id);
+  }
+
+  remove(request: NumberRequest): void {
+    if (this.#requests.get(request.id) !== request) return;
+    this.#requests.delete(request.id);
+    this.#changed.add(request.id);
+  }
+
+  get(id: string): number | undefined {
+    return this.#given.get(id)?.number;
+  }
+
+  /** Gives numbers to what was asked since the last time. Returns whether any number changed. */
+  flush(): boolean {
+    if (this.#changed.size === 0) return false;
+    const changed = [...this.#changed];
+    this.#changed.clear();
+    let news = false;
+    const wanting: NumberRequest[] = [];
+    for (const id of changed) {
+      const request = this.#requests.get(id);
+      const given = this.#given.get(id);
+      if (given !== undefined && (request === undefined || !this.#keeps(given, request))) {
+        this.#release(id);
+        if (request === undefined) this.#outcome.delete(id);
+        news = true;
+      }
+      if (request !== undefined && !this.#given.has(id)) wanting.push(request);
+    }
+    const evicted: NumberRequest[] = [];
+    for (const request of wanting) if (request.requested !== undefined) this.#giveRequested(request, evicted);
+    for (const request of wanting) if (!this.#given.has(request.id)) this.#giveExisting(request);
+    for (const request of [...wanting, ...evicted]) if (!this.#given.has(request.id)) this.#giveNew(request);
+    return news || wanting.length > 0;
+  }
+
+  #keeps(given: { readonly scope: string; readonly number: number; readonly requested: boolean }, request: NumberRequest): boolean {
+    if (given.scope !== request.scope) return false;
+    return request.requested === undefined ? true : given.number === request.requested;
+  }
+
+  #scope(name: string): Scope {
+    let scope = this.#scopes.get(name);
+    if (scope === undefined) {
+      scope = { taken: new Map(), last: 0 };
+      this.#scopes.set(name, scope);
+    }
+    return scope;
+  }
+
+  #release(id: string): void {
+    const given = this.#given.get(id)!;
+    this.#given.delete(id);
+    const scope = this.#scope(given.scope);
+    const holders = scope.taken.get(given.number);
+    holders?.delete(id);
+    if (holders?.size === 0) scope.taken.delete(given.number);
+    if (scope.taken.size === 0 && given.scope !== "") this.#scopes.delete(given.scope);
+  }
+
+  #give(request: NumberRequest, number: number): void {
+    const scope = this.#scope(request.scope);
+    const holders = scope.taken.get(number);
+    if (holders === undefined) scope.taken.set(number, new Set([request.id]));
+    else holders.add(request.id);
+    scope.last = number;
+    this.#given.set(request.id, { scope: request.scope, number, requested: request.requested === number });
+    this.#outcome.set(request.id, number);
+  }
+
+  #valid(number: number | undefined): number is number {
+    return number !== undefined && number >= this.#policy.min && number <= this.#policy.max;
+  }
+
+  #giveRequested(request: NumberRequest, evicted: NumberRequest[]): void {
+    const { requested } = request;
+    if (!this.#valid(requested)) return;
+    const holders = this.#policy.share ? undefined : this.#scope(request.scope).taken.get(requested);
+    for (const id of holders === undefined ? [] : [...holders]) {
+      if (this.#given.get(id)!.requested) {
+        this.#outcome.conflict(request);
+        return;
+      }
+      this.#release(id);
+      evicted.push(this.#requests.get(id)!);
+    }
+    this.#give(request, requested);
+  }
+
+  #giveExisting(request: NumberRequest): void {
+    const { existing } = request;
+    if (request.requested === undefined && this.#valid(existing) && !this.#scope(request.scope).taken.has(existing)) {
+      this.#give(request, existing);
+    }
+  }
+
+  #giveNew(request: NumberRequest): void {
+    const { min, max, order } = this.#policy;
+    const scope = this.#scope(request.scope);
+    const count = max - min + 1;
+    const start = order === "lowest" || scope.last < min ? min : scope.last + 1;
+    for (let i = 0; i < count; i++) {
+      const number = min + ((start - min + i) % count);
+      if (scope.taken.has(number)) continue;
+      this.#give(request, number);
+      return;
+    }
+    this.#outcome.exhausted(request);
+    this.#outcome.delete(request.id);
+  }
+}

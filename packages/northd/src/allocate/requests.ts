@@ -1,0 +1,48 @@
+/** Who needs numbers: datapaths and ports tunnel keys, child ports VLAN tags. */
+import { each } from "@weft/incremental";
+import { nb } from "../model/nb.ts";
+import { routerPort } from "../model/routerPort.ts";
+import { switchOf } from "../model/switchPort.ts";
+import type { NumberRequest } from "./numbers.ts";
+import { switchPort } from "../model/switchPort.ts";
+
+/** `existing` is filled in by whoever knows the southbound database: the name says which row there is meant. */
+export interface KeyRequest extends NumberRequest {
+  readonly name: string;
+}
+
+function requestedKey(options: ReadonlyMap<string, string>): number | undefined {
+  const text = options.get("requested-tnl-key");
+  const key = text === undefined ? Number.NaN : Number(text);
+  return Number.isInteger(key) && key > 0 ? key : undefined;
+}
+
+export const switchKeys = each("northd/switchKeys", nb.Logical_Switch, (uuid, row): KeyRequest[] => [
+  { scope: "", id: uuid, requested: requestedKey(row.other_config), existing: undefined, name: uuid },
+]);
+
+export const routerKeys = each("northd/routerKeys", nb.Logical_Router, (uuid, row): KeyRequest[] => [
+  { scope: "", id: uuid, requested: requestedKey(row.options), existing: undefined, name: uuid },
+]);
+
+export const switchPortKeys = each("northd/switchPortKeys", nb.Logical_Switch_Port, (uuid, row, read): KeyRequest[] => {
+  const port = read(switchPort, uuid);
+  if (port === undefined) return [];
+  return [{ scope: port.datapath, id: uuid, requested: requestedKey(row.options), existing: undefined, name: row.name }];
+});
+
+export const routerPortKeys = each("northd/routerPortKeys", nb.Logical_Router_Port, (uuid, row, read): KeyRequest[] => {
+  const port = read(routerPort, uuid);
+  if (port === undefined) return [];
+  return [{ scope: port.datapath, id: uuid, requested: requestedKey(row.options), existing: undefined, name: row.name }];
+});
+
+export const tagRequests = each("northd/tagRequests", nb.Logical_Switch_Port, (uuid, row, read): NumberRequest[] => {
+  if (row.tag_request === undefined || switchOf(uuid, read) === undefined) return [];
+  if (row.parent_name === undefined) {
+    if (row.tag_request === 0) return [];
+    return [{ scope: ` ${uuid}`, id: uuid, requested: row.tag_request, existing: undefined }];
+  }
+  const requested = row.tag_request === 0 ? undefined : row.tag_request;
+  return [{ scope: row.parent_name, id: uuid, requested, existing: row.tag }];
+});

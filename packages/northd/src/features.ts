@@ -1,0 +1,67 @@
+/** Everything that northd derives: a feature is a file, and a row here. */
+import type { Each } from "@weft/incremental";
+import type { Flow } from "./flow.ts";
+import type { Row } from "./output/row.ts";
+import { routerDefaults } from "./router/defaults.ts";
+import { ipInput, multicastInput } from "./router/ipInput.ts";
+import { admission, delivery, learning, requests } from "./router/neighbours.ts";
+import { ecmpReply, networkId } from "./router/networkId.ts";
+import { policies } from "./router/policy.ts";
+import { hosts, routers } from "./router/resolve.ts";
+import { connectedRoutes, routing } from "./router/routing.ts";
+import { routerDatapaths, switchDatapaths } from "./southbound/datapaths.ts";
+import { addressSets, monitorAddresses, multicastGroups, portGroupAddresses, portGroups } from "./southbound/groups.ts";
+import { routerPortBindings, switchPortBindings } from "./southbound/ports.ts";
+import { dns, meters } from "./southbound/services.ts";
+import { aclFrame, acls } from "./switch/acl.ts";
+import { arpResponder } from "./switch/arpResponder.ts";
+import { switchDefaults } from "./switch/defaults.ts";
+import { dnsFlows } from "./switch/dns.ts";
+import { fdb } from "./switch/fdb.ts";
+import { flood, lookup, routerLookup } from "./switch/lookup.ts";
+import { portSecurity, queues, vtep } from "./switch/portSecurity.ts";
+import { skipConntrack } from "./switch/skipConntrack.ts";
+
+export const flowFeatures: readonly Each<Flow>[] = [
+  switchDefaults,
+  portSecurity,
+  vtep,
+  queues,
+  fdb,
+  aclFrame,
+  acls,
+  skipConntrack,
+  arpResponder,
+  dnsFlows,
+  lookup,
+  routerLookup,
+  flood,
+  routerDefaults,
+  admission,
+  delivery,
+  learning,
+  requests,
+  ipInput,
+  multicastInput,
+  connectedRoutes,
+  routing,
+  policies,
+  hosts,
+  routers,
+  networkId,
+  ecmpReply,
+];
+
+export const rowFeatures: readonly Each<Row>[] = [
+  switchDatapaths,
+  routerDatapaths,
+  switchPortBindings,
+  routerPortBindings,
+  multicastGroups,
+  portGroups,
+  addressSets,
+  portGroupAddresses,
+  monitorAddresses,
+  meters,
+  dns,
+];

@@ -1,0 +1,52 @@
+import type { Uuid } from "@weft/ovsdb";
+import type { Stage } from "./stages.ts";
+
+/** A logical flow of one datapath, as an evaluation yields it. */
+export interface Flow {
+  /** The uuid of the Logical_Switch or Logical_Router. */
+  readonly datapath: Uuid;
+  readonly stage: Stage;
+  readonly priority: number;
+  readonly match: string;
+  readonly actions: string;
+  /** The logical port whose flow this is; a controller skips the flow where the port is not (tags:in_out_port). */
+  readonly port: string | undefined;
+  /** Name of the meter that limits packets to the controller. */
+  readonly meter: string | undefined;
+  readonly description: string | undefined;
+  /** The NB row that this flow comes from; its first digits become external_ids:stage-hint. */
+  readonly hint: Uuid | undefined;
+}
+
+export interface FlowOptions {
+  readonly port?: string;
+  readonly meter?: string | undefined;
+  readonly description?: string;
+  readonly hint?: Uuid;
+}
+
+export function flow(
+  datapath: Uuid,
+  stage: Stage,
+  priority: number,
+  match: string,
+  actions: string,
+  options: FlowOptions = {},
+): Flow {
+  return {
+    datapath,
+    stage,
+    priority,
+    match,
+    actions,
+    port: options.port,
+    meter: options.meter,
+    description: options.description,
+    hint: options.hint,
+  };
+}
+
+/** A text in the quotes of the logical flow language, which are those of JSON. */
+export function quoted(text: string): string {
+  return JSON.stringify(text);
+}

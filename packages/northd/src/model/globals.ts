@@ -1,0 +1,37 @@
+/** What NB_Global:options say, as far as flows depend on it. */
+import { derive, sameContent } from "@weft/incremental";
+import { globalRow, nb } from "./nb.ts";
+
+export interface Globals {
+  readonly ignoreLspDown: boolean;
+  readonly useCtInvMatch: boolean;
+  readonly debugDropDomainId: string | undefined;
+  readonly debugDropCollectorSet: string | undefined;
+  readonly defaultAclDrop: boolean;
+  readonly aclStatelessWithLb: boolean;
+  readonly vxlanMode: string | undefined;
+  readonly fdbPrioritised: boolean;
+}
+
+export const globals = derive(
+  "globals",
+  (_key: "", read): Globals => {
+    const uuid = read(globalRow, "")[0];
+    const options = (uuid === undefined ? undefined : read(nb.NB_Global, uuid)?.options) ?? new Map<string, string>();
+    const flag = (name: string, fallback: boolean) => {
+      const value = options.get(name);
+      return value === undefined ? fallback : fallback ? value !== "false" : value === "true";
+    };
+    return {
+      ignoreLspDown: flag("ignore_lsp_down", true),
+      useCtInvMatch: flag("use_ct_inv_match", true),
+      debugDropDomainId: options.get("debug_drop_domain_id"),
+      debugDropCollectorSet: options.get("debug_drop_collector_set"),
+      defaultAclDrop: flag("default_acl_drop", false),
+      aclStatelessWithLb: flag("enable_stateless_acl_with_lb", false),
+      vxlanMode: options.get("vxlan_mode"),
+      fdbPrioritised: flag("fdb_removal_limit", false),
+    };
+  },
+  { equals: sameContent },
+);

@@ -1,0 +1,72 @@
+/** A logical router port, read and parsed. */
+import { derive, type Read, sameContent } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import { quoted } from "../flow.ts";
+import { type PortAddress, parseRouterPortAddress } from "./addresses.ts";
+import { nb, routerOfPort, routerPortsByName, switchPortsByPeer } from "./nb.ts";
+
+export interface RouterPort {
+  readonly uuid: Uuid;
+  readonly name: string;
+  readonly json: string;
+  readonly datapath: Uuid;
+  readonly address: PortAddress;
+  readonly options: ReadonlyMap<string, string>;
+  readonly enabled: boolean;
+  /** Name of the peer router's port, as configured. */
+  readonly peerName: string | undefined;
+  /** The router's options. */
+  readonly routerOptions: ReadonlyMap<string, string>;
+  /** Has gateway chassis or an HA chassis group. */
+  readonly isGateway: boolean;
+}
+
+export const routerPort = derive(
+  "routerPort",
+  (uuid: Uuid, read): RouterPort | undefined => {
+    const row = read(nb.Logical_Router_Port, uuid);
+    const routers = read(routerOfPort, uuid);
+    if (row === undefined || routers.length !== 1 || read(routerPortsByName, row.name)[0] !== uuid) return undefined;
+    const address = parseRouterPortAddress(row.mac, row.networks);
+    if (address === undefined) return undefined;
+    return {
+      uuid,
+      name: row.name,
+      json: quoted(row.name),
+      datapath: routers[0]!,
+      address,
+      options: row.options,
+      enabled: row.enabled !== false,
+      peerName: row.peer,
+      routerOptions: read(nb.Logical_Router, routers[0]!)?.options ?? new Map(),
+      isGateway: row.gateway_chassis.length > 0 || row.ha_chassis_group !== undefined,
+    };
+  },
+  { equals: sameContent },
+);
+
+export const routerPorts = derive(
+  "routerPorts",
+  (uuid: Uuid, read): readonly RouterPort[] => {
+    const ports: RouterPort[] = [];
+    for (const port of read(nb.Logical_Router, uuid)?.ports ?? []) {
+      const parsed = read(routerPort, port);
+      if (parsed !== undefined && parsed.datapath === uuid) ports.push(parsed);
+    }
+    return ports;
+  },
+  { equals: (a, b) => a.length === b.length && a.every((port, i) => port === b[i]) },
+);
+
+/** The switch port that is this router port's peer, if one is. */
+export function attachedSwitchPort(port: RouterPort, read: Read): Uuid | undefined {
+  return read(switchPortsByPeer, port.name)[0];
+}
+
+/** The router port at the other end of a link between routers: both name each other. */
+export function peerRouterPort(port: RouterPort, read: Read): RouterPort | undefined {
+  if (port.peerName === undefined) return undefined;
+  const uuid = read(routerPortsByName, port.peerName)[0];
+  const peer = uuid === undefined ? undefined : read(routerPort, uuid);
+  return peer?.peerName === port.name ? peer : undefined;
+}

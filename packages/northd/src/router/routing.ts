@@ -1,0 +1,285 @@
+/** Connected and static routes (ovn-northd(8), "IP Routing" and "IP_ROUTING_ECMP"). */
+import { derive, each, type Read, sameContent } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import {
+  formatIpv4,
+  formatIpv6,
+  formatMac,
+  type Ipv4Prefix,
+  type Ipv6Prefix,
+  ipv4Contains,
+  ipv4Network,
+  ipv6Contains,
+  ipv6Network,
+  multicastMacOfIpv6,
+  parseIpv4,
+  parseIpv4Prefix,
+  parseIpv6,
+  parseIpv6Prefix,
+  solicitedNodeOf,
+} from "@weft/packet";
+import type { NbRow } from "@weft/schemas";
+import { type Flow, flow } from "../flow.ts";
+import { nb, routerPortsByName } from "../model/nb.ts";
+import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
+import { LR_IN_ARP_REQUEST, LR_IN_IP_ROUTING, LR_IN_IP_ROUTING_ECMP, LR_IN_IP_ROUTING_PRE } from "../stages.ts";
+
+/** A longer prefix comes first; at the same length, connected before static before static by source. */
+const RANK = { connected: 6, static: 4, source: 0 } as const;
+const RANKS = 8;
+
+/** How a packet leaves: through which port, from which of its addresses. */
+export interface NextHop {
+  readonly port: RouterPort;
+  readonly family: 4 | 6;
+  /** The address of the port to use as source of requests for the next hop. */
+  readonly source: string;
+  /** undefined: the destination is on the link. */
+  readonly address: string | undefined;
+}
+
+/** Sets the next hop, the source of requests for it, Ethernet source, output port. */
+export function nextHopActions({ port, family, source, address }: NextHop, loopback: boolean): string {
+  const [hop, from, destination] = family === 4 ? ["reg0", "reg5", "ip4.dst"] : ["xxreg0", "xxreg1", "ip6.dst"];
+  return (
+    `${hop} = ${address ?? destination}; ${from} = ${source}; eth.src = ${port.address.macText}; outport = ${port.json}; ` +
+    `${loopback ? "flags.loopback = 1; " : ""}`
+  );
+}
+
+/** reg9[9]: the next hop is an IPv4 address. */
+export function familyAction(family: 4 | 6): string {
+  return `reg9[9] = ${family === 4 ? 1 : 0}; next;`;
+}
+
+export const connectedRoutes = each(
+  "router/connectedRoutes",
+  nb.Logical_Router_Port,
+  function* (uuid, _row, read): Iterable<Flow> {
+    const port = read(routerPort, uuid);
+    if (port === undefined) return;
+    const networks: [4 | 6, string, string, number, boolean][] = [
+      ...port.address.ip4.map(({ text, network, length }): [4, string, string, number, boolean] => [
+        4,
+        text,
+        network,
+        length,
+        false,
+      ]),
+      ...port.address.ip6.map(({ text, network, length }): [6, string, string, number, boolean] => [
+        6,
+        text,
+        network,
+        length,
+        network === "fe80::/64",
+      ]),
+    ];
+    for (const [family, source, network, length, linkLocal] of networks) {
+      const match = `${linkLocal ? `inport == ${port.json} && ` : ""}ip${family}.dst == ${network}`;
+      const actions =
+        `ip.ttl--; reg8[0..15] = 0; ${nextHopActions({ port, family, source, address: undefined }, true)}` + familyAction(family);
+      yield flow(port.datapath, LR_IN_IP_ROUTING, length * RANKS + RANK.connected, match, actions, { hint: uuid });
+    }
+  },
+);
+
+/** The ports of a router by which an address can be reached: the port that has a network with it. */
+export function hopTowards(ports: readonly RouterPort[], nexthop: string): NextHop | undefined {
+  for (const port of ports) {
+    const found = sourceOn(port, nexthop);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The hop through a port that has a network with the address. */
+export function sourceOn(port: RouterPort, nexthop: string): NextHop | undefined {
+  const ip4 = parseIpv4(nexthop);
+  if (ip4 !== undefined) {
+    const own = port.address.ip4.find(({ ip, length }) => ipv4Contains({ address: ip, length }, ip4));
+    return own && { port, family: 4, source: own.text, address: formatIpv4(ip4) };
+  }
+  const ip6 = parseIpv6(nexthop);
+  if (ip6 === undefined) return undefined;
+  const own = port.address.ip6.find(({ ip, length }) => ipv6Contains({ address: ip, length }, ip6));
+  return own && { port, family: 6, source: own.text, address: formatIpv6(ip6) };
+}
+
+/** The hop through a named port, also where none of its networks has the address. */
+export function hopThrough(port: RouterPort, nexthop: string): NextHop | undefined {
+  const found = sourceOn(port, nexthop);
+  if (found !== undefined) return found;
+  const ip4 = parseIpv4(nexthop);
+  const ip6 = ip4 === undefined ? parseIpv6(nexthop) : undefined;
+  const first4 = port.address.ip4[0];
+  const first6 = port.address.ip6[0];
+  if (ip4 !== undefined && first4 !== undefined) return { port, family: 4, source: first4.text, address: formatIpv4(ip4) };
+  if (ip6 !== undefined && first6 !== undefined) return { port, family: 6, source: first6.text, address: formatIpv6(ip6) };
+  return undefined;
+}
+
+interface StaticRoute {
+  readonly uuid: Uuid;
+  readonly family: 4 | 6;
+  readonly prefix: string;
+  readonly length: number;
+  readonly bySource: boolean;
+  readonly table: string;
+  readonly discard: boolean;
+  readonly hop: NextHop | undefined;
+}
+
+function prefixOf(text: string): { readonly family: 4 | 6; readonly prefix: string; readonly length: number } | undefined {
+  const four: Ipv4Prefix | undefined = parseIpv4Prefix(text);
+  if (four !== undefined) return { family: 4, prefix: `${formatIpv4(ipv4Network(four))}/${four.length}`, length: four.length };
+  const six: Ipv6Prefix | undefined = parseIpv6Prefix(text);
+  if (six === undefined) return undefined;
+  return { family: 6, prefix: `${formatIpv6(ipv6Network(six))}/${six.length}`, length: six.length };
+}
+
+export type RouteProblem = { readonly route: NbRow<"Logical_Router_Static_Route">; readonly text: string };
+
+/** The routes of a router that lead somewhere, and what is wrong with the others. */
+export const staticRoutes = derive(
+  "staticRoutes",
+  (router: Uuid, read): { readonly routes: readonly StaticRoute[]; readonly problems: readonly string[] } => {
+    const row = read(nb.Logical_Router, router);
+    const routes: StaticRoute[] = [];
+    const problems: string[] = [];
+    for (const uuid of row?.static_routes ?? []) {
+      const route = read(nb.Logical_Router_Static_Route, uuid);
+      if (route === undefined) continue;
+      const made = staticRoute(route, row!.name, router, read);
+      if (typeof made === "string") problems.push(made);
+      else routes.push(made);
+    }
+    return { routes, problems };
+  },
+  { equals: sameContent },
+);
+
+function staticRoute(
+  route: NbRow<"Logical_Router_Static_Route">,
+  routerName: string,
+  router: Uuid,
+  read: Read,
+): StaticRoute | string {
+  const prefix = prefixOf(route.ip_prefix);
+  if (prefix === undefined) return `bad 'ip_prefix' in static routes ${route.ip_prefix}`;
+  const common = {
+    uuid: route._uuid,
+    ...prefix,
+    bySource: route.policy === "src-ip",
+    table: route.route_table,
+  };
+  if (route.nexthop === "discard") return { ...common, discard: true, hop: undefined };
+  const nexthop = route.nexthop;
+  const family = parseIpv4(nexthop) !== undefined ? 4 : parseIpv6(nexthop) !== undefined ? 6 : undefined;
+  if (family === undefined) return `bad 'nexthop' ${nexthop} in static route ${route.ip_prefix}`;
+  if (family !== prefix.family) {
+    return `Address family doesn't match between 'ip_prefix' ${route.ip_prefix} and 'nexthop' ${nexthop} in static route`;
+  }
+  let hop: NextHop | undefined;
+  if (route.output_port !== undefined) {
+    const uuid = read(routerPortsByName, route.output_port)[0];
+    const port = uuid === undefined ? undefined : read(routerPort, uuid);
+    if (port === undefined || port.datapath !== router) {
+      return `Bad out port ${route.output_port} for static route ${route.ip_prefix}`;
+    }
+    hop = hopThrough(port, nexthop);
+  } else hop = hopTowards(read(routerPorts, router), nexthop);
+  if (hop === undefined) {
+    return `No path for static route ${route.ip_prefix} on router ${routerName}; next hop ${nexthop}`;
+  }
+  return { ...common, discard: false, hop };
+}
+
+/** Route tables other than the main one get numbers from 1, in the order of their names. */
+const routeTables = derive(
+  "routeTables",
+  (router: Uuid, read): ReadonlyMap<string, number> => {
+    const names = new Set<string>();
+    for (const { table } of read(staticRoutes, router).routes) if (table !== "") names.add(table);
+    for (const port of read(routerPorts, router)) {
+      const table = port.options.get("route_table");
+      if (table !== undefined && table !== "") names.add(table);
+    }
+    return new Map([...names].sort().map((name, index) => [name, index + 1]));
+  },
+  { equals: sameContent },
+);
+
+export const routing = each("router/routing", nb.Logical_Router, function* (uuid, _row, read): Iterable<Flow> {
+  const tables = read(routeTables, uuid);
+  for (const port of read(routerPorts, uuid)) {
+    const table = tables.get(port.options.get("route_table") ?? "");
+    if (table !== undefined) {
+      yield flow(uuid, LR_IN_IP_ROUTING_PRE, 100, `inport == ${port.json}`, `reg7 = ${table}; next;`);
+    }
+  }
+  const groups = new Map<string, StaticRoute[]>();
+  for (const route of read(staticRoutes, uuid).routes) {
+    const table = route.table === "" ? 0 : tables.get(route.table)!;
+    const match = `reg7 == ${table} && ip${route.family}.${route.bySource ? "src" : "dst"} == ${route.prefix}`;
+    const group = groups.get(match);
+    if (group === undefined) groups.set(match, [route]);
+    else group.push(route);
+  }
+  let group = 0;
+  for (const [match, routes] of groups) {
+    const first = routes[0]!;
+    const priority = first.length * RANKS + (first.bySource ? RANK.source : RANK.static);
+    if (routes.length === 1) {
+      const actions =
+        first.hop === undefined
+          ? "drop;"
+          : `ip.ttl--; reg8[0..15] = 0; ${nextHopActions(first.hop, true)}${familyAction(first.family)}`;
+      yield flow(uuid, LR_IN_IP_ROUTING, priority, match, actions, { hint: first.uuid });
+    } else yield* ecmp(uuid, ++group, priority, match, routes);
+  }
+  const requested = new Set<string>();
+  for (const { family, hop, uuid: hint } of first6(groups)) {
+    if (family !== 6 || hop?.address === undefined || requested.has(hop.address)) continue;
+    requested.add(hop.address);
+    yield neighbourRequest(uuid, hop.address, hint);
+  }
+});
+
+function* first6(groups: ReadonlyMap<string, readonly StaticRoute[]>): Iterable<StaticRoute> {
+  for (const routes of groups.values()) yield* routes;
+}
+
+/** Asks for an IPv6 next hop with the multicast address that belongs to it. */
+export function neighbourRequest(datapath: Uuid, nexthop: string, hint: Uuid): Flow {
+  const node = solicitedNodeOf(parseIpv6(nexthop)!);
+  return flow(
+    datapath,
+    LR_IN_ARP_REQUEST,
+    200,
+    `eth.dst == 00:00:00:00:00:00 && reg9[9] == 0 && xxreg0 == ${nexthop}`,
+    `nd_ns { eth.dst = ${formatMac(multicastMacOfIpv6(node))}; ip6.dst = ${formatIpv6(node)}; nd.target = ${nexthop}; output; }; next;`,
+    { hint },
+  );
+}
+
+function* ecmp(uuid: Uuid, group: number, priority: number, match: string, routes: readonly StaticRoute[]): Iterable<Flow> {
+  const members = routes.map((_, index) => index + 1).join(", ");
+  yield flow(
+    uuid,
+    LR_IN_IP_ROUTING,
+    priority,
+    match,
+    `ip.ttl--; flags.loopback = 1; reg8[0..15] = ${group}; reg8[16..31] = select(${members});`,
+  );
+  for (const [index, { hop, family, uuid: hint }] of routes.entries()) {
+    if (hop === undefined) continue;
+    yield flow(
+      uuid,
+      LR_IN_IP_ROUTING_ECMP,
+      100,
+      `reg8[0..15] == ${group} && reg8[16..31] == ${index + 1}`,
+      `${nextHopActions(hop, false)}${familyAction(family)}`,
+      { hint },
+    );
+  }
+}

@@ -1,0 +1,45 @@
+/** Datapath_Binding: one row for every switch and router. */
+import { each } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import { datapathKey, nb } from "../model/nb.ts";
+import { Ref, type Row, row } from "../output/row.ts";
+
+export function datapathRef(uuid: Uuid): Ref {
+  return new Ref("Datapath_Binding", uuid);
+}
+
+export const switchDatapaths = each("northd/switchDatapaths", nb.Logical_Switch, function* (uuid, ls, read): Iterable<Row> {
+  const key = read(datapathKey, uuid);
+  if (key === undefined) return;
+  const ids = new Map([
+    ["logical-switch", uuid as string],
+    ["name", ls.name],
+  ]);
+  const second = ls.external_ids.get("neutron:network_name");
+  if (second !== undefined && second !== "") ids.set("name2", second);
+  const transit = ls.other_config.get("interconn-ts");
+  if (transit !== undefined) ids.set("interconn-ts", transit);
+  for (const name of ["fdb_age_threshold", "ct-zone-limit"]) {
+    const value = ls.other_config.get(name);
+    if (value !== undefined) ids.set(name, value);
+  }
+  yield row("Datapath_Binding", uuid, { tunnel_key: key, external_ids: ids, nb_uuid: uuid, type: "logical-switch" });
+});
+
+export const routerDatapaths = each("northd/routerDatapaths", nb.Logical_Router, function* (uuid, lr, read): Iterable<Row> {
+  const key = read(datapathKey, uuid);
+  if (key === undefined) return;
+  const ids = new Map([
+    ["disable_garp_rarp", String(lr.options.get("disable_garp_rarp") === "true")],
+    ["logical-router", uuid as string],
+    ["name", lr.name],
+  ]);
+  const second = lr.external_ids.get("neutron:router_name");
+  if (second !== undefined && second !== "") ids.set("name2", second);
+  if (lr.options.get("always_learn_from_arp_request") === "false") ids.set("always_learn_from_arp_request", "false");
+  for (const name of ["mac_binding_age_threshold", "ct-zone-limit", "snat-ct-zone"]) {
+    const value = lr.options.get(name);
+    if (value !== undefined) ids.set(name, value);
+  }
+  yield row("Datapath_Binding", uuid, { tunnel_key: key, external_ids: ids, nb_uuid: uuid, type: "logical-router" });
+});

@@ -1,0 +1,86 @@
+/** Multicast groups of switches, port groups, address sets. */
+import { each, index, type Read } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import { parsePortAddress } from "../model/addresses.ts";
+import { datapathKey, globalRow, nb } from "../model/nb.ts";
+import { addressTexts, portGroupsOfSwitch, switchOf, switchPort, switchPorts } from "../model/switchPort.ts";
+import { type Row, row } from "../output/row.ts";
+import { datapathRef } from "./datapaths.ts";
+import { portRef } from "./ports.ts";
+
+/** Tunnel keys of the groups that every switch may have. */
+const FLOOD = 32768;
+const UNKNOWN = 32769;
+const FLOOD_L2 = 32772;
+
+export const multicastGroups = each("northd/multicastGroups", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Row> {
+  const ports = read(switchPorts, uuid).filter((port) => port.enabled);
+  const group = (name: string, key: number, members: typeof ports): Row =>
+    row("Multicast_Group", `${uuid} ${name}`, {
+      datapath: datapathRef(uuid),
+      name,
+      tunnel_key: key,
+      ports: members.map((port) => portRef(port.name)),
+    });
+  const hosts = ports.filter((port) => port.type !== "router");
+  const unknown = ports.filter((port) => port.unknown);
+  if (ports.length > 0) yield group("_MC_flood", FLOOD, ports);
+  if (hosts.length > 0) yield group("_MC_flood_l2", FLOOD_L2, hosts);
+  if (unknown.length > 0) yield group("_MC_unknown", UNKNOWN, unknown);
+});
+
+/** A port group is divided by datapaths: "KEY_NAME". */
+export const portGroups = each("northd/portGroups", portGroupsOfSwitch, function* (datapath, groups, read): Iterable<Row> {
+  const key = read(datapathKey, datapath as Uuid);
+  if (key === undefined) return;
+  for (const uuid of groups) {
+    const group = read(nb.Port_Group, uuid as Uuid);
+    if (group === undefined) continue;
+    const names: string[] = [];
+    for (const port of group.ports) {
+      const name = switchOf(port, read) === datapath ? read(nb.Logical_Switch_Port, port)?.name : undefined;
+      if (name !== undefined) names.push(name);
+    }
+    const name = `${key}_${group.name}`;
+    if (names.length > 0) yield row("Port_Group", name, { name, ports: names.sort() });
+  }
+});
+
+const addressSetNames = index("addressSetNames", nb.Address_Set, (set) => [set.name]);
+
+export const addressSets = each("northd/addressSets", nb.Address_Set, function* (uuid, set, read): Iterable<Row> {
+  if (read(addressSetNames, set.name)[0] !== uuid) return;
+  yield addressSet(set.name, set.addresses);
+});
+
+function addressSet(name: string, addresses: Iterable<string>): Row {
+  return row("Address_Set", name, { name, addresses: [...new Set(addresses)].sort() });
+}
+
+/** The addresses of a group's ports, by family, under the group's name. */
+export const portGroupAddresses = each("northd/portGroupAddresses", nb.Port_Group, function* (_uuid, group, read): Iterable<Row> {
+  const ip4: string[] = [];
+  const ip6: string[] = [];
+  for (const port of group.ports) {
+    if (read(switchPort, port) === undefined) continue;
+    for (const address of configured(port, read)) {
+      ip4.push(...address.ip4.map(({ text }) => text));
+      ip6.push(...address.ip6.map(({ text }) => text));
+    }
+  }
+  yield addressSet(`${group.name}_ip4`, ip4);
+  yield addressSet(`${group.name}_ip6`, ip6);
+});
+
+function configured(port: Uuid, read: Read) {
+  const lsp = read(nb.Logical_Switch_Port, port);
+  if (lsp === undefined) return [];
+  return addressTexts(lsp, read).flatMap((text) => parsePortAddress(text) ?? []);
+}
+
+/** The MAC addresses by which flows know the service monitor. */
+export const monitorAddresses = each("northd/monitorAddresses", globalRow, function* (_key, [uuid], read): Iterable<Row> {
+  const options = uuid === undefined ? undefined : read(nb.NB_Global, uuid as Uuid)?.options;
+  const macs = ["svc_monitor_mac", "svc_monitor_mac_dst"].flatMap((name) => options?.get(name) ?? []);
+  if (macs.length > 0) yield addressSet("svc_monitor_mac", macs);
+});

@@ -1,0 +1,108 @@
+/** Port_Binding: one row for every port of a switch or router. */
+import { each, index, input, type Read } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import type { NbRow } from "@weft/schemas";
+import { nb, portKey, portTag, switchPortsByPeer } from "../model/nb.ts";
+import { peerRouterPort, routerPort } from "../model/routerPort.ts";
+import { switchPort } from "../model/switchPort.ts";
+import { Ref, type Row, row } from "../output/row.ts";
+import { datapathRef } from "./datapaths.ts";
+
+/** Chassis of the southbound database, as far as bindings depend on them. */
+export const chassis = input<Uuid, { readonly name: string; readonly hostname: string }>("sb.Chassis", {
+  equals: (a, b) => a.name === b.name && a.hostname === b.hostname,
+});
+const chassisByName = index("chassisByName", chassis, ({ name, hostname }) => [name, hostname]);
+
+export function portRef(name: string): Ref {
+  return new Ref("Port_Binding", name);
+}
+
+function externalIds(ids: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
+  const name = ids.get("neutron:port_name");
+  return name === undefined || name === "" ? ids : new Map([...ids, ["name", name]]);
+}
+
+export const switchPortBindings = each(
+  "northd/switchPortBindings",
+  nb.Logical_Switch_Port,
+  function* (uuid, lsp, read): Iterable<Row> {
+    const port = read(switchPort, uuid);
+    const key = read(portKey, uuid);
+    if (port === undefined || key === undefined) return;
+    const options = new Map(lsp.type === "router" ? [] : lsp.options);
+    const peer = lsp.options.get("router-port");
+    if (lsp.type === "router" && peer !== undefined) options.set("peer", peer);
+    if (lsp.type !== "router" && read(nb.Logical_Switch, port.datapath)?.other_config.get("vlan-passthru") === "true") {
+      options.set("vlan-passthru", "true");
+    }
+    const requested = requestedChassis(lsp, read);
+    yield row(
+      "Port_Binding",
+      lsp.name,
+      {
+        datapath: datapathRef(port.datapath),
+        logical_port: lsp.name,
+        tunnel_key: key,
+        type: lsp.type === "router" ? "patch" : lsp.type,
+        options,
+        mac: lsp.addresses,
+        port_security: lsp.port_security,
+        parent_port: lsp.parent_name,
+        tag: tagOf(lsp, read),
+        external_ids: externalIds(lsp.external_ids),
+        requested_chassis: requested[0],
+        requested_additional_chassis: requested.slice(1),
+      },
+      { up: false },
+    );
+  },
+);
+
+function tagOf(lsp: NbRow<"Logical_Switch_Port">, read: Read): number | undefined {
+  if (lsp.parent_name !== undefined) return read(portTag, lsp._uuid);
+  if (lsp.tag_request === undefined || lsp.tag_request === 0) return undefined;
+  return lsp.tag_request;
+}
+
+function requestedChassis(lsp: NbRow<"Logical_Switch_Port">, read: Read): readonly Uuid[] {
+  if (lsp.type === "router" || lsp.type === "localnet") return [];
+  const names = lsp.options.get("requested-chassis");
+  if (names === undefined || names === "") return [];
+  const found: Uuid[] = [];
+  for (const name of names.split(",")) {
+    const uuid = read(chassisByName, name)[0];
+    if (uuid !== undefined && !found.includes(uuid)) found.push(uuid);
+  }
+  return found;
+}
+
+export const routerPortBindings = each(
+  "northd/routerPortBindings",
+  nb.Logical_Router_Port,
+  function* (uuid, lrp, read): Iterable<Row> {
+    const port = read(routerPort, uuid);
+    const key = read(portKey, uuid);
+    if (port === undefined || key === undefined) return;
+    const options = new Map<string, string>();
+    const attached = read(switchPortsByPeer, port.name)[0];
+    const switchSide = attached === undefined ? undefined : read(switchPort, attached);
+    const routerSide = peerRouterPort(port, read);
+    if (switchSide?.peer === uuid) options.set("peer", switchSide.name);
+    else if (routerSide !== undefined) options.set("peer", routerSide.name);
+    yield row(
+      "Port_Binding",
+      lrp.name,
+      {
+        datapath: datapathRef(port.datapath),
+        logical_port: lrp.name,
+        tunnel_key: key,
+        type: "patch",
+        options,
+        mac: [[lrp.mac, ...lrp.networks].join(" ")],
+        external_ids: lrp.external_ids,
+      },
+      { up: false },
+    );
+  },
+);

@@ -1,0 +1,71 @@
+/** Answers ARP and ND for ports whose addresses are known (ovn-northd(8), "ARP/ND responder"). */
+import { each } from "@weft/incremental";
+import { type Flow, flow, quoted } from "../flow.ts";
+import { globals } from "../model/globals.ts";
+import { nb, portUp } from "../model/nb.ts";
+import { type SwitchPort, switchPort, switchPorts } from "../model/switchPort.ts";
+import { LS_IN_ARP_RSP } from "../stages.ts";
+
+export function arpReply(mac: string, ip: string): string {
+  return (
+    `eth.dst = eth.src; eth.src = ${mac}; arp.op = 2; /* ARP reply */ arp.tha = arp.sha; arp.sha = ${mac}; ` +
+    `arp.tpa = arp.spa; arp.spa = ${ip}; outport = inport; flags.loopback = 1; output;`
+  );
+}
+
+export const arpResponder = each("switch/arpResponder", nb.Logical_Switch_Port, function* (uuid, _row, read): Iterable<Flow> {
+  const port = read(switchPort, uuid);
+  if (port === undefined) return;
+  const { datapath, json, name, type } = port;
+  const own = { hint: uuid, port: name };
+  if (type === "localnet") {
+    yield flow(datapath, LS_IN_ARP_RSP, 100, `inport == ${json}`, "next;", own);
+    return;
+  }
+  if (type === "virtual") {
+    yield* virtualParents(port, read(switchPorts, datapath));
+    return;
+  }
+  if (type === "external" || port.unknown || port.options.get("disable_arp_nd_rsp") === "true") return;
+  const always = type === "router" || type === "localport";
+  if (!always && !read(globals, "").ignoreLspDown && read(portUp, uuid) !== true) return;
+  for (const { macText, ip4, ip6 } of port.addresses) {
+    for (const { text } of ip4) {
+      const match = `arp.tpa == ${text} && arp.op == 1 && eth.dst == ff:ff:ff:ff:ff:ff`;
+      yield flow(datapath, LS_IN_ARP_RSP, 50, match, arpReply(macText, text), { hint: uuid });
+      yield flow(datapath, LS_IN_ARP_RSP, 100, `${match} && inport == ${json}`, "next;", own);
+    }
+    for (const { text, solicitedNode } of ip6) {
+      const match = `nd_ns_mcast && ip6.dst == ${solicitedNode} && nd.target == ${text}`;
+      const answer = type === "router" ? "nd_na_router" : "nd_na";
+      yield flow(
+        datapath,
+        LS_IN_ARP_RSP,
+        50,
+        match,
+        `${answer} { eth.src = ${macText}; ip6.src = ${text}; nd.target = ${text}; nd.tll = ${macText}; ` +
+          "outport = inport; flags.loopback = 1; output; };",
+        { hint: uuid },
+      );
+      yield flow(datapath, LS_IN_ARP_RSP, 100, `${match} && inport == ${json}`, "next;", own);
+    }
+  }
+});
+
+/** A virtual address belongs to the parent that announces it. */
+function* virtualParents(port: SwitchPort, siblings: readonly SwitchPort[]): Iterable<Flow> {
+  const ip = port.options.get("virtual-ip");
+  const parents = port.options.get("virtual-parents");
+  if (ip === undefined || parents === undefined) return;
+  for (const name of new Set(parents.split(",").filter(Boolean))) {
+    if (!siblings.some((sibling) => sibling.name === name)) continue;
+    const parent = quoted(name);
+    const match = ip.includes(":")
+      ? `inport == ${parent} && ((nd_ns && ip6.dst == {${ip}, ff02::1:ff00:0/104} && nd.target == ${ip}) || (nd_na && nd.target == ${ip}))`
+      : `inport == ${parent} && ((arp.op == 1 && arp.spa == ${ip} && arp.tpa == ${ip}) || (arp.op == 2 && arp.spa == ${ip}))`;
+    yield flow(port.datapath, LS_IN_ARP_RSP, 100, match, `bind_vport(${port.json}, inport); next;`, {
+      hint: port.uuid,
+      port: name,
+    });
+  }
+}

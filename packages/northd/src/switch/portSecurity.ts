@@ -1,0 +1,99 @@
+/** Admission of frames from ports, and what comes back through tunnels as "packet too big" (ovn-northd(8), ingress table 0). */
+import { each } from "@weft/incremental";
+import { type Flow, flow } from "../flow.ts";
+import { nb } from "../model/nb.ts";
+import { routerPort } from "../model/routerPort.ts";
+import { switchPort, switchPorts } from "../model/switchPort.ts";
+import { LS_IN_ARP_RSP, LS_IN_CHECK_PORT_SEC, LS_IN_HAIRPIN, LS_IN_L2_LKUP, LS_OUT_APPLY_PORT_SEC } from "../stages.ts";
+import { TOO_BIG } from "./defaults.ts";
+
+export const portSecurity = each("switch/portSecurity", nb.Logical_Switch_Port, function* (uuid, _row, read): Iterable<Flow> {
+  const port = read(switchPort, uuid);
+  if (port === undefined) return;
+  const { datapath, json, name } = port;
+  const own = { hint: uuid, port: name };
+  if (!port.enabled) {
+    yield flow(datapath, LS_IN_CHECK_PORT_SEC, 100, `inport == ${json}`, "reg0[15] = 1; next;", own);
+  }
+  const peer = port.peer === undefined ? undefined : read(routerPort, port.peer);
+  if (port.type === "router") {
+    if (port.enabled) yield flow(datapath, LS_IN_CHECK_PORT_SEC, 70, `inport == ${json}`, "reg0[18] = 1; next;", own);
+    if (peer === undefined) return;
+    const mac = peer.address.macText;
+    if (peer.routerOptions.has("chassis")) {
+      yield flow(
+        datapath,
+        LS_IN_CHECK_PORT_SEC,
+        120,
+        `${TOO_BIG} && eth.src == ${mac} && outport == ${json} && flags.tunnel_rx == 1`,
+        "outport <-> inport; next;",
+      );
+    } else {
+      yield flow(
+        datapath,
+        LS_IN_CHECK_PORT_SEC,
+        120,
+        `${TOO_BIG} && eth.dst == ${mac} && flags.tunnel_rx == 1`,
+        `outport <-> inport; next(pipeline=ingress,table=${LS_IN_L2_LKUP.table});`,
+      );
+    }
+    return;
+  }
+  for (const { macText } of port.addresses) {
+    yield flow(
+      datapath,
+      LS_IN_CHECK_PORT_SEC,
+      110,
+      `${TOO_BIG} && eth.src == ${macText} && outport == ${json} && !is_chassis_resident(${json}) && flags.tunnel_rx == 1`,
+      "outport <-> inport; next;",
+    );
+  }
+  if (!port.enabled) return;
+  const queue = port.options.get("qdisc_queue_id");
+  if (port.type === "vtep") {
+    yield flow(
+      datapath,
+      LS_IN_CHECK_PORT_SEC,
+      70,
+      `inport == ${json}`,
+      `reg0[14] = 1; next(pipeline=ingress, table=${LS_IN_HAIRPIN.table});`,
+      own,
+    );
+  } else if (queue !== undefined) {
+    yield flow(
+      datapath,
+      LS_IN_CHECK_PORT_SEC,
+      70,
+      `inport == ${json}`,
+      `set_queue(${queue}); reg0[15] = check_in_port_sec(); next;`,
+      own,
+    );
+  }
+});
+
+/** Frames from hardware VTEP switches skip to the lookup; their ARP requests are answered back to where they came from. */
+export const vtep = each("switch/vtep", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
+  if (!read(switchPorts, uuid).some((port) => port.type === "vtep")) return;
+  yield flow(uuid, LS_IN_HAIRPIN, 1000, "reg0[14] == 1", `next(pipeline=ingress, table=${LS_IN_L2_LKUP.table});`);
+  yield flow(uuid, LS_IN_ARP_RSP, 65535, "reg0[14] == 1 && (arp || nd_ns)", "flags.loopback = 1; next;");
+});
+
+/** Queues of ports apply where their frames leave through a localnet port. */
+export const queues = each("switch/queues", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
+  const ports = read(switchPorts, uuid);
+  const queued = ports.filter((port) => port.options.has("qdisc_queue_id"));
+  if (queued.length === 0) return;
+  for (const localnet of ports) {
+    if (localnet.type !== "localnet") continue;
+    for (const port of queued) {
+      yield flow(
+        uuid,
+        LS_OUT_APPLY_PORT_SEC,
+        110,
+        `outport == ${localnet.json} && inport == ${port.json}`,
+        `set_queue(${port.options.get("qdisc_queue_id")}); output;`,
+        { hint: localnet.uuid, port: localnet.name },
+      );
+    }
+  }
+});

@@ -1,0 +1,24 @@
+/** Traffic of localnet and router ports is not tracked by connection (ovn-northd(8), Pre-ACLs and Pre-LB). */
+import { each } from "@weft/incremental";
+import { type Flow, flow } from "../flow.ts";
+import { nb } from "../model/nb.ts";
+import { switchPort } from "../model/switchPort.ts";
+import { LS_IN_PRE_ACL, LS_IN_PRE_LB, LS_OUT_PRE_ACL, LS_OUT_PRE_LB } from "../stages.ts";
+import { aclTraits } from "./aclModel.ts";
+
+export const skipConntrack = each("switch/skipConntrack", nb.Logical_Switch_Port, function* (uuid, _row, read): Iterable<Flow> {
+  const port = read(switchPort, uuid);
+  if (port === undefined) return;
+  const { datapath, json, name } = port;
+  const routed = port.type === "router" && port.peer !== undefined;
+  if (!routed && port.type !== "localnet") return;
+  const own = { hint: uuid, port: name };
+  const { stateful } = read(aclTraits, datapath);
+  const leave = stateful ? "next;" : "flags.pkt_sampled = 0; ct_clear; next;";
+  const acls = port.type === "router" && port.options.get("enable_router_port_acl") === "true";
+  yield flow(datapath, LS_IN_PRE_LB, 110, `ip && inport == ${json}`, "next;", own);
+  yield flow(datapath, LS_OUT_PRE_LB, 110, `ip && outport == ${json}`, acls ? "next;" : leave, own);
+  if (acls || !stateful) return;
+  yield flow(datapath, LS_IN_PRE_ACL, 110, `ip && inport == ${json}`, "next;", own);
+  yield flow(datapath, LS_OUT_PRE_ACL, 110, `ip && outport == ${json}`, leave, own);
+});
