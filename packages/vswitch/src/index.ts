@@ -1,1 +1,3 @@
+export { Datapath, type DatapathOptions } from "./datapath/datapath.ts";
 export * from "./netdev.ts";
+export { Bridge } from "./ofproto/bridge.ts";

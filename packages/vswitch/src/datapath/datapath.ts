@@ -1,0 +1,641 @@
+/**
+ * The userspace datapath and what its bridges share: ports, the flow cache, recirculation, tunnels. A received frame becomes a
+ * key; a cached flow says what to do with it, or a translation does and is cached. A change of tables, ports or MACs makes a new
+ * generation: a cached flow of an older one is translated again before it is used.
+ */
+import { type Action, Match, OFPP } from "@weft/openflow";
+import { type Mac, macOf } from "@weft/packet";
+import type { Clock, Logger } from "@weft/runtime";
+import { extract } from "../flow/extract.ts";
+import { FLOW_WORDS, keyMatch, WORD } from "../flow/key.ts";
+import { Packet } from "../flow/packet.ts";
+import type { Netdev } from "../netdev.ts";
+import { type Bridge, HIDDEN_TABLE } from "../ofproto/bridge.ts";
+import type { Meter } from "../ofproto/meter.ts";
+import type { OfPort } from "../ofproto/port.ts";
+import { Rule } from "../ofproto/rule.ts";
+import { type IpAddress, parseAddress } from "../tunnel/address.ts";
+import { NeighbourTable } from "../tunnel/neighbours.ts";
+import { neighbourRequest } from "../tunnel/request.ts";
+import { RouteTable } from "../tunnel/routes.ts";
+import { applyEffects } from "../xlate/effects.ts";
+import { type FrozenState, RecircTable, thawMetadata } from "../xlate/freeze.ts";
+import { type Translation, xlate } from "../xlate/xlate.ts";
+import { type CtAction, type DpAction, formatDpActions, type TunnelKey } from "./actions.ts";
+import { FlowCache, Megaflow } from "./cache.ts";
+import type { Conntrack } from "./conntrack.ts";
+import { decapsulate, tunnelKeyInto } from "./decapsulate.ts";
+import { compile, type Executor } from "./execute.ts";
+import { TunnelPortMap } from "./tunnel-ports.ts";
+
+/** A port of the datapath: a device, or the shared end of a tunnel protocol. */
+export interface DpPort {
+  readonly number: number;
+  readonly name: string;
+  /** As dpctl/show prints it. */
+  readonly type: string;
+  readonly netdev: Netdev | undefined;
+  readonly tunnel: { readonly protocol: "geneve" | "vxlan" | "gre"; readonly udpPort: number } | undefined;
+}
+
+export interface DatapathOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** "system", "netdev", "dummy". */
+  readonly type?: string;
+  /** Tunnels go through the switch's own bridges. */
+  readonly nativeTunnels?: boolean;
+  /** Port numbers follow names, as in OVS's dummy datapath ("p3" is 3, "br1" 101). */
+  readonly dummy?: boolean;
+  readonly uuid?: () => string;
+}
+
+/** Packets within one another (recirculation, tunnels) before one is dropped. */
+const MAX_NESTING = 16;
+/** Cached flows not used for so long go. */
+const MAX_IDLE_MS = 10_000;
+
+export class Datapath implements Executor {
+  readonly type: string;
+  readonly log: Logger;
+  readonly nativeTunnels: boolean;
+  readonly bridges = new Map<string, Bridge>();
+  readonly ports = new Map<number, DpPort>();
+  readonly #ofports = new Map<number, OfPort>();
+  readonly #tunnels = new Set<OfPort>();
+  readonly recirc = new RecircTable();
+  readonly routes = new RouteTable();
+  readonly neighbours = new NeighbourTable();
+  readonly tunnelPorts = new TunnelPortMap();
+  readonly cache = new FlowCache();
+  readonly #clock: Clock;
+  readonly #dummy: boolean;
+  readonly #uuid: () => string;
+  readonly #meters = new Map<number, Meter>();
+  #generation = 1;
+  #nesting = 0;
+  readonly #pool: Packet[] = [];
+  readonly #said = new Set<string>();
+  conntracker: Conntrack | undefined;
+  /** VLAN headers that are fields (other-config:vlan-limit). */
+  vlanHeaders = 1;
+  flowLimit = 200_000;
+  hits = 0;
+  misses = 0;
+  lost = 0;
+  /** Sends through the host's stack, for tunnels that are not native. */
+  sendTunnel: ((port: DpPort, frame: Uint8Array, tunnel: TunnelKey) => void) | undefined;
+  /** The rules of the hidden table that stand for a miss: to the controller, and dropped. */
+  readonly missRule: Rule;
+  readonly dropRule: Rule;
+
+  constructor(options: DatapathOptions) {
+    this.type = options.type ?? "system";
+    this.log = options.log;
+    this.#clock = options.clock;
+    this.nativeTunnels = options.nativeTunnels ?? true;
+    this.#dummy = options.dummy ?? true;
+    let counter = 0;
+    this.#uuid = options.uuid ?? (() => `00000000-0000-0000-0000-${String(++counter).padStart(12, "0")}`);
+    const hidden = (actions: readonly Action[]): Rule =>
+      new Rule({
+        table: HIDDEN_TABLE,
+        priority: 0,
+        match: Match.ANY,
+        key: keyMatch(Match.ANY),
+        cookie: 0n,
+        actions,
+        idleTimeout: 0,
+        hardTimeout: 0,
+        flags: 0,
+        importance: 0,
+        now: 0,
+      });
+    this.missRule = hidden([
+      {
+        type: "controller",
+        maxLen: 0xffff,
+        reason: "no_match",
+        controllerId: 0,
+        userdata: new Uint8Array(0),
+        pause: false,
+        meter: undefined,
+      },
+    ]);
+    this.dropRule = hidden([]);
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** Says once that something was asked for that is not there. */
+  unsupported(what: string): void {
+    if (this.#said.has(what)) return;
+    this.#said.add(what);
+    this.log.err(`${what} is not supported; packets that need it are dropped`);
+  }
+
+  invalidate(): void {
+    this.#generation++;
+  }
+
+  // Ports.
+
+  /** The number for a new port. OVS's dummy datapath takes it from the name where it can. */
+  allocatePort(name: string, wanted?: number): number {
+    if (wanted !== undefined && !this.ports.has(wanted)) return wanted;
+    if (this.#dummy) {
+      const digits = /(\d+)/.exec(name);
+      if (digits !== null) {
+        const number = Number(digits[1]) + (name.startsWith("br") ? 100 : 0);
+        if (number > 0 && number < 0xffff && !this.ports.has(number)) return number;
+      }
+    }
+    let number = 1;
+    while (this.ports.has(number)) number++;
+    return number;
+  }
+
+  addPort(port: DpPort): void {
+    this.ports.set(port.number, port);
+    if (port.netdev !== undefined) {
+      port.netdev.onReceive = (frame) => this.receive(port.number, frame);
+    }
+    this.invalidate();
+  }
+
+  removePort(number: number): void {
+    const port = this.ports.get(number);
+    if (port?.netdev !== undefined) port.netdev.onReceive = undefined;
+    this.ports.delete(number);
+    this.invalidate();
+  }
+
+  portName = (number: number): string => this.ports.get(number)?.name ?? String(number);
+
+  /** Makes packets of a datapath port arrive at an OpenFlow port. Tunnel ports share theirs. */
+  bind(port: OfPort): void {
+    if (port.kind === "tunnel") this.#tunnels.add(port);
+    else if (port.dpPort !== undefined) this.#ofports.set(port.dpPort, port);
+    this.invalidate();
+  }
+
+  unbind(port: OfPort): void {
+    if (port.kind === "tunnel") this.#tunnels.delete(port);
+    else if (port.dpPort !== undefined) this.#ofports.delete(port.dpPort);
+    this.invalidate();
+  }
+
+  get tunnels(): Iterable<OfPort> {
+    return this.#tunnels;
+  }
+
+  ofportOf(dpPort: number): OfPort | undefined {
+    return this.#ofports.get(dpPort);
+  }
+
+  /** The other end of a patch port, if both name each other. */
+  peerOf(port: OfPort): OfPort | undefined {
+    if (port.peerName === undefined) return undefined;
+    for (const bridge of this.bridges.values()) {
+      const peer = bridge.portsByName.get(port.peerName);
+      if (peer !== undefined) return peer.kind === "patch" && peer.peerName === port.name ? peer : undefined;
+    }
+    return undefined;
+  }
+
+  bridgeOfDevice(name: string): Bridge | undefined {
+    const bridge = this.bridges.get(name);
+    if (bridge !== undefined) return bridge;
+    for (const other of this.bridges.values()) if (other.local?.name === name) return other;
+    return undefined;
+  }
+
+  /** The tunnel port for a packet with these outer fields: the one whose options say most about it. */
+  tunnelFor(key: Int32Array, dpPort: number): OfPort | undefined {
+    let best: OfPort | undefined;
+    let bestScore = -1;
+    for (const port of this.#tunnels) {
+      if (port.dpPort !== dpPort || port.tunnel === undefined) continue;
+      const score = tunnelScore(port.tunnel, key);
+      if (score > bestScore) {
+        best = port;
+        bestScore = score;
+      }
+    }
+    return best;
+  }
+
+  // Meters.
+
+  allocateMeter(): number {
+    let id = 0;
+    while (this.#meters.has(id)) id++;
+    return id;
+  }
+
+  setMeter(meter: Meter): void {
+    this.#meters.set(meter.dpId, meter);
+  }
+
+  releaseMeter(id: number): void {
+    this.#meters.delete(id);
+    this.invalidate();
+  }
+
+  // Packets in.
+
+  /** A frame from a device. The array is the switch's from now on. */
+  receive(dpPort: number, frame: Uint8Array): void {
+    const packet = this.#pool.pop() ?? new Packet(frame);
+    packet.bytes = frame;
+    packet.shared = false;
+    packet.tunnelOptions = undefined;
+    packet.key.fill(0);
+    packet.key[WORD.in_port] = dpPort;
+    extract(packet, this.vlanHeaders);
+    this.process(packet);
+    if (this.#pool.length < MAX_NESTING) this.#pool.push(packet);
+  }
+
+  /** A packet whose key is complete. */
+  process(packet: Packet): void {
+    if (this.#nesting >= MAX_NESTING) {
+      this.lost++;
+      return;
+    }
+    this.#nesting++;
+    try {
+      const flow = this.cache.lookup(packet.key);
+      if (flow !== undefined && (flow.generation === this.#generation || this.#revalidate(flow))) {
+        this.hits++;
+        flow.packets++;
+        flow.bytes += packet.bytes.length;
+        flow.tcpFlags |= packet.key[WORD.tcp_flags] as number;
+        flow.used = this.#clock.now();
+        flow.run(packet);
+      } else this.#upcall(packet);
+    } finally {
+      this.#nesting--;
+    }
+  }
+
+  /** Where a packet is: its OpenFlow port and bridge, and what it is resumed with. */
+  locate(key: Int32Array): { port: OfPort | undefined; bridge: Bridge | undefined; frozen: FrozenState | undefined } | undefined {
+    const recircId = key[WORD.recirc_id] as number;
+    const dpPort = key[WORD.in_port] as number;
+    if (recircId !== 0) {
+      const frozen = this.recirc.get(recircId);
+      if (frozen === undefined) return undefined;
+      return { port: frozen.bridge.ports.get(frozen.metadata[WORD.in_port] as number), bridge: frozen.bridge, frozen };
+    }
+    const port = this.ports.get(dpPort)?.tunnel !== undefined ? this.tunnelFor(key, dpPort) : this.#ofports.get(dpPort);
+    return { port, bridge: port?.bridge, frozen: undefined };
+  }
+
+  /** The key as the tables see it: in_port is the OpenFlow port. */
+  openflowKey(key: Int32Array, port: OfPort | undefined, packet: Packet | undefined): Int32Array {
+    const flow = Int32Array.from(key);
+    flow[WORD.in_port] = port?.ofport ?? OFPP.NONE;
+    if (port?.kind === "tunnel" && packet?.tunnelOptions !== undefined)
+      tunnelKeyInto(flow, packet.tunnelOptions, port.bridge.tlv);
+    return flow;
+  }
+
+  #translate(
+    packet: Packet,
+    key: Int32Array,
+    sideEffects: boolean,
+  ): { made: Translation | undefined; bridge: Bridge | undefined } {
+    const where = this.locate(key);
+    if (where?.bridge === undefined) return { made: undefined, bridge: undefined };
+    const flow = this.openflowKey(key, where.port, packet);
+    const made = xlate({
+      datapath: this,
+      bridge: where.bridge,
+      key: flow,
+      port: where.port,
+      packet,
+      frozen: where.frozen,
+      sideEffects,
+      tracing: false,
+    });
+    return { made, bridge: where.bridge };
+  }
+
+  #upcall(packet: Packet): void {
+    this.misses++;
+    const key = Int32Array.from(packet.key);
+    const generation = this.#generation;
+    const { made, bridge } = this.#translate(packet, key, true);
+    const mask = made?.mask ?? noPortMask();
+    const flow = new Megaflow({
+      key,
+      mask,
+      ufid: this.#uuid(),
+      actions: made?.actions ?? [],
+      run: compile(this, made?.actions ?? []),
+      effects: made?.effects ?? [],
+      recircIds: made?.recircIds ?? [],
+      slow: made?.slow,
+      bridge,
+      // Learning may have changed the tables under the translation itself; what it did then is still right for this packet.
+      generation,
+      now: this.now(),
+    });
+    applyEffects(
+      flow.effects.filter((effect) => effect.kind !== "learn" && effect.kind !== "mac"),
+      1,
+      packet.bytes.length,
+      this.now(),
+      key[WORD.tcp_flags] as number,
+    );
+    // A packet given in by hand, with words that no received packet has, is not cached.
+    if (this.cache.size < this.flowLimit) this.cache.insert(flow);
+    flow.run(packet);
+  }
+
+  /** Translates a cached flow of an older generation again; false when it is not what it was, and gone. */
+  #revalidate(flow: Megaflow): boolean {
+    this.pushFlow(flow);
+    const packet = new Packet(new Uint8Array(0), Int32Array.from(flow.key));
+    const { made } = this.#translate(packet, flow.key, false);
+    const same =
+      made !== undefined &&
+      sameMask(made.mask, flow.mask) &&
+      made.actions.length === flow.actions.length &&
+      sameActions(made.actions, flow.actions);
+    if (!same) {
+      if (made !== undefined) for (const id of made.recircIds) this.recirc.release(id);
+      this.#drop(flow);
+      return false;
+    }
+    for (const id of flow.recircIds) this.recirc.release(id);
+    flow.recircIds = made.recircIds;
+    flow.effects = made.effects;
+    flow.generation = this.#generation;
+    return true;
+  }
+
+  #drop(flow: Megaflow): void {
+    this.pushFlow(flow);
+    this.cache.remove(flow);
+    for (const id of flow.recircIds) this.recirc.release(id);
+  }
+
+  pushFlow(flow: Megaflow): void {
+    const packets = flow.packets - flow.pushedPackets;
+    if (packets === 0) return;
+    const bytes = flow.bytes - flow.pushedBytes;
+    flow.pushedPackets = flow.packets;
+    flow.pushedBytes = flow.bytes;
+    applyEffects(flow.effects, packets, bytes, flow.used, flow.tcpFlags);
+  }
+
+  /** Brings the OpenFlow counters up to date. */
+  pushStatistics(): void {
+    for (const flow of this.cache) this.pushFlow(flow);
+  }
+
+  /** Regular work: counters, idle flows, aged MACs and neighbours. */
+  maintain(): void {
+    const now = this.now();
+    for (const flow of [...this.cache]) {
+      this.pushFlow(flow);
+      if (now - Math.max(flow.used, flow.created) > MAX_IDLE_MS) this.#drop(flow);
+      else if (flow.generation !== this.#generation) this.#revalidate(flow);
+    }
+    for (const bridge of this.bridges.values()) if (bridge.macs.expire(now)) this.invalidate();
+    if (this.neighbours.expire(now)) this.invalidate();
+  }
+
+  flushFlows(): void {
+    for (const flow of [...this.cache]) this.#drop(flow);
+  }
+
+  // What executed actions need.
+
+  send(number: number, frame: Uint8Array, tunnel: TunnelKey | undefined): void {
+    const port = this.ports.get(number);
+    if (port === undefined) return;
+    if (port.tunnel !== undefined) {
+      if (tunnel !== undefined) this.sendTunnel?.(port, frame, tunnel);
+      return;
+    }
+    if (port.netdev?.up === true) port.netdev.transmit(frame);
+  }
+
+  recirculate(packet: Packet): void {
+    this.process(packet);
+  }
+
+  conntrack(packet: Packet, action: CtAction): void {
+    if (this.conntracker === undefined) {
+      this.unsupported("connection tracking (action ct)");
+      // Untracked and invalid: no flow that lets tracked packets pass will match.
+      packet.key[WORD.ct_state] = 0x30;
+      packet.key[WORD.ct_zone] = action.zone;
+      return;
+    }
+    this.conntracker.track(packet, action, this.now());
+  }
+
+  clearConntrack(packet: Packet): void {
+    packet.key.fill(0, WORD.ct_state, WORD.ct_tp_dst + 1);
+  }
+
+  meter(id: number, bytes: number): boolean {
+    return this.#meters.get(id)?.admit(bytes, this.now()) ?? true;
+  }
+
+  popTunnel(packet: Packet, number: number): void {
+    const port = this.ports.get(number);
+    if (port?.tunnel === undefined) return;
+    if (!decapsulate(packet, port.tunnel.protocol, number)) {
+      this.lost++;
+      return;
+    }
+    extract(packet, this.vlanHeaders);
+    this.#withTunnelOptions(packet, number);
+    this.process(packet);
+  }
+
+  /** Geneve options become words of the key by the map of the bridge that the tunnel port is on. */
+  #withTunnelOptions(packet: Packet, dpPort: number): void {
+    if (packet.tunnelOptions === undefined) return;
+    const port = this.tunnelFor(packet.key, dpPort);
+    if (port !== undefined) tunnelKeyInto(packet.key, packet.tunnelOptions, port.bridge.tlv);
+  }
+
+  /** A tunnelled frame from the host's stack: `packet.key` has the tunnel's words already. */
+  receiveTunnelled(packet: Packet, dpPort: number): void {
+    packet.key[WORD.in_port] = dpPort;
+    extract(packet, this.vlanHeaders);
+    this.#withTunnelOptions(packet, dpPort);
+    this.process(packet);
+  }
+
+  toController(packet: Packet, action: Extract<DpAction, { type: "controller" }>): void {
+    if (action.dontSend) return;
+    const frozen = this.recirc.get(action.recircId);
+    if (frozen === undefined) return;
+    const key = Int32Array.from(packet.key);
+    const port = key[WORD.recirc_id] === 0 ? this.locate(key)?.port : undefined;
+    thawMetadata(frozen.metadata, key);
+    if (port !== undefined && key[WORD.in_port] === 0) key[WORD.in_port] = port.ofport;
+    const missed = action.reason === 0;
+    frozen.bridge.events?.packetIn({
+      packet: packet.bytes.slice(),
+      maxLen: action.maxLen,
+      reason: action.reason,
+      table: frozen.table ?? 0,
+      cookie: missed ? 0xffff_ffff_ffff_ffffn : action.cookie,
+      key,
+      userdata: frozen.userdata ?? new Uint8Array(0),
+      controllerId: action.controllerId,
+      frozen: action.continuation ? frozen : undefined,
+      meter: undefined,
+      miss: missed,
+    });
+  }
+
+  // Packets that the switch itself sends.
+
+  /** Runs OpenFlow actions on a packet (packet-out, resume, the switch's own frames); `key` has in_port as OpenFlow port. */
+  runActions(
+    bridge: Bridge,
+    frame: Uint8Array,
+    actions: readonly Action[],
+    metadata: (key: Int32Array) => void,
+    frozen?: FrozenState,
+  ): Translation {
+    const packet = new Packet(frame);
+    extract(packet, this.vlanHeaders);
+    const key = packet.key;
+    metadata(key);
+    const flow = Int32Array.from(key);
+    const port = bridge.ports.get(flow[WORD.in_port] as number);
+    const made = xlate({
+      datapath: this,
+      bridge,
+      key: flow,
+      port,
+      packet,
+      frozen,
+      sideEffects: true,
+      tracing: false,
+      actions: frozen === undefined ? actions : undefined,
+    });
+    key[WORD.in_port] = port?.dpPort ?? 0;
+    applyEffects(
+      made.effects.filter((effect) => effect.kind !== "learn" && effect.kind !== "mac"),
+      1,
+      frame.length,
+      this.now(),
+      key[WORD.tcp_flags] as number,
+    );
+    this.#nesting++;
+    compile(this, made.actions)(packet);
+    this.#nesting--;
+    for (const id of made.recircIds) this.recirc.release(id);
+    return made;
+  }
+
+  /** Asks for a tunnel neighbour, out of the bridge as from its LOCAL port. */
+  askNeighbour(bridge: Bridge, smac: Mac, source: IpAddress, target: IpAddress): void {
+    const frame = neighbourRequest(smac, source, target);
+    // After the packet in hand is done: the request is a packet of its own.
+    this.#clock.soon(() => {
+      this.runActions(bridge, frame, [{ type: "output", port: OFPP.TABLE }], (key) => {
+        key[WORD.in_port] = OFPP.LOCAL;
+      });
+    });
+  }
+
+  /** Where tunnels end, from the addresses of the bridges' LOCAL devices. */
+  updateTunnelEnds(): void {
+    const protocols = [...this.ports.values()].filter((port) => port.tunnel !== undefined);
+    this.tunnelPorts.protocols = protocols.map((port) => ({ dpPort: port.number, name: port.name }));
+    const ends = [];
+    for (const bridge of this.bridges.values()) {
+      const { local } = bridge;
+      if (local?.netdev === undefined) continue;
+      for (const address of this.addresses.get(local.name) ?? []) {
+        for (const port of protocols) {
+          if (port.tunnel === undefined) continue;
+          ends.push({
+            dpPort: port.number,
+            name: port.name,
+            mac: macOf(local.mac),
+            address,
+            protocol: port.tunnel.protocol === "gre" ? 47 : 17,
+            udpPort: port.tunnel.udpPort,
+          });
+        }
+      }
+    }
+    this.tunnelPorts.set(ends);
+    this.invalidate();
+  }
+
+  /** IP addresses of the bridges' LOCAL devices, by name. */
+  readonly addresses = new Map<string, readonly IpAddress[]>();
+}
+
+function tunnelScore(tunnel: NonNullable<OfPort["tunnel"]>, key: Int32Array): number {
+  const address = (v4: number, v6: number): string => {
+    if (key[v4] !== 0) return `4${(key[v4] as number) >>> 0}`;
+    return `6${[0, 1, 2, 3].map((i) => (key[v6 + i] as number) >>> 0).join(".")}`;
+  };
+  let score = 0;
+  if (tunnel.inKey !== "flow") {
+    const id = (BigInt((key[WORD.tun_id] as number) >>> 0) << 32n) | BigInt((key[WORD.tun_id + 1] as number) >>> 0);
+    if ((tunnel.inKey ?? 0n) !== id) return -1;
+    score += 1;
+  }
+  if (tunnel.localIp !== undefined && tunnel.localIp !== "flow") {
+    if (addressKey(tunnel.localIp) !== address(WORD.tun_dst, WORD.tun_ipv6_dst)) return -1;
+    score += 2;
+  }
+  if (tunnel.remoteIp !== "flow") {
+    if (addressKey(tunnel.remoteIp) !== address(WORD.tun_src, WORD.tun_ipv6_src)) return -1;
+    score += 4;
+  }
+  return score;
+}
+
+const addressKeys = new Map<string, string>();
+function addressKey(text: string): string {
+  let key = addressKeys.get(text);
+  if (key === undefined) {
+    const address = parseAddress(text);
+    key =
+      address === undefined
+        ? "none"
+        : address.family === 4
+          ? `4${address.ip}`
+          : `6${[96n, 64n, 32n, 0n].map((shift) => (address.ip >> shift) & 0xffffffffn).join(".")}`;
+    addressKeys.set(text, key);
+  }
+  return key;
+}
+
+function noPortMask(): Int32Array {
+  const mask = new Int32Array(FLOW_WORDS);
+  mask[WORD.in_port] = -1;
+  mask[WORD.recirc_id] = -1;
+  mask[WORD.eth_type] = 0xffff;
+  mask.fill(-1, WORD.tun_id, WORD.tun_ipv6_dst + 4);
+  return mask;
+}
+
+function sameMask(a: Int32Array, b: Int32Array): boolean {
+  for (let w = 0; w < FLOW_WORDS; w++) if (a[w] !== b[w]) return false;
+  return true;
+}
+
+/** Equal actions have equal text but for bytes of tunnel headers, which the text shows too. */
+function sameActions(a: readonly DpAction[], b: readonly DpAction[]): boolean {
+  return formatDpActions(a) === formatDpActions(b);
+}

@@ -1,0 +1,94 @@
+/** Taking outer headers off: what they say becomes tunnel fields of the inner packet's key. */
+import type { TlvMap } from "@weft/openflow";
+import { ETH_IP, ETH_IPV6, WORD } from "../flow/key.ts";
+import type { Packet } from "../flow/packet.ts";
+import { type Decapsulated, eachOption, readGeneve, readGre, readVxlan } from "../tunnel/header.ts";
+
+/** Puts what a tunnel header said into a key; the outer addresses are put by the caller. */
+export function tunnelFields(key: Int32Array, header: Decapsulated, tos: number, ttl: number): void {
+  key[WORD.tun_id] = Number(BigInt.asIntN(32, header.vni >> 32n));
+  key[WORD.tun_id + 1] = Number(BigInt.asIntN(32, header.vni));
+  key[WORD.tun_tos] = tos;
+  key[WORD.tun_ttl] = ttl;
+  key[WORD.tun_flags] = header.oam ? 1 : 0;
+}
+
+export function readTunnel(protocol: "geneve" | "vxlan" | "gre", bytes: Uint8Array, at: number): Decapsulated | undefined {
+  return protocol === "geneve" ? readGeneve(bytes, at) : protocol === "vxlan" ? readVxlan(bytes, at) : readGre(bytes, at);
+}
+
+/** Congestion marks of the outer header go to the inner packet (RFC 6040); false when they say to drop it. */
+export function inheritCongestion(frame: Uint8Array, tos: number): boolean {
+  if ((tos & 3) !== 3 || frame.length < 34) return true;
+  const type = ((frame[12] as number) << 8) | (frame[13] as number);
+  if (type === ETH_IP) {
+    const inner = frame[15] as number;
+    if ((inner & 3) === 0) return false;
+    if ((inner & 3) !== 3) {
+      const before = (frame[14] as number) * 256 + inner;
+      frame[15] = inner | 3;
+      const after = before | 3;
+      // RFC 1624: the header checksum follows the changed word.
+      let sum = (~(((frame[24] as number) << 8) | (frame[25] as number)) & 0xffff) + (~before & 0xffff) + after;
+      sum = (sum & 0xffff) + (sum >>> 16);
+      sum = ~((sum & 0xffff) + (sum >>> 16)) & 0xffff;
+      frame[24] = sum >>> 8;
+      frame[25] = sum;
+    }
+  } else if (type === ETH_IPV6) {
+    const inner = ((frame[15] as number) >>> 4) & 3;
+    if (inner === 0) return false;
+    frame[15] = (frame[15] as number) | 0x30;
+  }
+  return true;
+}
+
+/** Turns a received tunnel packet into the frame inside it. False when the header is malformed. */
+export function decapsulate(packet: Packet, protocol: "geneve" | "vxlan" | "gre", dpPort: number): boolean {
+  const { key, l4 } = packet;
+  if (l4 < 0) return false;
+  const start = protocol === "gre" ? l4 : l4 + 8;
+  const end = packet.bytes.length - packet.padding;
+  const header = readTunnel(protocol, packet.bytes, start);
+  if (header === undefined || start + header.length + 14 > end) return false;
+  const inner = packet.bytes.slice(start + header.length, end);
+  const v4 = key[WORD.eth_type] === ETH_IP;
+  const src = key[WORD.nw_src] as number;
+  const dst = key[WORD.nw_dst] as number;
+  const src6 = key.slice(WORD.ipv6_src, WORD.ipv6_src + 4);
+  const dst6 = key.slice(WORD.ipv6_dst, WORD.ipv6_dst + 4);
+  const tos = key[WORD.nw_tos] as number;
+  const ttl = key[WORD.nw_ttl] as number;
+  if (!inheritCongestion(inner, tos)) return false;
+  key.fill(0);
+  packet.bytes = inner;
+  packet.shared = false;
+  packet.tunnelOptions = header.options;
+  key[WORD.in_port] = dpPort;
+  if (v4) {
+    key[WORD.tun_src] = src;
+    key[WORD.tun_dst] = dst;
+  } else {
+    key.set(src6, WORD.tun_ipv6_src);
+    key.set(dst6, WORD.tun_ipv6_dst);
+  }
+  tunnelFields(key, header, tos, ttl);
+  return true;
+}
+
+/** Geneve options as tun_metadata words, as `tlv` maps them. */
+export function tunnelKeyInto(key: Int32Array, options: Uint8Array, tlv: TlvMap): void {
+  eachOption(options, (optionClass, type, data) => {
+    const mapping = tlv.option(optionClass, type);
+    if (mapping === undefined || mapping.length !== data.length) return;
+    for (let i = 0; i < data.length / 4; i++) {
+      key[mapping.word + i] =
+        ((data[4 * i] as number) << 24) |
+        ((data[4 * i + 1] as number) << 16) |
+        ((data[4 * i + 2] as number) << 8) |
+        (data[4 * i + 3] as number);
+    }
+    const word = WORD.tun_metadata_present + (mapping.index >> 5);
+    key[word] = (key[word] as number) | (1 << (mapping.index & 31));
+  });
+}

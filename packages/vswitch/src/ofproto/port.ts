@@ -1,0 +1,102 @@
+/** OpenFlow ports and the database's ports (bundles) of a bridge. */
+import type { Netdev } from "../netdev.ts";
+import type { Bridge } from "./bridge.ts";
+
+export type VlanMode = "access" | "trunk" | "native-tagged" | "native-untagged" | "dot1q-tunnel";
+
+/** Options of a tunnel interface (ovs-vswitchd.conf.db(5), "Tunnel Options"). */
+export interface TunnelConfig {
+  readonly protocol: "geneve" | "vxlan" | "gre";
+  /** "flow", or an address. */
+  readonly remoteIp: string;
+  /** "flow", an address, or undefined. */
+  readonly localIp: string | undefined;
+  /** "flow", or a number; undefined: no key (0). */
+  readonly inKey: "flow" | bigint | undefined;
+  readonly outKey: "flow" | bigint | undefined;
+  readonly dstPort: number;
+  readonly csum: boolean;
+  readonly tos: "inherit" | number;
+  readonly ttl: "inherit" | number;
+  readonly df: boolean;
+  readonly egressPktMark: number | undefined;
+}
+
+export interface OfPort {
+  readonly bridge: Bridge;
+  readonly name: string;
+  /** OpenFlow 1.0 number: 1 to 0xfeff, or OFPP.LOCAL. */
+  readonly ofport: number;
+  readonly kind: "device" | "local" | "patch" | "tunnel";
+  /** For device and local. */
+  netdev: Netdev | undefined;
+  /** The datapath's port; for tunnels that of their protocol's shared port. undefined: patch ports. */
+  dpPort: number | undefined;
+  tunnel: TunnelConfig | undefined;
+  /** Name of the peer of a patch port. */
+  peerName: string | undefined;
+  /** 48-bit number. */
+  mac: number;
+  /** PORT_CONFIG bits, and whether the device is down. */
+  config: number;
+  up: boolean;
+  carrier: boolean;
+  bundle: Bundle | undefined;
+  /** For patch and tunnel ports, which have no device to count. */
+  readonly counters: { rxPackets: number; rxBytes: number; txPackets: number; txBytes: number };
+  /** Monotonic ms of adding. */
+  readonly created: number;
+  readonly type: string;
+  readonly options: ReadonlyMap<string, string>;
+}
+
+/** A row of the Port table: one or more interfaces with common VLAN settings. */
+export interface Bundle {
+  readonly name: string;
+  readonly bridge: Bridge;
+  ports: OfPort[];
+  vlanMode: VlanMode;
+  /** Access or native VLAN; 0: untagged. */
+  tag: number;
+  /** undefined: all VLANs. */
+  trunks: ReadonlySet<number> | undefined;
+  cvlans: ReadonlySet<number> | undefined;
+  qinqEthType: number;
+  /** Tag frames of priority only: "no", "if-nonzero", "always". */
+  priorityTags: "no" | "if-nonzero" | "always";
+  protected: boolean;
+  /** Mirrors that select packets received here, sent here, and that this is the output of: bits by mirror index. */
+  srcMirrors: number;
+  dstMirrors: number;
+  mirrorOut: number;
+}
+
+export interface MirrorConfig {
+  readonly index: number;
+  readonly name: string;
+  /** VLANs selected; undefined: all. */
+  readonly vlans: ReadonlySet<number> | undefined;
+  readonly out: Bundle | undefined;
+  readonly outVlan: number | undefined;
+  readonly snaplen: number;
+  packets: number;
+  bytes: number;
+}
+
+/** Does a bundle carry this VLAN (0: untagged)? */
+export function bundleTrunks(bundle: Bundle, vlan: number): boolean {
+  return bundle.trunks === undefined || bundle.trunks.has(vlan);
+}
+
+export function bundleIncludesVlan(bundle: Bundle, vlan: number): boolean {
+  switch (bundle.vlanMode) {
+    case "access":
+    case "dot1q-tunnel":
+      return vlan === bundle.tag;
+    case "native-tagged":
+    case "native-untagged":
+      return vlan === bundle.tag || bundleTrunks(bundle, vlan);
+    case "trunk":
+      return bundleTrunks(bundle, vlan);
+  }
+}

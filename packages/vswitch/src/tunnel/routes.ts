@@ -1,0 +1,123 @@
+/** The switch's own routing table, by which tunnels find the bridge to leave through (ovs-appctl ovs/route/...). */
+import { address128, formatAddress, type IpAddress } from "./address.ts";
+
+export interface Route {
+  readonly prefix: IpAddress;
+  readonly length: number;
+  readonly device: string;
+  readonly gateway: IpAddress | undefined;
+  readonly mark: number;
+  readonly source: IpAddress | undefined;
+  /** Added by ovs/route/add, rather than following from a device's address. */
+  readonly user: boolean;
+  readonly local: boolean;
+}
+
+function covers(route: Route, address: IpAddress): boolean {
+  if (route.prefix.family !== address.family) return false;
+  const bits = address.family === 4 ? 32 : 128;
+  const shift = BigInt(bits - route.length);
+  return BigInt(route.prefix.ip) >> shift === BigInt(address.ip) >> shift;
+}
+
+export class RouteTable {
+  #routes: Route[] = [];
+
+  get all(): readonly Route[] {
+    return this.#routes;
+  }
+
+  /** False when there is one of the same prefix and mark already. */
+  add(route: Route): boolean {
+    const shift = BigInt((route.prefix.family === 4 ? 32 : 128) - route.length);
+    const same = (other: Route): boolean =>
+      other.prefix.family === route.prefix.family &&
+      other.length === route.length &&
+      other.mark === route.mark &&
+      BigInt(other.prefix.ip) >> shift === BigInt(route.prefix.ip) >> shift;
+    const old = this.#routes.find(same);
+    if (old !== undefined) {
+      if (old.user || !route.user) return false;
+      return false;
+    }
+    this.#routes.push(route);
+    return true;
+  }
+
+  remove(prefix: IpAddress, length: number, mark: number): boolean {
+    const shift = BigInt((prefix.family === 4 ? 32 : 128) - length);
+    const at = this.#routes.findIndex(
+      (route) =>
+        route.user &&
+        route.prefix.family === prefix.family &&
+        route.length === length &&
+        route.mark === mark &&
+        BigInt(route.prefix.ip) >> shift === BigInt(prefix.ip) >> shift,
+    );
+    if (at < 0) return false;
+    this.#routes.splice(at, 1);
+    return true;
+  }
+
+  /** Replaces what follows from a device's addresses. */
+  setConnected(device: string, addresses: readonly { readonly address: IpAddress; readonly length: number }[]): void {
+    this.#routes = this.#routes.filter((route) => route.user || route.device !== device);
+    for (const { address, length } of addresses) {
+      const full = address.family === 4 ? 32 : 128;
+      this.add({ prefix: address, length: full, device, gateway: undefined, mark: 0, source: address, user: false, local: true });
+      if (length < full)
+        this.add({
+          prefix: network(address, length),
+          length,
+          device,
+          gateway: undefined,
+          mark: 0,
+          source: address,
+          user: false,
+          local: false,
+        });
+    }
+  }
+
+  /** Longest prefix first; of equal ones that of the packet's mark. */
+  lookup(address: IpAddress, mark = 0): Route | undefined {
+    let best: Route | undefined;
+    for (const route of this.#routes) {
+      if (!covers(route, address) || (route.mark !== mark && route.mark !== 0)) continue;
+      if (best === undefined || route.length > best.length || (route.length === best.length && route.mark > best.mark))
+        best = route;
+    }
+    return best;
+  }
+
+  /** The lines of ovs/route/show. */
+  format(): string[] {
+    const order = [...this.#routes].sort((a, b) => {
+      if (a.user !== b.user) return a.user ? -1 : 1;
+      const byLength = length128(b) - length128(a);
+      return byLength !== 0 ? byLength : Number(address128(a.prefix) < address128(b.prefix)) ? -1 : 1;
+    });
+    return order.map((route) => {
+      let text = `${route.user ? "User" : "Cached"}: ${formatAddress(route.prefix)}/${route.length}`;
+      if (route.mark !== 0) text += ` MARK ${route.mark}`;
+      text += ` dev ${route.device}`;
+      if (route.gateway !== undefined) text += ` GW ${formatAddress(route.gateway)}`;
+      if (route.source !== undefined) text += ` SRC ${formatAddress(route.source)}`;
+      if (route.local) text += " local";
+      return text;
+    });
+  }
+}
+
+const length128 = (route: Route): number => route.length + (route.prefix.family === 4 ? 96 : 0);
+
+export function network(address: IpAddress, length: number): IpAddress {
+  if (address.family === 4) {
+    const mask = length === 0 ? 0 : (-1 << (32 - length)) >>> 0;
+    // Masking keeps it a 32-bit address.
+    return { family: 4, ip: ((address.ip & mask) >>> 0) as typeof address.ip };
+  }
+  const shift = BigInt(128 - length);
+  // Masking keeps it a 128-bit address.
+  return { family: 6, ip: ((address.ip >> shift) << shift) as typeof address.ip };
+}

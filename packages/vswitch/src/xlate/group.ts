@@ -1,0 +1,202 @@
+/** Groups: which buckets get the packet (OpenFlow 1.5 section 5.10, ovs-ofctl(8) "Group Syntax"). */
+import { type Action, FIELDS, OFPG, OFPP } from "@weft/openflow";
+import { WORD } from "../flow/key.ts";
+import type { Group, GroupBucket } from "../ofproto/group.ts";
+import { portAlive } from "./choose.ts";
+import type { Context } from "./context.ts";
+import { finishHash, mixHash } from "./hash.ts";
+
+/** Returns true when the rest of the caller's list is frozen with the group. */
+export function xlateGroup(ctx: Context, id: number, last: boolean, remaining: () => readonly Action[]): boolean {
+  const group = ctx.bridge.groups.get(id);
+  if (group === undefined) {
+    ctx.report("warning", `output to nonexistent group ${id}`);
+    return false;
+  }
+  const wasInGroup = ctx.inGroup;
+  ctx.inGroup = true;
+  let frozen = false;
+  switch (group.type) {
+    case "all":
+    case "indirect":
+      ctx.effects.push({ kind: "bucket", group, bucket: undefined });
+      group.buckets.forEach((bucket, i) => {
+        runBucket(ctx, group, bucket, last && i === group.buckets.length - 1, false);
+      });
+      break;
+    case "ff": {
+      const bucket = group.buckets.find((candidate) => alive(ctx, candidate, 0, true));
+      use(ctx, group, bucket, last);
+      break;
+    }
+    case "select":
+      frozen = select(ctx, group, last, remaining);
+      break;
+  }
+  ctx.inGroup = wasInGroup;
+  return frozen;
+}
+
+function use(ctx: Context, group: Group, bucket: GroupBucket | undefined, last: boolean): void {
+  if (bucket === undefined) {
+    ctx.report("detail", "no live bucket");
+    return;
+  }
+  ctx.report("detail", `using bucket ${bucket.id}`);
+  runBucket(ctx, group, bucket, last, true);
+}
+
+function runBucket(ctx: Context, group: Group, bucket: GroupBucket, last: boolean, counts: boolean): void {
+  ctx.effects.push(counts ? { kind: "bucket", group, bucket } : { kind: "bucket", group: silent(group), bucket });
+  const node = ctx.report("bucket", `bucket ${bucket.id}`);
+  const savedStack = ctx.stack.slice();
+  const { conntracked } = ctx;
+  // A bucket's actions are an action set of their own.
+  ctx.within(node, () => {
+    ctx.depth++;
+    ctx.engine.clone(ctx, bucket.actions, last, true);
+    ctx.depth--;
+  });
+  ctx.stack = savedStack;
+  ctx.conntracked = conntracked;
+}
+
+/** Bucket counters of "all" groups are their own; the group counts the packet once. */
+const silents = new WeakMap<Group, Group>();
+function silent(group: Group): Group {
+  let other = silents.get(group);
+  if (other === undefined) {
+    other = Object.create(group) as Group;
+    Object.defineProperty(other, "packets", { value: 0, writable: true });
+    Object.defineProperty(other, "bytes", { value: 0, writable: true });
+    silents.set(group, other);
+  }
+  return other;
+}
+
+/** A bucket without anything to watch is alive in select groups only. */
+function alive(ctx: Context, bucket: GroupBucket, depth: number, mustWatch: boolean): boolean {
+  if (depth > 32) return false;
+  const hasPort = bucket.watchPort !== OFPP.NONE;
+  const hasGroup = bucket.watchGroup !== OFPG.ANY;
+  if (!hasPort && !hasGroup) return !mustWatch;
+  if (hasPort && portAlive(ctx, bucket.watchPort)) return true;
+  if (hasGroup) {
+    const group = ctx.bridge.groups.get(bucket.watchGroup);
+    if (group?.buckets.some((inner) => alive(ctx, inner, depth + 1, true)) === true) return true;
+  }
+  if (depth === 0) {
+    if (hasPort) ctx.report("detail", `bucket ${bucket.id}: not live due to port ${bucket.watchPort}`);
+    else ctx.report("detail", `bucket ${bucket.id}: not live due to group ${bucket.watchGroup}`);
+  }
+  return false;
+}
+
+function select(ctx: Context, group: Group, last: boolean, remaining: () => readonly Action[]): boolean {
+  if (group.method === "hash") {
+    use(ctx, group, bestBucket(ctx, group, hashSelected(ctx, group)), last);
+    return false;
+  }
+  // The default method, and dp_hash: the datapath hashes the packet and gives it back with the hash.
+  const { flow } = ctx;
+  const hash = flow[WORD.dp_hash] as number;
+  if (hash === 0 || flow[WORD.recirc_id] === 0) {
+    ctx.hashAlgorithm = group.method === "dp_hash" ? "l4" : "sym_l4";
+    ctx.hashBasis = Number(BigInt.asUintN(32, group.method === "dp_hash" ? group.description.selection.param : 0n));
+    ctx.report("detail", "selection method in use: dp_hash, recirculating");
+    ctx.freeze("hash");
+    ctx.unroll(remaining());
+    return true;
+  }
+  const table = hashTable(group);
+  const mask = table.length - 1;
+  ctx.look(WORD.dp_hash, mask);
+  const slot = hash & mask;
+  const bucket = table[slot];
+  if (bucket !== undefined && alive(ctx, bucket, 0, false)) {
+    ctx.report("detail", `selection method in use: dp_hash, hash slot ${slot}`);
+    use(ctx, group, bucket, last);
+    return false;
+  }
+  ctx.look(WORD.dp_hash);
+  use(ctx, group, bestBucket(ctx, group, hash), last);
+  return false;
+}
+
+/** Weighted by score: the live bucket whose hash with the packet's, times its weight, is the greatest. */
+function bestBucket(ctx: Context, group: Group, hash: number): GroupBucket | undefined {
+  let best: GroupBucket | undefined;
+  let bestScore = -1;
+  for (const bucket of group.buckets) {
+    if (!alive(ctx, bucket, 0, false)) continue;
+    const score = (finishHash(mixHash(hash, bucket.id)) & 0xffff) * bucket.weight;
+    ctx.report("detail", `bucket ${bucket.id}: score ${score}`);
+    if (score > bestScore) {
+      bestScore = score;
+      best = bucket;
+    }
+  }
+  return best;
+}
+
+/** The hash over the fields that the group names; each of them that the packet has counts as looked at. */
+function hashSelected(ctx: Context, group: Group): number {
+  const { fields, param } = group.description.selection;
+  let hash = Number(BigInt.asUintN(32, param ^ (param >> 32n)));
+  for (const { field: id, mask } of fields) {
+    const f = FIELDS[id];
+    if (f === undefined || !present(ctx, f.prerequisite)) continue;
+    const all = (1n << BigInt(f.bits)) - 1n;
+    ctx.lookField(f, mask & all);
+    let value = ctx.readField(f) & mask;
+    do {
+      hash = mixHash(hash, Number(BigInt.asIntN(32, value)));
+      value >>= 32n;
+    } while (value > 0n);
+  }
+  return finishHash(hash);
+}
+
+function present(ctx: Context, prerequisite: string): boolean {
+  const type = ctx.flow[WORD.eth_type];
+  const protocol = ctx.flow[WORD.nw_proto];
+  switch (prerequisite) {
+    case "ipv4":
+      return type === 0x0800;
+    case "ipv6":
+      return type === 0x86dd;
+    case "ip":
+      return type === 0x0800 || type === 0x86dd;
+    case "tcp":
+      return protocol === 6;
+    case "udp":
+      return protocol === 17;
+    case "sctp":
+      return protocol === 132;
+    default:
+      return true;
+  }
+}
+
+const tables = new WeakMap<readonly GroupBucket[], readonly GroupBucket[]>();
+
+/** Slots by weight (Webster's method, so that each bucket's share differs least from its weight's). */
+function hashTable(group: Group): readonly GroupBucket[] {
+  const known = tables.get(group.buckets);
+  if (known !== undefined) return known;
+  const weighted = group.buckets.filter((bucket) => bucket.weight > 0);
+  const total = weighted.reduce((sum, bucket) => sum + bucket.weight, 0);
+  const least = Math.min(...weighted.map((bucket) => bucket.weight));
+  const slots = Math.min(256, Math.max(16, 2 ** Math.ceil(Math.log2(Math.max(1, total / least)))));
+  const shares = weighted.map((bucket) => ({ bucket, value: bucket.weight, divisor: 1 }));
+  const out: GroupBucket[] = [];
+  for (let slot = 0; slot < slots && shares.length > 0; slot++) {
+    let winner = shares[0] as (typeof shares)[number];
+    for (const share of shares) if (share.value > winner.value) winner = share;
+    winner.divisor += 2;
+    winner.value = winner.bucket.weight / winner.divisor;
+    out.push(winner.bucket);
+  }
+  tables.set(group.buckets, out);
+  return out;
+}

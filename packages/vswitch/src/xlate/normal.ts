@@ -1,0 +1,106 @@
+/** NORMAL: what a learning VLAN switch does with a packet (ovs-actions(7), ovs-vswitchd.conf.db(5) on VLAN modes). */
+
+import { PORT_CONFIG } from "@weft/openflow";
+import { formatMac, isMacReserved } from "@weft/packet";
+import { macAt } from "../datapath/fields.ts";
+import { ETH_ARP, WORD } from "../flow/key.ts";
+import { type Bundle, bundleIncludesVlan } from "../ofproto/port.ts";
+import type { Context } from "./context.ts";
+import { inputTags, inputVlanValid, outputTags, putTags, type Tags, tagsOf } from "./vlan.ts";
+
+/** Sends the flow out of an OpenFlow port. */
+export type OutputPort = (port: number, last: boolean) => void;
+
+/** The bundle that the packet came in on; reports when there is none. */
+export function inputBundle(ctx: Context): Bundle | undefined {
+  const port = ctx.bridge.ports.get(ctx.inPort);
+  if (port?.bundle === undefined) {
+    ctx.report("error", `received packet on unknown port ${ctx.inPort === 0xfffe ? "LOCAL" : ctx.inPort}`);
+    return undefined;
+  }
+  return port.bundle;
+}
+
+export function xlateNormal(ctx: Context, output: OutputPort, last: boolean): void {
+  const { bridge, flow } = ctx;
+  ctx.lookMac(WORD.eth_src);
+  ctx.lookMac(WORD.eth_dst);
+  ctx.look(WORD.vlan_tci, 0x1fff);
+  const bundle = inputBundle(ctx);
+  if (bundle === undefined) {
+    ctx.report("warning", "no input bundle, dropping");
+    return;
+  }
+  if (bundle.mirrorOut !== 0) {
+    ctx.report("error", `dropping packet received on port ${bundle.name}, which is reserved exclusively for mirroring`);
+    ctx.report("warning", "input port is mirror output port, dropping");
+    return;
+  }
+  const before = tagsOf(flow);
+  if (!inputVlanValid(ctx, before[0].vid, bundle)) {
+    ctx.report("warning", "disallowed VLAN VID for this input port, dropping");
+    return;
+  }
+  const tags = inputTags(bundle, before);
+  const vlan = tags[0].vid;
+  const dst = macAt(flow, WORD.eth_dst);
+  const src = macAt(flow, WORD.eth_src);
+  if (!bridge.forwardBpdu && isMacReserved(dst)) {
+    ctx.report("detail", "packet has reserved destination MAC, dropping");
+    return;
+  }
+  if (flow[WORD.eth_type] === ETH_ARP && dst === 0xffff_ffff_ffff) lookGratuitous(ctx);
+  learn(ctx, bundle, vlan, src);
+  const entry = bridge.macs.lookup(vlan, dst);
+  if (entry !== undefined) {
+    if (entry.port === bundle) ctx.report("detail", "learned port is input port, dropping");
+    else if (bundle.protected && entry.port.protected) ctx.report("detail", "learned port is protected, dropping");
+    else {
+      ctx.report("detail", "forwarding to learned port");
+      outputNormal(ctx, entry.port, tags, before, output, last);
+    }
+    return;
+  }
+  ctx.report("detail", "no learned MAC for destination, flooding");
+  const targets = [...bridge.bundles.values()].filter(
+    (other) =>
+      other !== bundle &&
+      other.ports.length > 0 &&
+      bundleIncludesVlan(other, vlan) &&
+      other.mirrorOut === 0 &&
+      !(bundle.protected && other.protected) &&
+      other.ports.every((port) => (port.config & PORT_CONFIG.NO_FLOOD) === 0),
+  );
+  targets.forEach((other, i) => outputNormal(ctx, other, tags, before, output, last && i === targets.length - 1));
+}
+
+/** Whether an ARP is gratuitous is asked of every broadcast one, so that locked entries stay where they are. */
+function lookGratuitous(ctx: Context): void {
+  ctx.look(WORD.nw_proto, 0xff);
+  if (ctx.flow[WORD.nw_proto] === 1 || ctx.flow[WORD.nw_proto] === 2) {
+    ctx.look(WORD.nw_src);
+    ctx.look(WORD.nw_dst);
+  }
+}
+
+function learn(ctx: Context, bundle: Bundle, vlan: number, mac: number): void {
+  const { bridge } = ctx;
+  ctx.effects.push({ kind: "mac", bridge, bundle, vlan, mac });
+  if (!ctx.sideEffects) return;
+  const changed = bridge.macs.learn(vlan, mac, bundle, ctx.datapath.now());
+  if (!changed) return;
+  if (ctx.tracing)
+    ctx.report("detail", `learned that ${formatMac(macAt(ctx.flow, WORD.eth_src))} is on port ${bundle.name} in VLAN ${vlan}`);
+  bridge.changed();
+}
+
+/** Sends a packet with the bridge's tags out of a bundle. */
+export function outputNormal(ctx: Context, bundle: Bundle, tags: Tags, before: Tags, output: OutputPort, last: boolean): void {
+  const port = bundle.ports[0];
+  if (port === undefined) return;
+  const { flow } = ctx;
+  const saved = flow.slice(WORD.vlan_tci, WORD.vlan_tpid1 + 1);
+  putTags(ctx, outputTags(bundle, tags), before, bundle.priorityTags);
+  output(port.ofport, last);
+  flow.set(saved, WORD.vlan_tci);
+}

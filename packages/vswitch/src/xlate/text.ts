@@ -1,0 +1,201 @@
+/** The texts of a trace that come from OpenFlow's syntax. */
+import {
+  type Action,
+  formatAction,
+  formatActions,
+  formatFieldValue,
+  formatMatch,
+  formatSubfield,
+  type Match,
+  MatchBuilder,
+  type Names,
+  NO_NAMES,
+  namesOf,
+  type Subfield,
+} from "@weft/openflow";
+import {
+  ETH_ARP,
+  ETH_IP,
+  ETH_IPV6,
+  ETH_MPLS,
+  ETH_MPLSM,
+  ETH_RARP,
+  FLOW_WORDS,
+  IP_ICMP,
+  IP_ICMPV6,
+  IP_IGMP,
+  IP_SCTP,
+  IP_TCP,
+  IP_UDP,
+  VLAN_CFI,
+  WORD,
+} from "../flow/key.ts";
+import type { Bridge } from "../ofproto/bridge.ts";
+import type { Rule } from "../ofproto/rule.ts";
+import type { Context } from "./context.ts";
+
+/** The names of a bridge's ports and tables, for texts that show them. */
+export function bridgeNames(bridge: Bridge): Names {
+  return namesOf(
+    new Map([...bridge.ports.values()].map((port) => [port.ofport, port.name])),
+    new Map(bridge.tables.filter((table) => table.name !== "").map((table) => [table.id, table.name])),
+  );
+}
+
+export const namesFor = (ctx: Context): Names => (ctx.names ? bridgeNames(ctx.bridge) : NO_NAMES);
+
+export const actionText = (ctx: Context, action: Action): string =>
+  action.type === "set_field" && action.field.name === "in_port" ? formatAction(action) : formatAction(action, namesFor(ctx));
+
+export const actionSetText = (_ctx: Context, actions: readonly Action[]): string => formatActions(actions);
+
+export const subfieldText = (sub: Subfield): string => formatSubfield(sub);
+
+/** A subfield's new value: a whole field in its own format, a part in hexadecimal. */
+export function fieldValueText(sub: Subfield, value: bigint): string {
+  return sub.offset === 0 && sub.bits === sub.field.bits
+    ? formatFieldValue(sub.field, value, undefined)
+    : value === 0n
+      ? "0"
+      : `0x${value.toString(16)}`;
+}
+
+/** " 0. ip,in_port=1, priority 100, cookie 0x5": the node of a rule that was found. */
+export function ruleText(ctx: Context, rule: Rule, table: number, conjId: number): string {
+  const name = ctx.names ? (ctx.bridge.tables[table]?.name ?? "") : "";
+  const label = name !== "" ? name : String(table).padStart(2, " ");
+  const match = formatMatch(rule.wire, namesFor(ctx));
+  const parts = [match === "" ? `priority ${rule.priority}` : `${match}, priority ${rule.priority}`];
+  if (rule.cookie !== 0n) parts.push(`cookie 0x${rule.cookie.toString(16)}`);
+  void conjId;
+  return `${label}. ${parts.join(", ")}`;
+}
+
+/** A packet's flow as ovs prints flows: every field that such a packet has. */
+export function flowText(key: Int32Array, bridge: Bridge | undefined, names: Names = NO_NAMES): string {
+  return formatMatch(wholeFlow(key, bridge), names);
+}
+
+/** The match that stands for exactly this packet: fields that it has are exact; registers and metadata only where they are not zero. */
+export function wholeFlow(key: Int32Array, _bridge: Bridge | undefined): Match {
+  const b = new MatchBuilder();
+  const exact = (word: number, words = 1, mask = -1): void => {
+    for (let w = word; w < word + words; w++) b.setWord(w, key[w] as number, mask);
+  };
+  const ifSet = (word: number, words: number): void => {
+    for (let w = word; w < word + words; w++) {
+      if (key[w] !== 0) {
+        exact(word, words);
+        return;
+      }
+    }
+  };
+  if (isTunnelled(key)) {
+    if (key[WORD.tun_dst] !== 0 || key[WORD.tun_src] !== 0 || tunnelV6(key)) {
+      exact(WORD.tun_src);
+      exact(WORD.tun_dst);
+      exact(WORD.tun_ipv6_src, 4);
+      exact(WORD.tun_ipv6_dst, 4);
+      exact(WORD.tun_flags, 1, 1);
+      exact(WORD.tun_tos, 1, 0xff);
+      exact(WORD.tun_ttl, 1, 0xff);
+      exact(WORD.tun_gbp_id, 1, 0xffff);
+      exact(WORD.tun_gbp_flags, 1, 0xff);
+      exact(WORD.tun_erspan_ver, 1, 0xf);
+      exact(WORD.tun_gtpu_flags, 1, 0xff);
+      exact(WORD.tun_gtpu_msgtype, 1, 0xff);
+    }
+  }
+  ifSet(WORD.tun_id, 2);
+  ifSet(WORD.metadata, 2);
+  for (let r = 0; r < 32; r++) ifSet(WORD.reg + r, 1);
+  ifSet(WORD.pkt_mark, 1);
+  ifSet(WORD.skb_priority, 1);
+  ifSet(WORD.recirc_id, 1);
+  ifSet(WORD.dp_hash, 1);
+  ifSet(WORD.conj_id, 1);
+  ifSet(WORD.ct_state, 1);
+  ifSet(WORD.ct_zone, 1);
+  ifSet(WORD.ct_mark, 1);
+  ifSet(WORD.ct_label, 4);
+  if (key[WORD.recirc_id] !== 0 || key[WORD.ct_state] !== 0) exact(WORD.packet_type);
+  exact(WORD.in_port);
+  packetFields(key, exact);
+  const words = new Map<number, number>();
+  void words;
+  return b.build();
+}
+
+const tunnelV6 = (key: Int32Array): boolean => {
+  for (let w = WORD.tun_ipv6_src; w < WORD.tun_ipv6_dst + 4; w++) if (key[w] !== 0) return true;
+  return false;
+};
+export const isTunnelled = (key: Int32Array): boolean => key[WORD.tun_dst] !== 0 || tunnelV6(key);
+
+/** Calls `exact` for the words of the fields that a packet with this key has. */
+export function packetFields(key: Int32Array, exact: (word: number, words?: number, mask?: number) => void): void {
+  exact(WORD.eth_dst, 1, 0xffff);
+  exact(WORD.eth_dst + 1);
+  exact(WORD.eth_src, 1, 0xffff);
+  exact(WORD.eth_src + 1);
+  exact(WORD.eth_type, 1, 0xffff);
+  exact(WORD.vlan_tci, 1, 0xffff);
+  if (((key[WORD.vlan_tci] as number) & VLAN_CFI) !== 0) exact(WORD.vlan_tci1, 1, 0xffff);
+  const type = key[WORD.eth_type];
+  if (type === ETH_IP || type === ETH_IPV6) {
+    if (type === ETH_IP) {
+      exact(WORD.nw_src);
+      exact(WORD.nw_dst);
+    } else {
+      exact(WORD.ipv6_src, 4);
+      exact(WORD.ipv6_dst, 4);
+      exact(WORD.ipv6_label, 1, 0xfffff);
+    }
+    exact(WORD.nw_proto, 1, 0xff);
+    exact(WORD.nw_tos, 1, 0xff);
+    exact(WORD.nw_ttl, 1, 0xff);
+    exact(WORD.nw_frag, 1, 3);
+    if (((key[WORD.nw_frag] as number) & 2) !== 0) return;
+    const protocol = key[WORD.nw_proto];
+    if (protocol === IP_TCP || protocol === IP_UDP || protocol === IP_SCTP) {
+      exact(WORD.tp_src, 1, 0xffff);
+      exact(WORD.tp_dst, 1, 0xffff);
+      if (protocol === IP_TCP) exact(WORD.tcp_flags, 1, 0xfff);
+    } else if (
+      (type === ETH_IP && (protocol === IP_ICMP || protocol === IP_IGMP)) ||
+      (type === ETH_IPV6 && protocol === IP_ICMPV6)
+    ) {
+      exact(WORD.tp_src, 1, 0xff);
+      exact(WORD.tp_dst, 1, 0xff);
+      const kind = key[WORD.tp_src];
+      if (type === ETH_IPV6 && key[WORD.tp_dst] === 0 && (kind === 135 || kind === 136)) {
+        exact(WORD.nd_target, 4);
+        const lla = kind === 135 ? WORD.arp_sha : WORD.arp_tha;
+        exact(lla, 1, 0xffff);
+        exact(lla + 1);
+        if (key[WORD.nd_reserved] !== 0) exact(WORD.nd_reserved);
+        if (key[WORD.nd_options_type] !== 0) exact(WORD.nd_options_type, 1, 0xff);
+      }
+    }
+  } else if (type === ETH_ARP || type === ETH_RARP) {
+    exact(WORD.nw_src);
+    exact(WORD.nw_dst);
+    exact(WORD.nw_proto, 1, 0xff);
+    exact(WORD.arp_sha, 1, 0xffff);
+    exact(WORD.arp_sha + 1);
+    exact(WORD.arp_tha, 1, 0xffff);
+    exact(WORD.arp_tha + 1);
+  } else if (type === ETH_MPLS || type === ETH_MPLSM) {
+    for (let i = 0; i < 3; i++) {
+      exact(WORD.mpls_lse + i);
+      if (((key[WORD.mpls_lse + i] as number) & 0x100) !== 0) break;
+    }
+  }
+}
+
+/** A match of these bits of a key. */
+export function maskedMatch(key: Int32Array, masks: Int32Array): Match {
+  const b = new MatchBuilder();
+  for (let w = 0; w < FLOW_WORDS; w++) if (masks[w] !== 0) b.setWord(w, key[w] as number, masks[w] as number);
+  return b.build();
+}

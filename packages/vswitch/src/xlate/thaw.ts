@@ -1,0 +1,47 @@
+/** Freezing a translation where it is, and going on from there. */
+
+import type { Context } from "./context.ts";
+import { emitController } from "./controller.ts";
+import { type FrozenAction, type FrozenState, freezeMetadata } from "./freeze.ts";
+
+export function frozenState(ctx: Context, table: number | undefined, actions: readonly FrozenAction[]): FrozenState {
+  return {
+    bridge: ctx.bridge,
+    table,
+    metadata: freezeMetadata(ctx.flow),
+    stack: ctx.stack.slice(),
+    mirrors: ctx.mirrors,
+    conntracked: ctx.conntracked,
+    actions,
+    actionSet: ctx.actionSet,
+  };
+}
+
+/** Emits a recirculation that goes on with `state`. */
+export function recirculate(ctx: Context, state: FrozenState): number {
+  const id = ctx.datapath.recirc.allocate(state);
+  ctx.recircIds.push(id);
+  ctx.odp.push({ type: "recirc", id });
+  return id;
+}
+
+/** Ends a freeze at the place where the packet leaves: the rest of the pipeline becomes a recirculation or a continuation. */
+export function forkRecirculation(ctx: Context): void {
+  const state = frozenState(ctx, undefined, ctx.frozenActions);
+  ctx.frozenActions = [];
+  ctx.freezing = false;
+  ctx.exit = false;
+  const { pause, freezeKind } = ctx;
+  ctx.freezeKind = undefined;
+  ctx.pause = undefined;
+  ctx.commit();
+  if (pause !== undefined) {
+    emitController(ctx, pause, true, state);
+    return;
+  }
+  if (freezeKind === "hash") ctx.odp.push({ type: "hash", algorithm: ctx.hashAlgorithm, basis: ctx.hashBasis });
+  const id = recirculate(ctx, state);
+  if (freezeKind === "mpls") {
+    ctx.recircs.push({ id, kind: "mpls", flow: Int32Array.from(ctx.flow), zone: 0, nat: false });
+  }
+}

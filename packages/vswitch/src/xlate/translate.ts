@@ -1,0 +1,945 @@
+/**
+ * The translation of actions (ovs-actions(7)): what the flow tables want done to a packet becomes datapath actions, and what
+ * decided it becomes a mask. {@link doActions} runs an action list; resubmit and goto_table go through {@link resubmitTo}.
+ */
+import { type Action, field, OFPP } from "@weft/openflow";
+import { putMac } from "../datapath/fields.ts";
+import {
+  ETH_IP,
+  ETH_IPV6,
+  ETH_MPLS,
+  ETH_MPLSM,
+  ETH_QINQ,
+  ETH_VLAN,
+  IP_SCTP,
+  IP_TCP,
+  IP_UDP,
+  VLAN_CFI,
+  WORD,
+} from "../flow/key.ts";
+import { HIDDEN_TABLE } from "../ofproto/bridge.ts";
+import type { Rule } from "../ofproto/rule.ts";
+import { xlateBundle, xlateMultipath } from "./choose.ts";
+import { mplsDepth } from "./commit.ts";
+import { type Context, type Engine, MAX_DEPTH, MAX_RESUBMITS } from "./context.ts";
+import { xlateController } from "./controller.ts";
+import { xlateCt, xlateCtClear } from "./ct.ts";
+import { shorten } from "./effects.ts";
+import { xlateGroup } from "./group.ts";
+import { xlateLearn } from "./learn.ts";
+import { outputPort, outputTo } from "./output.ts";
+import { actionSetText, actionText, fieldValueText, ruleText, subfieldText } from "./text.ts";
+import { forkRecirculation } from "./thaw.ts";
+
+const isIp = (type: number | undefined): boolean => type === ETH_IP || type === ETH_IPV6;
+
+/** Actions behind an MPLS pop that need to see what is below the label have the packet come around again. */
+function needsInner(action: Action): boolean {
+  switch (action.type) {
+    case "output":
+    case "output_reg":
+    case "output_trunc":
+    case "controller":
+    case "strip_vlan":
+    case "mod_vlan_pcp":
+    case "mod_vlan_vid":
+    case "push_vlan":
+    case "set_queue":
+    case "pop_queue":
+    case "set_tunnel":
+    case "note":
+    case "mod_dl_src":
+    case "mod_dl_dst":
+    case "exit":
+    case "enqueue":
+    case "write_metadata":
+    case "goto_table":
+    case "write_actions":
+    case "clear_actions":
+    case "conjunction":
+    case "clone":
+    case "sample":
+    case "group":
+    case "meter":
+      return false;
+    case "push_mpls":
+    case "pop_mpls":
+    case "set_mpls_label":
+    case "set_mpls_tc":
+    case "set_mpls_ttl":
+    case "dec_mpls_ttl":
+      return false;
+    case "set_field":
+      return needsIp(action.field.prerequisite);
+    case "load":
+      return needsIp(action.dst.field.prerequisite);
+    case "move":
+      return needsIp(action.dst.field.prerequisite) || needsIp(action.src.field.prerequisite);
+    case "push":
+      return needsIp(action.src.field.prerequisite);
+    case "pop":
+      return needsIp(action.dst.field.prerequisite);
+    default:
+      return true;
+  }
+}
+const needsIp = (prerequisite: string): boolean => !["none", "ethernet", "vlan-vid", "mpls"].includes(prerequisite);
+
+/**
+ * Runs `actions`. `last` says that nothing of the whole pipeline comes behind them, so that nothing need be kept for later.
+ * `quiet` is for lists whose actions the trace has printed already.
+ */
+export function doActions(ctx: Context, actions: readonly Action[], last: boolean, inGroup = false): void {
+  if (actions.length === 0) {
+    if (ctx.tracing && !inGroup) ctx.report("action", "drop");
+    return;
+  }
+  for (let i = 0; i < actions.length; i++) {
+    const action = actions[i] as Action;
+    if (ctx.error !== undefined) return;
+    if (!ctx.exit && ctx.wasMpls && needsInner(action)) {
+      ctx.wasMpls = false;
+      ctx.freeze("mpls");
+    }
+    if (ctx.exit) {
+      if (ctx.freezing) ctx.unroll(actions.slice(i));
+      return;
+    }
+    if (ctx.tracing) ctx.report("action", actionText(ctx, action));
+    if (doAction(ctx, action, actions, i, last && i === actions.length - 1)) return;
+  }
+}
+
+/** Returns true when the rest of the list has been dealt with. */
+function doAction(ctx: Context, action: Action, actions: readonly Action[], i: number, last: boolean): boolean {
+  const { flow } = ctx;
+  const lastOfList = i === actions.length - 1;
+  switch (action.type) {
+    case "output":
+      outputTo(ctx, action.port, action.maxLen ?? 0, last);
+      break;
+    case "output_trunc":
+      outputTruncated(ctx, action.port, action.maxLen, last);
+      break;
+    case "output_reg": {
+      const port = ctx.readSubfield(action.src);
+      ctx.report("detail", `output port is ${port}`);
+      const number = port > 0xffffn ? fromWide(port) : Number(port);
+      if (number !== undefined) outputTo(ctx, number, action.maxLen, last);
+      break;
+    }
+    case "controller":
+      xlateController(ctx, action);
+      break;
+    case "enqueue": {
+      const before = flow[WORD.skb_priority] as number;
+      const priority = action.queue;
+      flow[WORD.skb_priority] = priority;
+      const port = action.port === OFPP.IN_PORT ? ctx.inPort : action.port;
+      if (action.port !== OFPP.IN_PORT && port === ctx.inPort) {
+        flow[WORD.skb_priority] = before;
+        break;
+      }
+      outputPort(ctx, port, last);
+      flow[WORD.skb_priority] = before;
+      break;
+    }
+    case "set_queue":
+      flow[WORD.skb_priority] = action.queue;
+      break;
+    case "pop_queue":
+      flow[WORD.skb_priority] = 0;
+      ctx.look(WORD.skb_priority);
+      if (ctx.tracing) ctx.report("detail", `queue = ${flow[WORD.skb_priority]}`);
+      break;
+    case "bundle":
+      xlateBundle(ctx, action, last);
+      break;
+    case "multipath":
+      xlateMultipath(ctx, action);
+      break;
+    case "group":
+      if (xlateGroup(ctx, action.group, last, () => actions.slice(i))) return true;
+      break;
+    case "strip_vlan":
+      popVlan(ctx);
+      break;
+    case "mod_vlan_vid":
+      if (action.pushIfNeeded || ((flow[WORD.vlan_tci] as number) & VLAN_CFI) !== 0) {
+        ctx.look(WORD.vlan_tci, 0x1fff);
+        setTpid(flow);
+        flow[WORD.vlan_tci] = ((flow[WORD.vlan_tci] as number) & ~0xfff) | action.vid | VLAN_CFI;
+      } else ctx.look(WORD.vlan_tci, 0x1000);
+      break;
+    case "mod_vlan_pcp":
+      if (action.pushIfNeeded || ((flow[WORD.vlan_tci] as number) & VLAN_CFI) !== 0) {
+        ctx.look(WORD.vlan_tci, 0xf000);
+        setTpid(flow);
+        flow[WORD.vlan_tci] = ((flow[WORD.vlan_tci] as number) & ~0xe000) | (action.pcp << 13) | VLAN_CFI;
+      } else ctx.look(WORD.vlan_tci, 0x1000);
+      break;
+    case "push_vlan":
+      pushVlan(ctx, action.ethertype);
+      break;
+    case "push_mpls":
+      pushMpls(ctx, action.ethertype);
+      break;
+    case "pop_mpls":
+      popMpls(ctx, action.ethertype);
+      break;
+    case "set_mpls_label":
+      setLse(ctx, 0xfffff000 | 0, action.label << 12);
+      break;
+    case "set_mpls_tc":
+      setLse(ctx, 0xe00, action.tc << 9);
+      break;
+    case "set_mpls_ttl":
+      setLse(ctx, 0xff, action.ttl);
+      break;
+    case "dec_mpls_ttl":
+      return decMplsTtl(ctx);
+    case "mod_dl_src":
+      ctx.lookMac(WORD.eth_src);
+      putMac(flow, WORD.eth_src, action.mac);
+      break;
+    case "mod_dl_dst":
+      ctx.lookMac(WORD.eth_dst);
+      putMac(flow, WORD.eth_dst, action.mac);
+      break;
+    case "mod_nw_src":
+    case "mod_nw_dst":
+      if (flow[WORD.eth_type] === ETH_IP) {
+        const word = action.type === "mod_nw_src" ? WORD.nw_src : WORD.nw_dst;
+        ctx.look(word);
+        flow[word] = action.address | 0;
+      }
+      break;
+    case "mod_nw_tos":
+      if (isIp(flow[WORD.eth_type])) {
+        ctx.look(WORD.nw_tos, 0xfc);
+        flow[WORD.nw_tos] = ((flow[WORD.nw_tos] as number) & 3) | (action.tos & 0xfc);
+      }
+      break;
+    case "mod_nw_ecn":
+      if (isIp(flow[WORD.eth_type])) {
+        ctx.look(WORD.nw_tos, 3);
+        flow[WORD.nw_tos] = ((flow[WORD.nw_tos] as number) & 0xfc) | action.ecn;
+      }
+      break;
+    case "mod_nw_ttl":
+      if (isIp(flow[WORD.eth_type])) {
+        ctx.look(WORD.nw_ttl, 0xff);
+        flow[WORD.nw_ttl] = action.ttl;
+      }
+      break;
+    case "mod_tp_src":
+    case "mod_tp_dst": {
+      const protocol = flow[WORD.nw_proto];
+      if (
+        isIp(flow[WORD.eth_type]) &&
+        ((flow[WORD.nw_frag] as number) & 2) === 0 &&
+        (protocol === IP_TCP || protocol === IP_UDP || protocol === IP_SCTP)
+      ) {
+        const word = action.type === "mod_tp_src" ? WORD.tp_src : WORD.tp_dst;
+        ctx.look(WORD.nw_proto, 0xff);
+        ctx.look(word, 0xffff);
+        flow[word] = action.port;
+      }
+      break;
+    }
+    case "dec_ttl":
+      return decTtl(ctx, action.controllers);
+    case "set_field":
+      setField(ctx, action);
+      break;
+    case "load":
+      if (!applicable(ctx, action.dst.field.prerequisite)) break;
+      ctx.writeSubfield(action.dst, action.value);
+      break;
+    case "move": {
+      const value = ctx.readSubfield(action.src);
+      if (applicable(ctx, action.dst.field.prerequisite)) ctx.writeSubfield(action.dst, value);
+      if (ctx.tracing)
+        ctx.report("detail", `${subfieldText(action.dst)} is now ${fieldValueText(action.dst, subValue(ctx, action.dst))}`);
+      break;
+    }
+    case "push":
+      ctx.stack.push({ bits: action.src.bits, value: ctx.readSubfield(action.src) });
+      if (ctx.stack.length > 64 * 1024) ctx.fail("Stack too deep");
+      break;
+    case "pop": {
+      const entry = ctx.stack.pop();
+      if (entry === undefined) {
+        ctx.report("warning", "stack underflow");
+        break;
+      }
+      ctx.writeSubfield(action.dst, entry.value);
+      if (ctx.tracing)
+        ctx.report("detail", `${subfieldText(action.dst)} is now ${fieldValueText(action.dst, subValue(ctx, action.dst))}`);
+      break;
+    }
+    case "set_tunnel":
+      ctx.writeField(field("tun_id"), action.id);
+      break;
+    case "fin_timeout":
+      if (flow[WORD.nw_proto] === IP_TCP) {
+        ctx.look(WORD.nw_proto, 0xff);
+        const { rule } = ctx;
+        if (rule === undefined) break;
+        ctx.effects.push({ kind: "fin", rule, idle: action.idleTimeout, hard: action.hardTimeout });
+        if (ctx.sideEffects && ((flow[WORD.tcp_flags] as number) & 5) !== 0)
+          shorten(rule, action.idleTimeout, action.hardTimeout);
+      }
+      break;
+    case "resubmit": {
+      const port = action.port ?? ctx.inPort;
+      if (ctx.inGroup && ctx.inActionSet) break;
+      resubmitTo(ctx, action.port === OFPP.IN_PORT ? ctx.inPort : port, action.table ?? ctx.table, {
+        last,
+        mayMiss: false,
+        withCt: action.ct,
+      });
+      break;
+    }
+    case "learn":
+      xlateLearn(ctx, action);
+      break;
+    case "conjunction":
+    case "note":
+      break;
+    case "sample":
+      // Nothing collects samples here; the packet itself goes on unchanged.
+      break;
+    case "clone":
+      xlateClone(ctx, action.actions, last);
+      break;
+    case "ct":
+      xlateCt(ctx, action);
+      break;
+    case "nat":
+      // Inside ct only, which has dealt with it.
+      break;
+    case "ct_clear":
+      if (ctx.conntracked) ctx.commit();
+      xlateCtClear(ctx);
+      break;
+    case "exit":
+      ctx.exit = true;
+      break;
+    case "check_pkt_larger":
+      checkPacketLarger(ctx, action, actions.slice(i + 1), last || lastOfList);
+      return true;
+    case "delete_field":
+      deleteField(ctx, action.field);
+      break;
+    case "encap":
+    case "decap":
+    case "dec_nsh_ttl":
+      ctx.report("error", `${action.type} is not supported by this datapath`);
+      ctx.datapath.unsupported(`action ${action.type}`);
+      ctx.exit = true;
+      break;
+    case "meter": {
+      const meter = ctx.bridge.meters.get(action.meter);
+      if (meter !== undefined) ctx.odp.push({ type: "meter", meter: meter.dpId });
+      break;
+    }
+    case "clear_actions":
+      if (ctx.tracing)
+        ctx.report(
+          "detail",
+          `action set ${ctx.actionSet.length === 0 ? "was empty" : `was: ${actionSetText(ctx, ctx.actionSet)}`}`,
+        );
+      ctx.actionSet = [];
+      updateActsetOutput(ctx);
+      break;
+    case "write_actions":
+      ctx.actionSet = [...ctx.actionSet, ...action.actions];
+      updateActsetOutput(ctx);
+      if (ctx.tracing) {
+        const set = effectiveActionSet(ctx.actionSet);
+        ctx.report("detail", set.length === 0 ? "action set is empty" : `action set is: ${actionSetText(ctx, set)}`);
+      }
+      break;
+    case "write_metadata": {
+      const metadata = field("metadata");
+      ctx.writeField(metadata, (ctx.readField(metadata) & ~action.mask) | (action.value & action.mask));
+      break;
+    }
+    case "goto_table":
+      resubmitTo(ctx, ctx.inPort, action.table, { last, mayMiss: true, withCt: false });
+      break;
+  }
+  return false;
+}
+
+const fromWide = (port: bigint): number | undefined => {
+  const small = port - 0xffff0000n;
+  return small >= 0xff00n && small <= 0xffffn ? Number(small) : undefined;
+};
+
+const subValue = (ctx: Context, sub: import("@weft/openflow").Subfield): bigint =>
+  (ctx.readField(sub.field) >> BigInt(sub.offset)) & ((1n << BigInt(sub.bits)) - 1n);
+
+function setTpid(flow: Int32Array): void {
+  if (((flow[WORD.vlan_tci] as number) & VLAN_CFI) === 0) flow[WORD.vlan_tpid] = ETH_VLAN;
+}
+
+function popVlan(ctx: Context): void {
+  const { flow } = ctx;
+  ctx.look(WORD.vlan_tci, 0x1000);
+  if (((flow[WORD.vlan_tci] as number) & VLAN_CFI) === 0) return;
+  flow[WORD.vlan_tci] = flow[WORD.vlan_tci1] as number;
+  flow[WORD.vlan_tpid] = flow[WORD.vlan_tpid1] as number;
+  flow[WORD.vlan_tci1] = 0;
+  flow[WORD.vlan_tpid1] = 0;
+}
+
+function pushVlan(ctx: Context, ethertype: number): void {
+  const { flow } = ctx;
+  ctx.look(WORD.vlan_tci, 0xffff);
+  const inner = flow[WORD.vlan_tci] as number;
+  flow[WORD.vlan_tci1] = inner;
+  flow[WORD.vlan_tpid1] = flow[WORD.vlan_tpid] as number;
+  flow[WORD.vlan_tpid] = ethertype === ETH_QINQ ? ETH_QINQ : ETH_VLAN;
+  // The new header takes over the priority of the one below it.
+  flow[WORD.vlan_tci] = VLAN_CFI | (inner & 0xefff);
+}
+
+function pushMpls(ctx: Context, ethertype: number): void {
+  const { flow } = ctx;
+  const depth = mplsDepth(flow);
+  if (depth >= 3) {
+    ctx.report("error", `dropping packet on which an MPLS push would exceed the limit of 3 labels`);
+    ctx.fail("Too many MPLS labels");
+    return;
+  }
+  ctx.look(WORD.eth_type, 0xffff);
+  ctx.lookAt(WORD.mpls_lse, 3);
+  if (depth > 0) {
+    flow[WORD.mpls_lse2] = flow[WORD.mpls_lse1] as number;
+    flow[WORD.mpls_lse1] = flow[WORD.mpls_lse] as number;
+    flow[WORD.mpls_lse] = (flow[WORD.mpls_lse] as number) & ~0x100;
+  } else {
+    const type = flow[WORD.eth_type];
+    let lse = 0x100 | 64;
+    if (isIp(type)) {
+      ctx.look(WORD.nw_tos, 0xfc);
+      ctx.look(WORD.nw_ttl, 0xff);
+      lse = 0x100 | (flow[WORD.nw_ttl] as number) | (((flow[WORD.nw_tos] as number) >>> 5) << 9);
+      // The label is the explicit null of the protocol below (RFC 3032 section 2.1).
+      if (type === ETH_IPV6) lse |= 2 << 12;
+    }
+    // Headers below a label are not seen any more.
+    ctx.commit();
+    clearBelowMpls(flow);
+    flow[WORD.mpls_lse] = lse;
+  }
+  flow[WORD.eth_type] = ethertype;
+}
+
+function clearBelowMpls(flow: Int32Array): void {
+  flow.fill(0, WORD.nw_src, WORD.tun_metadata);
+}
+
+function popMpls(ctx: Context, ethertype: number): void {
+  const { flow } = ctx;
+  const type = flow[WORD.eth_type];
+  if (type !== ETH_MPLS && type !== ETH_MPLSM) return;
+  const depth = mplsDepth(flow);
+  ctx.look(WORD.mpls_lse);
+  flow[WORD.mpls_lse] = flow[WORD.mpls_lse1] as number;
+  flow[WORD.mpls_lse1] = flow[WORD.mpls_lse2] as number;
+  flow[WORD.mpls_lse2] = 0;
+  flow[WORD.eth_type] = ethertype;
+  if (depth <= 1 && ethertype !== ETH_MPLS && ethertype !== ETH_MPLSM) {
+    flow[WORD.mpls_lse] = 0;
+    ctx.wasMpls = true;
+  }
+}
+
+function setLse(ctx: Context, mask: number, value: number): void {
+  const type = ctx.flow[WORD.eth_type];
+  if (type !== ETH_MPLS && type !== ETH_MPLSM) return;
+  ctx.look(WORD.mpls_lse, mask);
+  ctx.flow[WORD.mpls_lse] = ((ctx.flow[WORD.mpls_lse] as number) & ~mask) | (value & mask);
+}
+
+function decMplsTtl(ctx: Context): boolean {
+  const { flow } = ctx;
+  const type = flow[WORD.eth_type];
+  if (type !== ETH_MPLS && type !== ETH_MPLSM) return false;
+  ctx.look(WORD.mpls_lse, 0xff);
+  const ttl = (flow[WORD.mpls_lse] as number) & 0xff;
+  if (ttl > 1) {
+    flow[WORD.mpls_lse] = (flow[WORD.mpls_lse] as number) - 1;
+    return false;
+  }
+  ctx.report("warning", "MPLS decrement TTL exception");
+  ttlException(ctx, [0]);
+  return true;
+}
+
+function decTtl(ctx: Context, controllers: readonly number[]): boolean {
+  const { flow } = ctx;
+  if (!isIp(flow[WORD.eth_type])) return false;
+  ctx.look(WORD.nw_ttl, 0xff);
+  if ((flow[WORD.nw_ttl] as number) > 1) {
+    flow[WORD.nw_ttl] = (flow[WORD.nw_ttl] as number) - 1;
+    return false;
+  }
+  ctx.report("warning", `${flow[WORD.eth_type] === ETH_IP ? "IPv4" : "IPv6"} decrement TTL exception`);
+  ttlException(ctx, controllers);
+  // The table's further actions do not see the packet.
+  return true;
+}
+
+function ttlException(ctx: Context, controllers: readonly number[]): void {
+  for (const controllerId of controllers) {
+    xlateController(ctx, {
+      type: "controller",
+      maxLen: 0xffff,
+      reason: "invalid_ttl",
+      controllerId,
+      userdata: new Uint8Array(0),
+      pause: false,
+      meter: undefined,
+    });
+  }
+}
+
+/** Does the packet have what a field to be written needs? Reading that counts as looking. */
+function applicable(ctx: Context, prerequisite: string): boolean {
+  const { flow } = ctx;
+  const type = flow[WORD.eth_type] as number;
+  const protocol = flow[WORD.nw_proto] as number;
+  const l4 = (wanted: number, v4: boolean, v6: boolean): boolean => {
+    const ok =
+      ((v4 && type === ETH_IP) || (v6 && type === ETH_IPV6)) && protocol === wanted && ((flow[WORD.nw_frag] as number) & 2) === 0;
+    ctx.look(WORD.nw_proto, 0xff);
+    return ok;
+  };
+  switch (prerequisite) {
+    case "ip":
+      return isIp(type);
+    case "ipv4":
+      return type === ETH_IP;
+    case "ipv6":
+      return type === ETH_IPV6;
+    case "arp":
+      return type === 0x0806 || type === 0x8035;
+    case "mpls":
+      return type === ETH_MPLS || type === ETH_MPLSM;
+    case "tcp":
+      return l4(IP_TCP, true, true);
+    case "udp":
+      return l4(IP_UDP, true, true);
+    case "sctp":
+      return l4(IP_SCTP, true, true);
+    case "icmpv4":
+      return l4(1, true, false);
+    case "icmpv6":
+      return l4(58, false, true);
+    case "nd-solicit":
+    case "nd-advert":
+    case "nd": {
+      if (!l4(58, false, true)) return false;
+      ctx.look(WORD.tp_src, 0xff);
+      ctx.look(WORD.tp_dst, 0xff);
+      const kind = flow[WORD.tp_src];
+      return (
+        flow[WORD.tp_dst] === 0 &&
+        ((kind === 135 && prerequisite !== "nd-advert") || (kind === 136 && prerequisite !== "nd-solicit"))
+      );
+    }
+    case "vlan-vid":
+      ctx.look(WORD.vlan_tci, 0x1000);
+      return ((flow[WORD.vlan_tci] as number) & VLAN_CFI) !== 0;
+    default:
+      return true;
+  }
+}
+
+function setField(ctx: Context, action: Extract<Action, { type: "set_field" }>): void {
+  const { field: f, value } = action;
+  const { flow } = ctx;
+  // A VLAN field is set only where a header is.
+  if (f.name === "vlan_vid" || f.name === "dl_vlan") {
+    ctx.look(WORD.vlan_tci, 0x1000);
+    if (((flow[WORD.vlan_tci] as number) & VLAN_CFI) === 0) return;
+    const mask = action.mask === undefined ? 0xfff : Number(action.mask) & 0xfff;
+    ctx.look(WORD.vlan_tci, mask);
+    flow[WORD.vlan_tci] = ((flow[WORD.vlan_tci] as number) & ~mask) | (Number(value) & mask) | VLAN_CFI;
+    return;
+  }
+  if (f.name === "vlan_pcp" || f.name === "dl_vlan_pcp") {
+    ctx.look(WORD.vlan_tci, 0x1000);
+    if (((flow[WORD.vlan_tci] as number) & VLAN_CFI) === 0) return;
+  }
+  if (!applicable(ctx, f.prerequisite)) return;
+  const all = (1n << BigInt(f.bits)) - 1n;
+  const mask = action.mask ?? all;
+  ctx.lookField(f, mask);
+  if (f.metadataIndex !== undefined) {
+    const place = ctx.placeOf(f);
+    if (place === undefined) {
+      ctx.fail("Invalid tunnel metadata");
+      return;
+    }
+    markOption(flow, f.metadataIndex, true);
+  }
+  ctx.writeField(f, (ctx.readField(f) & ~mask) | (value & mask));
+}
+
+/** Notes that a Geneve option is there (or not). */
+export function markOption(flow: Int32Array, index: number, present: boolean): void {
+  const word = WORD.tun_metadata_present + (index >> 5);
+  const bit = 1 << (index & 31);
+  flow[word] = present ? (flow[word] as number) | bit : (flow[word] as number) & ~bit;
+}
+
+function deleteField(ctx: Context, f: import("@weft/openflow").Field): void {
+  if (f.metadataIndex === undefined) return;
+  markOption(ctx.flow, f.metadataIndex, false);
+  ctx.writeField(f, 0n);
+}
+
+function outputTruncated(ctx: Context, port: number, maxLen: number, last: boolean): void {
+  if (port === OFPP.IN_PORT || port !== ctx.inPort) {
+    ctx.commit();
+    ctx.odp.push({ type: "trunc", max: maxLen });
+    const before = ctx.odp.length;
+    outputTo(ctx, port, maxLen, last);
+    // A truncation that nothing follows would hit the next output.
+    if (ctx.odp.length === before) ctx.odp.pop();
+  } else outputTo(ctx, port, maxLen, last);
+}
+
+/** Which actions can be undone by setting the fields back; a clone of only those needs no clone in the datapath. */
+export function reversible(actions: readonly Action[]): boolean {
+  return actions.every((action) => {
+    switch (action.type) {
+      case "ct":
+      case "meter":
+      case "nat":
+      case "output_trunc":
+      case "encap":
+      case "decap":
+      case "dec_nsh_ttl":
+      case "check_pkt_larger":
+      case "delete_field":
+        return false;
+      case "clone":
+        return true;
+      default:
+        return true;
+    }
+  });
+}
+
+/** Runs actions on a copy: afterwards the packet is what it was before. */
+export function xlateClone(ctx: Context, actions: readonly Action[], last: boolean, inGroup = false): void {
+  const saved = {
+    stack: ctx.stack.slice(),
+    actionSet: ctx.actionSet,
+    flow: Int32Array.from(ctx.flow),
+    conntracked: ctx.conntracked,
+    wasMpls: ctx.wasMpls,
+    exit: ctx.exit,
+    table: ctx.table,
+  };
+  ctx.actionSet = [];
+  const restore = (): void => {
+    ctx.stack = saved.stack;
+    ctx.actionSet = saved.actionSet;
+    ctx.flow.set(saved.flow);
+    ctx.conntracked = saved.conntracked;
+    ctx.wasMpls = saved.wasMpls;
+    ctx.exit = saved.exit;
+  };
+  const run = (isLast: boolean): void => {
+    doActions(ctx, actions, isLast, inGroup);
+    if (!ctx.freezing) xlateActionSet(ctx);
+    if (ctx.freezing) finishFreezingHere(ctx);
+  };
+  if (last || reversible(actions)) {
+    run(last);
+    restore();
+    return;
+  }
+  ctx.commit();
+  const base = Int32Array.from(ctx.base);
+  const outer = ctx.odp;
+  ctx.odp = [];
+  run(true);
+  const inner = ctx.odp;
+  ctx.odp = outer;
+  if (inner.length > 0) ctx.odp.push({ type: "clone", actions: inner });
+  ctx.base.set(base);
+  restore();
+}
+
+function finishFreezingHere(ctx: Context): void {
+  forkRecirculation(ctx);
+}
+
+function checkPacketLarger(
+  ctx: Context,
+  action: Extract<Action, { type: "check_pkt_larger" }>,
+  rest: readonly Action[],
+  last: boolean,
+): void {
+  ctx.commit();
+  const saved = {
+    stack: ctx.stack.slice(),
+    actionSet: ctx.actionSet,
+    conntracked: ctx.conntracked,
+    wasMpls: ctx.wasMpls,
+    exit: ctx.exit,
+  };
+  const flow = Int32Array.from(ctx.flow);
+  const base = Int32Array.from(ctx.base);
+  const outer = ctx.odp;
+  const branch = (value: bigint): import("../datapath/actions.ts").DpAction[] => {
+    ctx.odp = [];
+    ctx.writeSubfield(action.dst, value);
+    doActions(ctx, rest, last);
+    if (!ctx.freezing) xlateActionSet(ctx);
+    if (ctx.freezing) finishFreezingHere(ctx);
+    const made = ctx.odp;
+    ctx.stack = saved.stack.slice();
+    ctx.actionSet = saved.actionSet;
+    ctx.conntracked = saved.conntracked;
+    ctx.wasMpls = saved.wasMpls;
+    ctx.exit = saved.exit;
+    ctx.flow.set(flow);
+    ctx.base.set(base);
+    return made;
+  };
+  const gt = branch(1n);
+  const le = branch(0n);
+  ctx.odp = outer;
+  ctx.odp.push({ type: "check_pkt_len", size: action.length, gt, le });
+}
+
+interface Resubmit {
+  readonly last: boolean;
+  readonly mayMiss: boolean;
+  readonly withCt: boolean;
+}
+
+/** Looks up `table` and runs what is found, with `port` as in_port meanwhile. */
+export function resubmitTo(ctx: Context, port: number, table: number, how: Resubmit): void {
+  if (!enter(ctx)) return;
+  const { flow } = ctx;
+  const savedPort = flow[WORD.in_port] as number;
+  const savedTable = ctx.table;
+  flow[WORD.in_port] = port;
+  ctx.table = table;
+  const ct = how.withCt ? swapCtTuple(ctx) : undefined;
+  const rule = lookup(ctx, table, how.mayMiss);
+  ct?.();
+  flow[WORD.in_port] = savedPort;
+  if (rule !== undefined) runRule(ctx, rule, how.last);
+  ctx.table = savedTable;
+}
+
+function enter(ctx: Context): boolean {
+  if (ctx.depth >= MAX_DEPTH) {
+    ctx.report("error", `over max translation depth ${MAX_DEPTH}`);
+    ctx.fail("Recursion too deep");
+    return false;
+  }
+  if (ctx.resubmits >= MAX_RESUBMITS) {
+    ctx.report("error", `over ${MAX_RESUBMITS} resubmit actions`);
+    ctx.fail("Too many resubmits");
+    return false;
+  }
+  if (ctx.odp.length > 65536) {
+    ctx.report("error", "resubmits yielded over 64 kB of actions");
+    ctx.fail("Too many resubmits");
+    return false;
+  }
+  if (ctx.stack.length > 65536) {
+    ctx.report("error", "resubmits yielded over 64 kB of stack");
+    ctx.fail("Stack too deep");
+    return false;
+  }
+  return true;
+}
+
+/** resubmit(...,ct): the lookup sees the connection's original tuple in place of the packet's (ovs-actions(7)). */
+function swapCtTuple(ctx: Context): () => void {
+  const { flow } = ctx;
+  const pairs: readonly (readonly [number, number, number])[] = [
+    [WORD.nw_src, WORD.ct_nw_src, 1],
+    [WORD.nw_dst, WORD.ct_nw_dst, 1],
+    [WORD.ipv6_src, WORD.ct_ipv6_src, 4],
+    [WORD.ipv6_dst, WORD.ct_ipv6_dst, 4],
+    [WORD.nw_proto, WORD.ct_nw_proto, 1],
+    [WORD.tp_src, WORD.ct_tp_src, 1],
+    [WORD.tp_dst, WORD.ct_tp_dst, 1],
+  ];
+  const swap = (words: Int32Array): void => {
+    for (const [a, b, n] of pairs) {
+      for (let i = 0; i < n; i++) {
+        const t = words[a + i] as number;
+        words[a + i] = words[b + i] as number;
+        words[b + i] = t;
+      }
+    }
+  };
+  swap(flow);
+  swap(ctx.wc);
+  return () => {
+    swap(flow);
+    swap(ctx.wc);
+  };
+}
+
+/**
+ * The rule for the flow in a table of the bridge, or undefined for a goto or resubmit into nothing. `mayMiss` gives the
+ * switch's own behaviour on a miss (first table, goto_table); a resubmit that finds nothing does nothing.
+ */
+export function lookup(ctx: Context, tableId: number, mayMiss: boolean): Rule | undefined {
+  const { bridge } = ctx;
+  const table = bridge.tables[tableId];
+  if (table === undefined) return undefined;
+  const rule = table.classifier.lookup(ctx.flow, ctx.wc);
+  ctx.effects.push({ kind: "table", table, matched: rule !== undefined });
+  if (rule !== undefined) {
+    if (table.classifier.conjId !== 0) ctx.flow[WORD.conj_id] = table.classifier.conjId;
+    if (ctx.tracing) {
+      const conj = table.classifier.conjId;
+      ctx.report("table", ruleText(ctx, rule, tableId, conj));
+    }
+    return rule;
+  }
+  const miss = missRule(ctx, tableId, mayMiss);
+  reportMiss(ctx, tableId, miss);
+  return miss;
+}
+
+function reportMiss(ctx: Context, tableId: number, miss: Rule): void {
+  if (!ctx.tracing) return;
+  const own = ctx.bridge === ctx.firstBridge;
+  const label = String(tableId).padStart(2, " ");
+  const toController = miss.actions.length > 0;
+  if (own) ctx.report("table", `${label}. No match.`);
+  else ctx.report("table", `${label}. reg0=${toController ? "0x1" : "0x2"}, priority 0`);
+}
+
+/** A resubmit that finds nothing drops; elsewhere the table's configuration says what happens. */
+function missRule(ctx: Context, tableId: number, mayMiss: boolean): Rule {
+  const { bridge } = ctx;
+  if (!mayMiss) return ctx.datapath.dropRule;
+  const config = bridge.tables[tableId]?.miss ?? "default";
+  const toController = config === "controller" || (config === "default" && bridge.wantsMisses);
+  return toController ? ctx.datapath.missRule : ctx.datapath.dropRule;
+}
+
+/** Runs a rule's actions under its node in the trace. */
+export function runRule(ctx: Context, rule: Rule, last: boolean, asClone = false): void {
+  const savedRule = ctx.rule;
+  const savedCookie = ctx.cookie;
+  ctx.resubmits++;
+  ctx.depth++;
+  ctx.rule = rule;
+  ctx.cookie = rule.cookie;
+  if (rule.table !== HIDDEN_TABLE) ctx.effects.push({ kind: "rule", rule });
+  const node = ctx.nodes[ctx.nodes.length - 1];
+  const parent = ctx.tracing && node?.kind === "table" ? node : undefined;
+  ctx.within(parent, () => (asClone ? xlateClone(ctx, rule.actions, last) : doActions(ctx, rule.actions, last)));
+  ctx.rule = savedRule;
+  ctx.cookie = savedCookie;
+  ctx.depth--;
+}
+
+/** OpenFlow's action set is executed in a fixed order (OpenFlow 1.5 section 5.6), the last one of a kind counting. */
+const SET_ORDER: readonly Action["type"][] = [
+  "strip_vlan",
+  "decap",
+  "pop_mpls",
+  "push_mpls",
+  "encap",
+  "push_vlan",
+  "dec_ttl",
+  "dec_mpls_ttl",
+  "dec_nsh_ttl",
+];
+const SET_MODIFY: ReadonlySet<Action["type"]> = new Set([
+  "load",
+  "move",
+  "mod_dl_dst",
+  "mod_dl_src",
+  "mod_nw_dst",
+  "mod_nw_src",
+  "mod_nw_tos",
+  "mod_nw_ecn",
+  "mod_nw_ttl",
+  "mod_tp_dst",
+  "mod_tp_src",
+  "mod_vlan_pcp",
+  "mod_vlan_vid",
+  "set_field",
+  "set_mpls_label",
+  "set_mpls_tc",
+  "set_mpls_ttl",
+  "set_queue",
+  "set_tunnel",
+]);
+
+export function effectiveActionSet(written: readonly Action[]): Action[] {
+  const out: Action[] = [];
+  const lastOf = (type: Action["type"]): Action | undefined => written.findLast((a) => a.type === type);
+  for (const type of SET_ORDER) {
+    const action = lastOf(type);
+    if (action !== undefined) out.push(action);
+  }
+  for (const action of written) if (SET_MODIFY.has(action.type)) out.push(action);
+  const end =
+    lastOf("group") ??
+    written.findLast((a) => a.type === "output" || a.type === "output_reg" || a.type === "controller") ??
+    lastOf("resubmit") ??
+    lastOf("ct");
+  if (end === undefined) return out;
+  out.push(end);
+  return out;
+}
+
+const hasOutput = (actions: readonly Action[]): boolean =>
+  actions.some((a) => ["group", "output", "output_reg", "controller", "resubmit", "ct", "clone"].includes(a.type));
+
+function updateActsetOutput(ctx: Context): void {
+  const set = effectiveActionSet(ctx.actionSet);
+  const output = set.find((a) => a.type === "output");
+  ctx.flow[WORD.actset_output] = output?.type === "output" && !set.some((a) => a.type === "group") ? output.port : OFPP.UNSET;
+}
+
+export function xlateActionSet(ctx: Context): void {
+  const written = ctx.actionSet;
+  if (written.length === 0) return;
+  ctx.actionSet = [];
+  const set = effectiveActionSet(written);
+  if (set.length === 0 || !hasOutput(set)) return;
+  ctx.inActionSet = true;
+  const node = ctx.report("table", "--. Executing action set:");
+  ctx.within(node, () => doActions(ctx, set, true));
+  ctx.inActionSet = false;
+}
+
+/** What the other files of the translation call back. */
+export const ENGINE: Engine = {
+  actions: doActions,
+  clone: xlateClone,
+  actionSet: xlateActionSet,
+  output: outputTo,
+  table(ctx, table, last) {
+    if (!enter(ctx)) return;
+    const saved = ctx.table;
+    ctx.table = table;
+    const rule = lookup(ctx, table, true);
+    if (rule !== undefined) runRule(ctx, rule, last, true);
+    ctx.table = saved;
+  },
+};

@@ -1,0 +1,226 @@
+/** Output to tunnel ports: through the host's stack, or through the switch's own bridges, routes and neighbours. */
+import { TUN_METADATA_FIELDS } from "@weft/openflow";
+import { formatIpv4, formatIpv6, formatMac, ipv4Of, type Mac, macOf } from "@weft/packet";
+import type { DpAction, GeneveOption } from "../datapath/actions.ts";
+import { ipv6At, putIpv6, putMac } from "../datapath/fields.ts";
+import { ETH_IP, ETH_IPV6, IP_UDP, WORD } from "../flow/key.ts";
+import type { OfPort, TunnelConfig } from "../ofproto/port.ts";
+import { type IpAddress, parseAddress } from "../tunnel/address.ts";
+import { buildHeader } from "../tunnel/header.ts";
+import type { Context } from "./context.ts";
+
+type EnterBridge = (ctx: Context, from: OfPort | undefined, peer: OfPort, last: boolean) => void;
+
+const addressText = (address: IpAddress): string => (address.family === 4 ? formatIpv4(address.ip) : formatIpv6(address.ip));
+
+/** The outer address that the flow's tunnel fields hold; undefined when there is none. */
+function flowAddress(key: Int32Array, v4: number, v6: number): IpAddress | undefined {
+  if (key[v4] !== 0) return { family: 4, ip: ipv4Of((key[v4] as number) >>> 0) };
+  const ip = ipv6At(key, v6);
+  return ip === 0n ? undefined : { family: 6, ip };
+}
+
+export function flowTunnelId(key: Int32Array): bigint {
+  return (BigInt((key[WORD.tun_id] as number) >>> 0) << 32n) | BigInt((key[WORD.tun_id + 1] as number) >>> 0);
+}
+
+/** Geneve options of the flow, as its bridge maps them. */
+function flowOptions(ctx: Context): GeneveOption[] {
+  const options: GeneveOption[] = [];
+  const { tlv } = ctx.bridge;
+  for (let index = 0; index < TUN_METADATA_FIELDS; index++) {
+    const word = WORD.tun_metadata_present + (index >> 5);
+    if (((ctx.flow[word] as number) & (1 << (index & 31))) === 0) continue;
+    const mapping = tlv.mappings.find((m) => m.index === index);
+    const place = tlv.place(index);
+    if (mapping === undefined || place === undefined) continue;
+    const data = new Uint8Array(mapping.length);
+    for (let i = 0; i < place.words; i++) {
+      const value = ctx.flow[place.word + i] as number;
+      data[4 * i] = value >>> 24;
+      data[4 * i + 1] = value >>> 16;
+      data[4 * i + 2] = value >>> 8;
+      data[4 * i + 3] = value;
+    }
+    options.push({ optionClass: mapping.optionClass, type: mapping.optionType, data });
+  }
+  return options;
+}
+
+interface Outer {
+  readonly dst: IpAddress;
+  readonly src: IpAddress | undefined;
+  readonly id: bigint;
+  readonly tos: number;
+  readonly ttl: number;
+  readonly options: readonly GeneveOption[];
+}
+
+function outerOf(ctx: Context, config: TunnelConfig): Outer | undefined {
+  const { flow } = ctx;
+  const dst = config.remoteIp === "flow" ? flowAddress(flow, WORD.tun_dst, WORD.tun_ipv6_dst) : parseAddress(config.remoteIp);
+  if (dst === undefined) {
+    ctx.report("warning", "Tunneling decided against output");
+    return undefined;
+  }
+  const src =
+    config.localIp === "flow"
+      ? flowAddress(flow, WORD.tun_src, WORD.tun_ipv6_src)
+      : config.localIp === undefined
+        ? undefined
+        : parseAddress(config.localIp);
+  const id = config.outKey === "flow" ? flowTunnelId(flow) : (config.outKey ?? 0n);
+  const isIp = flow[WORD.eth_type] === ETH_IP || flow[WORD.eth_type] === ETH_IPV6;
+  let tos = config.tos === "inherit" ? 0 : config.tos;
+  if (isIp) {
+    // The congestion bits of the packet always go along (RFC 6040).
+    ctx.look(WORD.nw_tos, config.tos === "inherit" ? 0xff : 3);
+    const inner = flow[WORD.nw_tos] as number;
+    if (config.tos === "inherit") tos = inner & 0xfc;
+    tos = (tos & 0xfc) | ((inner & 3) === 3 ? 2 : inner & 3);
+  }
+  let { ttl } = config;
+  if (ttl === "inherit") {
+    if (isIp) ctx.look(WORD.nw_ttl, 0xff);
+    ttl = isIp ? (flow[WORD.nw_ttl] as number) : 64;
+  }
+  return { dst, src, id, tos, ttl, options: config.protocol === "geneve" ? flowOptions(ctx) : [] };
+}
+
+export function outputTunnel(ctx: Context, port: OfPort, last: boolean, enter: EnterBridge): void {
+  const config = port.tunnel;
+  if (config === undefined || port.dpPort === undefined) return;
+  const outer = outerOf(ctx, config);
+  if (outer === undefined) return;
+  if (!ctx.datapath.nativeTunnels) {
+    ctx.commit();
+    ctx.report("detail", "output to kernel tunnel");
+    ctx.effects.push({ kind: "transmit", port });
+    ctx.odp.push({
+      type: "set_tunnel",
+      tunnel: {
+        id: outer.id,
+        src: outer.src,
+        dst: outer.dst,
+        tos: outer.tos,
+        ttl: outer.ttl,
+        tpDst: config.dstPort,
+        options: outer.options,
+        df: config.df,
+        csum: config.csum,
+        key: config.outKey !== undefined,
+      },
+    });
+    ctx.odp.push({ type: "output", port: port.dpPort });
+    return;
+  }
+  outputNative(ctx, port, config, outer, last, enter);
+}
+
+/** OVS's own tunnels: route, neighbour, header; then the outer packet goes through the bridge that it leaves by. */
+function outputNative(ctx: Context, port: OfPort, config: TunnelConfig, outer: Outer, last: boolean, enter: EnterBridge): void {
+  const { datapath } = ctx;
+  ctx.commit();
+  ctx.report("detail", "output to native tunnel");
+  const route = datapath.routes.lookup(outer.dst, (ctx.flow[WORD.pkt_mark] as number) >>> 0);
+  const outBridge = route === undefined ? undefined : datapath.bridgeOfDevice(route.device);
+  const source = outer.src ?? route?.source;
+  if (route === undefined || outBridge === undefined || outBridge.local === undefined) {
+    ctx.report("warning", "native tunnel routing failed");
+    return;
+  }
+  const nextHop = route.gateway ?? outer.dst;
+  ctx.report("detail", `tunneling to ${addressText(nextHop)} via ${outBridge.name}`);
+  const smac: Mac = macOf(outBridge.local.mac);
+  if (source === undefined || source.family !== outer.dst.family) {
+    ctx.report("warning", "native tunnel routing failed");
+    return;
+  }
+  let dmac = datapath.neighbours.lookup(outBridge.name, nextHop, datapath.now());
+  if (dmac === undefined && isMulticast(nextHop)) dmac = multicastMac(nextHop);
+  if (dmac === undefined) {
+    const kind = nextHop.family === 4 ? "ARP request" : "ND request";
+    ctx.report("detail", `neighbor cache miss for ${addressText(nextHop)} on bridge ${outBridge.name}, sending ${kind}`);
+    if (ctx.sideEffects) datapath.askNeighbour(outBridge, smac, source, nextHop);
+    return;
+  }
+  ctx.report(
+    "detail",
+    `tunneling from ${formatMac(smac)} ${addressText(source)} to ${formatMac(dmac)} ${addressText(outer.dst)}`,
+  );
+  const header = buildHeader({
+    protocol: config.protocol,
+    ethDst: dmac,
+    ethSrc: smac,
+    src: source,
+    dst: outer.dst,
+    tos: outer.tos,
+    ttl: outer.ttl,
+    df: config.df,
+    udpDst: config.protocol === "gre" ? 0 : config.dstPort,
+    csum: config.csum,
+    vni: Number(BigInt.asUintN(config.protocol === "gre" ? 32 : 24, outer.id)),
+    hasKey: config.outKey !== undefined,
+    options: outer.options,
+  });
+  const outPort = outBridge.local.dpPort;
+  if (outPort === undefined || port.dpPort === undefined) return;
+  const before = ctx.odp;
+  const inner: DpAction[] = [{ type: "tnl_push", tunnelPort: port.dpPort, outPort, header }];
+  ctx.odp = inner;
+  const saved = { flow: Int32Array.from(ctx.flow), base: Int32Array.from(ctx.base), wc: Int32Array.from(ctx.wc) };
+  outerFlow(ctx.flow, header.ethSrc, header.ethDst, source, outer.dst, outer.tos, outer.ttl, config);
+  ctx.base.set(ctx.flow);
+  enter(ctx, port, outBridge.local, true);
+  ctx.odp = before;
+  if (inner.length > 1) {
+    if (last) ctx.odp.push(...inner);
+    else ctx.odp.push({ type: "clone", actions: inner });
+  }
+  ctx.flow.set(saved.flow);
+  ctx.base.set(saved.base);
+  // What the outer packet's bridge looked at is not of the packet that came in.
+  ctx.wc.set(saved.wc);
+}
+
+/** The key of the packet as it is once encapsulated. */
+function outerFlow(
+  key: Int32Array,
+  smac: Mac,
+  dmac: Mac,
+  src: IpAddress,
+  dst: IpAddress,
+  tos: number,
+  ttl: number,
+  config: TunnelConfig,
+): void {
+  key.fill(0, WORD.tun_id, WORD.metadata);
+  key.fill(0, WORD.eth_dst);
+  putMac(key, WORD.eth_src, smac);
+  putMac(key, WORD.eth_dst, dmac);
+  if (src.family === 4 && dst.family === 4) {
+    key[WORD.eth_type] = ETH_IP;
+    key[WORD.nw_src] = src.ip | 0;
+    key[WORD.nw_dst] = dst.ip | 0;
+  } else if (src.family === 6 && dst.family === 6) {
+    key[WORD.eth_type] = ETH_IPV6;
+    putIpv6(key, WORD.ipv6_src, src.ip);
+    putIpv6(key, WORD.ipv6_dst, dst.ip);
+  }
+  key[WORD.nw_tos] = tos;
+  key[WORD.nw_ttl] = ttl;
+  if (config.protocol === "gre") key[WORD.nw_proto] = 47;
+  else {
+    key[WORD.nw_proto] = IP_UDP;
+    key[WORD.tp_dst] = config.dstPort;
+  }
+}
+
+const isMulticast = (address: IpAddress): boolean =>
+  address.family === 4 ? (address.ip & 0xf0000000) >>> 0 === 0xe0000000 : address.ip >> 120n === 0xffn;
+
+function multicastMac(address: IpAddress): Mac {
+  return address.family === 4
+    ? macOf(0x01005e000000 + (address.ip & 0x7fffff))
+    : macOf(0x333300000000 + Number(address.ip & 0xffffffffn));
+}

@@ -1,0 +1,209 @@
+/** A whole translation: from a packet's key to datapath actions, a mask, and the effects on counters and tables. */
+import { type Action, PORT_CONFIG } from "@weft/openflow";
+import type { DpAction } from "../datapath/actions.ts";
+import type { Datapath } from "../datapath/datapath.ts";
+import { END_PACKET_WORD, ETH_IP, ETH_IPV6, IP_ICMP, IP_ICMPV6, VLAN_CFI, WORD } from "../flow/key.ts";
+import type { Packet } from "../flow/packet.ts";
+import type { Bridge } from "../ofproto/bridge.ts";
+import type { OfPort } from "../ofproto/port.ts";
+import { Context, type RecircInTrace, type TranslationError } from "./context.ts";
+import type { Effect } from "./effects.ts";
+import { type FrozenState, thawMetadata } from "./freeze.ts";
+import { mirrorIngress } from "./mirror.ts";
+import { outputPort } from "./output.ts";
+import { actionText } from "./text.ts";
+import { forkRecirculation } from "./thaw.ts";
+import type { TraceNode } from "./trace.ts";
+import { ENGINE, xlateActionSet } from "./translate.ts";
+
+export interface XlateRequest {
+  readonly datapath: Datapath;
+  readonly bridge: Bridge;
+  /** The key with in_port as OpenFlow port; not changed. */
+  readonly key: Int32Array;
+  readonly port: OfPort | undefined;
+  readonly packet: Packet | undefined;
+  readonly frozen: FrozenState | undefined;
+  readonly sideEffects: boolean;
+  readonly tracing: boolean;
+  readonly names?: boolean;
+  /** Instead of the tables: a packet-out's actions. */
+  readonly actions?: readonly Action[] | undefined;
+}
+
+export interface Translation {
+  readonly actions: readonly DpAction[];
+  /** Bits of the packet's key that decided; registers and other fields that are not the datapath's are left out. */
+  readonly mask: Int32Array;
+  readonly effects: readonly Effect[];
+  readonly recircIds: readonly number[];
+  readonly recircs: readonly RecircInTrace[];
+  readonly slow: Context["slow"];
+  readonly error: TranslationError | undefined;
+  readonly nodes: readonly TraceNode[];
+  /** The flow as it was at the end. */
+  readonly flow: Int32Array;
+}
+
+/** Words that exist only within a translation. */
+function clearInternal(mask: Int32Array): void {
+  mask.fill(0, WORD.metadata, WORD.metadata + 2);
+  mask.fill(0, WORD.reg, WORD.reg + 32);
+  mask[WORD.conj_id] = 0;
+  mask[WORD.actset_output] = 0;
+}
+
+function finishMask(mask: Int32Array, key: Int32Array): void {
+  clearInternal(mask);
+  for (const word of [WORD.vlan_tci, WORD.vlan_tci1]) {
+    if (mask[word] !== 0) mask[word] = (mask[word] as number) | VLAN_CFI;
+  }
+  const type = key[WORD.eth_type];
+  const protocol = key[WORD.nw_proto];
+  if ((type === ETH_IP && protocol === IP_ICMP) || (type === ETH_IPV6 && protocol === IP_ICMPV6)) {
+    mask[WORD.tp_src] = (mask[WORD.tp_src] as number) & 0xff;
+    mask[WORD.tp_dst] = (mask[WORD.tp_dst] as number) & 0xff;
+  }
+  if (type !== ETH_IP && type !== ETH_IPV6 && (key[WORD.eth_type] as number) !== 0x0806 && type !== 0x8035) {
+    // Fields of headers that the packet does not have.
+    mask.fill(0, WORD.nw_src, END_PACKET_WORD);
+  }
+  if (((key[WORD.nw_frag] as number) & 2) !== 0) {
+    mask[WORD.tp_src] = 0;
+    mask[WORD.tp_dst] = 0;
+  }
+}
+
+export function xlate(request: XlateRequest): Translation {
+  const { key, bridge, frozen } = request;
+  const flow = Int32Array.from(key);
+  const ctx = new Context({
+    engine: ENGINE,
+    datapath: request.datapath,
+    bridge: frozen?.bridge ?? bridge,
+    flow,
+    packet: request.packet,
+    sideEffects: request.sideEffects,
+    tracing: request.tracing,
+    names: request.names ?? false,
+  });
+  const { wc } = ctx;
+  wc[WORD.in_port] = -1;
+  wc[WORD.recirc_id] = -1;
+  wc[WORD.packet_type] = -1;
+  wc[WORD.eth_type] = 0xffff;
+  const type = key[WORD.eth_type];
+  if (type === ETH_IP || type === ETH_IPV6) wc[WORD.nw_frag] = 3;
+  if (request.port?.kind === "tunnel" && frozen === undefined) lookTunnel(ctx);
+
+  const node = ctx.report("bridge", `bridge("${ctx.bridge.name}")`);
+  ctx.within(node, () => {
+    if (frozen !== undefined) thaw(ctx, frozen);
+    else if (request.actions !== undefined) ENGINE.actions(ctx, request.actions, true);
+    else start(ctx, request.port);
+    if (!ctx.freezing && ctx.error === undefined) xlateActionSet(ctx);
+    if (ctx.freezing && ctx.error === undefined) forkRecirculation(ctx);
+  });
+  let actions: readonly DpAction[] = ctx.odp;
+  if (ctx.error !== undefined) actions = [];
+  finishMask(wc, key);
+  return {
+    actions,
+    mask: wc,
+    effects: ctx.effects,
+    recircIds: ctx.recircIds,
+    recircs: ctx.recircs,
+    slow: ctx.slow,
+    error: ctx.error,
+    nodes: ctx.nodes,
+    flow,
+  };
+}
+
+/** Which tunnel port a packet is received on depends on its outer addresses and key. */
+function lookTunnel(ctx: Context): void {
+  ctx.look(WORD.tun_src);
+  ctx.look(WORD.tun_dst);
+  ctx.lookAt(WORD.tun_ipv6_src, 8);
+  ctx.lookAt(WORD.tun_id, 2);
+  ctx.look(WORD.tun_flags);
+  ctx.look(WORD.tun_tos, 3);
+}
+
+function start(ctx: Context, port: OfPort | undefined): void {
+  if (port !== undefined && (port.config & PORT_CONFIG.NO_RECV) !== 0) {
+    return;
+  }
+  const { flow, bridge } = ctx;
+  flow[WORD.actset_output] = 0xfff7;
+  ctx.base.set(flow);
+  if (((flow[WORD.nw_frag] as number) & 1) !== 0) {
+    if (bridge.fragments === "drop") {
+      ctx.report("table", ` 0. Packets are IP fragments and the fragment handling mode is "drop".`);
+      return;
+    }
+    if (bridge.fragments === "normal") {
+      // Ports of fragments are not matched on.
+      flow[WORD.tp_src] = 0;
+      flow[WORD.tp_dst] = 0;
+      ctx.base.set(flow);
+    }
+  }
+  if (port === undefined) {
+    ENGINE.table(ctx, 0, true);
+    return;
+  }
+  const ingress = port.bundle?.mirrorOut ?? 0;
+  if (port.kind === "patch" || port.kind === "tunnel") ctx.effects.push({ kind: "receive", port });
+  if (bridge.mirrors.length > 0 && ingress === 0) mirrorIngress(ctx, outputPort);
+  ENGINE.table(ctx, 0, true);
+}
+
+function thaw(ctx: Context, frozen: FrozenState): void {
+  const { flow } = ctx;
+  thawMetadata(frozen.metadata, flow);
+  ctx.base.set(flow);
+  ctx.stack = frozen.stack.slice();
+  ctx.mirrors = frozen.mirrors;
+  ctx.actionSet = [...frozen.actionSet];
+  ctx.conntracked = frozen.conntracked;
+  if (!ctx.conntracked) {
+    flow[WORD.ct_state] = 0;
+    flow[WORD.ct_zone] = 0;
+    flow[WORD.ct_mark] = 0;
+    flow.fill(0, WORD.ct_label, WORD.ct_label + 4);
+  }
+  const node = ctx.report("thaw", "thaw");
+  ctx.within(node, () => {
+    if (frozen.table !== undefined) ctx.report("thaw", `Resuming from table ${frozen.table}`);
+    const actions = frozen.actions.filter((a): a is Action => a.type !== "unroll");
+    if (ctx.tracing && actions.length > 0)
+      ctx.report("thaw", `Restoring actions: ${actions.map((a) => actionText(ctx, a)).join(",")}`);
+  });
+  if (frozen.table !== undefined) {
+    ENGINE.table(ctx, frozen.table, frozen.actions.length === 0);
+    return;
+  }
+  runFrozen(ctx, frozen);
+}
+
+/** Runs what was left of the lists, each with the table and cookie that it belonged to. */
+function runFrozen(ctx: Context, frozen: FrozenState): void {
+  let at = 0;
+  const { actions } = frozen;
+  while (at < actions.length && ctx.error === undefined) {
+    const head = actions[at];
+    if (head?.type === "unroll") {
+      ctx.table = head.table;
+      ctx.cookie = head.cookie;
+      at++;
+    }
+    const run: Action[] = [];
+    for (; at < actions.length; at++) {
+      const action = actions[at];
+      if (action === undefined || action.type === "unroll") break;
+      run.push(action);
+    }
+    if (run.length > 0) ENGINE.actions(ctx, run, at >= actions.length);
+  }
+}
