@@ -1,5 +1,16 @@
+export * from "./client/index.ts";
+export { type BaseType, type ColumnType, describeType } from "./columnType.ts";
+export { atomText, datumJson, datumText, defaultDatum, parseDatum, parseUuid, ZERO_UUID } from "./datum.ts";
+export { convertDatabase } from "./engine/convert.ts";
+export { Database } from "./engine/database.ts";
+export { type Commit, errorIn, execute, type Outcome, type Requester, TRUSTED } from "./engine/operations.ts";
+export { Row, type RowDelta } from "./engine/row.ts";
+export { Table } from "./engine/table.ts";
+export { canonicalJson, type ErrorString, formatReal, OvsdbError } from "./error.ts";
 export * from "./jsonrpc/index.ts";
+export * from "./log/index.ts";
+export { ColumnSchema, DatabaseSchema, parseSchema, TableSchema } from "./model.ts";
 export * from "./replica.ts";
 export * from "./schema.ts";
+export * from "./server/index.ts";
 export * from "./value.ts";
-export * from "./client/index.ts";

@@ -16,6 +16,8 @@ export interface Channel {
   readonly name: string;
   readonly local?: Stream["local"];
   readonly remote?: Stream["remote"];
+  /** For ssl: the common name of the verified peer certificate. */
+  readonly peerCommonName?: string | undefined;
   start(handlers: ChannelHandlers): void;
   /** Queues a message. Messages sent in one turn leave together. After the end they are dropped. */
   send(message: Message | SharedMessage): void;
@@ -42,6 +44,7 @@ class StreamChannel implements Channel {
   readonly name: string;
   readonly local: Stream["local"];
   readonly remote: Stream["remote"];
+  readonly peerCommonName: string | undefined;
   readonly #stream: Stream;
   readonly #clock: Clock;
   readonly #framer: Framer;
@@ -60,6 +63,7 @@ class StreamChannel implements Channel {
     this.name = stream.name;
     this.local = stream.local;
     this.remote = stream.remote;
+    this.peerCommonName = stream.peerCommonName;
     this.#stream = stream;
     this.#clock = clock;
     this.#framer = new Framer(limit);

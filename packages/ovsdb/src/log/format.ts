@@ -1,0 +1,93 @@
+/**
+ * The file format of standalone databases, ovsdb(5): records of two lines, `OVSDB JSON <length> <sha1>` and that many
+ * bytes of JSON, line end included.
+ */
+import { createHash } from "node:crypto";
+import { OvsdbError, syntaxError } from "../error.ts";
+import { type Json, JsonError, parseJson } from "../jsonrpc/json.ts";
+
+const encoder = new TextEncoder();
+
+/** One record, from its JSON text without the line end. */
+export function encodeRecord(json: string): Uint8Array {
+  const body = encoder.encode(`${json}\n`);
+  const header = encoder.encode(`OVSDB JSON ${body.length} ${sha1(body)}\n`);
+  const record = new Uint8Array(header.length + body.length);
+  record.set(header);
+  record.set(body, header.length);
+  return record;
+}
+
+function sha1(bytes: Uint8Array): string {
+  return createHash("sha1").update(bytes).digest("hex");
+}
+
+/** Longest header line, magic and line end included. */
+const MAX_HEADER = 120;
+const NEWLINE = 0x0a;
+
+export interface LogContents {
+  readonly records: readonly Json[];
+  /** Bytes up to the end of the last whole record. */
+  readonly goodSize: number;
+  /** Why reading stopped before the end of the file. */
+  readonly fault: OvsdbError | undefined;
+}
+
+/** The magic word of the first record, or undefined where the file is none of OVSDB's. */
+export function magicOf(bytes: Uint8Array): string | undefined {
+  const line = new TextDecoder().decode(bytes.subarray(0, MAX_HEADER));
+  return /^OVSDB ([A-Z]+) /.exec(line)?.[1];
+}
+
+/**
+ * Reads a whole log. What is after the first record that is cut or damaged is not read, as the reference does it; `fault`
+ * then says what and where. Throws OvsdbError if the file is not a standalone database at all.
+ */
+export function readLog(bytes: Uint8Array, path: string): LogContents {
+  if (bytes.length === 0) throw new OvsdbError("ovsdb error", `${path}: cannot identify file type`);
+  const magic = magicOf(bytes);
+  if (magic === "CLUSTER") throw new OvsdbError("ovsdb error", `${path}: clustered databases are not supported`);
+  if (magic !== "JSON") throw new OvsdbError("ovsdb error", `${path}: unexpected file format`);
+  const records: Json[] = [];
+  let at = 0;
+  try {
+    while (at < bytes.length) {
+      const { json, end } = readRecord(bytes, at, path);
+      records.push(json);
+      at = end;
+    }
+  } catch (fault) {
+    if (!(fault instanceof OvsdbError)) throw fault;
+    return { records, goodSize: at, fault };
+  }
+  return { records, goodSize: at, fault: undefined };
+}
+
+function readRecord(bytes: Uint8Array, start: number, path: string): { readonly json: Json; readonly end: number } {
+  const lineEnd = bytes.subarray(start, start + MAX_HEADER).indexOf(NEWLINE);
+  const line = new TextDecoder().decode(bytes.subarray(start, lineEnd < 0 ? start + MAX_HEADER : start + lineEnd));
+  const header = /^OVSDB JSON ([0-9]{1,15}) ([0-9a-f]{40})$/.exec(line);
+  if (lineEnd < 0 || header === null) {
+    throw syntaxError(`${path}: parse error at offset ${start} in header line "${line}"`);
+  }
+  const from = start + lineEnd + 1;
+  const length = Number(header[1]);
+  const end = from + length;
+  if (end > bytes.length) {
+    throw new OvsdbError("I/O error", `${path}: error reading ${length} bytes starting at offset ${from} (End of file)`);
+  }
+  const body = bytes.subarray(from, end);
+  const hash = sha1(body);
+  if (hash !== header[2]) {
+    throw syntaxError(
+      `${path}: ${length} bytes starting at offset ${from} have SHA-1 hash ${hash} but should have hash ${header[2]}`,
+    );
+  }
+  try {
+    return { json: parseJson(new TextDecoder("utf-8", { fatal: true }).decode(body)), end };
+  } catch (error) {
+    const why = error instanceof JsonError ? error.message : "not valid UTF-8";
+    throw syntaxError(`${path}: ${length} bytes starting at offset ${from} are not valid JSON (${why})`);
+  }
+}

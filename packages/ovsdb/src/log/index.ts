@@ -1,0 +1,13 @@
+export {
+  type CommitLog,
+  createDatabaseFile,
+  createFile,
+  databaseBytes,
+  type FileWorld,
+  LogFile,
+  openDatabase,
+  readDatabase,
+  readSchemaOfFile,
+} from "./file.ts";
+export { encodeRecord, type LogContents, magicOf, readLog } from "./format.ts";
+export { applyRecord, transactionRecord } from "./transactions.ts";

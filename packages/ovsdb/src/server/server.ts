@@ -1,0 +1,393 @@
+/** An OVSDB server: databases, remotes, clients. */
+import { type Logger, type Runtime, type Stream, type TlsOptions, WeftError } from "@weft/runtime";
+import { convertDatabase } from "../engine/convert.ts";
+import { Database } from "../engine/database.ts";
+import { TRUSTED } from "../engine/operations.ts";
+import { OvsdbError } from "../error.ts";
+import { type Channel, channelPair, streamChannel } from "../jsonrpc/channel.ts";
+import { isObject, type Json, stringifyJson } from "../jsonrpc/json.ts";
+import { type LogFile, openDatabase } from "../log/file.ts";
+import { parseSchema } from "../model.ts";
+import type { SchemaJson } from "../schema.ts";
+import { Locks } from "./locks.ts";
+import {
+  DEFAULT_REMOTE_OPTIONS,
+  type Endpoint,
+  findSource,
+  openEndpoint,
+  parseDatabaseSource,
+  probeOf,
+  type RemoteOptions,
+  remotesInDatabase,
+  touchesSource,
+} from "./remotes.ts";
+import { ServedDatabase } from "./served.ts";
+import { SERVER_SCHEMA } from "./serverSchema.ts";
+import { Session, type SessionServer } from "./session.ts";
+
+export interface ServerOptions {
+  readonly runtime: Runtime;
+  /** For pssl: and ssl: remotes. */
+  readonly tls?: TlsOptions;
+}
+
+/** A remote as it was given: one endpoint, or those that a database names. */
+interface Remote {
+  readonly name: string;
+  readonly endpoints: Map<string, Endpoint>;
+  /** Follows the database that names the endpoints. */
+  refresh(): Promise<void>;
+}
+
+export class OvsdbServer implements SessionServer {
+  readonly clock: Runtime["clock"];
+  readonly logger: Logger;
+  readonly locks = new Locks();
+  readonly serverId: string;
+  readonly #runtime: Runtime;
+  readonly #reconnectLog: Logger;
+  #tls: TlsOptions | undefined;
+  readonly #databases = new Map<string, ServedDatabase>();
+  /** Where the databases come from: file names, by database. */
+  readonly #paths = new Map<string, string>();
+  readonly #own: ServedDatabase;
+  readonly #remotes = new Map<string, Remote>();
+  readonly #sessions = new Set<Session>();
+  readonly #leaving = new Map<Session, () => void>();
+  #inProcess = 0;
+  #closed = false;
+
+  constructor(options: ServerOptions) {
+    this.#runtime = options.runtime;
+    this.clock = options.runtime.clock;
+    this.logger = options.runtime.log.logger("ovsdb_jsonrpc_server");
+    this.#reconnectLog = options.runtime.log.logger("reconnect");
+    this.#tls = options.tls;
+    this.serverId = options.runtime.random.uuid();
+    this.#own = new ServedDatabase(new Database(parseSchema(SERVER_SCHEMA), options.runtime.random), {
+      clock: this.clock,
+      readOnly: true,
+    });
+    this.#databases.set(this.#own.name, this.#own);
+    this.#announce(this.#own);
+  }
+
+  get databases(): ReadonlyMap<string, ServedDatabase> {
+    return this.#databases;
+  }
+
+  get sessions(): ReadonlySet<Session> {
+    return this.#sessions;
+  }
+
+  /** Certificates for connections made from now on. */
+  set tls(tls: TlsOptions | undefined) {
+    this.#tls = tls;
+  }
+
+  #ownTransact(...operations: Json[]): void {
+    this.#own.transact(operations, TRUSTED, (results) => {
+      const fault = results.find((result) => isObject(result) && result.error !== undefined);
+      if (fault !== undefined) this.logger.err(`_Server: ${stringifyJson(fault)}`);
+    });
+  }
+
+  /** Writes a database's row of the _Server database. */
+  #announce(served: ServedDatabase): void {
+    this.#ownTransact({
+      op: "insert",
+      table: "Database",
+      row: {
+        name: served.name,
+        model: "standalone",
+        connected: true,
+        leader: true,
+        schema: stringifyJson(served.database.schema.toJson()),
+      },
+    });
+  }
+
+  /** Serves a database. Throws OvsdbError if there is one of its name already. */
+  addDatabase(database: Database, log?: LogFile): ServedDatabase {
+    if (this.#databases.has(database.name)) {
+      throw new OvsdbError("ovsdb error", `${log?.path ?? database.name}: duplicate database name`);
+    }
+    const served = new ServedDatabase(database, { clock: this.clock, log, logger: this.logger });
+    this.#databases.set(served.name, served);
+    if (log !== undefined) this.#paths.set(served.name, log.path);
+    this.#announce(served);
+    served.onCommit((deltas) => {
+      for (const remote of this.#remotes.values()) {
+        const source = parseDatabaseSource(remote.name);
+        if (source?.database !== served.name) continue;
+        const { table, column } = findSource(served, source, remote.name);
+        if (touchesSource(deltas, table, column)) void remote.refresh();
+      }
+    });
+    this.#changed(`adding ${served.name} database`);
+    for (const remote of this.#remotes.values()) if (parseDatabaseSource(remote.name) !== undefined) void remote.refresh();
+    return served;
+  }
+
+  /** Opens a database file and serves it. Throws OvsdbError. */
+  async addDatabaseFile(path: string): Promise<ServedDatabase> {
+    const { files, clock, random, log } = this.#runtime;
+    for (const known of this.#paths.values()) {
+      if (known === path) throw new OvsdbError("ovsdb error", `${path}: already open`);
+    }
+    const opened = await openDatabase({ files, clock, random, log: log.logger("ovsdb_server") }, path);
+    try {
+      return this.addDatabase(opened.database, opened.log);
+    } catch (error) {
+      await opened.log.close();
+      throw error;
+    }
+  }
+
+  /** The file of a database. */
+  pathOf(name: string): string | undefined {
+    return this.#paths.get(name);
+  }
+
+  /** Stops serving a database; resolves when its log is closed. Throws OvsdbError. */
+  async removeDatabase(name: string): Promise<void> {
+    const served = this.#databases.get(name);
+    if (served === undefined || served === this.#own) throw new OvsdbError("unknown database", `Failed to find the database.`);
+    this.#databases.delete(name);
+    this.#paths.delete(name);
+    const reason = `removing ${name} database`;
+    for (const session of [...this.#sessions]) session.forget(served, reason);
+    this.#ownTransact({ op: "delete", table: "Database", where: [["name", "==", name]] });
+    for (const remote of this.#remotes.values()) if (parseDatabaseSource(remote.name)?.database === name) void remote.refresh();
+    await served.close();
+  }
+
+  /** Sends away the clients that do not keep track of databases themselves. */
+  #changed(reason: string): void {
+    for (const session of [...this.#sessions]) if (!session.changeAware) session.disconnect(reason);
+  }
+
+  async convert(served: ServedDatabase, schemaJson: Json, reply: (fault: OvsdbError | undefined) => void): Promise<void> {
+    const database = convertDatabase(served.database, parseSchema(schemaJson));
+    const sessions = [...this.#sessions];
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    for (const session of sessions) void session.suspend(held);
+    try {
+      await served.replace(database, "converted by ovsdb-server");
+      reply(undefined);
+      const reason = `committed ${served.name} database schema conversion`;
+      for (const session of sessions) session.forget(served, reason);
+      this.#ownTransact({
+        op: "update",
+        table: "Database",
+        where: [["name", "==", served.name]],
+        row: { schema: stringifyJson(database.schema.toJson()) },
+      });
+    } catch (fault) {
+      if (!(fault instanceof OvsdbError)) throw fault;
+      reply(fault);
+    } finally {
+      release();
+    }
+  }
+
+  /** Compacts one database's log, or all. Throws OvsdbError. */
+  async compact(name?: string): Promise<void> {
+    if (name !== undefined && !this.#databases.has(name))
+      throw new OvsdbError("unknown database", `"${name}" database not found`);
+    for (const served of [...this.#databases.values()]) {
+      if (name === undefined || served.name === name) await served.compact("compacting database online");
+    }
+  }
+
+  /** The remotes as they were given. */
+  get remotes(): string[] {
+    return [...this.#remotes.keys()].sort();
+  }
+
+  /** Port that a passive remote is bound to. */
+  portOf(remote: string): number | undefined {
+    for (const endpoint of this.#remotes.get(remote)?.endpoints.values() ?? []) return endpoint.port;
+    return undefined;
+  }
+
+  /**
+   * Adds a remote of ovsdb-server(1) --remote: passive, active, or `db:DATABASE,TABLE,COLUMN`. A remote that is there
+   * already is left alone. Rejects when it cannot listen or names no column; the remote is then not added.
+   */
+  async addRemote(name: string): Promise<void> {
+    if (this.#remotes.has(name)) return;
+    const source = parseDatabaseSource(name);
+    const endpoints = new Map<string, Endpoint>();
+    if (source === undefined) {
+      const remote: Remote = { name, endpoints, refresh: async () => {} };
+      this.#remotes.set(name, remote);
+      const endpoint = openEndpoint(this.#endpointWorld(), name, DEFAULT_REMOTE_OPTIONS);
+      endpoints.set(name, endpoint);
+      try {
+        await endpoint.ready;
+      } catch (error) {
+        this.#remotes.delete(name);
+        throw error;
+      }
+      return;
+    }
+    findSource(this.#databases.get(source.database), source, name);
+    const refresh = async (): Promise<void> => {
+      const served = this.#databases.get(source.database);
+      const wanted = new Map<string, RemoteOptions>();
+      if (served !== undefined) {
+        const { table, column } = findSource(served, source, name);
+        for (const [target, options] of remotesInDatabase(table, column)) wanted.set(target, options);
+      }
+      const closing: Promise<void>[] = [];
+      for (const [target, endpoint] of endpoints) {
+        const options = wanted.get(target);
+        if (options !== undefined && stringifyJson({ ...options }) === stringifyJson({ ...endpoint.options })) continue;
+        endpoints.delete(target);
+        closing.push(this.#closeEndpoint(endpoint));
+      }
+      const opening: Promise<void>[] = [];
+      for (const [target, options] of wanted) {
+        if (endpoints.has(target)) continue;
+        await Promise.all(closing);
+        const endpoint = openEndpoint(this.#endpointWorld(), target, options);
+        endpoints.set(target, endpoint);
+        opening.push(
+          endpoint.ready.catch((error: unknown) => {
+            this.logger.err(`${target}: listen failed: ${error instanceof Error ? error.message : String(error)}`);
+          }),
+        );
+      }
+      await Promise.all([...closing, ...opening]);
+    };
+    this.#remotes.set(name, { name, endpoints, refresh });
+    await refresh();
+  }
+
+  /** Takes a remote away, and the clients that came through it. False if there is none of this name. */
+  async removeRemote(name: string): Promise<boolean> {
+    const remote = this.#remotes.get(name);
+    if (remote === undefined) return false;
+    this.#remotes.delete(name);
+    for (const endpoint of remote.endpoints.values()) await this.#closeEndpoint(endpoint);
+    return true;
+  }
+
+  async #closeEndpoint(endpoint: Endpoint): Promise<void> {
+    const closing = endpoint.close();
+    for (const session of [...this.#sessions]) if (session.options.remote === endpoint.target) session.destroy();
+    await closing;
+  }
+
+  #endpointWorld(): Parameters<typeof openEndpoint>[0] {
+    return {
+      runtime: this.#runtime,
+      logger: this.#reconnectLog,
+      tls: this.#tls,
+      accept: (stream, target, options) => this.#accept(stream, target, options),
+    };
+  }
+
+  #accept(stream: Stream, target: string, options: RemoteOptions): Promise<void> {
+    if (this.#closed) {
+      stream.destroy();
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const session = new Session(this, streamChannel(stream, this.clock), {
+        readOnly: options.readOnly,
+        role: options.role,
+        probe: probeOf(target, options),
+        remote: target,
+      });
+      this.#sessions.add(session);
+      this.#leaving.set(session, resolve);
+    });
+  }
+
+  /** A connection within the process: messages are passed, not serialised. */
+  connect(options: { readonly readOnly?: boolean } = {}): Channel {
+    const number = this.#inProcess++;
+    const [ours, theirs] = channelPair(this.clock, "memory:ovsdb-server", `memory#${number}`);
+    this.#sessions.add(new Session(this, theirs, { readOnly: options.readOnly ?? false, role: "", probe: 0, remote: "memory" }));
+    return ours;
+  }
+
+  closed(session: Session, error: Error | undefined): void {
+    this.#sessions.delete(session);
+    this.#leaving.get(session)?.();
+    this.#leaving.delete(session);
+    if (error === undefined) return;
+    const peers = error instanceof WeftError && error.blame === "peer";
+    if (peers && /^jsonrpc\.(syntax|utf8|bad-message)$/.test(error.code)) {
+      this.#runtime.log.logger("jsonrpc").warn(`${session.name}: ${error.message}`);
+    }
+    this.#reconnectLog.warn(`${session.name}: connection dropped (${error.message})`);
+  }
+
+  /** Drops all clients; they may come again. */
+  disconnectAll(reason: string): void {
+    for (const session of [...this.#sessions]) session.disconnect(reason);
+  }
+
+  /** Figures of memory/show. */
+  usage(): { readonly [counter: string]: number } {
+    let atoms = 0;
+    let cells = 0;
+    let weak = 0;
+    let monitors = 0;
+    for (const { database, monitors: group } of this.#databases.values()) {
+      monitors += group.count;
+      for (const table of database.tables.values()) {
+        const columns = table.schema.allColumns.length;
+        for (const slot of table.slots.values()) {
+          cells += columns;
+          atoms += 2;
+          for (const cell of slot.row?.cells ?? []) atoms += cell.length;
+          for (const count of slot.weakIn?.values() ?? []) weak += count;
+        }
+      }
+    }
+    return { atoms, cells, monitors, "n-weak-refs": weak, sessions: this.#sessions.size };
+  }
+
+  /** Closes remotes, clients and databases, in this order; what was committed is in the logs. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const name of this.remotes) await this.removeRemote(name);
+    for (const session of [...this.#sessions]) session.destroy();
+    for (const served of this.#databases.values()) await served.close();
+  }
+}
+
+export interface CreateServerOptions extends ServerOptions {
+  /** Databases to serve: files, or databases in memory. */
+  readonly databases?: readonly (string | Database)[];
+  /** As of ovsdb-server(1) --remote. */
+  readonly remotes?: readonly string[];
+}
+
+/** A server with its databases open and its remotes listening. Rejects, with everything closed, if one of them fails. */
+export async function createServer(options: CreateServerOptions): Promise<OvsdbServer> {
+  const server = new OvsdbServer(options);
+  try {
+    for (const database of options.databases ?? []) {
+      if (typeof database === "string") await server.addDatabaseFile(database);
+      else server.addDatabase(database);
+    }
+    for (const remote of options.remotes ?? []) await server.addRemote(remote);
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+  return server;
+}
+
+/** An empty database in memory. Throws OvsdbError for a bad schema. */
+export function memoryDatabase(runtime: Pick<Runtime, "random">, schema: SchemaJson | Json): Database {
+  return new Database(parseSchema(schema), runtime.random);
+}
