@@ -1,5 +1,5 @@
 /** ARP as tcpdump prints it. */
-import type { Text } from "./text.ts";
+import { Cut, type Text } from "./text.ts";
 
 const HARDWARE = new Map<number, string>([
   [1, "Ethernet"],
@@ -22,10 +22,7 @@ const OPERATIONS = new Map<number, string>([
 
 export function printArp(t: Text, start: number, length: number): void {
   t.protocol = "arp";
-  if (!t.has(start, 8)) {
-    t.put("[|arp]");
-    return;
-  }
+  t.need(start, 8);
   const hardware = t.u16(start);
   const protocol = t.u16(start + 2);
   const hardwareLength = t.u8(start + 4);
@@ -36,9 +33,9 @@ export function printArp(t: Text, start: number, length: number): void {
   const tha = spa + protocolLength;
   const tpa = tha + hardwareLength;
   if (!t.has(start, 8 + 2 * hardwareLength + 2 * protocolLength)) {
-    t.put("[|arp]");
-    return;
+    throw new Cut();
   }
+  if (!t.link) t.put("ARP, ");
   const usual = (protocol === 0x0800 || protocol === 0x1000) && protocolLength === 4 && hardwareLength !== 0;
   const plain = hardware === 1 && hardwareLength === 6;
   if (t.verbose > 0 || !usual || !plain) {

@@ -71,6 +71,7 @@ const STATUS = ["success", "unspecified", "no-addrs-avail", "no-binding", "not-o
 export function printDhcpv6(t: Text, start: number, length: number): void {
   t.protocol = "dhcp6";
   t.put("dhcp6");
+  t.need(start, Math.min(length, 4));
   const type = t.u8(start);
   t.put(` ${MESSAGES[type] || `msgtype-${type}`}`);
   if (t.verbose === 0) return;

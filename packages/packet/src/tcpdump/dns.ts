@@ -198,6 +198,7 @@ function printQuestion(t: Text, start: number, at: number, multicast: boolean): 
     return -1;
   }
   const type = t.u16(next);
+  t.need(next, 4);
   t.put(` ${TYPES.get(type) ?? `Type${type}`}`);
   const klass = multicast ? t.u16(next + 2) & 0x7fff : t.u16(next + 2);
   const unicast = multicast && t.u16(next + 2) & 0x8000;

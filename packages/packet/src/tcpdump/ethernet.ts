@@ -28,7 +28,7 @@ export function printEthernet(t: Text, start: number, length: number, link = t.l
   while (VLAN_TYPES.has(type)) {
     t.protocol = "vlan";
     if (!t.has(at, 4)) {
-      t.put("[|vlan]");
+      t.put(" [|vlan]");
       return;
     }
     if (t.link) t.put(`${tagInfo(t.u16(at))}, `);
@@ -43,7 +43,8 @@ export function printEthernet(t: Text, start: number, length: number, link = t.l
     const inside = Math.min(type, rest);
     t.within(at + inside, () => {
       if (!printLlc(t, at, inside)) {
-        if (!link) putHeader(t, start, start + 12, length);
+        if (!link && t.has(at, 8) && t.u16(at) === 0xaaaa)
+          t.put(`${t.mac(start + 6)} > ${t.mac(start)} SNAP, ${snapText(t.u24(at + 3), t.u16(at + 6), inside)}`);
         if (!t.quiet) t.put(hexAsciiLines(t.bytes, at, t.end, "\t"));
       }
     });
@@ -86,16 +87,13 @@ function tagInfo(tci: number): string {
 export function printEtherType(t: Text, type: number, at: number, length: number): boolean {
   switch (type) {
     case 0x0800:
-      if (!t.link) t.put("IP ");
       printIpv4(t, at, length);
       return true;
     case 0x86dd:
-      if (!t.link) t.put("IP6 ");
       printIpv6(t, at, length);
       return true;
     case 0x0806:
     case 0x8035:
-      if (!t.link) t.put("ARP, ");
       printArp(t, at, length);
       return true;
     case 0x88cc:
@@ -129,8 +127,8 @@ const sapName = (sap: number): string => SAPS.get(sap) ?? "Unknown";
 function printLlc(t: Text, start: number, length: number): boolean {
   t.protocol = "llc";
   if (!t.has(start, 3)) {
-    t.put("[|llc]");
-    return true;
+    t.put(" [|llc]");
+    return false;
   }
   const dsap = t.u8(start);
   const ssap = t.u8(start + 1);
@@ -189,31 +187,26 @@ function flagText(role: string, set: boolean): string {
 function printSnap(t: Text, start: number, length: number): boolean {
   t.protocol = "snap";
   if (!t.has(start, 8)) {
-    t.put("[|snap]");
-    return true;
+    t.put(" [|snap]");
+    return false;
   }
   if (t.depth === 0) t.header += 5;
   const oui = t.u24(start + 3);
   const pid = t.u16(start + 6);
   if (t.link) {
     t.put("LLC, dsap SNAP (0xaa) Individual, ssap SNAP (0xaa) Command, ctrl 0x03: ");
-    const name =
-      oui === 0 || oui === 0x0000f8
-        ? (ETHERTYPE_NAMES.get(pid) ?? "Unknown")
-        : oui === 0x00000c && pid === 0x2000
-          ? "CDP"
-          : "Unknown";
-    const label = oui === 0 ? "ethertype" : "pid";
-    t.put(
-      `oui ${ouiName(oui)} (0x${oui.toString(16).padStart(6, "0")}), ${label} ${name} (0x${hex4(pid)}), length ${length - 8}: `,
-    );
+    t.put(snapText(oui, pid, length));
   }
   if (oui === 0 || oui === 0x0000f8) {
     if (printEtherType(t, pid, start + 8, length - 8)) return true;
   }
-  if (!t.link) t.put(`SNAP Unnumbered, ui, Flags [Command], length ${length}`);
-  if (!t.quiet) t.put(hexAsciiLines(t.bytes, start + 8, t.end, "\t"));
-  return true;
+  return false;
+}
+
+function snapText(oui: number, pid: number, length: number): string {
+  const name = oui === 0 || oui === 0x0000f8 ? ETHERTYPE_NAMES.get(pid) : oui === 0x00000c && pid === 0x2000 ? "CDP" : undefined;
+  const label = oui === 0 ? "ethertype" : "pid";
+  return `oui ${ouiName(oui)} (0x${oui.toString(16).padStart(6, "0")}), ${label} ${name ?? "Unknown"} (0x${hex4(pid)}), length ${length - 8}: `;
 }
 
 const STP_FLAGS = [
@@ -244,7 +237,6 @@ function printStp(t: Text, start: number, length: number): void {
     t.put("[|stp]");
     return;
   }
-  t.need(start, 4);
   if (t.u16(start) !== 0) {
     t.put(`unknown STP protocol (0x${hex4(t.u16(start))})`);
     return;
@@ -268,11 +260,12 @@ function printStp(t: Text, start: number, length: number): void {
     t.invalid();
     return;
   }
-  const flags = t.u8(start + 4);
   const rapid = type === STP_TYPE.rapid;
   t.put(`, ${rapid ? "Rapid STP" : "Config"}`);
+  const flags = t.u8(start + 4);
+  t.put(`, Flags [${bitNames(flags, STP_FLAGS)}]`);
   t.put(
-    `, Flags [${bitNames(flags, STP_FLAGS)}], bridge-id ${bridgeId(t, start + 17)}.${t.hex(start + 25, 2)}, length ${length}`,
+    `, bridge-id ${bridgeId(t, start + 17)}.${t.hex(start + 25, 2)}, length ${length}`,
   );
   if (t.verbose === 0) return;
   t.put(`\n\tmessage-age ${seconds(t.u16(start + 27))}s, max-age ${seconds(t.u16(start + 29))}s`);

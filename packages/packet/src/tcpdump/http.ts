@@ -1,5 +1,5 @@
 /** HTTP as tcpdump prints it: whether the payload begins a message, and its lines. */
-import { safeChar, type Text } from "./text.ts";
+import { Cut, safeChar, type Text } from "./text.ts";
 
 const METHODS = [
   "GET",
@@ -46,22 +46,26 @@ export function printHttp(t: Text, start: number, length: number): void {
   t.protocol = "http";
   t.put("HTTP");
   const end = Math.min(start + length, t.end);
+  const cut = start + length > t.end;
   let first = "";
   for (let at = start; at < end && first.length < 32; at++) first += String.fromCharCode(t.u8(at));
   const word = first.split(/[\s]/, 1)[0] ?? "";
   const message = METHODS.includes(word) || word.startsWith("HTTP/");
   if (!message) return;
-  if (t.verbose === 0) {
-    t.put(`: ${line(t, start, end).text}`);
-    return;
-  }
-  t.put(`, length: ${length}`);
-  for (let at = start; at < end; ) {
+  const lines: string[] = [];
+  let readable = true;
+  for (let at = start; at < end && readable; ) {
     const { text, next, complete } = line(t, at, end);
-    t.put(`\n\t${text}`);
+    // a line that the capture cuts is not shown
+    readable = complete || !cut;
+    if (readable) lines.push(text);
     at = next;
     if (text === "" && complete) break;
   }
+  if (t.verbose > 0) t.put(`, length: ${length}`);
+  const shown = t.verbose > 0 ? lines.map((text) => `\n\t${text}`) : lines.slice(0, 1).map((text) => `: ${text}`);
+  t.put(shown.join(""));
+  if (!readable && (t.verbose > 0 || lines.length === 0)) throw new Cut();
 }
 
 function line(t: Text, start: number, end: number): { text: string; next: number; complete: boolean } {

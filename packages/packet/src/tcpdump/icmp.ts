@@ -45,6 +45,7 @@ export function printIcmp(t: Text, start: number, length: number, ip: IpPlace): 
       text = routerAdvertisement(t, start);
       break;
     case 11:
+      t.need(start + 24, 4);
       text = code === 0 ? "time exceeded in-transit" : code === 1 ? "ip reassembly time exceeded" : `time exceeded-#${code}`;
       break;
     case 12:
@@ -88,7 +89,6 @@ export function printIcmp(t: Text, start: number, length: number, ip: IpPlace): 
 
 /** The quoted packet, as far as it is there: it is a whole packet to its own header, which is no reason for a notice. */
 function quoted(t: Text, start: number, length: number): void {
-  if (!t.link) t.put("IP ");
   const declared = t.has(start, 4) ? get16(t.bytes, start + 2) : 0;
   printIpv4(t, start, Math.max(declared, length));
 }

@@ -49,7 +49,7 @@ const RECORDS = ["", "is_in", "is_ex", "to_in", "to_ex", "allow", "block"];
 
 export function printIcmpv6(t: Text, start: number, length: number, ip: IpPlace): void {
   t.protocol = "icmp6";
-  t.need(start, 4);
+  t.need(start, 1);
   if (t.verbose > 0 && !ip.fragment) {
     if (t.has(start, length)) {
       const field = get16(t.bytes, start + 2);
@@ -60,14 +60,13 @@ export function printIcmpv6(t: Text, start: number, length: number, ip: IpPlace)
     }
   }
   const type = t.u8(start);
-  const code = t.u8(start + 1);
   t.put(`ICMP6, ${TYPES.get(type) ?? `unknown icmp6 type (${type})`}`);
+  const code = type === 4 || type === 1 || type === 3 ? t.u8(start + 1) : 0;
   // in verbose text these say their length later, or not at all
   const length6 = (): void => t.put(`, length ${length}`);
   if (t.verbose > 0 && (type === 133 || type === 134 || type === 135 || type === 136 || type === 137)) length6();
   switch (type) {
     case 1:
-      t.need(start, 48);
       t.put(`, ${UNREACHABLE[code] ?? `unknown code (${code})`}`);
       if (code === 4) printPort(t, start + 8);
       else if (code < 4) t.put(` ${t.ip6(start + 32)}`);
@@ -76,7 +75,10 @@ export function printIcmpv6(t: Text, start: number, length: number, ip: IpPlace)
       t.put(`, mtu ${t.u32(start + 4)}`);
       break;
     case 3:
-      if (code === 0) t.put(` in-transit for ${t.ip6(start + 32)}`);
+      if (code === 0) {
+        t.put(" in-transit");
+        t.put(` for ${t.ip6(start + 32)}`);
+      }
       else if (code === 1) t.put(" (reassembly)");
       else t.put(`, unknown code (${code})`);
       break;

@@ -49,6 +49,7 @@ export function printIpv4(t: Text, start: number, given: number): void {
     return;
   }
   t.need(start, 1);
+  if (!t.link) t.put("IP ");
   if (t.u8(start) >>> 4 !== 4) {
     if (t.u8(start) >>> 4 === 6) t.put("IP6, wrong link-layer encapsulation");
     else t.put(`IP${t.u8(start) >>> 4}`);
@@ -108,6 +109,10 @@ function printHeader(t: Text, start: number, header: number, length: number): vo
     // these three print the addresses with their ports
     if (protocol !== 6 && protocol !== 17 && protocol !== 132) putAddresses(t, start);
     const place = { version: 4, start, fragment: (word & 0x2000) !== 0, hopLimit: ttl } as const;
+    if (!t.has(start, header)) {
+      t.put(` [remaining caplen(${t.end - start}) < header length(${header})] [|ip]`);
+      return;
+    }
     printIpPayload(t, protocol, start + header, length - header, place);
     return;
   }

@@ -13,6 +13,7 @@ export function printIpv6(t: Text, start: number, given: number): void {
     return;
   }
   t.need(start, 1);
+  if (!t.link) t.put("IP6 ");
   if (t.u8(start) >>> 4 !== 6) {
     if (t.u8(start) >>> 4 === 4) t.put("IP, wrong link-layer encapsulation");
     else t.put(`IP${t.u8(start) >>> 4}, wrong link-layer encapsulation`);
@@ -69,8 +70,8 @@ function printChain(t: Text, start: number, first: number, from: number, end: nu
       case 0:
       case 60: {
         t.protocol = next === 0 ? "hbhopt" : "dstopt";
-        t.put(next === 0 ? "HBH " : "DSTOPT ");
         const length = (t.u8(at + 1) + 1) * 8;
+        t.put(next === 0 ? "HBH " : "DSTOPT ");
         t.need(at, length);
         if (t.verbose > 0) {
           printOptions(t, at + 2, at + length);
@@ -90,11 +91,10 @@ function printChain(t: Text, start: number, first: number, from: number, end: nu
       }
       case 44: {
         t.protocol = "frag6";
-        t.put("frag (");
-        t.need(at, 8);
         const word = t.u16(at + 2);
         const offset = word & 0xfff8;
         const size = end - at - 8;
+        t.put("frag (");
         if (t.verbose > 0) t.put(`0x${t.hex(at + 4, 4)}:`);
         t.put(`${offset}|${size})`);
         if (offset !== 0) return;
@@ -102,6 +102,7 @@ function printChain(t: Text, start: number, first: number, from: number, end: nu
         fragment = true;
         next = t.u8(at);
         at += 8;
+        if (at >= t.end) return;
         continue;
       }
       case 59:
@@ -150,12 +151,14 @@ function printOptions(t: Text, start: number, end: number): void {
 
 /** Returns the header's length, or -1 where the packet's text ends with it. */
 function printRouting(t: Text, at: number): number {
+  t.need(at, 1);
   t.protocol = "rt6";
+  t.put("RT6");
   const units = t.u8(at + 1);
+  t.put(` (len=${units}`);
   const type = t.u8(at + 2);
-  const left = t.u8(at + 3);
-  t.put(`RT6 (len=${units}, type=${type}, `);
-  t.put(`segleft=${left}`);
+  t.put(`, type=${type}`);
+  t.put(`, segleft=${t.u8(at + 3)}`);
   if (type !== 0 && type !== 2) {
     t.put(`, unknown type) `);
     return (units + 1) * 8;

@@ -49,6 +49,7 @@ export class PacketPrinter {
   /** The packet's lines, without a newline at the end. Never throws for any bytes. */
   print(packet: PrintedPacket): string {
     this.count++;
+    if (packet.bytes.length === 0) return "[Invalid header: caplen==0]";
     const options = this.options;
     const linkType = packet.linkType ?? options.linkType ?? LINK_TYPE.ethernet;
     const length = packet.length ?? packet.bytes.length;

@@ -7,7 +7,7 @@ import { printDhcpv6 } from "./dhcpv6.ts";
 import { printDns } from "./dns.ts";
 import type { IpPlace } from "./ipv4.ts";
 import { addresses, placeSum, putPorts } from "./tcp.ts";
-import type { Text } from "./text.ts";
+import { Cut, type Text } from "./text.ts";
 import { printGeneve, printVxlan } from "./tunnels.ts";
 
 function hex4(value: number): string {
@@ -17,14 +17,15 @@ function hex4(value: number): string {
 export function printUdp(t: Text, start: number, given: number, ip: IpPlace): void {
   t.protocol = "udp";
   if (!t.has(start, 4)) {
-    const [src, dst] = addresses(t, ip);
-    t.put(`${src} > ${dst}: [|udp]`);
-    return;
+    if (ip.version === 4 || t.u8(ip.start + 6) === 17) {
+      const [src, dst] = addresses(t, ip);
+      t.put(`${src} > ${dst}: `);
+    }
+    throw new Cut();
   }
   putPorts(t, start, ip, "udp", 17);
   if (!t.has(start, 8)) {
-    t.put("[|udp]");
-    return;
+    throw new Cut();
   }
   const src = t.u16(start);
   const dst = t.u16(start + 2);
