@@ -52,8 +52,7 @@ export function messageFrom(value: Json): Message {
     if (!isArray(params)) return bad(params === undefined ? 'request must have "params"' : '"params" must be JSON array');
     if (result !== undefined && result !== null) return bad('request must not have "result"');
     if (error !== undefined && error !== null) return bad('request must not have "error"');
-    if (id === undefined) return bad('request must have "id"');
-    return { method, params, id };
+    return { method, params, id: id ?? null };
   }
   if (params !== undefined && params !== null) return bad('reply must not have "params"');
   if (id === undefined || id === null) return bad('reply must have "id"');

@@ -32,7 +32,7 @@ export type MonitorCondition = "all" | readonly Clause[];
 export interface MonitoredTable {
   readonly table: Table;
   readonly columns: readonly MonitoredColumn[];
-  /** Union of the columns' bits. */
+  /** Union of the requests' bits: a request may name no column and still ask for the rows. */
   readonly select: number;
   readonly condition: MonitorCondition;
   /** The JSON from which it was made, for comparing. */
@@ -209,8 +209,10 @@ export function parseMonitorRequests(database: Database, version: MonitorVersion
     const requests = isArray(value) ? value : [value ?? null];
     const columns = new Map<ColumnSchema, number>();
     let condition: Json[] | undefined;
+    let selects = 0;
     for (const request of requests) {
-      const { where } = parseRequest(table, version, request, columns);
+      const { where, select } = parseRequest(table, version, request, columns);
+      selects |= select;
       if (where !== undefined) (condition ??= []).push(...where);
     }
     const monitored = [...columns].map(([column, select]) => ({ column, select }));
@@ -218,9 +220,9 @@ export function parseMonitorRequests(database: Database, version: MonitorVersion
     tables.set(table, {
       table,
       columns: monitored,
-      select: monitored.reduce((bits, { select }) => bits | select, 0),
+      select: selects,
       condition: parsed,
-      key: `${name} ${monitored.map(({ column, select }) => `${column.name}:${select}`).join(",")} `,
+      key: `${name} ${selects} ${monitored.map(({ column, select }) => `${column.name}:${select}`).join(",")} `,
       conditionKey: conditionKeyOf(parsed, condition ?? []),
     });
   }
@@ -232,7 +234,7 @@ function parseRequest(
   version: MonitorVersion,
   json: Json,
   columns: Map<ColumnSchema, number>,
-): { readonly where: readonly Json[] | undefined } {
+): { readonly where: readonly Json[] | undefined; readonly select: number } {
   const members = new Members(json, () => `table ${table.name}`);
   const names = members.array("columns", true);
   const selectJson = members.optional("select", "object");
@@ -258,7 +260,7 @@ function parseRequest(
   if (names === undefined) {
     // Everything but _uuid, which is the key of every row update.
     for (const column of table.schema.allColumns) if (column.name !== "_uuid") add(column, json);
-    return { where };
+    return { where, select };
   }
   for (const name of names) {
     if (typeof name !== "string") throw syntaxError("array of column names expected", names);
@@ -266,5 +268,5 @@ function parseRequest(
     if (column === undefined) throw syntaxError(`${name} is not a valid column name`, names);
     add(column, names);
   }
-  return { where };
+  return { where, select };
 }
