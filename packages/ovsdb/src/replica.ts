@@ -70,7 +70,10 @@ export type TransactionResult =
 
 /** Writes collected and sent as one OVSDB transaction. Writes of one row are merged; writes of what is there already are dropped. */
 export interface Transaction<S extends SchemaJson> {
-  insert<T extends TableName<S>>(table: T, columns: Columns<S, T>, uuid?: Uuid): RowHandle;
+  /** `as`: the row's uuid, or a handle that {@link Transaction.reserve} gave. */
+  insert<T extends TableName<S>>(table: T, columns: Columns<S, T>, as?: Uuid | RowHandle): RowHandle;
+  /** A handle to refer to a row before it is inserted. */
+  reserve(): RowHandle;
   update<T extends TableName<S>>(table: T, uuid: Uuid, columns: Columns<S, T>): void;
   delete<T extends TableName<S>>(table: T, uuid: Uuid): void;
   /** Adds to and removes from a set or map column without writing the rest of it. */

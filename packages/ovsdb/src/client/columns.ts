@@ -120,8 +120,8 @@ export function databaseModel(schema: SchemaJson): DatabaseModel {
 
 export const ZERO_UUID = "00000000-0000-0000-0000-000000000000" as Uuid;
 
+/** Also of a column with a choice of strings: the empty one, which is none of them. */
 export function defaultAtom(model: AtomModel): Atom {
-  if (model.enumeration !== undefined) return [...model.enumeration].sort(compareAtoms)[0] as Atom;
   switch (model.type) {
     case "integer":
     case "real":

@@ -54,15 +54,19 @@ export class Draft {
     this.#knows = knows;
   }
 
-  insert(table: string, columns: { readonly [column: string]: unknown }, uuid?: Uuid): RowHandle {
+  reserve(): RowHandle {
+    return { rowHandle: this.#random.uuid() };
+  }
+
+  insert(table: string, columns: { readonly [column: string]: unknown }, as: Uuid | RowHandle = this.reserve()): RowHandle {
     const store = this.#store.table(table);
-    const key = uuid ?? (this.#random.uuid() as Uuid);
+    const key = typeof as === "string" ? as : (as.rowHandle as Uuid);
     const pending: Pending = {
       table: store,
       uuid: key,
       base: undefined,
       inserted: true,
-      fixed: uuid !== undefined,
+      fixed: typeof as === "string",
       deleted: false,
       row: store.make(key, {}),
       written: new Set(),

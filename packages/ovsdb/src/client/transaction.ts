@@ -8,7 +8,8 @@ export function transactionOver<S extends SchemaJson>(draft: Draft, finish: () =
   let finished: Promise<TransactionResult> | undefined;
   const uuidOf = (row: Uuid | RowHandle): Uuid => (typeof row === "string" ? row : (row.rowHandle as Uuid));
   return {
-    insert: <T extends TableName<S>>(table: T, columns: Columns<S, T>, uuid?: Uuid) => draft.insert(table, columns, uuid),
+    insert: <T extends TableName<S>>(table: T, columns: Columns<S, T>, as?: Uuid | RowHandle) => draft.insert(table, columns, as),
+    reserve: () => draft.reserve(),
     update: (table, uuid, columns) => draft.update(table, uuidOf(uuid), columns),
     delete: (table, uuid) => draft.delete(table, uuidOf(uuid)),
     mutate: (table, uuid, column, change) => draft.mutate(table, uuidOf(uuid), column, change),

@@ -1,0 +1,436 @@
+import { expect, test } from "vitest";
+import { compareLines } from "./differential.ts";
+import { ovnNbctl } from "./nbctl.ts";
+
+const scripts: Record<string, string> = {
+  "command line": `
+foo
+--foo ls-list
+--t ls-list
+-x
+--timeout ls-list
+--timeout=0 ls-list
+-t 1.5 ls-list
+--wait=foo show
+--wait
+-d
+-d foo ls-list
+--format=xx list nb_global
+-ft list nb_global
+-- ls-list --
+-- -- ls-list
+ls-list -- --may-exist
+ls-list -- --db=x ls-list
+-- --may ls-add a
+-- --may-exist=3 ls-add a
+--may-exist=3 ls-add a
+-- --id create copp name=a
+-- --may-exist --may-exist ls-add a
+--if-exists ls-add q
+--columns=x ls-add q
+ls-add a b
+ls-del
+--may ls-add a
+ls-add -x
+ls-list
+--oneline ls-list -- show a
+--oneline comment
+--oneline list copp
+--no-h --columns=name,nb_cfg list nb_global
+--dry-run ls-add dry
+--no-leader-only --no-shuffle-remotes --leader-only ls-list
+`,
+  "database commands": `
+ls-add a -- lsp-add a p
+list foo
+list
+list logical_switch zz
+--if-exists list logical_switch zz
+--columns=name,nope list logical_switch
+--columns= list nb_global
+--columns=name,name list logical_switch
+~list logical_switch_port
+get logical_switch_port p name type tag addresses options
+get logical_switch_port p nam
+get logical_switch_port p t
+get logical p name
+get logical_switch_port pp name
+--if-exists get logical_switch_port pp name
+get logical_switch_port p name:x
+set logical_switch_port p 'external_ids:x y=1'
+set logical_switch_port p 'external_ids:"x y"="a\\"b"' external_ids:z='"a,b"' 'external_ids:q=v w'
+get logical_switch_port p external_ids
+get logical_switch_port p external_ids:z external_ids:nope
+--if-exists get logical_switch_port p external_ids:z external_ids:nope
+-f table list logical_switch_port
+-f json --pretty --columns=name,external_ids list logical_switch_port
+-f csv list logical_switch_port
+-f html list logical_switch_port
+-f html -d json --columns=_uuid,name list logical_switch_port
+-d bare -f table list logical_switch_port
+-d json -f list list logical_switch_port
+-f csv -d json list logical_switch_port
+--bare --columns=name,external_ids list logical_switch_port
+-f table --columns=name list copp
+-f json list copp
+set logical_switch_port p tag=5000
+set logical_switch_port p tag=a
+set logical_switch_port p tag=1,2
+set logical_switch_port p tag=
+set logical_switch_port p tag=[]
+set logical_switch_port p tag=[1
+set logical_switch_port p tag=1]
+set logical_switch_port p tag=[1]
+set logical_switch_port p tag={1}
+set logical_switch_port p tag=1-3
+set logical_switch_port p tag=3-1
+set logical_switch_port p tag=1.5
+set logical_switch_port p tag=99999999999999999999
+set logical_switch_port p tag=010
+set logical_switch_port p tag=0x10
+set logical_switch_port p tag=5,
+set logical_switch_port p Tag=5 tag-request=6
+set logical_switch_port p enabled=True
+set logical_switch_port p enabled=maybe
+set logical_switch_port p enabled=true
+set logical_switch_port p external_ids=a
+set logical_switch_port p external_ids=a:b
+set logical_switch_port p external_ids=a=
+set logical_switch_port p external_ids==a
+set logical_switch_port p external_ids:a
+set logical_switch_port p external_ids:=c
+set logical_switch_port p name:a=c
+set logical_switch_port p name=,
+set logical_switch_port p 'name=a b'
+set logical_switch_port p 'external_ids={a=b'
+set logical_switch_port p 'external_ids=a=b,c=d e=f'
+get logical_switch_port p external_ids
+set logical_switch_port p 'external_ids={a=b}x'
+set logical_switch_port p 'external_ids=[]'
+set logical_switch_port p 'addresses={}'
+set logical_switch_port p 'addresses=[a,b'
+set logical_switch_port p 'addresses=[a b]'
+set logical_switch_port p 'addresses=a,,b'
+set logical_switch_port p 'addresses=,a'
+set logical_switch_port p 'addresses=a=b'
+set logical_switch_port p 'addresses=a:b'
+set logical_switch_port p 'addresses="a'
+set logical_switch_port p 'addresses="a"b'
+set logical_switch_port p 'addresses=a"b"'
+set logical_switch_port p 'addresses=a,a'
+set logical_switch_port p external_ids=a=1,a=2
+set logical_switch_port p dhcpv4_options=x
+set logical_switch_port p dhcpv4_options=@x
+set logical_switch_port p 'external_ids:a=b,c'
+set logical_switch_port p 'external_ids:a:b=c'
+set logical_switch_port p 'external_ids:a="b c'
+set logical_switch_port p 'external_ids:"a'
+set logical_switch_port p 'external_ids:a="b" c'
+set logical_switch_port p :a=c
+set logical_switch_port p =c
+set logical_switch_port p ta=5
+set logical_switch_port p _uuid=x
+set logical_switch_port p addresses=a,b 'addresses=c d'
+add logical_switch_port p addresses a c
+get logical_switch_port p addresses
+add logical_switch_port p addresses [c,d] e,f
+remove logical_switch_port p addresses a zz
+remove logical_switch_port p external_ids z
+remove logical_switch_port p external_ids a=nope
+remove logical_switch_port p external_ids a=b c x=
+add logical_switch_port p external_ids z=1 z=2
+add logical_switch_port p external_ids a
+add logical_switch_port p name x
+add logical_switch_port p tag 6
+add logical_switch_port p tag 7
+remove logical_switch_port p name p
+get logical_switch_port p external_ids addresses tag
+clear logical_switch_port p name
+clear logical_switch_port p foo
+clear logical_switch_port p tag external_ids
+set nb_global . ipsec=[]
+set nb_global . name=[a]
+set nb_global foo x=1
+list nb_global foo
+set acl x
+--id=@a create copp name=c
+--id=@a create copp name=c
+--id=a create copp name=d
+--id=@a create copp name=d -- --id=@a create copp name=e
+--id=7295e1c9-3f96-4e8d-a215-f6838f527449 create copp name=ee
+create acl direction=foo
+create acl direction=to-lport priority=1 match=a action=drop
+create bfd logical_port=a dst_ip=b min_tx=0
+create bfd logical_port=a dst_ip=b status=foo
+create qos bandwidth=rat=3
+create qos bandwidth=,
+create meter bands=,
+create logical_router ports=,
+create acl log=,
+create logical_switch name=zz foo=1
+create logical_switch
+-- --id=@z create acl direction=to-lport priority=1 match=a action=drop
+--id=@z create acl direction=to-lport priority=1 match=a action=drop -- add logical_switch a acls @z
+-- set logical_switch_port p dhcpv4_options=@d -- --id=@d create dhcp_options cidr=1.1.1.0/24
+list dhcp_options p
+list dhcp_options q
+--id=@p get logical_switch_port p -- --id=@p get logical_switch_port p
+--id=p get logical_switch_port p
+--if-exists --id=@p get logical_switch_port p
+--id=@x get logical_switch_port p -- create port_group name=pg1 ports=@x
+list port_group pg1 pg1
+destroy logical_switch
+destroy logical_switch zz
+--if-exists destroy logical_switch zz
+--all destroy logical_switch q
+destroy port_group pg1
+--all destroy copp
+wait-until logical_switch_port p tag=[]
+--timeout=1 wait-until logical_switch_port nope
+comment a b
+init
+sync
+set logical_switch_port p external_ids=k=x,j=7 tag=5 addresses=a,b,c,d
+--columns=name find logical_switch_port tag=5
+--columns=name find logical_switch_port 'tag!=5'
+--columns=name find logical_switch_port 'tag>4' 'tag<=5'
+--columns=name find logical_switch_port 'tag{in}[]'
+--columns=name find logical_switch_port 'tag{>=}[]'
+--columns=name find logical_switch_port 'addresses{>=}a'
+--columns=name find logical_switch_port 'addresses{>}a,b,c,d'
+--columns=name find logical_switch_port 'addresses{<=}a,b,c,d,e'
+--columns=name find logical_switch_port 'addresses{not-in}a'
+--columns=name find logical_switch_port 'addresses{not-in}z'
+--columns=name find logical_switch_port 'addresses:a=a'
+--columns=name find logical_switch_port 'external_ids:k{in}x,y'
+--columns=name find logical_switch_port 'external_ids:k=x,y'
+--columns=name find logical_switch_port 'external_ids:k<y'
+--columns=name find logical_switch_port 'external_ids:z{!=}x'
+--columns=name find logical_switch_port 'external_ids:z!=x'
+--columns=name find logical_switch_port 'external_ids{<=}k=x,j=7,l=8'
+--columns=name find logical_switch_port 'name{in}p,q'
+--columns=name find logical_switch_port tag
+--columns=name find logical_switch_port tag~5
+--columns=name find logical_switch_port foo=5
+--columns=name find logical_switch_port up=true
+`,
+  switches: `
+ls-add
+--may-exist ls-add
+--add-duplicate ls-add
+--may-exist --add-duplicate ls-add a
+ls-add a
+ls-add a
+--may-exist ls-add a
+--add-duplicate ls-add a
+~ls-list
+ls-del a
+ls-del %Logical_Switch:name=""%
+ls-del zz
+--if-exists ls-del zz
+~ls-list
+~show
+`,
+  "switch ports": `
+ls-add a -- ls-add b
+lsp-add a p1
+lsp-add a p1
+--may-exist lsp-add a p1
+--may-exist lsp-add b p1
+lsp-add b p1
+lsp-add zz p1
+lsp-add a c1 p1
+lsp-add a c1 p1 4096
+lsp-add a c1 p1 x
+lsp-add a c1 p1 7
+lsp-add a c2 nope 8
+--may-exist lsp-add a c1 p1 8
+--may-exist lsp-add a c1 p2 7
+--may-exist lsp-add a c1
+--may-exist lsp-add a p1 p2 3
+lsp-add a c0 p1 0
+lsp-list a
+lsp-list zz
+lsp-get-parent c1
+lsp-get-parent p1
+lsp-get-tag c1
+lsp-get-tag zz
+lsp-del zz
+--if-exists lsp-del zz
+lsp-del c0
+lsp-set-addresses p1 a
+lsp-set-addresses p1 unknown
+lsp-set-addresses p1 "50:54:00:00:00:01 10.0.0.1" "50:54:00:00:00:02 fd00::1 10.0.0.0/24" dynamic router
+lsp-get-addresses p1
+lsp-set-addresses p1 "50:54:00:00:00:01 x"
+lsp-set-addresses p1 "50:54:00:00:00:01 dynamic"
+lsp-set-addresses p1 "dynamic 10.0.0.4"
+lsp-set-addresses p1 "dynamic fd00::4"
+lsp-set-addresses p1 "dynamic x"
+lsp-set-addresses p1 ""
+lsp-set-addresses p1 10.0.0.1
+lsp-set-addresses p1 "unknown x"
+lsp-set-addresses p1 50:54:00:00:00
+lsp-set-addresses p1 50:54:00:00:00:01:02
+lsp-set-addresses p1 " unknown"
+lsp-set-addresses p1
+lsp-set-port-security p1 "50:54:00:00:00:01 10.0.0.1" bb
+lsp-get-port-security p1
+lsp-get-up p1
+set logical_switch_port p1 up=true
+lsp-get-up p1
+lsp-get-enabled p1
+lsp-set-enabled p1 disabled
+lsp-get-enabled p1
+lsp-set-enabled p1 ENABLED
+lsp-set-enabled p1 foo
+lsp-set-type p1 foo
+lsp-set-type p1 localnet
+lsp-get-type p1
+lsp-set-type p1 ""
+lsp-get-type c1
+lsp-set-options p1 a=b c=d
+lsp-get-options p1
+lsp-set-options p1 a
+lsp-set-options p1
+lsp-get-ls p1
+lsp-get-ls zz
+lsp-set-dhcpv4-options p1 zz
+dhcp-options-create 10.0.0.0/24 a=b
+dhcp-options-create zz
+dhcp-options-create 10.0.0.0/33
+dhcp-options-create fd00::/64
+dhcp-options-create fd00::/129
+dhcp-options-create 10.0.0.0/255.255.0.0
+dhcp-options-list
+dhcp-options-set-options %DHCP_Options:cidr="10.0.0.0/24"% router=1.2.3.4 lease_time=10
+~dhcp-options-get-options %DHCP_Options:cidr="10.0.0.0/24"%
+lsp-set-dhcpv4-options p1 %DHCP_Options:cidr="10.0.0.0/24"%
+lsp-get-dhcpv4-options p1
+lsp-set-dhcpv6-options p1 %DHCP_Options:cidr="10.0.0.0/24"%
+lsp-set-dhcpv6-options p1 %DHCP_Options:cidr="fd00::/64"%
+lsp-get-dhcpv6-options p1
+lsp-set-dhcpv4-options p1
+dhcp-options-del zz
+dhcp-options-del %DHCP_Options:cidr="10.0.0.0/24"%
+lsp-add-router-port a rp lrp0
+lsp-add-router-port a rp lrp0
+--may-exist lsp-add-router-port a rp lrp0
+--may-exist lsp-add-router-port b rp lrp0
+--may-exist lsp-add-router-port a p1 lrp0
+--may-exist lsp-add-router-port a rp lrp1
+lsp-add-localnet-port a ln phys
+--may-exist lsp-add-localnet-port a ln other
+lsp-set-addresses p1 "50:54:00:00:00:01 10.0.0.1" unknown
+set logical_switch_port p1 tag=5
+~show
+~show a
+show zz
+`,
+  acls: `
+ls-add a -- ls-add b -- pg-add pg1 -- lsp-add a p1 -- lsp-add a p2 -- pg-add a
+acl-add a from-lport 100 ip4 drop
+acl-add zz from-lport 100 ip4 drop
+acl-add b foo 100 ip4 drop
+acl-add b xx 100 ip4 drop
+acl-add b f 100 ip4 drop
+acl-add b to-lport -1 ip4 drop
+acl-add b to-lport 32768 ip4 drop
+acl-add b to-lport 1 ip4 foo
+acl-add b to-lport 1 ip4 allow-related
+acl-add b to-lport 1 ip4 drop
+--tier=1 acl-add b to-lport 1 ip4 drop
+--may-exist acl-add b to-lport 1 ip4 drop
+--log acl-add b to-lport 2 'tcp && ip4.src == 10.0.0.1' reject
+--severity=info --name=foo --meter=m acl-add b to-lport 3 tcp drop
+--severity=foo acl-add b to-lport 4 tcp drop
+--log --severity=alert --name=n2 acl-add b from-lport 3 tcp drop
+--name=n3 acl-add b from-lport 4 tcp drop
+--meter=n3 acl-add b from-lport 5 tcp drop
+--label=5 acl-add b to-lport 5 tcp allow-related
+--log --label=5 acl-add b to-lport 55 tcp allow-related
+--label=5 acl-add b to-lport 6 tcp drop
+--label=x acl-add b to-lport 6 tcp allow
+--label=-1 acl-add b to-lport 6 tcp allow
+--label=4294967296 acl-add b to-lport 6 tcp allow
+--tier=2 --apply-after-lb acl-add b from-lport 7 tcp allow
+--apply-after-lb acl-add b to-lport 7 tcp allow
+--tier=5 acl-add b to-lport 8 udp pass
+--tier=x acl-add b to-lport 8 udp pass
+--sample-new=x acl-add b to-lport 8 udp pass
+acl-add b to-lport 9 'a "b" c' allow-stateless
+acl-add b to-lport 9 'a "a" c' allow-stateless
+acl-add b to-lport 9 ip drop nfg
+acl-list b
+--all acl-list b
+acl-list a
+--type=switch acl-add a to-lport 1 ip drop
+--type=port-group acl-add a to-lport 1 udp drop
+--type=port-group acl-add a to-lport 1 udp drop
+--type=foo acl-add a to-lport 1 udp drop
+--type=switch acl-list a
+--type=port-group acl-list a
+--type=switch acl-list pg1
+--type=port-group acl-list b
+acl-add pg1 to-lport 1001 'outport == @pg1 && ip4' allow-related
+acl-list pg1
+acl-del b from-lport
+acl-del b to-lport 3
+acl-del b to-lport 3 tcp
+acl-del b to-lport 3 tcp
+acl-del b xx
+acl-del zz
+--tier=2 acl-del b
+--tier=1 acl-del b to-lport 1 ip4
+--tier=x acl-del b
+acl-list b
+acl-del b
+acl-list b
+pg-add pg1
+pg-add pg2 p2 p1
+pg-add pg3 zz
+~pg-get-ports pg2
+pg-get-ports pg1
+pg-get-ports zz
+pg-set-ports pg2 p2
+pg-get-ports pg2
+pg-set-ports pg2
+pg-set-ports pg2 zz
+pg-del zz
+pg-del pg2
+`,
+  connections: `
+get-connection
+set-connection ptcp:6641 foo:bar
+get-connection
+--inactivity-probe=3000 set-connection ptcp:6641:127.0.0.1 pssl:1
+~--columns=target,inactivity_probe list connection
+set-connection ptcp:6641:127.0.0.1 pssl:1
+set-connection
+get-connection
+del-connection
+get-connection
+get-ssl
+set-ssl a b c
+get-ssl
+--bootstrap set-ssl a b c d e f
+get-ssl
+list ssl
+set-ssl a b
+del-ssl
+get-ssl
+`,
+};
+
+test.concurrent.for(Object.entries(scripts))("ovn-nbctl: %s", async ([, script]) => {
+  const lines = script.split("\n").filter((line) => line !== "");
+  const { differences, theirs, ours } = await compareLines(
+    "ovn-nbctl",
+    ovnNbctl,
+    lines,
+    "ovn/ovn-nb.ovsschema",
+    "OVN_Northbound",
+  );
+  expect(differences.map(({ line, ours }) => [line, ours])).toEqual(differences.map(({ line, theirs }) => [line, theirs]));
+  expect(ours).toEqual(theirs);
+});

@@ -1,0 +1,124 @@
+/** ovn-nbctl(8). */
+import type { SchemaJson } from "@weft/ovsdb";
+import { type NbSchema, ovnNorthbound } from "@weft/schemas";
+import type { Command } from "./command.ts";
+import { connectionCommands, sslCommands } from "./connection.ts";
+import { fail } from "./error.ts";
+import { byName, onlyOne, type RowRules } from "./lookup.ts";
+import { aclCommands } from "./nb/acls.ts";
+import { dhcpCommands } from "./nb/dhcp.ts";
+import { portGroupCommands } from "./nb/portGroups.ts";
+import { showCommands } from "./nb/show.ts";
+import { switchCommands } from "./nb/switches.ts";
+import { switchPortCommands } from "./nb/switchPorts.ts";
+import { ctlProgram, type WaitContext } from "./program.ts";
+
+const byNeutronName = (name: string) => [...byName, { by: "column", column: "external_ids", key: `neutron:${name}` } as const];
+
+const rules: RowRules = {
+  ACL: byName,
+  Address_Set: byName,
+  Chassis_Template_Var: [{ by: "column", column: "chassis" }],
+  Connection: [{ by: "column", column: "target" }],
+  DHCP_Options: (["dhcpv4_options", "dhcpv6_options"] as const).flatMap((through) => [
+    { by: "reference", from: "Logical_Switch_Port", through, column: "name" } as const,
+    { by: "reference", from: "Logical_Switch_Port", through, column: "external_ids", key: "neutron:port_name" } as const,
+  ]),
+  Forwarding_Group: byName,
+  HA_Chassis: [{ by: "column", column: "chassis_name" }],
+  HA_Chassis_Group: byName,
+  Load_Balancer: byName,
+  Load_Balancer_Group: byName,
+  Load_Balancer_Health_Check: [{ by: "column", column: "vip" }],
+  Logical_Router: byNeutronName("router_name"),
+  Logical_Router_Port: byName,
+  Logical_Switch: byNeutronName("network_name"),
+  Logical_Switch_Port: byNeutronName("port_name"),
+  Meter: byName,
+  NAT: [{ by: "column", column: "external_ip" }],
+  NB_Global: onlyOne,
+  Port_Group: byName,
+  SSL: onlyOne,
+};
+
+const sync: Command<NbSchema> = {
+  name: "sync",
+  usage: "",
+  min: 0,
+  max: 0,
+  group: "Synchronization command",
+  help: "with --wait, wait even for earlier changes",
+  run() {},
+};
+
+type Wait = "none" | "sb" | "hv";
+
+function waitOf({ options }: Pick<WaitContext<NbSchema>, "options">): Wait {
+  let wait: Wait = "none";
+  for (const { name, value } of options) {
+    if (name === "no-wait") wait = "none";
+    else if (name === "wait") {
+      if (value !== "none" && value !== "sb" && value !== "hv") fail('argument to --wait must be "none", "sb", or "hv"');
+      else wait = value;
+    }
+  }
+  return wait;
+}
+
+// Tables and columns are found in the schema at run time.
+const shared = [
+  ...connectionCommands(
+    { root: "NB_Global", table: "Connection", column: "connections", noun: "connection", module: "nbctl" },
+    "Connection commands",
+  ),
+  ...sslCommands("NB_Global", "ssl", true),
+] as readonly Command<SchemaJson>[] as unknown as readonly Command<NbSchema>[];
+
+export const ovnNbctl = ctlProgram<NbSchema>({
+  name: "ovn-nbctl",
+  family: "ovn",
+  title: "OVN northbound database management utility",
+  schema: ovnNorthbound,
+  commands: [
+    ...showCommands,
+    ...switchCommands,
+    ...aclCommands,
+    ...switchPortCommands,
+    ...dhcpCommands,
+    ...portGroupCommands,
+    ...shared,
+    sync,
+  ],
+  rules,
+  options: [
+    { name: "no-wait" },
+    { name: "wait", argument: "required" },
+    { name: "print-wait-time" },
+    { name: "unixctl", short: "u", argument: "required" },
+  ],
+  database: { variable: "OVN_NB_DB", socket: "ovnnb_db.sock" },
+  root: "NB_Global",
+  module: "ovn_dbctl",
+  wording: "ovn",
+  tables: ["NB_Global"],
+  check: (context) => void waitOf(context),
+  beforeCommit(context, db) {
+    if (waitOf(context) === "none") return false;
+    const [global] = db.rows("NB_Global");
+    const forced = context.calls.some(({ command }) => command.name === "sync");
+    if (global === undefined || (db.empty && !forced)) return false;
+    db.increment("NB_Global", global._uuid, "nb_cfg", 1);
+    return true;
+  },
+  async wait(context, target) {
+    const wait = waitOf(context);
+    const { replica, options, host, runtime } = context;
+    const started = runtime.clock.wall();
+    const row = () => [...replica.table("NB_Global").rows()][0];
+    await context.until(() => (row()?.[wait === "sb" ? "sb_cfg" : "hv_cfg"] ?? 0) >= target);
+    if (options.some(({ name }) => name === "print-wait-time")) {
+      await host.stdout.write(`Time spent on waiting: ${Math.round(runtime.clock.wall() - started)} ms\n`);
+    }
+    return 0;
+  },
+});
