@@ -11,6 +11,7 @@ import { hosts, routers } from "./router/resolve.ts";
 import { connectedRoutes, routing } from "./router/routing.ts";
 import { routerDatapaths, switchDatapaths } from "./southbound/datapaths.ts";
 import { addressSets, monitorAddresses, multicastGroups, portGroupAddresses, portGroups } from "./southbound/groups.ts";
+import { ipMulticast } from "./southbound/multicast.ts";
 import { routerPortBindings, switchPortBindings } from "./southbound/ports.ts";
 import { dns, meters } from "./southbound/services.ts";
 import { aclFrame, acls } from "./switch/acl.ts";
@@ -62,6 +63,7 @@ export const rowFeatures: readonly Each<Row>[] = [
   addressSets,
   portGroupAddresses,
   monitorAddresses,
+  ipMulticast,
   meters,
   dns,
 ];

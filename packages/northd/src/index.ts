@@ -1,1 +1,2 @@
-export {};
+export { createNorthd, type Northd, type NorthdOptions, type NorthdStatus } from "./northd.ts";
+export { type Stage, stagesByPlace } from "./stages.ts";

@@ -12,9 +12,14 @@ export interface Stage {
 }
 
 let count = 0;
+const places = new Map<string, Stage>();
 const stage =
   (kind: Stage["kind"], pipeline: Stage["pipeline"]) =>
-  (table: number, name: string): Stage => ({ kind, pipeline, table, name, id: count++ });
+  (table: number, name: string): Stage => {
+    const made: Stage = { kind, pipeline, table, name, id: count++ };
+    places.set(`${kind} ${pipeline} ${table}`, made);
+    return made;
+  };
 
 const switchIngress = stage("switch", "ingress");
 const switchEgress = stage("switch", "egress");
@@ -110,3 +115,8 @@ export const LR_OUT_SNAT = routerEgress(3, "lr_out_snat");
 export const LR_OUT_POST_SNAT = routerEgress(4, "lr_out_post_snat");
 export const LR_OUT_EGR_LOOP = routerEgress(5, "lr_out_egr_loop");
 export const LR_OUT_DELIVERY = routerEgress(6, "lr_out_delivery");
+
+/** The stage at a place of a pipeline, if there is one. */
+export function stagesByPlace(kind: Stage["kind"], pipeline: Stage["pipeline"], table: number): Stage | undefined {
+  return places.get(`${kind} ${pipeline} ${table}`);
+}

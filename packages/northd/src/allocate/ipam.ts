@@ -101,27 +101,35 @@ export const wants = each("ipam/wants", nb.Logical_Switch_Port, function* (uuid,
 });
 
 /** Addresses that were given by hand; asked for only where some switch gives addresses at all. */
-export const takenBySwitchPorts = each("ipam/takenBySwitchPorts", nb.Logical_Switch_Port, function* (uuid, row, read): Iterable<IpamFact> {
-  if (read(pooled, "").length === 0) return;
-  const port = read(switchPort, uuid);
-  if (port === undefined) return;
-  for (const text of row.addresses) {
-    const address = isDynamic(text) ? undefined : parsePortAddress(text);
-    if (address !== undefined) {
-      yield { kind: "taken", pool: port.datapath, mac: address.mac, ip4: address.ip4.map(({ ip }) => ip) };
+export const takenBySwitchPorts = each(
+  "ipam/takenBySwitchPorts",
+  nb.Logical_Switch_Port,
+  function* (uuid, row, read): Iterable<IpamFact> {
+    if (read(pooled, "").length === 0) return;
+    const port = read(switchPort, uuid);
+    if (port === undefined) return;
+    for (const text of row.addresses) {
+      const address = isDynamic(text) ? undefined : parsePortAddress(text);
+      if (address !== undefined) {
+        yield { kind: "taken", pool: port.datapath, mac: address.mac, ip4: address.ip4.map(({ ip }) => ip) };
+      }
     }
-  }
-  const peer = port.peer === undefined ? undefined : read(routerPort, port.peer);
-  if (peer !== undefined) {
-    yield { kind: "taken", pool: port.datapath, mac: peer.address.mac, ip4: peer.address.ip4.map(({ ip }) => ip) };
-  }
-});
+    const peer = port.peer === undefined ? undefined : read(routerPort, port.peer);
+    if (peer !== undefined) {
+      yield { kind: "taken", pool: port.datapath, mac: peer.address.mac, ip4: peer.address.ip4.map(({ ip }) => ip) };
+    }
+  },
+);
 
-export const takenByRouterPorts = each("ipam/takenByRouterPorts", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<IpamFact> {
-  if (read(pooled, "").length === 0) return;
-  const port = read(routerPort, uuid);
-  if (port !== undefined) yield { kind: "taken", pool: undefined, mac: port.address.mac, ip4: [] };
-});
+export const takenByRouterPorts = each(
+  "ipam/takenByRouterPorts",
+  nb.Logical_Router_Port,
+  function* (uuid, _row, read): Iterable<IpamFact> {
+    if (read(pooled, "").length === 0) return;
+    const port = read(routerPort, uuid);
+    if (port !== undefined) yield { kind: "taken", pool: undefined, mac: port.address.mac, ip4: [] };
+  },
+);
 
 interface Given {
   readonly pool: Uuid;
@@ -239,7 +247,7 @@ export class Ipam implements Sink<IpamFact> {
     if (pool === undefined || given.pool !== want.pool) return false;
     if (want.mac !== undefined && want.mac !== given.mac) return false;
     if (want.ip4 !== undefined) return given.ip4 === want.ip4 && given.text === this.#textOf(pool, want, given.mac, given.ip4);
-    if ((pool.end > 0) !== (given.ip4 !== undefined) && pool.end > 0) return false;
+    if (pool.end > 0 !== (given.ip4 !== undefined) && pool.end > 0) return false;
     if (given.ip4 !== undefined && !this.#free4(pool, given.ip4, 1)) return false;
     return given.text === this.#textOf(pool, want, given.mac, given.ip4);
   }

@@ -88,7 +88,10 @@ export class Numbers implements Sink<NumberRequest> {
     return news || wanting.length > 0;
   }
 
-  #keeps(given: { readonly scope: string; readonly number: number; readonly requested: boolean }, request: NumberRequest): boolean {
+  #keeps(
+    given: { readonly scope: string; readonly number: number; readonly requested: boolean },
+    request: NumberRequest,
+  ): boolean {
     if (given.scope !== request.scope) return false;
     return request.requested === undefined ? true : given.number === request.requested;
   }

@@ -2,9 +2,8 @@
 import { each } from "@weft/incremental";
 import { nb } from "../model/nb.ts";
 import { routerPort } from "../model/routerPort.ts";
-import { switchOf } from "../model/switchPort.ts";
+import { switchOf, switchPort } from "../model/switchPort.ts";
 import type { NumberRequest } from "./numbers.ts";
-import { switchPort } from "../model/switchPort.ts";
 
 /** `existing` is filled in by whoever knows the southbound database: the name says which row there is meant. */
 export interface KeyRequest extends NumberRequest {

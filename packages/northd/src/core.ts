@@ -1,0 +1,188 @@
+/**
+ * The core: an engine with all features, and what collects their output. Rows of the northbound database go in; what the
+ * southbound database should be comes out in two stores. Numbers and dynamic addresses, which depend on what was given
+ * before, are allocated between two commits.
+ */
+import { createEngine, type Engine, type Input } from "@weft/incremental";
+import type { TableName, Uuid } from "@weft/ovsdb";
+import type { NbSchema } from "@weft/schemas";
+import { Ipam, type IpamFact, pools, takenByRouterPorts, takenBySwitchPorts, wants } from "./allocate/ipam.ts";
+import { type NumberOutcome, type NumberRequest, Numbers } from "./allocate/numbers.ts";
+import { type KeyRequest, routerKeys, routerPortKeys, switchKeys, switchPortKeys, tagRequests } from "./allocate/requests.ts";
+import { flowFeatures, rowFeatures } from "./features.ts";
+import { datapathKey, dynamicAddresses, nb, portKey, portTag, portUp } from "./model/nb.ts";
+import { routerProblems } from "./model/problems.ts";
+import { FlowStore } from "./output/flows.ts";
+import { RowStore } from "./output/rows.ts";
+import { constantRows } from "./southbound/constant.ts";
+import { chassis } from "./southbound/ports.ts";
+
+export interface CoreHooks {
+  /** The tunnel key that the southbound database has for a datapath (by the uuid of switch or router), if any. */
+  existingDatapathKey(uuid: string): number | undefined;
+  /** The same for a port, by name, on a datapath. */
+  existingPortKey(name: string, datapath: string): number | undefined;
+  warn(module: string, text: string): void;
+}
+
+const MAX_DATAPATH_KEY = 16_711_680;
+const MAX_DATAPATH_KEY_VXLAN = 4095;
+const MAX_PORT_KEY = 32_767;
+const MAX_PORT_KEY_VXLAN = 2047;
+
+export class Core {
+  readonly engine: Engine;
+  readonly flows = new FlowStore();
+  readonly rows = new RowStore();
+  readonly #datapathKeys: Numbers;
+  readonly #portKeys: Numbers;
+  readonly #tags: Numbers;
+  readonly #ipam: Ipam;
+  readonly #hooks: CoreHooks;
+  /** Ports whose tag or dynamic addresses changed since {@link takeWriteBacks}. */
+  readonly #writeBacks = new Set<Uuid>();
+  readonly #givenTags = new Map<Uuid, number>();
+  readonly #givenAddresses = new Map<Uuid, string>();
+
+  constructor(hooks: CoreHooks, options: { readonly vxlan?: boolean } = {}) {
+    this.#hooks = hooks;
+    this.engine = createEngine({
+      onError: ({ definition, key, error }) =>
+        hooks.warn("northd", `${definition}: ${key}: ${error instanceof Error ? error.message : String(error)}`),
+    });
+    const { engine } = this;
+    const vxlan = options.vxlan === true;
+    this.#datapathKeys = new Numbers(
+      { min: 1, max: vxlan ? MAX_DATAPATH_KEY_VXLAN : MAX_DATAPATH_KEY, order: "next", share: false },
+      this.#outcome("datapath", datapathKey),
+    );
+    this.#portKeys = new Numbers(
+      { min: 1, max: vxlan ? MAX_PORT_KEY_VXLAN : MAX_PORT_KEY, order: "next", share: false },
+      this.#outcome("port", portKey),
+    );
+    this.#tags = new Numbers(
+      { min: 1, max: 4095, order: "lowest", share: true },
+      {
+        set: (id, number) => {
+          engine.set(portTag, id as Uuid, number);
+          this.#givenTags.set(id as Uuid, number);
+          this.#writeBacks.add(id as Uuid);
+        },
+        delete: (id) => {
+          engine.delete(portTag, id as Uuid);
+          this.#givenTags.delete(id as Uuid);
+          this.#writeBacks.add(id as Uuid);
+        },
+        exhausted: ({ scope }) => hooks.warn("northd", `all vlan tags of parent port ${scope} are in use`),
+        conflict: () => {},
+      },
+    );
+    this.#ipam = new Ipam({
+      set: (port, addresses) => {
+        engine.set(dynamicAddresses, port, addresses);
+        this.#givenAddresses.set(port, addresses);
+        this.#writeBacks.add(port);
+      },
+      delete: (port) => {
+        engine.delete(dynamicAddresses, port);
+        this.#givenAddresses.delete(port);
+        this.#writeBacks.add(port);
+      },
+      warn: (text) => hooks.warn("ipam", text),
+    });
+    this.#collect();
+    for (const row of constantRows()) this.rows.add(row);
+  }
+
+  #outcome(what: string, source: typeof datapathKey): NumberOutcome {
+    const { engine } = this;
+    return {
+      set: (id, number) => engine.set(source, id as Uuid, number),
+      delete: (id) => engine.delete(source, id as Uuid),
+      exhausted: () => this.#hooks.warn("ovn_util", `all ${what} tunnel ids exhausted`),
+      conflict: ({ id, requested }) =>
+        this.#hooks.warn("northd", `Tunnel key ${requested} requested by ${what} ${id} is in use already`),
+    };
+  }
+
+  #collect(): void {
+    const { engine } = this;
+    const hooks = this.#hooks;
+    engine.collect(flowFeatures, this.flows);
+    engine.collect(rowFeatures, this.rows);
+    const known = (numbers: Numbers, find: (request: KeyRequest) => number | undefined) => {
+      // The request as handed on is another object than the one yielded: remember which.
+      const handed = new Map<KeyRequest, NumberRequest>();
+      return {
+        add(request: KeyRequest) {
+          const full = { ...request, existing: find(request) };
+          handed.set(request, full);
+          numbers.add(full);
+        },
+        remove(request: KeyRequest) {
+          const full = handed.get(request);
+          handed.delete(request);
+          if (full !== undefined) numbers.remove(full);
+        },
+      };
+    };
+    engine.collect(
+      [switchKeys, routerKeys],
+      known(this.#datapathKeys, ({ name }) => hooks.existingDatapathKey(name)),
+    );
+    engine.collect(
+      [switchPortKeys, routerPortKeys],
+      known(this.#portKeys, ({ name, scope }) => hooks.existingPortKey(name, scope)),
+    );
+    engine.collect([tagRequests], this.#tags);
+    engine.collect<IpamFact>([pools, wants, takenBySwitchPorts, takenByRouterPorts], this.#ipam);
+    engine.collect([routerProblems], { add: (text) => hooks.warn("northd", text), remove: () => {} });
+  }
+
+  set macPrefix(prefix: string) {
+    this.#ipam.macPrefix = prefix;
+  }
+
+  /** Writes a row of the northbound database, or deletes it. */
+  set(table: TableName<NbSchema>, uuid: Uuid, row: object | undefined): void {
+    // The row is of this table by the change set's word.
+    const source = nb[table] as unknown as Input<Uuid, object>;
+    if (row === undefined) this.engine.delete(source, uuid);
+    else this.engine.set(source, uuid, row);
+  }
+
+  setChassis(uuid: Uuid, row: { readonly name: string; readonly hostname: string } | undefined): void {
+    if (row === undefined) this.engine.delete(chassis, uuid);
+    else this.engine.set(chassis, uuid, row);
+  }
+
+  setPortUp(uuid: Uuid, up: boolean | undefined): void {
+    if (up === true) this.engine.set(portUp, uuid, true);
+    else this.engine.delete(portUp, uuid);
+  }
+
+  /** Brings the stores up to date. */
+  compute(): void {
+    this.engine.commit();
+    for (;;) {
+      const given = [this.#datapathKeys.flush(), this.#portKeys.flush(), this.#tags.flush(), this.#ipam.flush()];
+      if (!given.includes(true)) return;
+      this.engine.commit();
+    }
+  }
+
+  /** Ports whose tag or dynamic addresses are to be written to the northbound database, since the last call. */
+  takeWriteBacks(): readonly Uuid[] {
+    const ports = [...this.#writeBacks];
+    this.#writeBacks.clear();
+    return ports;
+  }
+
+  tagOf(port: Uuid): number | undefined {
+    return this.#givenTags.get(port);
+  }
+
+  addressesOf(port: Uuid): string | undefined {
+    return this.#givenAddresses.get(port);
+  }
+}

@@ -1,0 +1,360 @@
+/**
+ * The daemon's work: follows both databases, keeps the core up to date with the northbound one, brings the southbound one
+ * to what the core says, and writes back what people wait for (ovn-northd(8)).
+ */
+import type { ChangeSet, Replica, TableName, Uuid } from "@weft/ovsdb";
+import { type ControlCommand, type Logger, messageOf, type Runtime, type Timer } from "@weft/runtime";
+import type { NbRow, NbSchema, SbRow, SbSchema } from "@weft/schemas";
+import { ovnNorthbound } from "@weft/schemas";
+import { northdCommands } from "./commands.ts";
+import { Core } from "./core.ts";
+import { globalOptions, southboundOptions } from "./globalOptions.ts";
+import { row } from "./output/row.ts";
+import { SouthboundWriter } from "./output/writer.ts";
+import { Unsupported } from "./unsupported.ts";
+
+export interface NorthdOptions {
+  readonly runtime: Runtime;
+  readonly nb: Replica<NbSchema>;
+  readonly sb: Replica<SbSchema>;
+  /** Start without writing anything (--dry-run). */
+  readonly paused?: boolean;
+}
+
+export type NorthdStatus = "active" | "standby" | "paused";
+
+export interface Northd {
+  /** Follows the databases from now on; resolves when both are there. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  pause(): void;
+  resume(): void;
+  status(): NorthdStatus;
+  /** Resolves when nothing that is known now is left to write. */
+  idle(): Promise<void>;
+  /** Computes everything from scratch. */
+  recompute(): void;
+  statistics(): ReturnType<Core["engine"]["statistics"]>;
+  connected(database: "nb" | "sb"): boolean;
+  readonly commands: readonly ControlCommand[];
+}
+
+const LOCK = "ovn_northd";
+/** Wait before a transaction that the server refused is tried again, in ms. */
+const RETRY_AFTER = 1000;
+const nbTables = Object.keys(ovnNorthbound.tables) as TableName<NbSchema>[];
+
+export function createNorthd(options: NorthdOptions): Northd {
+  return new Daemon(options);
+}
+
+class Daemon implements Northd {
+  readonly #runtime: Runtime;
+  readonly #nb: Replica<NbSchema>;
+  readonly #sb: Replica<SbSchema>;
+  readonly #log: Logger;
+  readonly #unsupported: Unsupported;
+  readonly #stops: (() => void)[] = [];
+  readonly commands: readonly ControlCommand[];
+  #core: Core | undefined;
+  #writer: SouthboundWriter | undefined;
+  #paused: boolean;
+  #stopped = false;
+  #running = false;
+  #wanted = false;
+  /** The writer's idea of the database may be wrong: take stock again. */
+  #stale = true;
+  #idlers: (() => void)[] = [];
+  #retry: Timer | undefined;
+  /** Names of switch ports whose `up` may have changed. */
+  readonly #upNames = new Set<string>();
+  #nbCfgSeen: number | undefined;
+  #nbCfgTime = 0;
+
+  constructor({ runtime, nb, sb, paused }: NorthdOptions) {
+    this.#runtime = runtime;
+    this.#nb = nb;
+    this.#sb = sb;
+    this.#paused = paused === true;
+    this.#log = runtime.log.logger("northd");
+    this.#unsupported = new Unsupported((text) => this.#log.warn(text));
+    this.commands = northdCommands(this);
+  }
+
+  async start(): Promise<void> {
+    this.#stops.push(
+      this.#nb.onChange((set) => this.#northboundChanged(set)),
+      this.#sb.onChange((set) => this.#southboundChanged(set)),
+      this.#sb.onLock((held) => {
+        this.#log.info(
+          held
+            ? "ovn-northd lock acquired. This ovn-northd instance is now active."
+            : "ovn-northd lock lost. This ovn-northd instance is now on standby.",
+        );
+        this.#stale = true;
+        this.#kick();
+      }),
+      this.#nb.onState(() => this.#kick()),
+      this.#sb.onState(() => this.#kick()),
+    );
+    if (!this.#paused) this.#sb.setLock(LOCK);
+    await Promise.all([this.#nb.ready(), this.#sb.ready()]);
+    this.#kick();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#retry?.cancel();
+    for (const stop of this.#stops.splice(0)) stop();
+    while (this.#running) await this.#runtime.clock.sleep(1);
+    for (const idle of this.#idlers.splice(0)) idle();
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#sb.setLock(undefined);
+    this.#log.info("This ovn-northd instance is now paused.");
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#sb.setLock(LOCK);
+    this.#stale = true;
+    this.#kick();
+  }
+
+  status(): NorthdStatus {
+    if (this.#paused) return "paused";
+    return this.#sb.hasLock ? "active" : "standby";
+  }
+
+  idle(): Promise<void> {
+    if (!this.#running && !this.#wanted) return Promise.resolve();
+    return new Promise((resolve) => this.#idlers.push(resolve));
+  }
+
+  recompute(): void {
+    this.#core?.engine.recompute();
+    this.#kick();
+  }
+
+  statistics(): ReturnType<Core["engine"]["statistics"]> {
+    return this.#core?.engine.statistics() ?? { evaluations: new Map(), commits: 0, cells: 0 };
+  }
+
+  connected(database: "nb" | "sb"): boolean {
+    return (database === "nb" ? this.#nb : this.#sb).state === "synced";
+  }
+
+  #northboundChanged(set: ChangeSet): void {
+    for (const { table, uuid, after } of set.changes) {
+      this.#core?.set(table as TableName<NbSchema>, uuid, after as object | undefined);
+      if (after === undefined) continue;
+      this.#unsupported.check(table, uuid, after as object);
+      if (table === "Logical_Switch_Port") this.#upNames.add((after as NbRow<"Logical_Switch_Port">).name);
+    }
+    this.#kick();
+  }
+
+  #southboundChanged(set: ChangeSet): void {
+    this.#writer?.onChange(set);
+    for (const { table, uuid, before, after } of set.changes) {
+      if (table === "Port_Binding") this.#upNames.add(((after ?? before) as SbRow<"Port_Binding">).logical_port);
+      else if (table === "Chassis") this.#core?.setChassis(uuid, after as SbRow<"Chassis"> | undefined);
+    }
+    this.#kick();
+  }
+
+  get #able(): boolean {
+    return !this.#stopped && !this.#paused && this.#sb.hasLock && this.#nb.state === "synced" && this.#sb.state === "synced";
+  }
+
+  #kick(): void {
+    this.#wanted = true;
+    if (this.#running || this.#stopped) return;
+    this.#running = true;
+    this.#runtime.clock.soon(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    while (this.#wanted && this.#able && this.#retry === undefined) {
+      this.#wanted = false;
+      try {
+        await this.#round();
+      } catch (error) {
+        this.#log.err(`${messageOf(error)}; all is computed anew`);
+        this.#core = undefined;
+        this.#later();
+      }
+    }
+    this.#running = false;
+    if (!this.#able) this.#wanted = false;
+    for (const idle of this.#idlers.splice(0)) idle();
+  }
+
+  #later(): void {
+    this.#stale = true;
+    this.#retry ??= this.#runtime.clock.after(RETRY_AFTER, () => {
+      this.#retry = undefined;
+      this.#kick();
+    });
+  }
+
+  async #round(): Promise<void> {
+    this.#core ??= this.#load();
+    const core = this.#core;
+    const globals = globalOptions(this.#nb, this.#runtime.random, this.#vxlan());
+    core.macPrefix = globals.get("mac_prefix")!;
+    const nbGlobal = first(this.#nb.table("NB_Global").rows());
+    const nbCfg = nbGlobal?.nb_cfg ?? 0;
+    if (nbCfg !== this.#nbCfgSeen) {
+      this.#nbCfgSeen = nbCfg;
+      this.#nbCfgTime = Math.floor(this.#runtime.clock.wall());
+    }
+    this.#updateUp(core);
+    core.compute();
+    core.rows.add(row("SB_Global", "", { nb_cfg: nbCfg, options: southboundOptions(globals), ipsec: nbGlobal?.ipsec ?? false }));
+    if (this.#stale) {
+      this.#writer = new SouthboundWriter(this.#sb, core.rows, core.flows);
+      this.#writer.adopt();
+      this.#stale = false;
+    }
+    await this.#writeNorthbound(core, globals);
+    const result = await this.#writer!.write();
+    if (result !== undefined && result.status !== "success" && result.status !== "unchanged") {
+      this.#stale = true;
+      if (result.status === "error") {
+        this.#log.err(`southbound transaction failed: ${result.error}${result.details ? ` (${result.details})` : ""}`);
+        this.#later();
+      } else this.#wanted = true;
+      return;
+    }
+    await this.#reportConfiguration(nbCfg);
+  }
+
+  /** A core with all that both databases have now. */
+  #load(): Core {
+    const datapathRows = this.#sb.table("Datapath_Binding").index("nb", (datapath) => [ownerOf(datapath)]);
+    const portRows = this.#sb.table("Port_Binding").index("logical_port", (port) => [port.logical_port]);
+    const core = new Core(
+      {
+        existingDatapathKey: (uuid) => datapathRows.get(uuid)[0]?.tunnel_key,
+        existingPortKey: (name, datapath) => {
+          const port = portRows.get(name)[0];
+          const owner = port && this.#sb.table("Datapath_Binding").get(port.datapath);
+          return owner !== undefined && ownerOf(owner) === datapath ? port?.tunnel_key : undefined;
+        },
+        warn: (module, text) => this.#runtime.log.logger(module).warn(text),
+      },
+      { vxlan: this.#vxlan() },
+    );
+    for (const table of nbTables) {
+      for (const item of this.#nb.table(table).rows()) {
+        core.set(table, item._uuid, item);
+        this.#unsupported.check(table, item._uuid, item);
+      }
+    }
+    for (const port of this.#nb.table("Logical_Switch_Port").rows()) this.#upNames.add(port.name);
+    for (const item of this.#sb.table("Chassis").rows()) core.setChassis(item._uuid, item);
+    this.#stale = true;
+    return core;
+  }
+
+  /** Where some chassis speaks only VXLAN, keys are as short as its header. */
+  #vxlan(): boolean {
+    const mode = first(this.#nb.table("NB_Global").rows())?.options.get("vxlan_mode");
+    if (mode === "false") return false;
+    for (const encap of this.#sb.table("Encap").rows()) if (encap.type === "vxlan") return true;
+    return false;
+  }
+
+  /** What `up` of switch ports should be, to write it and to compute with. */
+  #updateUp(core: Core): void {
+    for (const [uuid, up] of this.#ups(this.#upNames)) core.setPortUp(uuid, up);
+  }
+
+  *#ups(names: Iterable<string>): Iterable<readonly [Uuid, boolean]> {
+    const ports = this.#nb.table("Logical_Switch_Port").index("name", (port) => [port.name]);
+    const bindings = this.#sb.table("Port_Binding").index("logical_port", (port) => [port.logical_port]);
+    for (const name of names) {
+      const binding = bindings.get(name)[0];
+      for (const port of ports.get(name)) {
+        const up = port.type === "router" ? binding !== undefined : binding?.up === true && binding.chassis !== undefined;
+        yield [port._uuid, up];
+      }
+    }
+  }
+
+  async #writeNorthbound(core: Core, globals: ReadonlyMap<string, string>): Promise<void> {
+    const tx = this.#nb.transaction();
+    tx.comment("ovn-northd");
+    const nbGlobal = first(this.#nb.table("NB_Global").rows());
+    if (nbGlobal === undefined) tx.insert("NB_Global", { options: globals });
+    else {
+      tx.update("NB_Global", nbGlobal._uuid, { options: globals });
+      if (nbGlobal.nb_cfg_timestamp === 0 || nbGlobal.sb_cfg !== nbGlobal.nb_cfg) {
+        if (nbGlobal.nb_cfg !== 0) tx.update("NB_Global", nbGlobal._uuid, { nb_cfg_timestamp: this.#nbCfgTime });
+      }
+    }
+    const ports = this.#nb.table("Logical_Switch_Port");
+    const ups = [...this.#upNames];
+    this.#upNames.clear();
+    for (const [uuid, up] of this.#ups(ups)) {
+      if (ports.get(uuid)?.up !== up) tx.update("Logical_Switch_Port", uuid, { up });
+    }
+    const given = core.takeWriteBacks();
+    for (const uuid of given) {
+      const port = ports.get(uuid);
+      if (port === undefined) continue;
+      const addresses = core.addressesOf(uuid);
+      const tag = core.tagOf(uuid);
+      if (port.dynamic_addresses !== addresses) tx.update("Logical_Switch_Port", uuid, { dynamic_addresses: addresses });
+      if (tag !== undefined && port.tag !== tag) tx.update("Logical_Switch_Port", uuid, { tag });
+    }
+    if (tx.empty) return;
+    const result = await tx.commit();
+    if (result.status === "error") {
+      this.#log.err(`northbound transaction failed: ${result.error}${result.details ? ` (${result.details})` : ""}`);
+    } else if (result.status === "try-again") {
+      for (const name of ups) this.#upNames.add(name);
+      this.#wanted = true;
+    }
+  }
+
+  /** Tells how far the configuration has come: sb_cfg when the southbound database has it, hv_cfg when all chassis have. */
+  async #reportConfiguration(nbCfg: number): Promise<void> {
+    const nbGlobal = first(this.#nb.table("NB_Global").rows());
+    if (nbGlobal === undefined) return;
+    const tx = this.#nb.transaction();
+    const now = Math.floor(this.#runtime.clock.wall());
+    if (nbGlobal.sb_cfg !== nbCfg) tx.update("NB_Global", nbGlobal._uuid, { sb_cfg: nbCfg, sb_cfg_timestamp: now });
+    let hvCfg = nbCfg;
+    let hvTime = 0;
+    for (const chassis of this.#sb.table("Chassis_Private").rows()) {
+      const other = chassis.chassis === undefined ? undefined : this.#sb.table("Chassis").get(chassis.chassis);
+      if (other?.other_config.get("is-remote") === "true") continue;
+      if (chassis.nb_cfg < hvCfg) {
+        hvCfg = chassis.nb_cfg;
+        hvTime = chassis.nb_cfg_timestamp;
+      } else if (chassis.nb_cfg === hvCfg) hvTime = Math.max(hvTime, chassis.nb_cfg_timestamp);
+    }
+    if (nbGlobal.hv_cfg !== hvCfg || nbGlobal.hv_cfg_timestamp !== hvTime) {
+      tx.update("NB_Global", nbGlobal._uuid, { hv_cfg: hvCfg, hv_cfg_timestamp: hvTime });
+    }
+    if (!tx.empty) await tx.commit();
+  }
+}
+
+function ownerOf(datapath: SbRow<"Datapath_Binding">): string {
+  return (
+    datapath.nb_uuid ??
+    datapath.external_ids.get("logical-switch") ??
+    datapath.external_ids.get("logical-router") ??
+    datapath._uuid
+  );
+}
+
+function first<T>(items: Iterable<T>): T | undefined {
+  for (const item of items) return item;
+  return undefined;
+}

@@ -1,0 +1,38 @@
+/** By which key northd knows a row that it finds in the southbound database; undefined: the row is none of northd's. */
+import type { Uuid } from "@weft/ovsdb";
+import type { SbRow } from "@weft/schemas";
+import type { SbTable } from "./row.ts";
+
+type KeyOf<T extends SbTable> = (row: SbRow<T>, datapath: (uuid: Uuid) => Uuid | undefined) => string | undefined;
+
+function datapathOwner(row: SbRow<"Datapath_Binding">): string {
+  return row.nb_uuid ?? row.external_ids.get("logical-switch") ?? row.external_ids.get("logical-router") ?? row._uuid;
+}
+
+/** Tables whose rows are all northd's. Rows that nothing asks for are deleted. */
+export const keys: { readonly [T in SbTable]?: KeyOf<T> } = {
+  SB_Global: () => "",
+  Datapath_Binding: (row) => datapathOwner(row),
+  Port_Binding: (row) => row.logical_port,
+  Multicast_Group: (row, datapath) =>
+    // Groups that controllers learn from IGMP are made by northd from IGMP_Group, under other names.
+    `${datapath(row.datapath)} ${row.name}`,
+  Port_Group: (row) => row.name,
+  Address_Set: (row) => row.name,
+  IP_Multicast: (row, datapath) => datapath(row.datapath) ?? row._uuid,
+  Meter: (row) => row.name,
+  DNS: (row) => row.external_ids.get("dns_id") ?? row._uuid,
+  DHCP_Options: (row) => `${row.code} ${row.name}`,
+  DHCPv6_Options: (row) => `${row.code} ${row.name}`,
+  RBAC_Permission: (row) => row.table,
+  RBAC_Role: (row) => row.name,
+};
+
+export const ownedTables = Object.keys(keys) as readonly (keyof typeof keys)[];
+
+export function keyOf(table: SbTable, row: object, datapath: (uuid: Uuid) => Uuid | undefined): string | undefined {
+  // The row is of the table by construction.
+  return (keys[table] as ((row: object, datapath: unknown) => string | undefined) | undefined)?.(row, datapath);
+}
+
+export { datapathOwner };

@@ -1,0 +1,411 @@
+/** Brings the southbound database to what it should be, with one transaction for whatever changed. */
+import type { ChangeSet, Replica, RowHandle, Transaction, TransactionResult, Uuid } from "@weft/ovsdb";
+import type { SbRow, SbSchema } from "@weft/schemas";
+import { stagesByPlace } from "../stages.ts";
+import { DatapathGroup, type FlowEntry, type FlowStore } from "./flows.ts";
+import { datapathOwner, keyOf, ownedTables } from "./keys.ts";
+import { Owned, Ref, type SbTable } from "./row.ts";
+import type { RowEntry, RowStore } from "./rows.ts";
+
+type Tx = Transaction<SbSchema>;
+
+/** Rows that chassis wrote and that keep a datapath from being deleted. */
+const attachedTables = ["MAC_Binding", "IGMP_Group", "Learned_Route", "IP_Multicast"] as const;
+
+export class SouthboundWriter {
+  readonly #sb: Replica<SbSchema>;
+  readonly #rows: RowStore;
+  readonly #flows: FlowStore;
+  readonly #entryOf = new Map<Uuid, RowEntry>();
+  readonly #flowOf = new Map<Uuid, FlowEntry>();
+  readonly #groups = new Map<string, DatapathGroup>();
+  /** Rows that are nobody's: to be deleted. */
+  readonly #strangers = new Map<Uuid, SbTable>();
+  readonly #datapaths = new Map<Uuid, Uuid>();
+  #inFlight = false;
+  /** Rows that appeared while a transaction was in flight: ours, or strangers. */
+  #appeared: (readonly [SbTable, Uuid])[] = [];
+
+  constructor(sb: Replica<SbSchema>, rows: RowStore, flows: FlowStore) {
+    this.#sb = sb;
+    this.#rows = rows;
+    this.#flows = flows;
+  }
+
+  get pending(): boolean {
+    return this.#rows.dirty.size > 0 || this.#flows.dirty.size > 0 || this.#strangers.size > 0;
+  }
+
+  /** Takes stock of what the database has: every row is recognised, or will be deleted. */
+  adopt(): void {
+    this.#entryOf.clear();
+    this.#flowOf.clear();
+    this.#strangers.clear();
+    this.#datapaths.clear();
+    this.#groups.clear();
+    for (const entry of [...this.#rows.entries()]) {
+      entry.uuid = undefined;
+      if (entry.desired === undefined) this.#rows.forget(entry);
+      else this.#rows.dirty.add(entry);
+    }
+    for (const entry of this.#flows.entries()) {
+      entry.uuid = undefined;
+      entry.group = undefined;
+      this.#flows.mark(entry);
+    }
+    for (const row of this.#sb.table("Datapath_Binding").rows()) this.#datapaths.set(row._uuid, datapathOwner(row) as Uuid);
+    for (const table of ownedTables) for (const row of this.#sb.table(table).rows()) this.#recognise(table, row);
+    const groups = new Map<Uuid, DatapathGroup>();
+    for (const row of this.#sb.table("Logical_Flow").rows()) this.#recogniseFlow(row, groups);
+  }
+
+  #recognise(table: SbTable, row: { readonly _uuid: Uuid }): void {
+    const key = keyOf(table, row, (uuid) => this.#datapaths.get(uuid));
+    const entry = key === undefined ? undefined : this.#rows.find(table, key);
+    if (entry === undefined || (entry.uuid !== undefined && entry.uuid !== row._uuid)) {
+      this.#strangers.set(row._uuid, table);
+      return;
+    }
+    entry.uuid = row._uuid;
+    this.#entryOf.set(row._uuid, entry);
+    this.#rows.dirty.add(entry);
+  }
+
+  #recogniseFlow(row: SbRow<"Logical_Flow">, groups: Map<Uuid, DatapathGroup>): void {
+    const kind = row.external_ids.get("stage-name")?.startsWith("lr_") ? "router" : "switch";
+    const stage = stagesByPlace(kind, row.pipeline, row.table_id);
+    const entry =
+      stage &&
+      this.#flows.find(stage, row.priority, row.match, {
+        actions: row.actions,
+        port: row.tags.get("in_out_port"),
+        meter: row.controller_meter,
+        description: row.flow_desc,
+      });
+    if (entry === undefined || entry.uuid !== undefined) {
+      this.#strangers.set(row._uuid, "Logical_Flow");
+      return;
+    }
+    entry.uuid = row._uuid;
+    this.#flowOf.set(row._uuid, entry);
+    this.#flows.mark(entry);
+    if (row.logical_dp_group !== undefined) {
+      let group = groups.get(row.logical_dp_group);
+      if (group === undefined) {
+        // Its members are compared when a flow asks for a group of the same datapaths.
+        group = new DatapathGroup(`adopted ${row.logical_dp_group}`, []);
+        group.uuid = row.logical_dp_group;
+        groups.set(row.logical_dp_group, group);
+      }
+      group.uses++;
+      entry.group = group;
+    }
+  }
+
+  /** Hears of every change of the database. What others did to our rows is undone by the next transaction. */
+  onChange(set: ChangeSet): void {
+    for (const change of set.changes) {
+      const table = change.table as SbTable;
+      if (table === "Datapath_Binding" && change.after !== undefined) {
+        this.#datapaths.set(change.uuid, datapathOwner(change.after as SbRow<"Datapath_Binding">) as Uuid);
+      }
+      if (change.after === undefined) {
+        this.#vanished(change.uuid);
+        continue;
+      }
+      if (change.before === undefined) {
+        if (table === "Logical_Flow" || (ownedTables as readonly string[]).includes(table)) {
+          if (this.#inFlight) this.#appeared.push([table, change.uuid]);
+          else this.#stranger(table, change.uuid);
+        }
+        continue;
+      }
+      const entry = this.#entryOf.get(change.uuid);
+      if (entry !== undefined) this.#rows.dirty.add(entry);
+      const flow = this.#flowOf.get(change.uuid);
+      if (flow !== undefined) this.#flows.mark(flow);
+    }
+  }
+
+  #vanished(uuid: Uuid): void {
+    this.#strangers.delete(uuid);
+    const entry = this.#entryOf.get(uuid);
+    if (entry !== undefined) {
+      this.#entryOf.delete(uuid);
+      entry.uuid = undefined;
+      if (entry.desired !== undefined) this.#rows.dirty.add(entry);
+    }
+    const flow = this.#flowOf.get(uuid);
+    if (flow !== undefined) {
+      this.#flowOf.delete(uuid);
+      flow.uuid = undefined;
+      if (flow.size > 0) this.#flows.mark(flow);
+    }
+  }
+
+  #stranger(table: SbTable, uuid: Uuid): void {
+    if (this.#entryOf.has(uuid) || this.#flowOf.has(uuid)) return;
+    const row = this.#sb.table(table).get(uuid);
+    if (row === undefined) return;
+    if (table === "Logical_Flow") this.#strangers.set(uuid, table);
+    else this.#recognise(table, row);
+  }
+
+  /** Writes what changed. Returns the result, or undefined if there was nothing to write. */
+  async write(): Promise<TransactionResult | undefined> {
+    if (!this.pending) return undefined;
+    const tx = this.#sb.transaction();
+    tx.comment("ovn-northd");
+    const rows = [...this.#rows.dirty];
+    const flows = [...this.#flows.dirty];
+    const strangers = [...this.#strangers];
+    const handles = new Map<RowEntry, RowHandle>();
+    const resolve = (ref: Ref): Uuid | RowHandle | undefined => {
+      const entry = this.#rows.find(ref.table, ref.key);
+      if (entry?.desired === undefined) return undefined;
+      if (entry.uuid !== undefined) return entry.uuid;
+      let handle = handles.get(entry);
+      if (handle === undefined) {
+        handle = tx.reserve();
+        handles.set(entry, handle);
+      }
+      return handle;
+    };
+    for (const [uuid, table] of strangers) this.#delete(tx, table, uuid);
+    for (const entry of rows) this.#writeRow(tx, entry, resolve, handles);
+    const inserted = this.#writeFlows(tx, flows, resolve);
+    if (tx.empty) {
+      this.#settled(rows, flows, strangers);
+      return { status: "unchanged", inserted: new Map() };
+    }
+    this.#inFlight = true;
+    const result = await tx.commit().finally(() => {
+      this.#inFlight = false;
+    });
+    if (result.status === "success" || result.status === "unchanged") {
+      for (const [entry, handle] of handles) this.#inserted(entry, result.inserted.get(handle.rowHandle));
+      for (const [flow, handle] of inserted.flows) {
+        const uuid = result.inserted.get(handle.rowHandle);
+        if (uuid === undefined) continue;
+        flow.uuid = uuid;
+        this.#flowOf.set(uuid, flow);
+      }
+      for (const [group, handle] of inserted.groups) group.uuid = result.inserted.get(handle.rowHandle);
+      this.#settled(rows, flows, strangers);
+    } else for (const [group] of inserted.groups) group.uuid = undefined;
+    const appeared = this.#appeared;
+    this.#appeared = [];
+    for (const [table, uuid] of appeared) this.#stranger(table, uuid);
+    return result;
+  }
+
+  #inserted(entry: RowEntry, uuid: Uuid | undefined): void {
+    if (uuid === undefined) return;
+    entry.uuid = uuid;
+    this.#entryOf.set(uuid, entry);
+    if (entry.table === "Datapath_Binding") this.#datapaths.set(uuid, entry.key as Uuid);
+  }
+
+  #settled(rows: readonly RowEntry[], flows: readonly FlowEntry[], strangers: readonly (readonly [Uuid, SbTable])[]): void {
+    for (const entry of rows) {
+      this.#rows.dirty.delete(entry);
+      if (entry.desired === undefined) this.#rows.forget(entry);
+    }
+    for (const flow of flows) {
+      flow.dirty = false;
+      this.#flows.dirty.delete(flow);
+      if (flow.size === 0) this.#flows.forget(flow);
+    }
+    for (const [uuid] of strangers) this.#strangers.delete(uuid);
+  }
+
+  #delete(tx: Tx, table: SbTable, uuid: Uuid): void {
+    if (this.#sb.table(table).get(uuid) === undefined) return;
+    if (table === "Datapath_Binding") this.#detach(tx, uuid);
+    tx.delete(table, uuid);
+  }
+
+  /** Deletes what refers to a datapath that goes, and what chassis learned on it. */
+  #detach(tx: Tx, datapath: Uuid): void {
+    for (const table of attachedTables) {
+      const attached = this.#sb
+        .table(table)
+        .index("datapath", (row) => (row.datapath === undefined ? [] : [row.datapath as Uuid]));
+      for (const row of attached.get(datapath)) if (!this.#entryOf.has(row._uuid)) tx.delete(table, row._uuid);
+    }
+    const key = this.#sb.table("Datapath_Binding").get(datapath)?.tunnel_key;
+    const learned = this.#sb.table("FDB").index("dp_key", (row) => [row.dp_key]);
+    if (key !== undefined) for (const row of learned.get(key)) tx.delete("FDB", row._uuid);
+  }
+
+  /** Deletes what chassis learned behind a port that goes. */
+  #forgetLearned(tx: Tx, port: SbRow<"Port_Binding">): void {
+    const neighbours = this.#sb.table("MAC_Binding").index("logical_port", (row) => [row.logical_port]);
+    for (const row of neighbours.get(port.logical_port)) tx.delete("MAC_Binding", row._uuid);
+    const key = this.#sb.table("Datapath_Binding").get(port.datapath)?.tunnel_key;
+    const learned = this.#sb.table("FDB").index("dp_key port_key", (row) => [`${row.dp_key} ${row.port_key}`]);
+    if (key !== undefined) for (const row of learned.get(`${key} ${port.tunnel_key}`)) tx.delete("FDB", row._uuid);
+  }
+
+  #writeRow(
+    tx: Tx,
+    entry: RowEntry,
+    resolve: (ref: Ref) => Uuid | RowHandle | undefined,
+    handles: Map<RowEntry, RowHandle>,
+  ): void {
+    const { table, desired } = entry;
+    const current = entry.uuid === undefined ? undefined : this.#sb.table(table).get(entry.uuid);
+    if (desired === undefined) {
+      if (entry.uuid === undefined || current === undefined) return;
+      if (table === "Port_Binding") this.#forgetLearned(tx, current as SbRow<"Port_Binding">);
+      this.#delete(tx, table, entry.uuid);
+      return;
+    }
+    const columns: Record<string, unknown> = {};
+    for (const [column, value] of Object.entries(desired.columns)) {
+      columns[column] = this.#resolved(tx, value, current as Record<string, unknown> | undefined, column, resolve);
+    }
+    for (const [column, value] of Object.entries(desired.initial ?? {})) {
+      if ((current as Record<string, unknown> | undefined)?.[column] === undefined) columns[column] = value;
+    }
+    // Columns were made for this table; their names and types are those of its schema.
+    if (current !== undefined) tx.update(table, entry.uuid!, columns as never);
+    else {
+      const handle = handles.get(entry) ?? tx.reserve();
+      handles.set(entry, handle);
+      tx.insert(table, columns as never, handle);
+    }
+  }
+
+  #resolved(
+    tx: Tx,
+    value: unknown,
+    current: Record<string, unknown> | undefined,
+    column: string,
+    resolve: (ref: Ref) => Uuid | RowHandle | undefined,
+  ): unknown {
+    if (value instanceof Ref) return resolve(value);
+    if (value instanceof Owned) return this.#owned(tx, value, current?.[column]);
+    if (Array.isArray(value) && value.some((item) => item instanceof Ref)) {
+      return value.flatMap((item) => (item instanceof Ref ? (resolve(item) ?? []) : item));
+    }
+    if (value instanceof Map) {
+      const pairs: [unknown, unknown][] = [];
+      for (const [key, item] of value) {
+        const resolved = item instanceof Ref ? resolve(item) : item;
+        if (resolved !== undefined) pairs.push([key, resolved]);
+      }
+      return new Map(pairs);
+    }
+    return value;
+  }
+
+  #owned(tx: Tx, { table, rows }: Owned, current: unknown): unknown {
+    const uuids = (Array.isArray(current) ? current : current === undefined ? [] : [current]) as Uuid[];
+    const texts = uuids.map((uuid) => {
+      const row = this.#sb.table(table).get(uuid) as Record<string, unknown> | undefined;
+      return row === undefined ? "" : JSON.stringify(Object.keys(rows[0] ?? {}).map((column) => row[column]));
+    });
+    const wanted = rows.map((row) => JSON.stringify(Object.keys(rows[0]!).map((column) => row[column])));
+    if (texts.length === wanted.length && texts.sort().join() === wanted.sort().join()) return uuids;
+    return rows.map((row) => tx.insert(table, row as never));
+  }
+
+  // --- flows ---------------------------------------------------------------------------------------------------------
+
+  #writeFlows(
+    tx: Tx,
+    flows: readonly FlowEntry[],
+    resolve: (ref: Ref) => Uuid | RowHandle | undefined,
+  ): { readonly flows: ReadonlyMap<FlowEntry, RowHandle>; readonly groups: ReadonlyMap<DatapathGroup, RowHandle> } {
+    const fresh = this.#regroup(flows);
+    const groupHandles = new Map<DatapathGroup, RowHandle>();
+    for (const group of fresh) {
+      const datapaths = group.members.flatMap((uuid) => resolve(new Ref("Datapath_Binding", uuid)) ?? []);
+      if (group.uuid !== undefined && this.#sb.table("Logical_DP_Group").get(group.uuid) !== undefined) {
+        tx.update("Logical_DP_Group", group.uuid, { datapaths });
+      } else groupHandles.set(group, tx.insert("Logical_DP_Group", { datapaths }));
+    }
+    const inserted = new Map<FlowEntry, RowHandle>();
+    for (const entry of flows) {
+      const exists = entry.uuid !== undefined && this.#sb.table("Logical_Flow").get(entry.uuid) !== undefined;
+      const place = this.#placeOf(entry, groupHandles, resolve);
+      if (place === undefined) {
+        if (exists) tx.delete("Logical_Flow", entry.uuid!);
+        continue;
+      }
+      const { source, hint } = entry.origin;
+      const ids = new Map([["source", source]]);
+      if (hint !== undefined) ids.set("stage-hint", hint.slice(0, 8));
+      ids.set("stage-name", entry.stage.name);
+      const columns = {
+        ...place,
+        pipeline: entry.stage.pipeline,
+        table_id: entry.stage.table,
+        priority: entry.priority,
+        match: entry.match,
+        actions: entry.actions,
+        tags: entry.port === undefined ? [] : [["in_out_port", entry.port] as const],
+        controller_meter: entry.meter,
+        external_ids: ids,
+        flow_desc: entry.description,
+      };
+      if (exists) tx.update("Logical_Flow", entry.uuid!, columns);
+      else inserted.set(entry, tx.insert("Logical_Flow", columns));
+    }
+    return { flows: inserted, groups: groupHandles };
+  }
+
+  #placeOf(
+    entry: FlowEntry,
+    groupHandles: ReadonlyMap<DatapathGroup, RowHandle>,
+    resolve: (ref: Ref) => Uuid | RowHandle | undefined,
+  ):
+    | { readonly logical_datapath: Uuid | RowHandle | undefined; readonly logical_dp_group: Uuid | RowHandle | undefined }
+    | undefined {
+    if (entry.size === 0) return undefined;
+    const { group } = entry;
+    if (group !== undefined) return { logical_datapath: undefined, logical_dp_group: groupHandles.get(group) ?? group.uuid };
+    const datapath = resolve(new Ref("Datapath_Binding", entry.datapath!));
+    return datapath === undefined ? undefined : { logical_datapath: datapath, logical_dp_group: undefined };
+  }
+
+  /** Finds the group of every flow. Returns groups whose rows are to be written: new ones, in rows of old ones where these are free. */
+  #regroup(flows: readonly FlowEntry[]): readonly DatapathGroup[] {
+    const came = new Map<DatapathGroup, Map<DatapathGroup, number>>();
+    for (const entry of flows) {
+      const old = entry.group;
+      const group = entry.size < 2 ? undefined : this.#groupOf(entry);
+      if (group !== undefined) group.uses++;
+      if (old !== undefined) old.uses--;
+      entry.group = group;
+      if (group === undefined || group.uuid !== undefined) continue;
+      let from = came.get(group);
+      if (from === undefined) {
+        from = new Map();
+        came.set(group, from);
+      }
+      if (old !== undefined && old !== group) from.set(old, (from.get(old) ?? 0) + 1);
+    }
+    for (const [group, from] of came) {
+      for (const [old] of [...from].sort((a, b) => b[1] - a[1])) {
+        if (old.uses > 0 || old.uuid === undefined) continue;
+        group.uuid = old.uuid;
+        old.uuid = undefined;
+        break;
+      }
+    }
+    for (const [key, group] of this.#groups) if (group.uses === 0) this.#groups.delete(key);
+    return [...came.keys()];
+  }
+
+  #groupOf(entry: FlowEntry): DatapathGroup {
+    const key = `${entry.hash1} ${entry.hash2} ${entry.size}`;
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = new DatapathGroup(key, entry.members());
+      this.#groups.set(key, group);
+    }
+    return group;
+  }
+}

@@ -1,0 +1,82 @@
+/** What may be configured but is not done: each is reported once for its row, never ignored in silence. */
+import type { TableName, Uuid } from "@weft/ovsdb";
+import type { NbRow, NbSchema } from "@weft/schemas";
+
+type Checks = { readonly [T in TableName<NbSchema>]?: (row: NbRow<T>) => readonly (string | false)[] };
+
+const some = (rows: readonly unknown[], what: string) => rows.length > 0 && what;
+const set = (value: unknown, what: string) => value !== undefined && what;
+const option = (options: ReadonlyMap<string, string>, ...names: readonly string[]) =>
+  names.map((name) => options.has(name) && `option ${name}`);
+
+const checks: Checks = {
+  Logical_Switch: (row) => [
+    some(row.load_balancer, "load_balancer"),
+    some(row.load_balancer_group, "load_balancer_group"),
+    some(row.qos_rules, "qos_rules"),
+    some(row.forwarding_groups, "forwarding_groups"),
+    set(row.copp, "copp"),
+  ],
+  Logical_Switch_Port: (row) => [
+    set(row.dhcpv4_options, "dhcpv4_options"),
+    set(row.dhcpv6_options, "dhcpv6_options"),
+    some(row.mirror_rules, "mirror_rules"),
+    set(row.ha_chassis_group, "ha_chassis_group"),
+    row.type === "switch" && "type switch",
+    ...option(row.options, "arp_proxy", "nat-addresses", "qos_max_rate", "qos_min_rate", "qos_burst", "activation-strategy"),
+  ],
+  Logical_Router: (row) => [
+    some(row.nat, "nat"),
+    some(row.load_balancer, "load_balancer"),
+    some(row.load_balancer_group, "load_balancer_group"),
+    set(row.copp, "copp"),
+    ...option(row.options, "chassis", "mcast_relay", "dynamic-routing"),
+  ],
+  Logical_Router_Port: (row) => [
+    some(row.gateway_chassis, "gateway_chassis"),
+    set(row.ha_chassis_group, "ha_chassis_group"),
+    row.ipv6_ra_configs.size > 0 && "ipv6_ra_configs",
+    set(row.dhcp_relay, "dhcp_relay"),
+    ...option(row.options, "gateway_mtu", "gateway_mtu_bypass", "redirect-type", "prefix", "prefix_delegation", "mcast_flood"),
+  ],
+  Logical_Router_Static_Route: (row) => [
+    set(row.bfd, "bfd"),
+    some(row.selection_fields, "selection_fields"),
+    ...option(row.options, "ecmp_symmetric_reply"),
+  ],
+  Logical_Router_Policy: (row) => [
+    row.action === "jump" && "action jump",
+    set(row.chain, "chain"),
+    some(row.bfd_sessions, "bfd_sessions"),
+  ],
+  ACL: (row) => [
+    set(row.sample_new, "sample_new"),
+    set(row.sample_est, "sample_est"),
+    set(row.network_function_group, "network_function_group"),
+    row.options.get("persist-established") === "true" && "option persist-established",
+  ],
+  Static_MAC_Binding: () => ["static neighbours"],
+  Chassis_Template_Var: () => ["template variables"],
+};
+
+/** Remembers what was reported. */
+export class Unsupported {
+  readonly #reported = new Set<string>();
+  readonly #warn: (text: string) => void;
+
+  constructor(warn: (text: string) => void) {
+    this.#warn = warn;
+  }
+
+  check(table: string, uuid: Uuid, row: object): void {
+    // The row is of the table by the change set's word.
+    const find = checks[table as keyof Checks] as ((row: object) => readonly (string | false)[]) | undefined;
+    if (find === undefined) return;
+    const { name } = row as { readonly name?: string };
+    for (const what of find(row)) {
+      if (what === false || this.#reported.has(`${uuid} ${what}`)) continue;
+      this.#reported.add(`${uuid} ${what}`);
+      this.#warn(`${table} ${name || uuid}: ${what} is not supported`);
+    }
+  }
+}
