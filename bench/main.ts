@@ -1,0 +1,29 @@
+/** Every benchmark runs the reference and ours on the same work; the table is printed and kept in docs/benchmarks.md. */
+
+import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { commands } from "./commands.ts";
+import { root } from "./daemons.ts";
+import { northd } from "./northd.ts";
+import { ovsdbServer } from "./ovsdbServer.ts";
+import { type Result, tableOf } from "./table.ts";
+
+const benchmarks: Readonly<Record<string, () => Result[] | Promise<Result[]>>> = { ovsdbServer, northd, commands };
+
+const wanted = process.argv.slice(2);
+for (const name of wanted)
+  if (!(name in benchmarks)) throw new Error(`no benchmark ${name} (${Object.keys(benchmarks).join(", ")})`);
+const results: Result[] = [];
+for (const [name, run] of Object.entries(benchmarks)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  process.stderr.write(`${name} ...\n`);
+  results.push(...(await run()));
+}
+const table = tableOf(results);
+process.stdout.write(`${table}\n`);
+if (wanted.length === 0) {
+  const [cpu] = cpus();
+  const text = `# Benchmarks\n\nThe last run of \`npm run bench\`: the same work, one after the other, on one machine (${cpus().length} cores, ${cpu?.model ?? "unknown"}, Node ${process.version}).\nTimes are wall times. The ratio is ours to the reference's (OVN 26.03, Open vSwitch 4.0).\n\n${table}\n`;
+  writeFileSync(join(root, "docs/benchmarks.md"), text);
+}
