@@ -64,7 +64,7 @@ export const flood = each("switch/flood", nb.Logical_Switch, function* (uuid, ro
   yield flow(uuid, LS_IN_L2_LKUP, 71, "eth.mcast && ip", 'outport = "_MC_flood_l2"; output;');
   yield flow(uuid, LS_IN_L2_LKUP, 70, "eth.mcast", 'outport = "_MC_flood_l2"; output;');
   if (row.other_config.get("mcast_snoop") === "true") yield* snooping(uuid, row.other_config);
-  if (read(switchPorts, uuid).some((port) => port.unknown && port.enabled)) {
+  if (read(switchPorts, uuid).some((port) => port.unknown)) {
     yield flow(uuid, LS_IN_L2_UNKNOWN, 50, 'outport == "none"', 'outport = "_MC_unknown"; output;');
   } else {
     yield flow(uuid, LS_IN_L2_UNKNOWN, 50, 'outport == "none"', "drop;", { description: "No L2 destination" });
