@@ -296,7 +296,13 @@ export const EXAMPLES: Readonly<Record<string, readonly Header[]>> = {
     { kind: "ipv6-options", where: "destination", options: hex("1e0411223344 0100 00000000 0000") },
     icmpv6Echo("request", 3, 3),
   ],
-  udpBehindOptions6: [eth, ip6, { kind: "ipv6-options", where: "destination", options: hex("") }, udp(4000, 4001), data(ascii("hello"))],
+  udpBehindOptions6: [
+    eth,
+    ip6,
+    { kind: "ipv6-options", where: "destination", options: hex("") },
+    udp(4000, 4001),
+    data(ascii("hello")),
+  ],
   tcpBehindOptions6: [eth, ip6, { kind: "ipv6-options", where: "hop-by-hop", options: hex("") }, { ...tcp, flags: TCP_FLAG.ack }],
   udpNoChecksum6: [eth, ip6, { kind: "udp", srcPort: 4000, dstPort: 4001, checksum: 0 }, data(ascii("hello"))],
   fragment6: [

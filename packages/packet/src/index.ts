@@ -4,6 +4,8 @@ export * from "./checksum.ts";
 export * from "./decode.ts";
 export * from "./emit.ts";
 export * from "./errors.ts";
+export { FilterError } from "./filter/error.ts";
+export * from "./filter/filter.ts";
 export type { Field, Layout, View } from "./layout.ts";
 export * from "./pcap/classic.ts";
 export * from "./pcap/ng.ts";

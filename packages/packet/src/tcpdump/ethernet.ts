@@ -264,9 +264,7 @@ function printStp(t: Text, start: number, length: number): void {
   t.put(`, ${rapid ? "Rapid STP" : "Config"}`);
   const flags = t.u8(start + 4);
   t.put(`, Flags [${bitNames(flags, STP_FLAGS)}]`);
-  t.put(
-    `, bridge-id ${bridgeId(t, start + 17)}.${t.hex(start + 25, 2)}, length ${length}`,
-  );
+  t.put(`, bridge-id ${bridgeId(t, start + 17)}.${t.hex(start + 25, 2)}, length ${length}`);
   if (t.verbose === 0) return;
   t.put(`\n\tmessage-age ${seconds(t.u16(start + 27))}s, max-age ${seconds(t.u16(start + 29))}s`);
   t.put(`, hello-time ${seconds(t.u16(start + 31))}s, forwarding-delay ${seconds(t.u16(start + 33))}s`);

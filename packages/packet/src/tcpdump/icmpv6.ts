@@ -78,8 +78,7 @@ export function printIcmpv6(t: Text, start: number, length: number, ip: IpPlace)
       if (code === 0) {
         t.put(" in-transit");
         t.put(` for ${t.ip6(start + 32)}`);
-      }
-      else if (code === 1) t.put(" (reassembly)");
+      } else if (code === 1) t.put(" (reassembly)");
       else t.put(`, unknown code (${code})`);
       break;
     case 4:

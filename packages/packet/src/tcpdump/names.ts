@@ -8,10 +8,8 @@ const SERVICES: Readonly<Record<string, readonly [number, string][]>> = {
     [37, "time"],
     [49, "tacacs"],
     [53, "domain"],
-    [80, "http"],
     [88, "kerberos"],
     [111, "sunrpc"],
-    [123, "ntp"],
     [161, "snmp"],
     [162, "snmp-trap"],
     [389, "ldap"],
@@ -19,12 +17,12 @@ const SERVICES: Readonly<Record<string, readonly [number, string][]>> = {
     [636, "ldaps"],
     [853, "domain-s"],
     [2049, "nfs"],
-    [3306, "mysql"],
     [5060, "sip"],
-    [5353, "mdns"],
-    [5432, "postgresql"],
   ],
   tcp: [
+    [80, "http"],
+    [3306, "mysql"],
+    [5432, "postgresql"],
     [20, "ftp-data"],
     [21, "ftp"],
     [22, "ssh"],
@@ -41,10 +39,11 @@ const SERVICES: Readonly<Record<string, readonly [number, string][]>> = {
     [995, "pop3s"],
     [2000, "cisco-sccp"],
     [5222, "xmpp-client"],
-    [6653, "openflow"],
     [8080, "http-alt"],
   ],
   udp: [
+    [123, "ntp"],
+    [5353, "mdns"],
     [67, "bootps"],
     [68, "bootpc"],
     [69, "tftp"],
@@ -55,14 +54,13 @@ const SERVICES: Readonly<Record<string, readonly [number, string][]>> = {
     [547, "dhcpv6-server"],
     [4500, "ipsec-nat-t"],
   ],
-  sctp: [[2905, "m3ua"]],
+  sctp: [],
 };
 
 const services = new Map<string, string>();
 for (const [protocol, rows] of Object.entries(SERVICES))
   for (const [port, name] of rows)
-    for (const of of protocol === "both" ? ["tcp", "udp"] : [protocol])
-      if (!(of === "tcp" && port === 123)) services.set(`${of}/${port}`, name);
+    for (const of of protocol === "both" ? ["tcp", "udp"] : [protocol]) services.set(`${of}/${port}`, name);
 
 /** The service's name as in services(5), for common services. */
 export function portName(protocol: "tcp" | "udp" | "sctp", port: number): string | undefined {

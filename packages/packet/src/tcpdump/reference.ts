@@ -18,7 +18,9 @@ export type TestPacket = Pick<CapturedPacket, "bytes" | "length"> & Partial<Capt
 
 export function captureOf(packets: readonly TestPacket[], linkType = 1): Uint8Array {
   const writer = new PcapWriter({ linkType });
-  const records = packets.map((packet, i) => writer.record(packet.time ?? { seconds: 1700000000 + i, nanoseconds: 250000000 }, packet.bytes, packet.length));
+  const records = packets.map((packet, i) =>
+    writer.record(packet.time ?? { seconds: 1700000000 + i, nanoseconds: 250000000 }, packet.bytes, packet.length),
+  );
   return concat(writer.header(), ...records);
 }
 
@@ -33,7 +35,11 @@ export class Tcpdump {
   }
 
   run(file: string, args: readonly string[]): TcpdumpResult {
-    const run = spawnSync("tcpdump", ["-r", file, ...args], { encoding: "latin1", env: { ...process.env, TZ: "UTC" }, maxBuffer: 1 << 28 });
+    const run = spawnSync("tcpdump", ["-r", file, ...args], {
+      encoding: "latin1",
+      env: { ...process.env, TZ: "UTC" },
+      maxBuffer: 1 << 28,
+    });
     if (run.error) throw run.error;
     return { status: run.status ?? -1, stdout: run.stdout, stderr: run.stderr };
   }
