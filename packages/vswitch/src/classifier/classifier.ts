@@ -378,12 +378,14 @@ export class Classifier<R extends ClassifierRule> {
   lookup(key: Int32Array, wc: Int32Array | undefined): R | undefined {
     if (!this.#sorted) this.#sort();
     this.conjId = 0;
+    if (this.conjRules.length > 0) this.conjRules = [];
     this.#trieBits.fill(-1);
     return this.#conjunctive > 0 ? this.#lookupConjunctive(key, wc) : this.#lookupPlain(key, wc);
   }
 
-  /** The conj_id by which the last lookup's rule was found, or 0. */
+  /** The conj_id by which the last lookup's rule was found, or 0, and the rules whose clauses made it. */
   conjId = 0;
+  conjRules: readonly R[] = [];
 
   #lookupPlain(key: Int32Array, wc: Int32Array | undefined): R | undefined {
     let best: R | undefined;
@@ -432,7 +434,13 @@ export class Classifier<R extends ClassifierRule> {
       while (end < soft.length && (soft[end] as R).priority === level) end++;
       for (const id of satisfied(soft.slice(at, end))) {
         const found = this.#withConjId(key, wc, id);
-        if (found !== undefined) return found;
+        if (found !== undefined) {
+          this.conjRules = soft
+            .slice(at, end)
+            .filter((rule) => rule.conjunctions?.some((c) => c.id === id))
+            .reverse();
+          return found;
+        }
       }
       at = end;
     }

@@ -2,7 +2,7 @@
  * ofproto/trace (ovs-vswitchd(8)): the switch's own translation of a packet, with a recorder. What comes back from connection
  * tracking is traced too, with the state that the caller names or `trk|new`.
  */
-import { type Action, formatMatch, type Match, type Names, NO_NAMES, parseActions, parseMatch } from "@weft/openflow";
+import { type Action, type Match, type Names, NO_NAMES, parseActions, parseMatch } from "@weft/openflow";
 import { fromHex } from "@weft/packet";
 import { messageOf, WeftError } from "@weft/runtime";
 import { formatDpActions, portNumber } from "../datapath/actions.ts";
@@ -17,7 +17,7 @@ import type { OfPort } from "../ofproto/port.ts";
 import type { RecircInTrace } from "../xlate/context.ts";
 import { applyEffects } from "../xlate/effects.ts";
 import type { FrozenState } from "../xlate/freeze.ts";
-import { bridgeNames, maskedMatch, wholeFlow } from "../xlate/text.ts";
+import { bridgeNames, flowText, megaflowText } from "../xlate/text.ts";
 import { formatTrace } from "../xlate/trace.ts";
 import { xlate } from "../xlate/xlate.ts";
 
@@ -60,7 +60,7 @@ function traceOne(
   shown: Int32Array,
 ): { text: string; recircs: readonly RecircInTrace[]; ids: readonly number[] } {
   const names: Names = request.names ? bridgeNames(bridge) : NO_NAMES;
-  let text = `Flow: ${formatMatch(wholeFlow(shown, bridge), names)}\n`;
+  let text = `Flow: ${flowText(shown, names)}\n`;
   const made = xlate({
     datapath,
     bridge,
@@ -78,8 +78,8 @@ function traceOne(
   final[WORD.actset_output] = 0;
   final[WORD.conj_id] = 0;
   text += "\nFinal flow: ";
-  text += sameKey(final, shown) ? "unchanged" : formatMatch(wholeFlow(final, bridge), names);
-  text += `\nMegaflow: ${formatMatch(maskedMatch(key, made.mask), names)}`;
+  text += sameKey(final, shown) ? "unchanged" : flowText(final, names);
+  text += `\nMegaflow: ${megaflowText(key, made.mask, names)}`;
   text += `\nDatapath actions: ${formatDpActions(made.actions, request.names ? datapath.portName : portNumber)}`;
   if (made.error !== undefined) text += `\nTranslation failed (${made.error}), packet is dropped.`;
   else if (made.slow !== undefined) {

@@ -69,7 +69,7 @@ export const DP_GROUPS: Readonly<Record<DpGroupName, readonly DpField[]>> = {
   arp: [
     f("sip", WORD.nw_src, "ipv4", 32),
     f("tip", WORD.nw_dst, "ipv4", 32),
-    f("op", WORD.nw_proto, "dec", 16),
+    f("op", WORD.nw_proto, "dec", 8),
     f("sha", WORD.arp_sha, "mac", 48),
     f("tha", WORD.arp_tha, "mac", 48),
   ],

@@ -4,7 +4,7 @@
  * field whose bits were partly read or written only those bits.
  */
 import type { DpAction } from "../datapath/actions.ts";
-import { DP_GROUPS, type DpGroupName } from "../datapath/fields.ts";
+import { DP_GROUPS, type DpField, type DpGroupName } from "../datapath/fields.ts";
 import {
   ETH_ARP,
   ETH_IP,
@@ -23,31 +23,39 @@ import {
 
 const isMpls = (type: number): boolean => type === ETH_MPLS || type === ETH_MPLSM;
 
-/** Emits a set action for what differs in a group; true when there was something. */
-function commitGroup(group: DpGroupName, flow: Int32Array, base: Int32Array, wc: Int32Array, out: DpAction[]): boolean {
-  let words: number[] | undefined;
-  let values: number[] = [];
-  let masks: number[] = [];
-  for (const field of DP_GROUPS[group]) {
-    if (field.name === "proto" || field.name === "frag") continue;
-    let differs = false;
-    for (let w = field.word; w < field.word + field.words; w++) if (flow[w] !== base[w]) differs = true;
-    if (!differs || words?.includes(field.word)) continue;
-    if (words === undefined) {
-      words = [];
-      values = [];
-      masks = [];
-    }
+/**
+ * Emits a set action for what differs in a group; true when there was something. With `all`, fields that were looked at go along
+ * unchanged.
+ */
+function commitGroup(
+  group: DpGroupName,
+  flow: Int32Array,
+  base: Int32Array,
+  wc: Int32Array,
+  out: DpAction[],
+  all = false,
+): boolean {
+  const fields = DP_GROUPS[group].filter((field) => field.name !== "proto" && field.name !== "frag");
+  const differs = (field: DpField): boolean => {
+    for (let w = field.word; w < field.word + field.words; w++) if (flow[w] !== base[w]) return true;
+    return false;
+  };
+  if (!fields.some(differs)) return false;
+  const words: number[] = [];
+  const values: number[] = [];
+  const masks: number[] = [];
+  for (const field of fields) {
+    if (words.includes(field.word) || (!all && !differs(field))) continue;
     for (let w = field.word; w < field.word + field.words; w++) {
       const mask = (wc[w] as number) | ((flow[w] as number) ^ (base[w] as number));
       wc[w] = mask;
+      if (mask === 0) continue;
       words.push(w);
       values.push((flow[w] as number) & mask);
       masks.push(mask);
       base[w] = flow[w] as number;
     }
   }
-  if (words === undefined) return false;
   out.push({ type: "set", group, words, values, masks });
   return true;
 }
@@ -66,6 +74,7 @@ export function commit(flow: Int32Array, base: Int32Array, wc: Int32Array, out: 
   if (!mplsDone) commitMpls(flow, base, wc, out);
   commitVlan(flow, base, wc, out);
   if (flow[WORD.skb_priority] !== base[WORD.skb_priority]) {
+    wc[WORD.skb_priority] = -1;
     out.push({ type: "set_priority", value: flow[WORD.skb_priority] as number });
     base[WORD.skb_priority] = flow[WORD.skb_priority] as number;
   }
@@ -100,8 +109,7 @@ function commitNetwork(flow: Int32Array, base: Int32Array, wc: Int32Array, out: 
     }
     case ETH_ARP:
     case ETH_RARP:
-      commitGroup("arp", flow, base, wc, out);
-      return false;
+      return commitGroup("arp", flow, base, wc, out);
     default:
       return false;
   }
@@ -121,7 +129,7 @@ function commitIcmp(flow: Int32Array, base: Int32Array, wc: Int32Array, out: DpA
   const protocol = flow[WORD.nw_proto];
   const group =
     type === ETH_IP && protocol === IP_ICMP ? "icmp" : type === ETH_IPV6 && protocol === IP_ICMPV6 ? "icmpv6" : undefined;
-  return group !== undefined && commitGroup(group, flow, base, wc, out);
+  return group !== undefined && commitGroup(group, flow, base, wc, out, true);
 }
 
 /** Headers are compared from the innermost; what differs is popped and pushed anew. */

@@ -42,8 +42,8 @@ export interface Engine {
   clone(ctx: Context, actions: readonly Action[], last: boolean, inGroup?: boolean): void;
   /** Runs the action set that was written, and empties it. */
   actionSet(ctx: Context): void;
-  /** Runs the pipeline of the current bridge from a table on. */
-  table(ctx: Context, table: number, last: boolean): void;
+  /** Runs the pipeline of the current bridge from a table on; `asClone` keeps what it does to the packet to itself. */
+  table(ctx: Context, table: number, last: boolean, asClone?: boolean): void;
   output(ctx: Context, port: number, maxLen: number, last: boolean): void;
 }
 

@@ -67,7 +67,7 @@ export function emitController(
   ctx.odp.push({
     type: "controller",
     reason: REASONS[missed ? "no_match" : reason],
-    dontSend: !ctx.sideEffects,
+    dontSend: ctx.tracing && !ctx.sideEffects,
     continuation,
     recircId: id,
     cookie: ctx.cookie,

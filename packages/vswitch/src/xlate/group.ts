@@ -50,7 +50,7 @@ function runBucket(ctx: Context, group: Group, bucket: GroupBucket, last: boolea
   ctx.effects.push(counts ? { kind: "bucket", group, bucket } : { kind: "bucket", group: silent(group), bucket });
   const node = ctx.report("bucket", `bucket ${bucket.id}`);
   const savedStack = ctx.stack.slice();
-  const { conntracked } = ctx;
+  const { conntracked, exit } = ctx;
   // A bucket's actions are an action set of their own.
   ctx.within(node, () => {
     ctx.depth++;
@@ -59,6 +59,7 @@ function runBucket(ctx: Context, group: Group, bucket: GroupBucket, last: boolea
   });
   ctx.stack = savedStack;
   ctx.conntracked = conntracked;
+  ctx.exit = exit;
 }
 
 /** Bucket counters of "all" groups are their own; the group counts the packet once. */

@@ -130,7 +130,7 @@ export function enterBridge(ctx: Context, from: OfPort | undefined, peer: OfPort
     if ((peer.config & PORT_CONFIG.NO_RECV) === 0) {
       mirrorIngress(ctx, outputPort);
       ctx.depth++;
-      ctx.engine.table(ctx, 0, last);
+      ctx.engine.table(ctx, 0, last, true);
       ctx.depth--;
       if (!ctx.freezing) ctx.engine.actionSet(ctx);
       if (ctx.freezing) forkRecirculation(ctx);

@@ -61,23 +61,36 @@ export function fieldValueText(sub: Subfield, value: bigint): string {
 }
 
 /** " 0. ip,in_port=1, priority 100, cookie 0x5": the node of a rule that was found. */
-export function ruleText(ctx: Context, rule: Rule, table: number, conjId: number): string {
+export function ruleText(ctx: Context, rule: Rule, table: number): string {
   const name = ctx.names ? (ctx.bridge.tables[table]?.name ?? "") : "";
   const label = name !== "" ? name : String(table).padStart(2, " ");
   const match = formatMatch(rule.wire, namesFor(ctx));
   const parts = [match === "" ? `priority ${rule.priority}` : `${match}, priority ${rule.priority}`];
   if (rule.cookie !== 0n) parts.push(`cookie 0x${rule.cookie.toString(16)}`);
-  void conjId;
   return `${label}. ${parts.join(", ")}`;
 }
 
+/** "priority=50,ip,nw_src=10.0.0.0/24": a flow that gave a clause of a conjunctive match. */
+export function conjunctiveText(ctx: Context, rule: Rule): string {
+  const match = formatMatch(rule.wire, namesFor(ctx));
+  return `priority=${rule.priority}${match === "" ? "" : `,${match}`}`;
+}
+
 /** A packet's flow as ovs prints flows: every field that such a packet has. */
-export function flowText(key: Int32Array, bridge: Bridge | undefined, names: Names = NO_NAMES): string {
-  return formatMatch(wholeFlow(key, bridge), names);
+export function flowText(key: Int32Array, names: Names = NO_NAMES): string {
+  const text = formatMatch(wholeFlow(key), names);
+  if (((key[WORD.vlan_tci] as number) & VLAN_CFI) === 0) return text;
+  // The inner header is no OpenFlow field, but part of a flow.
+  const inner = key[WORD.vlan_tci1] as number;
+  const shown =
+    (inner & VLAN_CFI) === 0
+      ? `vlan_tci1=0x${inner.toString(16).padStart(4, "0")}`
+      : `dl_vlan1=${inner & 0xfff},dl_vlan_pcp1=${(inner >>> 13) & 7}`;
+  return text.replace(/(dl_vlan=\d+,dl_vlan_pcp=\d)/, `$1,${shown}`);
 }
 
 /** The match that stands for exactly this packet: fields that it has are exact; registers and metadata only where they are not zero. */
-export function wholeFlow(key: Int32Array, _bridge: Bridge | undefined): Match {
+function wholeFlow(key: Int32Array): Match {
   const b = new MatchBuilder();
   const exact = (word: number, words = 1, mask = -1): void => {
     for (let w = word; w < word + words; w++) b.setWord(w, key[w] as number, mask);
@@ -121,8 +134,6 @@ export function wholeFlow(key: Int32Array, _bridge: Bridge | undefined): Match {
   if (key[WORD.recirc_id] !== 0 || key[WORD.ct_state] !== 0) exact(WORD.packet_type);
   exact(WORD.in_port);
   packetFields(key, exact);
-  const words = new Map<number, number>();
-  void words;
   return b.build();
 }
 
@@ -140,7 +151,6 @@ export function packetFields(key: Int32Array, exact: (word: number, words?: numb
   exact(WORD.eth_src + 1);
   exact(WORD.eth_type, 1, 0xffff);
   exact(WORD.vlan_tci, 1, 0xffff);
-  if (((key[WORD.vlan_tci] as number) & VLAN_CFI) !== 0) exact(WORD.vlan_tci1, 1, 0xffff);
   const type = key[WORD.eth_type];
   if (type === ETH_IP || type === ETH_IPV6) {
     if (type === ETH_IP) {
@@ -170,9 +180,10 @@ export function packetFields(key: Int32Array, exact: (word: number, words?: numb
       const kind = key[WORD.tp_src];
       if (type === ETH_IPV6 && key[WORD.tp_dst] === 0 && (kind === 135 || kind === 136)) {
         exact(WORD.nd_target, 4);
-        const lla = kind === 135 ? WORD.arp_sha : WORD.arp_tha;
-        exact(lla, 1, 0xffff);
-        exact(lla + 1);
+        for (const lla of [WORD.arp_sha, WORD.arp_tha]) {
+          exact(lla, 1, 0xffff);
+          exact(lla + 1);
+        }
         if (key[WORD.nd_reserved] !== 0) exact(WORD.nd_reserved);
         if (key[WORD.nd_options_type] !== 0) exact(WORD.nd_options_type, 1, 0xff);
       }
@@ -180,7 +191,7 @@ export function packetFields(key: Int32Array, exact: (word: number, words?: numb
   } else if (type === ETH_ARP || type === ETH_RARP) {
     exact(WORD.nw_src);
     exact(WORD.nw_dst);
-    exact(WORD.nw_proto, 1, 0xff);
+    exact(WORD.nw_proto, 1, 0xffff);
     exact(WORD.arp_sha, 1, 0xffff);
     exact(WORD.arp_sha + 1);
     exact(WORD.arp_tha, 1, 0xffff);
@@ -193,9 +204,29 @@ export function packetFields(key: Int32Array, exact: (word: number, words?: numb
   }
 }
 
+/** A megaflow's text. */
+export function megaflowText(key: Int32Array, masks: Int32Array, names: Names): string {
+  // These fields are narrower than the place that they have in a key, so that their masks never are all ones.
+  return formatMatch(maskedMatch(key, masks), names)
+    .replace(/(icmp_(?:type|code))=(\d+)/g, (_, name: string, value: string) => `${name}=0x${Number(value).toString(16)}/0xff`)
+    .replace(/(ipv6_label=0x[0-9a-f]+)(?!\/)\b/, "$1/0xfffff");
+}
+
 /** A match of these bits of a key. */
-export function maskedMatch(key: Int32Array, masks: Int32Array): Match {
+function maskedMatch(key: Int32Array, given: Int32Array): Match {
+  const masks = Int32Array.from(given);
+  // Whether there is a VLAN header goes with the Ethernet type, without being told.
+  for (const word of [WORD.vlan_tci, WORD.vlan_tci1]) {
+    if (((key[word] as number) & VLAN_CFI) === 0 || masks[word] === VLAN_CFI) masks[word] = 0;
+  }
+  masks[WORD.vlan_tpid] = 0;
+  masks[WORD.vlan_tci1] = 0;
+  masks[WORD.vlan_tpid1] = 0;
   const b = new MatchBuilder();
   for (let w = 0; w < FLOW_WORDS; w++) if (masks[w] !== 0) b.setWord(w, key[w] as number, masks[w] as number);
+  const type = key[WORD.eth_type];
+  // arp_op is a field of 16 bits, of which a key holds 8.
+  if ((type === ETH_ARP || type === ETH_RARP) && masks[WORD.nw_proto] === 0xff)
+    b.setWord(WORD.nw_proto, key[WORD.nw_proto] as number, 0xffff);
   return b.build();
 }

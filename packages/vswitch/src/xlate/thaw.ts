@@ -30,12 +30,13 @@ export function forkRecirculation(ctx: Context): void {
   const state = frozenState(ctx, undefined, ctx.frozenActions);
   ctx.frozenActions = [];
   ctx.freezing = false;
-  ctx.exit = false;
   const { pause, freezeKind } = ctx;
   ctx.freezeKind = undefined;
   ctx.pause = undefined;
   ctx.commit();
   if (pause !== undefined) {
+    // A trace of no packet in particular pauses nothing.
+    if (ctx.tracing && !ctx.sideEffects) return;
     emitController(ctx, pause, true, state);
     return;
   }

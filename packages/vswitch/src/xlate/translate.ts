@@ -28,7 +28,7 @@ import { shorten } from "./effects.ts";
 import { xlateGroup } from "./group.ts";
 import { xlateLearn } from "./learn.ts";
 import { outputPort, outputTo } from "./output.ts";
-import { actionSetText, actionText, fieldValueText, ruleText, subfieldText } from "./text.ts";
+import { actionSetText, actionText, conjunctiveText, fieldValueText, ruleText, subfieldText } from "./text.ts";
 import { forkRecirculation } from "./thaw.ts";
 
 const isIp = (type: number | undefined): boolean => type === ETH_IP || type === ETH_IPV6;
@@ -645,8 +645,6 @@ export function xlateClone(ctx: Context, actions: readonly Action[], last: boole
     flow: Int32Array.from(ctx.flow),
     conntracked: ctx.conntracked,
     wasMpls: ctx.wasMpls,
-    exit: ctx.exit,
-    table: ctx.table,
   };
   ctx.actionSet = [];
   const restore = (): void => {
@@ -655,12 +653,11 @@ export function xlateClone(ctx: Context, actions: readonly Action[], last: boole
     ctx.flow.set(saved.flow);
     ctx.conntracked = saved.conntracked;
     ctx.wasMpls = saved.wasMpls;
-    ctx.exit = saved.exit;
   };
   const run = (isLast: boolean): void => {
     doActions(ctx, actions, isLast, inGroup);
     if (!ctx.freezing) xlateActionSet(ctx);
-    if (ctx.freezing) finishFreezingHere(ctx);
+    if (ctx.freezing) forkRecirculation(ctx);
   };
   if (last || reversible(actions)) {
     run(last);
@@ -677,10 +674,6 @@ export function xlateClone(ctx: Context, actions: readonly Action[], last: boole
   if (inner.length > 0) ctx.odp.push({ type: "clone", actions: inner });
   ctx.base.set(base);
   restore();
-}
-
-function finishFreezingHere(ctx: Context): void {
-  forkRecirculation(ctx);
 }
 
 function checkPacketLarger(
@@ -705,7 +698,7 @@ function checkPacketLarger(
     ctx.writeSubfield(action.dst, value);
     doActions(ctx, rest, last);
     if (!ctx.freezing) xlateActionSet(ctx);
-    if (ctx.freezing) finishFreezingHere(ctx);
+    if (ctx.freezing) forkRecirculation(ctx);
     const made = ctx.odp;
     ctx.stack = saved.stack.slice();
     ctx.actionSet = saved.actionSet;
@@ -745,23 +738,24 @@ export function resubmitTo(ctx: Context, port: number, table: number, how: Resub
 }
 
 function enter(ctx: Context): boolean {
-  if (ctx.depth >= MAX_DEPTH) {
-    ctx.report("error", `over max translation depth ${MAX_DEPTH}`);
+  const refuse = (text: string): void => void ctx.report("error", text);
+  if (ctx.depth > MAX_DEPTH) {
+    refuse(`over max translation depth ${MAX_DEPTH}`);
     ctx.fail("Recursion too deep");
     return false;
   }
   if (ctx.resubmits >= MAX_RESUBMITS) {
-    ctx.report("error", `over ${MAX_RESUBMITS} resubmit actions`);
+    refuse(`over ${MAX_RESUBMITS} resubmit actions`);
     ctx.fail("Too many resubmits");
     return false;
   }
   if (ctx.odp.length > 65536) {
-    ctx.report("error", "resubmits yielded over 64 kB of actions");
+    refuse("resubmits yielded over 64 kB of actions");
     ctx.fail("Too many resubmits");
     return false;
   }
   if (ctx.stack.length > 65536) {
-    ctx.report("error", "resubmits yielded over 64 kB of stack");
+    refuse("resubmits yielded over 64 kB of stack");
     ctx.fail("Stack too deep");
     return false;
   }
@@ -810,8 +804,10 @@ export function lookup(ctx: Context, tableId: number, mayMiss: boolean): Rule | 
   if (rule !== undefined) {
     if (table.classifier.conjId !== 0) ctx.flow[WORD.conj_id] = table.classifier.conjId;
     if (ctx.tracing) {
-      const conj = table.classifier.conjId;
-      ctx.report("table", ruleText(ctx, rule, tableId, conj));
+      const node = ctx.report("table", ruleText(ctx, rule, tableId));
+      ctx.within(node, () => {
+        for (const soft of table.classifier.conjRules) ctx.report("detail", `conj. ${conjunctiveText(ctx, soft)}`);
+      });
     }
     return rule;
   }
@@ -934,12 +930,12 @@ export const ENGINE: Engine = {
   clone: xlateClone,
   actionSet: xlateActionSet,
   output: outputTo,
-  table(ctx, table, last) {
+  table(ctx, table, last, asClone) {
     if (!enter(ctx)) return;
     const saved = ctx.table;
     ctx.table = table;
     const rule = lookup(ctx, table, true);
-    if (rule !== undefined) runRule(ctx, rule, last, true);
+    if (rule !== undefined) runRule(ctx, rule, last, asClone);
     ctx.table = saved;
   },
 };

@@ -2,7 +2,7 @@
 import { type Action, PORT_CONFIG } from "@weft/openflow";
 import type { DpAction } from "../datapath/actions.ts";
 import type { Datapath } from "../datapath/datapath.ts";
-import { END_PACKET_WORD, ETH_IP, ETH_IPV6, IP_ICMP, IP_ICMPV6, VLAN_CFI, WORD } from "../flow/key.ts";
+import { END_PACKET_WORD, ETH_IP, ETH_IPV6, ETH_MPLS, ETH_MPLSM, IP_ICMP, IP_ICMPV6, VLAN_CFI, WORD } from "../flow/key.ts";
 import type { Packet } from "../flow/packet.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { OfPort } from "../ofproto/port.ts";
@@ -11,7 +11,7 @@ import type { Effect } from "./effects.ts";
 import { type FrozenState, thawMetadata } from "./freeze.ts";
 import { mirrorIngress } from "./mirror.ts";
 import { outputPort } from "./output.ts";
-import { actionText } from "./text.ts";
+import { actionText, isTunnelled } from "./text.ts";
 import { forkRecirculation } from "./thaw.ts";
 import type { TraceNode } from "./trace.ts";
 import { ENGINE, xlateActionSet } from "./translate.ts";
@@ -55,9 +55,13 @@ function clearInternal(mask: Int32Array): void {
 
 function finishMask(mask: Int32Array, key: Int32Array): void {
   clearInternal(mask);
-  for (const word of [WORD.vlan_tci, WORD.vlan_tci1]) {
-    if (mask[word] !== 0) mask[word] = (mask[word] as number) | VLAN_CFI;
+  if (!isTunnelled(key)) {
+    mask.fill(0, WORD.tun_id, WORD.metadata);
+    mask.fill(0, WORD.tun_metadata);
   }
+  // Whether there are VLAN headers decides what the Ethernet type is that was looked at.
+  mask[WORD.vlan_tci] = (mask[WORD.vlan_tci] as number) | VLAN_CFI;
+  if (((key[WORD.vlan_tci] as number) & VLAN_CFI) !== 0) mask[WORD.vlan_tci1] = (mask[WORD.vlan_tci1] as number) | VLAN_CFI;
   const type = key[WORD.eth_type];
   const protocol = key[WORD.nw_proto];
   if ((type === ETH_IP && protocol === IP_ICMP) || (type === ETH_IPV6 && protocol === IP_ICMPV6)) {
@@ -68,6 +72,7 @@ function finishMask(mask: Int32Array, key: Int32Array): void {
     // Fields of headers that the packet does not have.
     mask.fill(0, WORD.nw_src, END_PACKET_WORD);
   }
+  if (type !== ETH_MPLS && type !== ETH_MPLSM) mask.fill(0, WORD.mpls_lse, WORD.mpls_lse2 + 1);
   if (((key[WORD.nw_frag] as number) & 2) !== 0) {
     mask[WORD.tp_src] = 0;
     mask[WORD.tp_dst] = 0;
@@ -101,8 +106,14 @@ export function xlate(request: XlateRequest): Translation {
     if (frozen !== undefined) thaw(ctx, frozen);
     else if (request.actions !== undefined) ENGINE.actions(ctx, request.actions, true);
     else start(ctx, request.port);
-    if (!ctx.freezing && ctx.error === undefined) xlateActionSet(ctx);
-    if (ctx.freezing && ctx.error === undefined) forkRecirculation(ctx);
+    // The action set belongs to the pipeline's first table.
+    ctx.within(
+      ctx.nodes.findLast((n) => n.kind === "table"),
+      () => {
+        if (!ctx.freezing && ctx.error === undefined) xlateActionSet(ctx);
+        if (ctx.freezing && ctx.error === undefined) forkRecirculation(ctx);
+      },
+    );
   });
   let actions: readonly DpAction[] = ctx.odp;
   if (ctx.error !== undefined) actions = [];
