@@ -46,7 +46,7 @@ export const aclFrame = each("switch/aclFrame", nb.Logical_Switch, function* (uu
   if (traits.stateful) {
     yield* established(uuid, useCtInvMatch ? "ct.inv || " : "");
     for (const stage of [s.LS_IN_ACL_EVAL, s.LS_OUT_ACL_EVAL]) {
-      yield flow(uuid, stage, 1, "ip && !ct.est", defaultAclDrop ? "drop;" : "next;");
+      yield flow(uuid, stage, 1, "ip && !ct.est", "next;");
       yield flow(uuid, stage, 1, "ip && ct.est && ct_mark.blocked == 1", `${ALLOW}next;`);
     }
     yield flow(uuid, s.LS_IN_ACL_AFTER_LB_EVAL, 65532, "reg0[17] == 1", `${ALLOW}next;`);

@@ -1,5 +1,6 @@
 /** Answers ARP and ND for ports whose addresses are known (ovn-northd(8), "ARP/ND responder"). */
 import { each } from "@weft/incremental";
+import { formatIpv6, parseIpv4, parseIpv6, solicitedNodeOf } from "@weft/packet";
 import { type Flow, flow, quoted } from "../flow.ts";
 import { globals } from "../model/globals.ts";
 import { nb, portUp } from "../model/nb.ts";
@@ -27,6 +28,7 @@ export const arpResponder = each("switch/arpResponder", nb.Logical_Switch_Port, 
     return;
   }
   if (type === "external" || port.unknown || port.options.get("disable_arp_nd_rsp") === "true") return;
+  if (read(nb.Logical_Switch, datapath)?.other_config.get("vlan-passthru") === "true") return;
   const always = type === "router" || type === "localport";
   if (!always && !read(globals, "").ignoreLspDown && read(portUp, uuid) !== true) return;
   for (const { macText, ip4, ip6 } of port.addresses) {
@@ -57,14 +59,18 @@ function* virtualParents(port: SwitchPort, siblings: readonly SwitchPort[]): Ite
   const ip = port.options.get("virtual-ip");
   const parents = port.options.get("virtual-parents");
   if (ip === undefined || parents === undefined) return;
+  const ip6 = parseIpv6(ip);
+  const node = ip6 === undefined ? undefined : formatIpv6(solicitedNodeOf(ip6));
+  if (node === undefined && parseIpv4(ip) === undefined) return;
   for (const name of new Set(parents.split(",").filter(Boolean))) {
-    if (!siblings.some((sibling) => sibling.name === name)) continue;
+    const sibling = siblings.find((other) => other.name === name);
+    if (sibling === undefined) continue;
     const parent = quoted(name);
-    const match = ip.includes(":")
-      ? `inport == ${parent} && ((nd_ns && ip6.dst == {${ip}, ff02::1:ff00:0/104} && nd.target == ${ip}) || (nd_na && nd.target == ${ip}))`
+    const match = node
+      ? `inport == ${parent} && ((nd_ns && ip6.dst == {${ip}, ${node}} && nd.target == ${ip}) ||(nd_na && nd.target == ${ip}))`
       : `inport == ${parent} && ((arp.op == 1 && arp.spa == ${ip} && arp.tpa == ${ip}) || (arp.op == 2 && arp.spa == ${ip}))`;
     yield flow(port.datapath, LS_IN_ARP_RSP, 100, match, `bind_vport(${port.json}, inport); next;`, {
-      hint: port.uuid,
+      hint: sibling.uuid,
       port: name,
     });
   }

@@ -78,22 +78,21 @@ export const vtep = each("switch/vtep", nb.Logical_Switch, function* (uuid, _row
   yield flow(uuid, LS_IN_ARP_RSP, 65535, "reg0[14] == 1 && (arp || nd_ns)", "flags.loopback = 1; next;");
 });
 
-/** Queues of ports apply where their frames leave through a localnet port. */
+/** Queues of ports apply where their frames leave through the switch's localnet port. */
 export const queues = each("switch/queues", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
   const ports = read(switchPorts, uuid);
   const queued = ports.filter((port) => port.options.has("qdisc_queue_id"));
   if (queued.length === 0) return;
-  for (const localnet of ports) {
-    if (localnet.type !== "localnet") continue;
-    for (const port of queued) {
-      yield flow(
-        uuid,
-        LS_OUT_APPLY_PORT_SEC,
-        110,
-        `outport == ${localnet.json} && inport == ${port.json}`,
-        `set_queue(${port.options.get("qdisc_queue_id")}); output;`,
-        { hint: localnet.uuid, port: localnet.name },
-      );
-    }
+  const localnet = ports.find((port) => port.type === "localnet" && port.enabled);
+  if (localnet === undefined) return;
+  for (const port of queued) {
+    yield flow(
+      uuid,
+      LS_OUT_APPLY_PORT_SEC,
+      110,
+      `outport == ${localnet.json} && inport == ${port.json}`,
+      `set_queue(${port.options.get("qdisc_queue_id")}); output;`,
+      { hint: localnet.uuid, port: localnet.name },
+    );
   }
 });

@@ -15,10 +15,9 @@ export const skipConntrack = each("switch/skipConntrack", nb.Logical_Switch_Port
   const own = { hint: uuid, port: name };
   const { stateful } = read(aclTraits, datapath);
   const leave = stateful ? "next;" : "flags.pkt_sampled = 0; ct_clear; next;";
-  const acls = port.type === "router" && port.options.get("enable_router_port_acl") === "true";
   yield flow(datapath, LS_IN_PRE_LB, 110, `ip && inport == ${json}`, "next;", own);
-  yield flow(datapath, LS_OUT_PRE_LB, 110, `ip && outport == ${json}`, acls ? "next;" : leave, own);
-  if (acls || !stateful) return;
+  yield flow(datapath, LS_OUT_PRE_LB, 110, `ip && outport == ${json}`, leave, own);
+  if (!stateful) return;
   yield flow(datapath, LS_IN_PRE_ACL, 110, `ip && inport == ${json}`, "next;", own);
   yield flow(datapath, LS_OUT_PRE_ACL, 110, `ip && outport == ${json}`, leave, own);
 });
