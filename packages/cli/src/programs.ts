@@ -4,4 +4,6 @@ import type { Program } from "@weft/runtime";
 export const programs: Readonly<Record<string, () => Promise<Program>>> = {
   "ovn-appctl": async () => (await import("./appctl.ts")).ovnAppctl,
   "ovs-appctl": async () => (await import("./appctl.ts")).ovsAppctl,
+  "ovsdb-server": async () => (await import("./ovsdb/server.ts")).ovsdbServer,
+  "ovsdb-tool": async () => (await import("./ovsdb/tool.ts")).ovsdbTool,
 };

@@ -1,3 +1,5 @@
+export { serverCommands } from "./control.ts";
+export { type ServerDaemon, type ServerDaemonOptions, startServerDaemon, type TlsSources } from "./daemon.ts";
 export type { RemoteOptions } from "./remotes.ts";
 export { ServedDatabase } from "./served.ts";
 export { type CreateServerOptions, createServer, memoryDatabase, OvsdbServer, type ServerOptions } from "./server.ts";

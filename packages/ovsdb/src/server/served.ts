@@ -193,7 +193,7 @@ export class ServedDatabase {
     if (first === undefined) return;
     for (const then of first.after) then(undefined);
     if (this.log?.wantsCompaction === true && !this.#compacting) {
-      void this.compact("compacting database online").catch((error: unknown) => {
+      void this.compact("compacted by ovsdb-server").catch((error: unknown) => {
         this.#logger?.err(`${this.name}: ${String(error)}`);
       });
     }

@@ -1,5 +1,5 @@
 /** An OVSDB server: databases, remotes, clients. */
-import { type Logger, type Runtime, type Stream, type TlsOptions, WeftError } from "@weft/runtime";
+import { type Logger, messageOf, type Runtime, type Stream, type TlsOptions, WeftError } from "@weft/runtime";
 import { convertDatabase } from "../engine/convert.ts";
 import { Database } from "../engine/database.ts";
 import { TRUSTED } from "../engine/operations.ts";
@@ -80,9 +80,19 @@ export class OvsdbServer implements SessionServer {
     return this.#sessions;
   }
 
-  /** Certificates for connections made from now on. */
-  set tls(tls: TlsOptions | undefined) {
+  /** Other certificates: remotes with TLS are opened anew with them. */
+  async setTls(tls: TlsOptions | undefined): Promise<void> {
+    if (stringifyJson({ ...tls }) === stringifyJson({ ...this.#tls })) return;
     this.#tls = tls;
+    for (const remote of this.#remotes.values()) {
+      for (const [target, endpoint] of remote.endpoints) {
+        if (!/^p?ssl:/.test(target)) continue;
+        await this.#closeEndpoint(endpoint);
+        const opened = openEndpoint(this.#endpointWorld(), target, endpoint.options);
+        remote.endpoints.set(target, opened);
+        opened.ready.catch((error: unknown) => this.#retryListening(remote, target, endpoint.options, error));
+      }
+    }
   }
 
   #ownTransact(...operations: Json[]): void {
@@ -152,7 +162,8 @@ export class OvsdbServer implements SessionServer {
   /** Stops serving a database; resolves when its log is closed. Throws OvsdbError. */
   async removeDatabase(name: string): Promise<void> {
     const served = this.#databases.get(name);
-    if (served === undefined || served === this.#own) throw new OvsdbError("unknown database", `Failed to find the database.`);
+    if (served === undefined) throw new OvsdbError("unknown database", "Failed to find the database.");
+    if (served === this.#own) throw new OvsdbError("invalid parameters", "Cannot remove reserved database.");
     this.#databases.delete(name);
     this.#paths.delete(name);
     const reason = `removing ${name} database`;
@@ -216,9 +227,9 @@ export class OvsdbServer implements SessionServer {
 
   /**
    * Adds a remote of ovsdb-server(1) --remote: passive, active, or `db:DATABASE,TABLE,COLUMN`. A remote that is there
-   * already is left alone. Rejects when it cannot listen or names no column; the remote is then not added.
+   * already is left alone. Rejects when it names no column, or cannot listen and shall not `retry`; it is then not added.
    */
-  async addRemote(name: string): Promise<void> {
+  async addRemote(name: string, retry = false): Promise<void> {
     if (this.#remotes.has(name)) return;
     const source = parseDatabaseSource(name);
     const endpoints = new Map<string, Endpoint>();
@@ -230,8 +241,11 @@ export class OvsdbServer implements SessionServer {
       try {
         await endpoint.ready;
       } catch (error) {
-        this.#remotes.delete(name);
-        throw error;
+        if (retry) this.#retryListening(remote, name, DEFAULT_REMOTE_OPTIONS, error);
+        else {
+          this.#remotes.delete(name);
+          throw error;
+        }
       }
       return;
     }
@@ -258,7 +272,8 @@ export class OvsdbServer implements SessionServer {
         endpoints.set(target, endpoint);
         opening.push(
           endpoint.ready.catch((error: unknown) => {
-            this.logger.err(`${target}: listen failed: ${error instanceof Error ? error.message : String(error)}`);
+            const remote = this.#remotes.get(name);
+            if (remote !== undefined) this.#retryListening(remote, target, options, error);
           }),
         );
       }
@@ -266,6 +281,22 @@ export class OvsdbServer implements SessionServer {
     };
     this.#remotes.set(name, { name, endpoints, refresh });
     await refresh();
+  }
+
+  /** Tries again every second for as long as the remote is wanted. */
+  #retryListening(remote: Remote, target: string, options: RemoteOptions, why: unknown): void {
+    const failed = remote.endpoints.get(target);
+    this.logger.err(`${target}: listen failed: ${messageOf(why)}`);
+    this.clock.after(
+      1000,
+      () => {
+        if (this.#closed || this.#remotes.get(remote.name) !== remote || remote.endpoints.get(target) !== failed) return;
+        const endpoint = openEndpoint(this.#endpointWorld(), target, options);
+        remote.endpoints.set(target, endpoint);
+        endpoint.ready.catch((error: unknown) => this.#retryListening(remote, target, options, error));
+      },
+      true,
+    );
   }
 
   /** Takes a remote away, and the clients that came through it. False if there is none of this name. */
