@@ -29,6 +29,12 @@ export interface Netdev {
   readonly statistics: Readonly<NetdevStatistics>;
   /** Linux ifindex, or 0. */
   readonly ifindex: number;
+  /** IP addresses with prefix lengths ("10.0.0.1/24"), where the device knows them: native tunnels end at these. */
+  readonly addresses?: readonly string[];
+  /** More counters for the Interface's statistics column, by name. */
+  readonly moreStatistics?: Readonly<Record<string, number>>;
+  /** Interface status column, e.g. driver_name. */
+  readonly status?: ReadonlyMap<string, string>;
   setMac(mac: string): void;
   setMtu(mtu: number): void;
   setUp(up: boolean): void;
