@@ -9,7 +9,10 @@ const here = dirname(fileURLToPath(import.meta.url));
 const out = join(here, "dist", "bundle");
 await rm(out, { recursive: true, force: true });
 await build({
-  entryPoints: [join(here, "src", "main.ts")],
+  entryPoints: [
+    { in: join(here, "src", "main.ts"), out: "main" },
+    { in: join(here, "src", "lab", "shim.ts"), out: "shim" },
+  ],
   outdir: out,
   outExtension: { ".js": ".mjs" },
   bundle: true,

@@ -9,12 +9,14 @@ import { weftVersion } from "./version.ts";
 /** Commands of weft's own. */
 const own: Readonly<Record<string, () => Promise<Program>>> = {
   link: async () => linkProgram(fileURLToPath(import.meta.url), process.execPath),
+  lab: async () => (await import("./lab/lab.ts")).labProgram(fileURLToPath(new URL("./shim.mjs", import.meta.url))),
 };
 
 const usage = `Weft ${weftVersion}: OVN, the Open Virtual Network, in TypeScript.
 
 usage: weft COMMAND [ARGUMENT...]
 
+  lab          labs: up, list, status, shell, exec, down
   link DIR     write drop-in commands (ovn-nbctl, ovs-vswitchd, ...) into DIR
   PROGRAM      run one of:
 `;

@@ -3,6 +3,7 @@ import type { Program } from "@weft/runtime";
 /** Every program, by the name of the original that it stands in for. Loaded when it is run. */
 export const programs: Readonly<Record<string, () => Promise<Program>>> = {
   "ovn-appctl": async () => (await import("./appctl.ts")).ovnAppctl,
+  "ovn-nbctl": async () => (await import("./ctl/nbctl.ts")).ovnNbctl,
   "ovs-appctl": async () => (await import("./appctl.ts")).ovsAppctl,
   "ovsdb-server": async () => (await import("./ovsdb/server.ts")).ovsdbServer,
   "ovsdb-tool": async () => (await import("./ovsdb/tool.ts")).ovsdbTool,

@@ -1,0 +1,25 @@
+/** Brings a lab up in this process and serves it until it is told to end. */
+import { Lab, type LabDefinition, machineCommands, serveLab } from "@weft/lab";
+import type { Host } from "@weft/runtime";
+import { labPrograms } from "./programs.ts";
+
+export async function bringUp(host: Host, definition: LabDefinition, socket: string): Promise<number> {
+  const lab = new Lab(definition, host.runtime, labPrograms, machineCommands);
+  try {
+    await lab.start();
+    let end: () => void = () => undefined;
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    host.signal.addEventListener("abort", end, { once: true });
+    const listener = await serveLab(lab, socket, end);
+    const said = `lab ${definition.name} is up: ${[...lab.nodes.keys()].join(", ")}\nlook around with: weft lab shell NODE, weft lab exec NODE -- COMMAND; weft lab down ends it\n`;
+    if (host.ready) host.ready(said);
+    else await host.stdout.write(said);
+    await ended;
+    await listener.close();
+    return 0;
+  } finally {
+    await lab.stop();
+  }
+}
