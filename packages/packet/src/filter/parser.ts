@@ -559,11 +559,12 @@ export class FilterParser {
       case "port": {
         const known = portNumber(name);
         if (known === undefined) throw new FilterError(`unknown port '${name}'`, token.at);
-        const tests = (["udp", "tcp", "sctp"] as const)
-          .filter((protocol) => known[protocol] !== undefined && (q.protocol === undefined || q.protocol === protocol))
-          .map((protocol) => this.portTest({ ...q, protocol }, known[protocol]!, known[protocol]!, token));
-        if (tests.length === 0) throw new FilterError(`port '${name}' is ${known.tcp !== undefined ? "tcp" : "udp"}`, token.at);
-        return or(...tests);
+        // a service of both TCP and UDP is nothing but its number
+        const number = known.tcp ?? known.udp ?? known.sctp ?? 0;
+        if (known.tcp === known.udp) return this.portTest(q, number, number, token);
+        const only = known.tcp !== undefined ? "tcp" : "udp";
+        if (q.protocol !== undefined && q.protocol !== only) throw new FilterError(`port '${name}' is ${only}`, token.at);
+        return this.portTest({ ...q, protocol: only }, number, number, token);
       }
       case "portrange": {
         const range = /^(\d+)-(\d+)$/.exec(name);

@@ -1,6 +1,6 @@
 /** BOOTP and DHCP as tcpdump prints them. */
 import { DHCP_COOKIE } from "../wire/dhcp.ts";
-import { safeText, type Text } from "./text.ts";
+import { Cut, safeText, type Text } from "./text.ts";
 
 /** How an option's data print: text, addresses, address pairs, booleans, dotted bytes, 16 and 32 bits numbers, or specially. */
 type Form = "text" | "ip" | "pairs" | "boolean" | "bytes" | "u16" | "u32" | "special";
@@ -173,7 +173,13 @@ export function printDhcp(t: Text, start: number, length: number): void {
 
 /** Text up to a zero or `size` characters. */
 function putTerminated(t: Text, at: number, size: number): void {
-  for (let i = at; i < at + size && t.u8(i) !== 0; i++) t.put(safeText(t.bytes, i, i + 1));
+  const last = Math.min(at + size, t.end);
+  let i = at;
+  for (; i < last && t.u8(i) !== 0; i++) t.put(safeText(t.bytes, i, i + 1));
+  if (i === t.end && i < at + size) {
+    t.put('"');
+    throw new Cut();
+  }
 }
 
 function printOptions(t: Text, start: number, end: number): void {
@@ -198,10 +204,7 @@ function printOptions(t: Text, start: number, end: number): void {
     }
     const length = t.u8(at + 1);
     t.put(`\n\t    ${optionName(code)} (${code}), length ${length}${length > 0 ? ": " : ""}`);
-    if (!t.has(at + 2, length)) {
-      t.put(`[|rfc1048 ${length}]`);
-      return;
-    }
+    t.need(at + 2, length);
     if (length > 0) printOption(t, code, at + 2, length);
     at += 2 + length;
   }

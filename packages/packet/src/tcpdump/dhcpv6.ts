@@ -1,6 +1,6 @@
 /** DHCPv6 as tcpdump prints it. */
 import { parseName } from "./dns.ts";
-import { Cut, safeText, type Text } from "./text.ts";
+import { safeText, type Text } from "./text.ts";
 
 const MESSAGES = [
   "",
@@ -90,8 +90,11 @@ export function printDhcpv6(t: Text, start: number, length: number): void {
 }
 
 function printOptions(t: Text, start: number, end: number): void {
-  for (let at = start; at < end; ) {
-    if (end - at < 4) throw new Cut();
+  for (let at = start; at < end && at < t.end; ) {
+    if (end - at < 4 || !t.has(at, 4) || !t.has(at + 4, Math.min(t.u16(at + 2), end - at - 4))) {
+      t.put(" [|dhcp6]");
+      return;
+    }
     const code = t.u16(at);
     const length = t.u16(at + 2);
     t.put(` (${OPTIONS.get(code) ?? `opt_${code}`}`);

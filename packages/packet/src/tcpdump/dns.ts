@@ -1,7 +1,7 @@
 /** DNS and multicast DNS as tcpdump prints them. */
 
 import { relativeTime } from "./igmp.ts";
-import { safeChar, type Text } from "./text.ts";
+import { Cut, safeChar, type Text } from "./text.ts";
 
 const TYPES = new Map<number, string>([
   [1, "A"],
@@ -140,9 +140,8 @@ function printResponse(
       : [[answers, ""]];
   for (const [count, label] of sections) {
     for (let i = 0; i < count; i++) {
-      if (i === 0) t.put(label);
-      else t.put(",");
-      t.put(" ");
+      if (at >= t.end && (i > 0 || t.verbose > 1)) throw new Cut();
+      t.put(i === 0 ? label : ",");
       at = printRecord(t, start, at, multicast);
       if (at < 0) return;
     }
@@ -178,7 +177,6 @@ function printQuery(
     for (const [count, label] of sections) {
       for (let i = 0; i < count; i++) {
         t.put(i === 0 ? label : ",");
-        t.put(" ");
         at = printRecord(t, start, at, multicast);
         if (at < 0) return;
       }
@@ -210,17 +208,18 @@ function printQuestion(t: Text, start: number, at: number, multicast: boolean): 
 
 /** Prints one record and returns the offset behind it, -1 where reading cannot go on. */
 function printRecord(t: Text, start: number, at: number, multicast: boolean): number {
+  if (t.verbose > 0) t.put(" ");
   const { text, next } = parseName(t, start, at);
-  const type = next < 0 ? 0 : t.u16(next);
-  if (t.verbose > 0 && type !== 41) t.put(`${text} `);
+  if (t.verbose > 0) t.put(text);
   if (next < 0) return -1;
+  const type = t.u16(next);
   t.need(next, 10);
   const rawClass = t.u16(next + 2);
   const klass = multicast ? rawClass & 0x7fff : rawClass;
-  if (type !== 41 && klass !== 1) t.put(`${CLASSES.get(klass) ?? `(Class ${klass})`} `);
-  if (multicast && rawClass & 0x8000 && type !== 41) t.put("(Cache flush) ");
-  if (type !== 41 && t.verbose > 2) t.put(`[${relativeTime(t.u32(next + 4))}] `);
-  t.put(TYPES.get(type) ?? `Type${type}`);
+  if (type !== 41 && klass !== 1) t.put(` ${CLASSES.get(klass) ?? `(Class ${klass})`}`);
+  if (multicast && rawClass & 0x8000 && type !== 41) t.put(" (Cache flush)");
+  if (type !== 41 && t.verbose > 2) t.put(` [${relativeTime(t.u32(next + 4))}]`);
+  t.put(` ${TYPES.get(type) ?? `Type${type}`}`);
   const length = t.u16(next + 8);
   const data = next + 10;
   const end = data + length;

@@ -16,6 +16,11 @@ export function printEthernet(t: Text, start: number, length: number, link = t.l
   t.protocol = "ether";
   if (!t.has(start, 14)) {
     t.put(" [|ether]");
+    if (t.depth === 0) t.header = t.bytes.length;
+    return;
+  }
+  if (link && VLAN_TYPES.has(get16(t.bytes, start + 12)) && !t.has(start + 14, 4)) {
+    t.put(`${t.mac(start + 6)} > ${t.mac(start)},  [|vlan]`);
     return;
   }
   if (link) putHeader(t, start, start + 12, length);
@@ -33,6 +38,10 @@ export function printEthernet(t: Text, start: number, length: number, link = t.l
     }
     if (t.link) t.put(`${tagInfo(t.u16(at))}, `);
     type = t.u16(at + 2);
+    if (VLAN_TYPES.has(type) && !t.has(at + 4, 4)) {
+      t.put(" [|vlan]");
+      return;
+    }
     if (t.link && type > MAX_ETHERNET_LENGTH) t.put(`${typeText(t, type)}, `);
     at += 4;
     rest -= 4;
@@ -45,7 +54,7 @@ export function printEthernet(t: Text, start: number, length: number, link = t.l
       if (!printLlc(t, at, inside)) {
         if (!link && t.has(at, 8) && t.u16(at) === 0xaaaa)
           t.put(`${t.mac(start + 6)} > ${t.mac(start)} SNAP, ${snapText(t.u24(at + 3), t.u16(at + 6), inside)}`);
-        if (!t.quiet) t.put(hexAsciiLines(t.bytes, at, t.end, "\t"));
+        if (t.dump && (!t.quiet || inside < 3 || !t.has(at, 3))) t.put(hexAsciiLines(t.bytes, at, t.end, "\t"));
       }
     });
     return;
@@ -57,7 +66,7 @@ export function printEthernet(t: Text, start: number, length: number, link = t.l
       t.put(`${t.mac(start + 6)} > ${t.mac(start)}, ${typeText(t, type)}, length ${length}: `);
     }
   }
-  if (!t.quiet) t.put(hexAsciiLines(t.bytes, at, Math.min(t.end, at + rest), "\t"));
+  if (t.dump && !t.quiet) t.put(hexAsciiLines(t.bytes, at, Math.min(t.end, at + rest), "\t"));
 }
 
 function hex4(value: number): string {
@@ -186,15 +195,15 @@ function flagText(role: string, set: boolean): string {
 
 function printSnap(t: Text, start: number, length: number): boolean {
   t.protocol = "snap";
+  if (t.link) t.put("LLC, dsap SNAP (0xaa) Individual, ssap SNAP (0xaa) Command, ctrl 0x03: ");
   if (!t.has(start, 8)) {
     t.put(" [|snap]");
-    return false;
+    return true;
   }
   if (t.depth === 0) t.header += 5;
   const oui = t.u24(start + 3);
   const pid = t.u16(start + 6);
   if (t.link) {
-    t.put("LLC, dsap SNAP (0xaa) Individual, ssap SNAP (0xaa) Command, ctrl 0x03: ");
     t.put(snapText(oui, pid, length));
   }
   if (oui === 0 || oui === 0x0000f8) {
@@ -266,6 +275,7 @@ function printStp(t: Text, start: number, length: number): void {
   t.put(`, Flags [${bitNames(flags, STP_FLAGS)}]`);
   t.put(`, bridge-id ${bridgeId(t, start + 17)}.${t.hex(start + 25, 2)}, length ${length}`);
   if (t.verbose === 0) return;
+  t.need(start, 35);
   t.put(`\n\tmessage-age ${seconds(t.u16(start + 27))}s, max-age ${seconds(t.u16(start + 29))}s`);
   t.put(`, hello-time ${seconds(t.u16(start + 31))}s, forwarding-delay ${seconds(t.u16(start + 33))}s`);
   t.put(`\n\troot-id ${bridgeId(t, start + 5)}, root-pathcost ${t.u32(start + 13)}`);

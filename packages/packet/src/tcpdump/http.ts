@@ -49,23 +49,26 @@ export function printHttp(t: Text, start: number, length: number): void {
   const cut = start + length > t.end;
   let first = "";
   for (let at = start; at < end && first.length < 32; at++) first += String.fromCharCode(t.u8(at));
-  const word = first.split(/[\s]/, 1)[0] ?? "";
+  // a word that the capture cuts is not known to be a method
+  const word = /^(\S+)\s/.exec(first)?.[1] ?? "";
   const message = METHODS.includes(word) || word.startsWith("HTTP/");
   if (!message) return;
   const lines: string[] = [];
   let readable = true;
+  let finished = false;
   for (let at = start; at < end && readable; ) {
     const { text, next, complete } = line(t, at, end);
     // a line that the capture cuts is not shown
     readable = complete || !cut;
     if (readable) lines.push(text);
     at = next;
-    if (text === "" && complete) break;
+    finished = text === "" && complete;
+    if (finished) break;
   }
   if (t.verbose > 0) t.put(`, length: ${length}`);
   const shown = t.verbose > 0 ? lines.map((text) => `\n\t${text}`) : lines.slice(0, 1).map((text) => `: ${text}`);
   t.put(shown.join(""));
-  if (!readable && (t.verbose > 0 || lines.length === 0)) throw new Cut();
+  if (cut && !finished && (t.verbose > 0 || lines.length === 0)) throw new Cut();
 }
 
 function line(t: Text, start: number, end: number): { text: string; next: number; complete: boolean } {

@@ -61,10 +61,11 @@ export function printIcmpv6(t: Text, start: number, length: number, ip: IpPlace)
   }
   const type = t.u8(start);
   t.put(`ICMP6, ${TYPES.get(type) ?? `unknown icmp6 type (${type})`}`);
-  const code = type === 4 || type === 1 || type === 3 ? t.u8(start + 1) : 0;
+  const code = t.has(start, 2) ? t.u8(start + 1) : 0;
   // in verbose text these say their length later, or not at all
   const length6 = (): void => t.put(`, length ${length}`);
   if (t.verbose > 0 && (type === 133 || type === 134 || type === 135 || type === 136 || type === 137)) length6();
+  if (type !== 3) t.need(start, 2);
   switch (type) {
     case 1:
       t.put(`, ${UNREACHABLE[code] ?? `unknown code (${code})`}`);
@@ -168,6 +169,7 @@ function printPort(t: Text, inner: number): void {
 }
 
 function printMld(t: Text, start: number): void {
+  if (!t.has(start, 24)) return;
   t.put(`max resp delay: ${t.u16(start + 4)} addr: ${t.ip6(start + 8)}`);
 }
 
@@ -250,11 +252,12 @@ const OPTIONS = new Map<number, string>([
 const lifetime = (value: number): string => (value === 0xffffffff ? "infinity" : `${value}s`);
 
 function printNdOptions(t: Text, start: number, end: number): void {
-  for (let at = start; at < end; ) {
+  for (let at = start; at < end && at < t.end; ) {
     t.need(at, 2);
     const type = t.u8(at);
     const units = t.u8(at + 1);
     const length = units * 8;
+    if (at + length <= end) t.need(at, length);
     t.put(`\n\t  ${OPTIONS.get(type) ?? "unknown"} option (${type}), length ${length} (${units}): `);
     if (length === 0) {
       t.invalid();

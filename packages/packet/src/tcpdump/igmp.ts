@@ -59,13 +59,15 @@ function printQuery3(t: Text, start: number, length: number): void {
     );
     t.put("]");
   }
+  const anyGroup = t.u32(start + 4) === 0;
+  if (!anyGroup) t.put(` [gaddr ${t.ip4(start + 4)}`);
   const sources = t.u16(start + 10);
   if (sources > 0 && length < 12 + 4 * sources) {
     t.put(` [invalid number of sources ${sources}]`);
     return;
   }
-  if (t.u32(start + 4) === 0 && sources === 0) return;
-  t.put(` [gaddr ${t.ip4(start + 4)}`);
+  if (anyGroup && sources === 0) return;
+  if (anyGroup) t.put(` [gaddr ${t.ip4(start + 4)}`);
   if (sources > 0) {
     if (t.verbose > 1) {
       t.put(" {");

@@ -110,7 +110,8 @@ function printHeader(t: Text, start: number, header: number, length: number): vo
     if (protocol !== 6 && protocol !== 17 && protocol !== 132) putAddresses(t, start);
     const place = { version: 4, start, fragment: (word & 0x2000) !== 0, hopLimit: ttl } as const;
     if (!t.has(start, header)) {
-      t.put(` [remaining caplen(${t.end - start}) < header length(${header})] [|ip]`);
+      if (t.verbose === 0) t.put(` [remaining caplen(${t.end - start}) < header length(${header})]`);
+      t.put(" [|ip]");
       return;
     }
     printIpPayload(t, protocol, start + header, length - header, place);
@@ -140,7 +141,7 @@ function printOptions(t: Text, start: number, end: number): boolean {
     t.put(separator);
     separator = ",";
     if (!t.has(at, 1)) {
-      t.put("[|ip]");
+      t.put(" [|ip]");
       return false;
     }
     const type = t.u8(at);
@@ -151,17 +152,17 @@ function printOptions(t: Text, start: number, end: number): boolean {
       continue;
     }
     if (!t.has(at, 2)) {
-      t.put("[|ip]");
+      t.put(" [|ip]");
       return false;
     }
     const length = t.u8(at + 1);
     if (length < 2) {
-      t.put("[|ip]");
+      t.put(" [|ip]");
       return false;
     }
     if (!t.has(at, length)) {
-      t.put("[|ip]");
-      return false;
+      t.put(" [truncated-option]");
+      return true;
     }
     if (type === 7 || type === 131 || type === 137) printRoute(t, at, length);
     else if (type === 148 && length === 4) {

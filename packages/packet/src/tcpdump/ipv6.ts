@@ -13,7 +13,6 @@ export function printIpv6(t: Text, start: number, given: number): void {
     return;
   }
   t.need(start, 1);
-  if (!t.link) t.put("IP6 ");
   if (t.u8(start) >>> 4 !== 6) {
     if (t.u8(start) >>> 4 === 4) t.put("IP, wrong link-layer encapsulation");
     else t.put(`IP${t.u8(start) >>> 4}, wrong link-layer encapsulation`);
@@ -21,6 +20,7 @@ export function printIpv6(t: Text, start: number, given: number): void {
     return;
   }
   t.need(start, HEADER);
+  if (!t.link) t.put("IP6 ");
   const payload = t.u16(start + 4);
   let length = payload + HEADER;
   if (given < length) {
@@ -71,8 +71,8 @@ function printChain(t: Text, start: number, first: number, from: number, end: nu
       case 60: {
         t.protocol = next === 0 ? "hbhopt" : "dstopt";
         const length = (t.u8(at + 1) + 1) * 8;
-        t.put(next === 0 ? "HBH " : "DSTOPT ");
         t.need(at, length);
+        t.put(next === 0 ? "HBH " : "DSTOPT ");
         if (t.verbose > 0) {
           printOptions(t, at + 2, at + length);
           t.put(" ");
@@ -94,6 +94,7 @@ function printChain(t: Text, start: number, first: number, from: number, end: nu
         const word = t.u16(at + 2);
         const offset = word & 0xfff8;
         const size = end - at - 8;
+        if (t.verbose > 0) t.need(at + 4, 4);
         t.put("frag (");
         if (t.verbose > 0) t.put(`0x${t.hex(at + 4, 4)}:`);
         t.put(`${offset}|${size})`);

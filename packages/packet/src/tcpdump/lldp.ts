@@ -50,10 +50,7 @@ export function printLldp(t: Text, start: number, length: number): void {
     t.need(at, size);
     if (type === 0) return;
     if (t.verbose > 0) printTlv(t, type, at, size);
-    else if (type === 5) {
-      t.put(`: ${safeText(t.bytes, at, at + size)}`);
-      return;
-    }
+    else if (type === 5) t.put(`: ${safeText(t.bytes, at, at + size)}`);
     if (t.verbose > 1) t.put(hexLines(t.bytes, at, at + size, "\t  "));
     at += size;
   }

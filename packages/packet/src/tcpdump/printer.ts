@@ -55,7 +55,7 @@ export class PacketPrinter {
     const length = packet.length ?? packet.bytes.length;
     const time = packet.time ? this.time(packet.time) : "";
     const number = options.number ? `${String(this.count).padStart(5)}  ` : "";
-    const text = new Text(packet.bytes, options, this.conversations);
+    const text = new Text(packet.bytes, options, this.conversations, options.hex === undefined && !options.ascii);
     printLink(text, linkType, length);
     return `${number}${time}${text.out}${this.dump(packet.bytes, text.header)}`;
   }

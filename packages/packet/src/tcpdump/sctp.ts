@@ -61,6 +61,7 @@ export function printSctp(t: Text, start: number, length: number, ip: IpPlace): 
     t.put(`[${CHUNKS.get(type) ?? `Unknown chunk type: 0x${type.toString(16)}`}] `);
     printChunk(t, type, flags, at, size);
     if (padding > rest - size) return;
+    t.need(at + size, padding);
     at += size + padding;
     rest -= size + padding;
   }

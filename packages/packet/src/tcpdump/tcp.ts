@@ -4,7 +4,7 @@ import { finishSum, pseudoSum4, pseudoSum6At, sumBytes } from "../checksum.ts";
 import { TCP_FLAG } from "../wire/tcp.ts";
 import { printHttp } from "./http.ts";
 import type { IpPlace } from "./ipv4.ts";
-import { safeText, type Text } from "./text.ts";
+import { Cut, safeText, type Text } from "./text.ts";
 
 /** First sequence numbers of the two sides, by "address.port" of the side. */
 export class TcpConversations {
@@ -137,7 +137,7 @@ export function printTcp(t: Text, start: number, given: number, ip: IpPlace): vo
   if (length <= 0) return;
   if (flags & TCP_FLAG.rst && t.verbose > 0) {
     const end = Math.min(start + given, t.end);
-    t.put(` [RST${start + header < end ? " " : ""}${safeText(t.bytes, start + header, end)}]`);
+    t.put(` [${end < start + given ? "!" : ""}RST ${safeText(t.bytes, start + header, end)}]`);
     return;
   }
   const ports = [t.u16(start), t.u16(start + 2)];
@@ -206,6 +206,10 @@ function printOptions(t: Text, start: number, end: number, sackBase: number): bo
     }
     const data = length - 2;
     const size = SIZES.get(type);
+    if (!t.has(at, length)) {
+      t.put(" [|tcp]>");
+      return false;
+    }
     if (size !== undefined && data !== size) t.put(`[len ${length}]`);
     else printOption(t, type, at + 2, data, sackBase);
     at += length;

@@ -33,6 +33,8 @@ export class Text {
   readonly numeric: boolean;
   readonly quiet: boolean;
   readonly absoluteSequence: boolean;
+  /** Payloads without a printer show as bytes, unless all bytes are shown anyway. */
+  readonly dump: boolean;
   readonly conversations: TcpConversations | undefined;
   /** The end of the bytes that may be looked at. */
   end: number;
@@ -44,7 +46,7 @@ export class Text {
   /** Tunnels and quoted packets nest; beyond a bound only the length is said. */
   depth = 0;
 
-  constructor(bytes: Uint8Array, options: PrintOptions, conversations?: TcpConversations) {
+  constructor(bytes: Uint8Array, options: PrintOptions, conversations?: TcpConversations, dump = true) {
     this.bytes = bytes;
     this.end = bytes.length;
     this.verbose = options.verbose ?? 0;
@@ -52,6 +54,7 @@ export class Text {
     this.numeric = options.numeric ?? false;
     this.quiet = options.quiet ?? false;
     this.absoluteSequence = options.absoluteSequence ?? false;
+    this.dump = dump;
     this.conversations = conversations;
   }
 

@@ -2,7 +2,7 @@
 
 import { printEthernet, printEtherType } from "./ethernet.ts";
 import { ETHERTYPE_NAMES } from "./names.ts";
-import { bitNames, Cut, type Text } from "./text.ts";
+import { bitNames, type Text } from "./text.ts";
 
 const GENEVE_FLAGS = [
   [0x80, "O"],
@@ -119,7 +119,7 @@ export function printVxlan(t: Text, start: number, length: number): void {
   t.put(`, flags [${flags & 8 ? "I" : "."}] (0x${flags.toString(16).padStart(2, "0")})`);
   t.put(", ");
   t.put(`vni ${t.u24(start + 4)}\n`);
-  if (start + 8 >= t.end) throw new Cut();
+  t.need(start, 8);
   if (++t.depth > 16) t.put(`length ${length - 8}`);
   else printEthernet(t, start + 8, length - 8);
   t.depth--;
