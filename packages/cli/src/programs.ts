@@ -4,6 +4,7 @@ import type { Program } from "@weft/runtime";
 export const programs: Readonly<Record<string, () => Promise<Program>>> = {
   "ovn-appctl": async () => (await import("./appctl.ts")).ovnAppctl,
   "ovn-nbctl": async () => (await import("./ctl/nbctl.ts")).ovnNbctl,
+  "ovn-northd": async () => (await import("./northd.ts")).northd,
   "ovs-appctl": async () => (await import("./appctl.ts")).ovsAppctl,
   "ovsdb-server": async () => (await import("./ovsdb/server.ts")).ovsdbServer,
   "ovsdb-tool": async () => (await import("./ovsdb/tool.ts")).ovsdbTool,

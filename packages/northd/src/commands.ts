@@ -2,7 +2,7 @@
 import type { ControlCommand } from "@weft/runtime";
 import type { Northd } from "./northd.ts";
 
-export function northdCommands(northd: Omit<Northd, "commands">): readonly ControlCommand[] {
+export function northdCommands(northd: Omit<Northd, "controlCommands">): readonly ControlCommand[] {
   const command = (
     name: string,
     usage: string,

@@ -36,7 +36,7 @@ export interface Northd {
   recompute(): void;
   statistics(): ReturnType<Core["engine"]["statistics"]>;
   connected(database: "nb" | "sb"): boolean;
-  readonly commands: readonly ControlCommand[];
+  readonly controlCommands: readonly ControlCommand[];
 }
 
 const LOCK = "ovn_northd";
@@ -55,7 +55,7 @@ class Daemon implements Northd {
   readonly #log: Logger;
   readonly #unsupported: Unsupported;
   readonly #stops: (() => void)[] = [];
-  readonly commands: readonly ControlCommand[];
+  readonly controlCommands: readonly ControlCommand[];
   #core: Core | undefined;
   #writer: SouthboundWriter | undefined;
   #paused: boolean;
@@ -78,7 +78,7 @@ class Daemon implements Northd {
     this.#paused = paused === true;
     this.#log = runtime.log.logger("northd");
     this.#unsupported = new Unsupported((text) => this.#log.warn(text));
-    this.commands = northdCommands(this);
+    this.controlCommands = northdCommands(this);
   }
 
   async start(): Promise<void> {

@@ -209,7 +209,7 @@ const routeTables = derive(
   { equals: sameContent },
 );
 
-export const routing = each("router/routing", nb.Logical_Router, function* (uuid, _row, read): Iterable<Flow> {
+export const routing = each("router/routing", nb.Logical_Router, function* (uuid, row, read): Iterable<Flow> {
   const tables = read(routeTables, uuid);
   for (const port of read(routerPorts, uuid)) {
     const table = tables.get(port.options.get("route_table") ?? "");
@@ -237,17 +237,16 @@ export const routing = each("router/routing", nb.Logical_Router, function* (uuid
       yield flow(uuid, LR_IN_IP_ROUTING, priority, match, actions, { hint: first.uuid });
     } else yield* ecmp(uuid, ++group, priority, match, routes);
   }
+  // Also for routes that lead nowhere now: the flow names the next hop only.
   const requested = new Set<string>();
-  for (const { family, hop, uuid: hint } of first6(groups)) {
-    if (family !== 6 || hop?.address === undefined || requested.has(hop.address)) continue;
-    requested.add(hop.address);
-    yield neighbourRequest(uuid, hop.address, hint);
+  for (const hint of row.static_routes) {
+    const nexthop = read(nb.Logical_Router_Static_Route, hint)?.nexthop ?? "";
+    const ip6 = parseIpv6(nexthop);
+    if (ip6 === undefined || requested.has(formatIpv6(ip6))) continue;
+    requested.add(formatIpv6(ip6));
+    yield neighbourRequest(uuid, formatIpv6(ip6), hint);
   }
 });
-
-function* first6(groups: ReadonlyMap<string, readonly StaticRoute[]>): Iterable<StaticRoute> {
-  for (const routes of groups.values()) yield* routes;
-}
 
 /** Asks for an IPv6 next hop with the multicast address that belongs to it. */
 export function neighbourRequest(datapath: Uuid, nexthop: string, hint: Uuid): Flow {
