@@ -20,6 +20,7 @@ export type ErrorString =
   | "aborted"
   | "not owner"
   | "not allowed"
+  | "not supported"
   | "permission error"
   | "resources exhausted"
   | "I/O error"

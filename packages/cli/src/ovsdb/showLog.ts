@@ -65,11 +65,12 @@ function rowText(
     `  table ${table.name}${known === undefined ? " insert" : ""} row ${title(name, uuid)}${known !== undefined && isDifference ? " diff" : ""}:\n`;
   if (!isObject(columns)) {
     names.delete(key);
-    return head(known) + (more < 2 ? "" : "    delete row\n");
+    return `${head(known)}    delete row\n`;
   }
   const name = typeof columns.name === "string" && columns.name !== "" ? columns.name : undefined;
   let text = head(known ?? name);
-  names.set(key, name ?? known ?? "");
+  // Later records call a row without a name by its uuid.
+  names.set(key, name ?? known ?? uuid.slice(0, 8));
   if (more < 2) return text;
   for (const [column, json] of Object.entries(columns)) {
     const type = table.column(column)?.type;
@@ -83,5 +84,6 @@ function rowText(
 
 function title(name: string | undefined, uuid: string): string {
   const short = uuid.slice(0, 8);
-  return name === undefined || name === "" ? short : `"${name}" (${short})`;
+  if (name === undefined) return short;
+  return name === short ? `${short} (${short})` : `"${name}" (${short})`;
 }

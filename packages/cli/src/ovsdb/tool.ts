@@ -3,7 +3,6 @@ import {
   canonicalJson,
   convertDatabase,
   createDatabaseFile,
-  createFile,
   type Database,
   type DatabaseSchema,
   databaseBytes,
@@ -22,7 +21,7 @@ import {
 } from "@weft/ovsdb";
 import { type Host, messageOf, type Program, WeftError } from "@weft/runtime";
 import { directoriesOf, inFolder } from "../directories.ts";
-import { type GivenOption, loggingOptions, type OptionRow, parseOptions, UsageError } from "../options.ts";
+import { type GivenOption, loggingOptions, type OptionRow, parseOptions } from "../options.ts";
 import { ovsVersion, versionText } from "../version.ts";
 import { showLog } from "./showLog.ts";
 
@@ -40,6 +39,8 @@ interface Context {
   readonly host: Host;
   readonly world: FileWorld;
   readonly given: readonly GivenOption[];
+  /** Paths, and how they were typed. */
+  readonly typed: Map<string, string>;
   readonly defaultDatabase: string;
   readonly defaultSchema: string;
   print(text: string): Promise<void>;
@@ -53,9 +54,20 @@ interface ToolCommand {
   run(context: Context, args: readonly string[]): Promise<number>;
 }
 
-/** A file name from the command line. */
+/** A file name from the command line. Messages show it as it was typed. */
 function file(context: Context, name: string | undefined, otherwise: string): string {
-  return name === undefined ? otherwise : inFolder(context.host.cwd, name);
+  if (name === undefined) return otherwise;
+  const path = inFolder(context.host.cwd, name);
+  context.typed.set(path, name);
+  return path;
+}
+
+/** Where a JSON text is wrong, as the reference tells it. */
+function jsonFault(error: JsonError, text: string): string {
+  const offset = error.place.offset ?? 0;
+  const before = text.slice(0, offset).split("\n");
+  const what = error.message.replace(/ at offset \d+$/, "");
+  return `line ${before.length - 1}, column ${before.at(-1)!.length}, byte ${new TextEncoder().encode(text.slice(0, offset)).length}: ${what}`;
 }
 
 function databaseFile(context: Context, name: string | undefined): string {
@@ -70,11 +82,15 @@ class ToolError extends WeftError {
 
 async function readSchema(context: Context, path: string): Promise<DatabaseSchema> {
   let json: Json;
+  let text = "";
   try {
-    json = parseJson(new TextDecoder().decode(await context.world.files.read(path)));
+    text = new TextDecoder().decode(await context.world.files.read(path));
+    json = parseJson(text);
   } catch (error) {
     const why =
-      error instanceof JsonError ? error.message : `error opening "${path}": ${messageOf(error).replace(`${path}: `, "")}`;
+      error instanceof JsonError
+        ? jsonFault(error, text)
+        : `error opening "${path}": ${messageOf(error).replace(`${path}: `, "")}`;
     throw new ToolError(`failed to read schema: "${path}" could not be read as JSON (${why})`);
   }
   try {
@@ -117,8 +133,8 @@ async function rewrite(
   const wall = context.world.clock.wall();
   if (target !== undefined) {
     const { database } = await readDatabase(context.world, path, true);
-    const to = inFolder(context.host.cwd, target);
-    await createFile(context.world.files, to, databaseBytes(make(database), wall, comment));
+    const to = file(context, target, target);
+    await context.world.files.write(to, databaseBytes(make(database), wall, comment), { sync: true, mode: 0o640 });
     return;
   }
   await readDatabase(context.world, path, true);
@@ -133,14 +149,14 @@ async function rewrite(
 
 /** Runs a transaction given as the parameters of "transact": its reply. */
 async function runTransaction(context: Context, args: readonly string[], writing: boolean): Promise<number> {
-  const path = args.length === 2 ? inFolder(context.host.cwd, args[0]!) : context.defaultDatabase;
+  const path = args.length === 2 ? file(context, args[0], context.defaultDatabase) : context.defaultDatabase;
   const text = args.at(-1)!;
   if (context.given.some(({ name }) => name === "rbac-role")) throw new ToolError("--rbac-role is not supported");
   let json: Json;
   try {
     json = parseJson(text);
   } catch (error) {
-    throw new ToolError(`${JSON.stringify(text)}: ${messageOf(error)}`);
+    throw new ToolError(`${JSON.stringify(text)}: ${error instanceof JsonError ? jsonFault(error, text) : messageOf(error)}`);
   }
   const reply = (result: Json): Promise<void> => context.print(lined(canonicalJson(result)));
   const { database, log } = writing
@@ -156,8 +172,12 @@ async function runTransaction(context: Context, args: readonly string[], writing
       await reply(new OvsdbError("syntax error", "database name expected as first parameter", json).toJson());
       return 0;
     }
-    const outcome = execute(database, operations, TRUSTED, Number.MAX_SAFE_INTEGER);
-    if (!outcome.done) throw new ToolError("the transaction waits for something that nobody else can do");
+    const outcome = execute(database, operations, TRUSTED, 0);
+    if (!outcome.done) {
+      // Nobody else is there who could make the condition of a wait come true.
+      await reply([new OvsdbError("not supported", "triggers not supported").toJson()]);
+      return 0;
+    }
     const { commit } = outcome;
     if (log !== undefined && commit !== undefined && commit.deltas.length > 0) {
       await new Promise<void>((resolve, reject) => {
@@ -358,11 +378,18 @@ export const ovsdbTool: Program = async (args, host) => {
   };
   const { files, clock, random } = host.runtime;
   const directories = directoriesOf(host.env, "ovs");
+  const typed = new Map<string, string>();
+  const asTyped = (text: string): string => {
+    let shown = text;
+    for (const [path, name] of typed) shown = shown.replaceAll(path, name);
+    return shown;
+  };
   try {
     const { options: given, rest } = parseOptions(args, OPTIONS, { stopAtFirst: true });
     const context: Context = {
       host,
       given,
+      typed,
       world: { files, clock, random },
       defaultDatabase: inFolder(directories.database, "conf.db"),
       defaultSchema: inFolder(directories.pkgdata, "vswitch.ovsschema"),
@@ -386,8 +413,8 @@ export const ovsdbTool: Program = async (args, host) => {
     if (operands.length > command.maxArgs) return await say(`'${name}' command takes at most ${command.maxArgs} arguments`);
     return await command.run(context, operands);
   } catch (error) {
-    if (error instanceof OvsdbError) return say(error.line);
-    if (error instanceof WeftError && error.blame !== "us") return say(error.message);
+    if (error instanceof OvsdbError) return say(asTyped(error.line));
+    if (error instanceof WeftError && error.blame !== "us") return say(asTyped(error.message));
     throw error;
   }
 };

@@ -120,7 +120,7 @@ export class Database {
     if (row === undefined) return;
     for (const column of slot.table.schema.strongColumns) {
       for (const [table, uuid] of references(column.type, row.cells[column.index]!, "strong")) {
-        if (uuid === slot.uuid) continue;
+        if (uuid === slot.uuid && table === slot.table.name) continue;
         const target = this.tables.get(table)!.slots.get(uuid);
         if (target?.row === undefined) throw nonexistent(slot, column, table, uuid);
         target.refs += sign;

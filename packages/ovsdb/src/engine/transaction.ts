@@ -130,7 +130,7 @@ export class Transaction {
         if (from === to) continue;
         referenceChanges(column.type, from, to, "strong", (targetTable, uuid, sign) => {
           // A row's references to itself do not keep it.
-          if (uuid === slot.uuid) return;
+          if (uuid === slot.uuid && targetTable === slot.table.name) return;
           const target = tables.get(targetTable)!.slots.get(uuid);
           if (target !== undefined) this.#count(target, sign);
           else if (sign === 1) throw nonexistent(slot, column, targetTable, uuid);
@@ -161,7 +161,7 @@ export class Transaction {
       this.delete(slot);
       for (const column of slot.table.schema.strongColumns) {
         referenceChanges(column.type, row.cells[column.index]!, NOTHING, "strong", (targetTable, uuid) => {
-          if (uuid === row.uuid) return;
+          if (uuid === row.uuid && targetTable === slot.table.name) return;
           const target = tables.get(targetTable)!.slots.get(uuid);
           if (target === undefined) return;
           this.#count(target, -1);

@@ -32,7 +32,8 @@ const INT64_MIN = -9223372036854775808n;
 export function parseExact(text: string): Json {
   let at = 0;
   const fail = (what: string): never => {
-    throw new JsonError("json.syntax", `${what} at offset ${at}`, { place: { offset: at } });
+    const why = at >= text.length ? "unexpected end of input" : what;
+    throw new JsonError("json.syntax", `${why} at offset ${at}`, { place: { offset: at } });
   };
   const space = (): void => {
     for (;;) {

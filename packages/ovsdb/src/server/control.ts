@@ -126,11 +126,11 @@ export function serverCommands(server: OvsdbServer, log: LogBook): ControlComman
       logger.info(`memory trimming after compaction ${choice === "on" ? "enabled" : "disabled"}.`);
       return "";
     }),
-    command("ovsdb-server/get-active-ovsdb-server", "", [0, 0], () => "\n"),
+    command("ovsdb-server/get-active-ovsdb-server", "", [0, 0], () => ""),
     command("ovsdb-server/set-active-ovsdb-server", "", [1, 1], passive),
     command("ovsdb-server/connect-active-ovsdb-server", "", [0, 0], () => "Unable to connect: active server is not specified.\n"),
     command("ovsdb-server/disconnect-active-ovsdb-server", "", [0, 0], () => ""),
-    command("ovsdb-server/get-sync-exclude-tables", "", [0, 0], () => "\n"),
+    command("ovsdb-server/get-sync-exclude-tables", "", [0, 0], () => ""),
     command("ovsdb-server/set-sync-exclude-tables", "", [1, 1], passive),
     command("memory/show", "", [0, 0], () => {
       const shown = Object.entries(server.usage()).filter(([name, count]) => name !== "sessions" || count > 0);

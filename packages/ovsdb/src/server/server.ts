@@ -207,10 +207,14 @@ export class OvsdbServer implements SessionServer {
 
   /** Compacts one database's log, or all. Throws OvsdbError. */
   async compact(name?: string): Promise<void> {
-    if (name !== undefined && !this.#databases.has(name))
-      throw new OvsdbError("unknown database", `"${name}" database not found`);
+    if (name !== undefined && !this.#databases.has(name)) {
+      throw new OvsdbError("unknown database", "no database by that name");
+    }
+    if (name === this.#own.name) throw new OvsdbError("invalid parameters", "cannot compact built-in databases");
     for (const served of [...this.#databases.values()]) {
-      if (name === undefined || served.name === name) await served.compact("compacting database online");
+      if (served !== this.#own && (name === undefined || served.name === name)) {
+        await served.compact("compacted by ovsdb-server");
+      }
     }
   }
 
