@@ -6,11 +6,9 @@ import type { SbRow } from "@weft/schemas";
 import { sb } from "../model/inputs.ts";
 
 const dhcpOptionsByName = index<string, Uuid, SbRow<"DHCP_Options">>("dhcpOptionsByName", sb.DHCP_Options, (row) => [row.name]);
-const dhcpv6OptionsByName = index<string, Uuid, SbRow<"DHCPv6_Options">>(
-  "dhcpv6OptionsByName",
-  sb.DHCPv6_Options,
-  (row) => [row.name],
-);
+const dhcpv6OptionsByName = index<string, Uuid, SbRow<"DHCPv6_Options">>("dhcpv6OptionsByName", sb.DHCPv6_Options, (row) => [
+  row.name,
+]);
 
 const dhcpOption = derive<string, DhcpOptionType | undefined>("dhcpOption", (name, read) => {
   const uuid = read(dhcpOptionsByName, name)[0];

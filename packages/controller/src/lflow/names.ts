@@ -57,7 +57,7 @@ export const portKey = derive<string, number | undefined>("portKey", (key, read)
   return group === undefined ? undefined : read(sb.Multicast_Group, group)?.tunnel_key;
 });
 
-/** is_chassis_resident(). */
+/** is_chassis_resident(): not on a port's additional chassis. */
 export const isResident = derive<string, boolean>("isResident", (name, read) =>
-  read(portsByName, name).some((uuid) => read(claimOf, uuid) !== undefined),
+  read(portsByName, name).some((uuid) => read(claimOf, uuid) === "main"),
 );

@@ -1,6 +1,6 @@
 /**
  * High availability: which chassis of an HA group carries a port now. The one with the highest priority that is alive;
- * another chassis is alive as long as BFD on a tunnel to it has not said otherwise.
+ * another chassis is alive if BFD on a tunnel to it says so.
  */
 import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
@@ -37,21 +37,26 @@ export const inHaGroup = derive<Uuid, boolean>("inHaGroup", (port, read) => {
   return own !== undefined && read(haChassisOf, port).includes(own);
 });
 
-/** BFD knows nothing against it: a tunnel to the chassis is there, and if it is watched, it is up. */
-function alive(read: Read, chassis: Uuid): boolean {
-  const tunnels = read(tunnelsTo, chassis);
-  return tunnels.some(({ iface }) => {
-    const row = read(vs.Interface, iface);
-    if (row === undefined) return false;
-    if (row.bfd.get("enable") !== "true") return true;
-    const state = row.bfd_status.get("state");
-    return state === undefined || state === "up";
-  });
+/** The chassis that BFD on some tunnel says are alive. */
+const aliveChassis = derive<0, readonly Uuid[]>(
+  "aliveChassis",
+  (_key, read) => read.keys(sb.Chassis).filter((chassis) => read(tunnelsTo, chassis).some(({ iface }) => isUp(read, iface))),
+  { equals: sameContent },
+);
+
+function isUp(read: Read, iface: Uuid): boolean {
+  const row = read(vs.Interface, iface);
+  return row?.bfd.get("enable") === "true" && row.bfd_status.get("state") === "up";
 }
 
-/** The chassis that carries an HA port as this chassis sees it. */
+/**
+ * The chassis that carries an HA port as this chassis sees it. None, if there are several to choose from and this chassis
+ * hears of nobody: then it is cut off itself, and others carry the port.
+ */
 export const activeChassis = derive<Uuid, Uuid | undefined>("activeChassis", (port, read) => {
   const own = read(ownChassis, 0);
-  for (const chassis of read(haChassisOf, port)) if (chassis === own || alive(read, chassis)) return chassis;
-  return undefined;
+  const candidates = read(haChassisOf, port);
+  if (candidates.length <= 1) return candidates[0];
+  const alive = read(aliveChassis, 0);
+  return alive.length === 0 ? undefined : candidates.find((chassis) => chassis === own || alive.includes(chassis));
 });

@@ -6,7 +6,7 @@
 import type { Engine } from "@weft/incremental";
 import { type Input, index, input, sameContent } from "@weft/incremental";
 import type { ChangeSet, RowChange, Uuid } from "@weft/ovsdb";
-import { openVSwitch, ovnSouthbound, type SbRow, type SbSchema, type VsRow, type VsSchema } from "@weft/schemas";
+import { ovnSouthbound, type SbRow, type SbSchema, type VsRow, type VsSchema } from "@weft/schemas";
 
 type SbTable = keyof SbSchema["tables"] & string;
 type VsTable = keyof VsSchema["tables"] & string;
@@ -104,6 +104,9 @@ export const settings = input<0, Settings>("settings", { equals: sameContent });
 
 /** Conntrack zones by the name that is in the bridge's external_ids behind "ct-zone-". */
 export const zones = input<string, number>("ctZones");
+
+/** The number of the tun_metadata field that the switch has for OVN's Geneve option; 0 until it has said. */
+export const geneveIndex = input<0, number>("geneveIndex");
 
 /** OpenFlow group numbers by groupKey, and meter numbers by meterKey; given out by ofctrl/numbers.ts. */
 export const groupNumbers = input<string, number>("groupNumbers");

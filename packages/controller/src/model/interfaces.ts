@@ -78,5 +78,5 @@ export const patchOfport = derive<string, number | undefined>("patchOfport", (na
 export function encapIndex(read: Read, ip: string | undefined): number {
   if (ip === undefined) return 0;
   const position = read(config, 0)?.encap.ips.indexOf(ip) ?? -1;
-  return position < 0 ? 0 : position;
+  return Math.max(position, 0);
 }

@@ -1,5 +1,5 @@
 /** Requests and their replies over an OpenFlow connection: by transaction id, in parts, or with an error. */
-import type { ErrorMessage, Envelope, Message, MessageOf, MessageType } from "@weft/openflow";
+import type { Envelope, ErrorMessage, Message, MessageOf, MessageType } from "@weft/openflow";
 import { WeftError } from "@weft/runtime";
 
 /** What an exchange needs of a connection. */

@@ -172,17 +172,11 @@ export class Programmer {
   async #send(mods: readonly Message[]): Promise<void> {
     const bundle = this.#bundle++ & 0x7fffffff;
     try {
-      await this.#exchange.request(
-        { type: "bundle_control", bundle, control: "open_request", flags: FLAGS },
-        "bundle_control",
-      );
+      await this.#exchange.request({ type: "bundle_control", bundle, control: "open_request", flags: FLAGS }, "bundle_control");
       for (const message of mods) {
         this.#exchange.send({ type: "bundle_add", bundle, flags: FLAGS, message: { version: OF15, xid: 0, message } });
       }
-      await this.#exchange.request(
-        { type: "bundle_control", bundle, control: "commit_request", flags: FLAGS },
-        "bundle_control",
-      );
+      await this.#exchange.request({ type: "bundle_control", bundle, control: "commit_request", flags: FLAGS }, "bundle_control");
     } catch (error) {
       if (!(error instanceof SwitchError)) throw error;
       this.#log.warn(`bundle of ${mods.length} changes refused (${messageOf(error)}); sending them one by one`);
@@ -206,7 +200,8 @@ export class Programmer {
 
   /** Logs an error that answers nothing that was waited for. */
   unexpected({ message }: Envelope): void {
-    if (message.type === "error") this.#log.warn(`the switch sent error ${message.error ?? `${message.errorType}.${message.code}`}`);
+    if (message.type === "error")
+      this.#log.warn(`the switch sent error ${message.error ?? `${message.errorType}.${message.code}`}`);
   }
 }
 

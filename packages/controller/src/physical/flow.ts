@@ -98,12 +98,17 @@ export function conjunction(id: number, clause: number, clauses: number): Action
 }
 
 export const ctClear: Action = { type: "ct_clear" };
-export const popVlan: Action = { type: "strip_vlan" };
+export const popVlan: Action = { type: "strip_vlan", pop: true };
+
+/** Puts on an 802.1Q header. */
+export function pushed(vid: number): Action[] {
+  return [{ type: "push_vlan", ethertype: 0x8100 }, set("vlan_vid", 0x1000 | vid)];
+}
 
 /** Puts on an 802.1Q header with the VID, lets `actions` work, and takes the header off again. */
 export function tagged(vid: number, actions: readonly Action[]): Action[] {
   if (vid === 0) return [...actions];
-  return [{ type: "push_vlan", ethertype: 0x8100 }, set("vlan_vid", 0x1000 | vid), ...actions, popVlan];
+  return [...pushed(vid), ...actions, popVlan];
 }
 
 /** No input port: lets a packet leave by the port that it came in by. */

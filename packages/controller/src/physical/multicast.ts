@@ -36,7 +36,7 @@ function membersOf(read: Read, row: SbRow<"Multicast_Group">): Members {
     else {
       const l3 = (port.type === "l3gateway" || port.type === "chassisredirect") && read(claimOf, uuid) !== undefined;
       if (l3 || read(attachmentOf, uuid) !== undefined) members.here.push(port);
-      if (!bridged) for (const { chassis } of remotePlaces(read, port)) members.chassis.add(chassis);
+      else if (!bridged) for (const { chassis } of remotePlaces(read, port)) members.chassis.add(chassis);
     }
   }
   return members;
@@ -74,7 +74,7 @@ export const multicastGroups = each<DesiredFlow, Uuid, SbRow<"Multicast_Group">>
         table: t.remoteOutput,
         priority: 100,
         match: { ...here, [reg.flags]: [0, flag.rcvFromRamp] },
-        actions: [...copies(patchAndLocalports, false), ...sendOver(tunnels, key, group), resubmit(t.remoteVtepOutput)],
+        actions: [...copies(patchAndLocalports, false), ...sendOver(read, tunnels, key, group), resubmit(t.remoteVtepOutput)],
         from: uuid,
       });
     }

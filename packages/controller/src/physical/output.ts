@@ -23,6 +23,8 @@ import {
   flow,
   forgetInPort,
   output,
+  popVlan,
+  pushed,
   resubmit,
   set,
   tagged,
@@ -190,26 +192,32 @@ function* localnet(read: Read, row: Port, key: number, at: Attachment): Iterable
   const network = row.options.get("network_name");
   const text = network === undefined ? undefined : read(config, 0)?.chassisMacs.get(network);
   const own = text === undefined ? undefined : parsePortAddresses(text)?.mac;
-  if (own === undefined || at.tag === 0) return;
+  if (own === undefined) return;
   for (const patch of read(portsOfDatapath, `${row.datapath} patch`)) {
     const router = crossedPeer(read, patch);
     const mac = parsePortAddresses(router?.mac[0] ?? "")?.mac;
-    if (router === undefined || mac === undefined) continue;
+    if (router === undefined || mac === undefined || carriesRedirect(read, router)) continue;
     yield flow({
       table: t.logToPhys,
       priority: 150,
       match: { ...here, eth_src: mac },
       actions: [
         set("eth_src", own),
-        { type: "push_vlan", ethertype: 0x8100 },
-        set("vlan_vid", 0x1000 | at.tag),
+        ...(at.tag === 0 ? [] : pushed(at.tag)),
         output(at.ofport),
         set("eth_src", mac),
-        { type: "strip_vlan" },
+        ...(at.tag === 0 ? [] : [popVlan]),
       ],
       from: row._uuid,
     });
   }
+}
+
+/** Whether this chassis carries a distributed gateway port; then the router's own MAC is where it belongs. */
+function carriesRedirect(read: Read, router: Port): boolean {
+  const name = router.options.get("chassis-redirect-port");
+  const port = name === undefined ? undefined : read(portsByName, name)[0];
+  return port !== undefined && read(claimOf, port) !== undefined;
 }
 
 const remotable = new Set(["", "virtual", "l2gateway", "l3gateway", "chassisredirect", "external"]);
@@ -228,7 +236,7 @@ function* remote(read: Read, row: Port, key: number, isHere: boolean): Iterable<
         priority: 100,
         match: here,
         actions: [
-          ...loadTunnelKey(type, key, row.tunnel_key),
+          ...loadTunnelKey(read, type, key, row.tunnel_key),
           {
             type: "bundle",
             fields: "eth_src",
@@ -269,7 +277,7 @@ function* remote(read: Read, row: Port, key: number, isHere: boolean): Iterable<
       table: t.remoteOutput,
       priority: 100,
       match: { ...here, [reg.zoneAndEncap]: [index * 0x10000, 0xffff0000] },
-      actions: [...sendOver(tunnels, key, row.tunnel_key), resubmit(t.remoteVtepOutput)],
+      actions: [...sendOver(read, tunnels, key, row.tunnel_key), resubmit(t.remoteVtepOutput)],
       from: row._uuid,
     });
   }

@@ -1,5 +1,5 @@
 /** Table 0: packets that come in by a tunnel get their logical metadata from it. */
-import { each } from "@weft/incremental";
+import { each, type Read } from "@weft/incremental";
 import type { Action } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
@@ -7,6 +7,7 @@ import { sb } from "../model/inputs.ts";
 import { type Tunnel, tunnelsTo } from "../model/tunnels.ts";
 import { flag, reg, tables as t } from "../tables.ts";
 import { bits, type DesiredFlow, ETH, flow, IP, move, resubmit, set } from "./flow.ts";
+import { geneveField } from "./tunnelOutput.ts";
 
 /** ICMP errors about the tunnel's MTU are also given to the ingress pipeline, marked as received from a tunnel. */
 const tooBig = [
@@ -14,7 +15,7 @@ const tooBig = [
   { eth_type: ETH.ipv6, ip_proto: IP.icmpv6, icmpv6_type: 2, icmpv6_code: 0 },
 ];
 
-function decode(tunnel: Tunnel): Action[] {
+function decode(read: Read, tunnel: Tunnel): Action[] {
   if (tunnel.type === "vxlan") {
     return [
       move(bits("tun_id", 12, 12), bits(reg.outport, 0, 12)),
@@ -22,10 +23,11 @@ function decode(tunnel: Tunnel): Action[] {
       resubmit(t.localOutput),
     ];
   }
+  const option = geneveField(read);
   return [
     move(bits("tun_id", 0, 24), bits("metadata", 0, 24)),
-    move(bits("tun_metadata0", 16, 15), bits(reg.inport, 0, 15)),
-    move(bits("tun_metadata0", 0, 16), bits(reg.outport, 0, 16)),
+    move(bits(option, 16, 15), bits(reg.inport, 0, 15)),
+    move(bits(option, 0, 16), bits(reg.outport, 0, 16)),
     set("reg5", tunnel.ofport * 0x10000, 0xffff0000),
     resubmit(t.localOutput),
   ];
@@ -36,7 +38,7 @@ export const tunnelIngress = each<DesiredFlow, Uuid, SbRow<"Chassis">>(
   sb.Chassis,
   function* (chassis, _row, read) {
     for (const tunnel of read(tunnelsTo, chassis)) {
-      const actions = decode(tunnel);
+      const actions = decode(read, tunnel);
       const { ofport } = tunnel;
       yield flow({ table: t.physToLog, priority: 100, match: { in_port: ofport }, actions });
       const marked = [...actions, set(reg.flags, flag.rxFromTunnel, flag.rxFromTunnel), resubmit(t.ctZoneLookup)];

@@ -8,10 +8,10 @@ import {
   emit,
   findLayer,
   type Header,
+  IPV6_ALL_NODES,
   type Ipv4Header,
   type Ipv6,
   type Ipv6Header,
-  IPV6_ALL_NODES,
   type Layer,
   linkLocalOfMac,
   MAC_ZERO,
@@ -192,4 +192,3 @@ export function refusal(packet: IpPacket): Uint8Array | undefined {
   if (findLayer(packet.layers, "sctp") !== undefined) return sctpAbort(packet, true);
   return icmpError(packet, { reverse: true });
 }
-

@@ -29,7 +29,10 @@ export class Lookup {
   }
 
   datapath(key: number) {
-    return this.#sb.table("Datapath_Binding").index("controller.key", (row) => [row.tunnel_key]).get(key)[0];
+    return this.#sb
+      .table("Datapath_Binding")
+      .index("controller.key", (row) => [row.tunnel_key])
+      .get(key)[0];
   }
 
   port(datapath: number, key: number) {
@@ -41,12 +44,25 @@ export class Lookup {
       .get(`${row._uuid} ${key}`)[0];
   }
 
+  portNamed(name: string) {
+    return this.#sb
+      .table("Port_Binding")
+      .index("controller.name", (row) => [row.logical_port])
+      .get(name)[0];
+  }
+
   macBinding(port: string, ip: string) {
-    return this.#sb.table("MAC_Binding").index("controller.ip", (row) => [`${row.logical_port} ${row.ip}`]).get(`${port} ${ip}`)[0];
+    return this.#sb
+      .table("MAC_Binding")
+      .index("controller.ip", (row) => [`${row.logical_port} ${row.ip}`])
+      .get(`${port} ${ip}`)[0];
   }
 
   fdb(datapath: number, mac: string) {
-    return this.#sb.table("FDB").index("controller.mac", (row) => [`${row.dp_key} ${row.mac}`]).get(`${datapath} ${mac}`)[0];
+    return this.#sb
+      .table("FDB")
+      .index("controller.mac", (row) => [`${row.dp_key} ${row.mac}`])
+      .get(`${datapath} ${mac}`)[0];
   }
 }
 
@@ -103,12 +119,7 @@ function writeMacBinding(
   else if (old.mac !== mac) transaction.update("MAC_Binding", old._uuid, { mac, timestamp });
 }
 
-function writeFdb(
-  lookup: Lookup,
-  transaction: Transaction<SbSchema>,
-  { datapath, port, mac }: Learned,
-  timestamp: number,
-): void {
+function writeFdb(lookup: Lookup, transaction: Transaction<SbSchema>, { datapath, port, mac }: Learned, timestamp: number): void {
   const old = lookup.fdb(datapath, mac);
   if (old === undefined) transaction.insert("FDB", { mac, dp_key: datapath, port_key: port, timestamp });
   else if (old.port_key !== port) transaction.update("FDB", old._uuid, { port_key: port, timestamp });

@@ -80,12 +80,10 @@ export const desiredChassis = derive<0, DesiredChassis | undefined>(
   { equals: sameContent },
 );
 
-/** Writes what differs. Returns the log lines of module "chassis". */
-export function writeChassis(read: Read, transaction: Transaction<SbSchema>, desired: DesiredChassis): string[] {
+/** Writes what differs. */
+export function writeChassis(read: Read, transaction: Transaction<SbSchema>, desired: DesiredChassis): void {
   const row = ownChassisRow(read);
-  const log: string[] = [];
   if (row === undefined) {
-    log.push(`Claiming chassis '${desired.name}'`);
     transaction.comment(`ovn-controller: registering chassis '${desired.name}'`);
     const chassis = transaction.insert("Chassis", {
       name: desired.name,
@@ -95,7 +93,7 @@ export function writeChassis(read: Read, transaction: Transaction<SbSchema>, des
       encaps: desired.encaps.map((encap) => transaction.insert("Encap", { ...encap, chassis_name: desired.name })),
     });
     writePrivate(read, transaction, desired.name, chassis);
-    return log;
+    return;
   }
   const columns = {
     ...(row.hostname === desired.hostname ? {} : { hostname: desired.hostname }),
@@ -110,7 +108,6 @@ export function writeChassis(read: Read, transaction: Transaction<SbSchema>, des
   }
   writeEncaps(read, transaction, row, desired);
   writePrivate(read, transaction, desired.name, row._uuid);
-  return log;
 }
 
 /** Keys of others (the CMS) stay. */
@@ -150,4 +147,28 @@ function writePrivate(
   const uuid = read(ownPrivate, 0);
   if (uuid === undefined) transaction.insert("Chassis_Private", { name, chassis });
   else if (read(sb.Chassis_Private, uuid)?.chassis !== chassis) transaction.update("Chassis_Private", uuid, { chassis });
+}
+
+/** Removes our rows from the Southbound; ports that are ours are cleared. */
+export function deleteChassis(read: Read, transaction: Transaction<SbSchema>): void {
+  const row = ownChassisRow(read);
+  const own = read(ownPrivate, 0);
+  if (own !== undefined) transaction.delete("Chassis_Private", own);
+  if (row === undefined) return;
+  for (const uuid of read.keys(sb.Port_Binding)) {
+    const port = read(sb.Port_Binding, uuid);
+    if (port?.chassis === row._uuid)
+      transaction.update("Port_Binding", uuid, {
+        chassis: undefined,
+        encap: undefined,
+        ...(port.up === true ? { up: false } : {}),
+      });
+    if (port?.additional_chassis.includes(row._uuid))
+      transaction.update("Port_Binding", uuid, {
+        additional_chassis: port.additional_chassis.filter((chassis) => chassis !== row._uuid),
+      });
+  }
+  for (const encap of row.encaps) transaction.delete("Encap", encap);
+  transaction.delete("Chassis", row._uuid);
+  transaction.comment(`ovn-controller: unregistering chassis '${row.name}'`);
 }

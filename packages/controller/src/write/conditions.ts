@@ -87,23 +87,36 @@ function portConditions(read: Read, us: Uuid, name: string, ofDatapaths: readonl
 /** Tells a replica of conditions that have changed. */
 export class ConditionBook {
   readonly #last = new Map<string, string>();
+  #round = 0;
+
+  /** Counts the changes. */
+  get round(): number {
+    return this.#round;
+  }
 
   /** Returns whether anything was changed. */
   apply(replica: Replica<SbSchema>, conditions: Conditions): boolean {
     let changed = false;
     for (const [table, clauses] of Object.entries(conditions)) {
-      const text = JSON.stringify(Array.isArray(clauses) ? clauses.map((clause) => JSON.stringify(clause)).sort() : clauses);
+      const text = textOf(clauses);
       if (this.#last.get(table) === text) continue;
       this.#last.set(table, text);
       changed = true;
       // Object.entries widens the names; they are those of Conditions.
       replica.setCondition(table as SbTable, clauses);
     }
+    if (changed) this.#round++;
     return changed;
   }
 
-  /** Forgets what was told, for a new replica. */
-  reset(): void {
+  /** For a new replica, which was opened with these conditions. */
+  restart(conditions: Conditions): void {
     this.#last.clear();
+    this.#round++;
+    for (const [table, clauses] of Object.entries(conditions)) this.#last.set(table, textOf(clauses));
   }
+}
+
+function textOf(clauses: readonly Condition[] | boolean): string {
+  return JSON.stringify(typeof clauses === "boolean" ? clauses : clauses.map((clause) => JSON.stringify(clause)).sort());
 }

@@ -1,7 +1,7 @@
 /** Writes to the local database: bridges, tunnels, patch ports, BFD, ovn-installed. */
 import { each, type Read, sameContent } from "@weft/incremental";
 import type { Transaction, Uuid } from "@weft/ovsdb";
-import type { SbRow, VsRow, VsSchema } from "@weft/schemas";
+import type { VsRow, VsSchema } from "@weft/schemas";
 import { claimOf } from "../model/binding.ts";
 import { config, integrationBridge, openVSwitchUuid, ownChassis } from "../model/config.ts";
 import { isLocalDatapath } from "../model/datapaths.ts";
@@ -35,8 +35,8 @@ export function writeBridge(read: Read, transaction: Transaction<VsSchema>): voi
   const bridge = read(vs.Bridge, uuid);
   if (bridge === undefined) return;
   if (bridge.fail_mode !== "secure") transaction.update("Bridge", uuid, { fail_mode: "secure" });
-  if (own.bridgeDatapathType !== undefined && bridge.datapath_type !== own.bridgeDatapathType)
-    transaction.update("Bridge", uuid, { datapath_type: own.bridgeDatapathType });
+  const datapathType = own.bridgeDatapathType ?? (bridge.datapath_type === "" ? "system" : bridge.datapath_type);
+  if (bridge.datapath_type !== datapathType) transaction.update("Bridge", uuid, { datapath_type: datapathType });
   writeInUse(read, transaction, row);
 }
 
@@ -112,11 +112,7 @@ export function wantedTunnels(read: Read): ReadonlyMap<string, WantedTunnel> {
 }
 
 /** Tunnel ports to the other chassis: ovn-CHASSIS-N, N counting from 0 up to the first free name. */
-export function writeTunnels(
-  read: Read,
-  transaction: Transaction<VsSchema>,
-  tunnels: ReadonlyMap<string, WantedTunnel>,
-): void {
+export function writeTunnels(read: Read, transaction: Transaction<VsSchema>, tunnels: ReadonlyMap<string, WantedTunnel>): void {
   const bridge = read(integrationBridge, 0);
   if (bridge === undefined) return;
   const wanted = new Map(tunnels);
@@ -306,3 +302,22 @@ export const installedMarks = each<VsWrite, Uuid, VsRow<"Interface">>(
     }
   },
 );
+
+/** Removes what the controller has made: tunnels and patch ports, and its keys in external_ids. */
+export function cleanLocal(read: Read, transaction: Transaction<VsSchema>): void {
+  writeTunnels(read, transaction, new Map());
+  writePatches(read, transaction, []);
+  const bridge = read(integrationBridge, 0);
+  const row = bridge === undefined ? undefined : read(vs.Bridge, bridge);
+  if (row !== undefined) {
+    const gone = [...row.external_ids.keys()].filter(
+      (key) => key === "ovn-nb-cfg" || key === "ovn-nb-cfg-ts" || key === "ovn-startup-ts",
+    );
+    if (gone.length > 0) transaction.mutate("Bridge", row._uuid, "external_ids", { delete: gone });
+  }
+  for (const uuid of read.keys(vs.Interface)) {
+    const iface = read(vs.Interface, uuid);
+    const marks = ["ovn-installed", "ovn-installed-ts"].filter((key) => iface?.external_ids.has(key));
+    if (marks.length > 0) transaction.mutate("Interface", uuid, "external_ids", { delete: marks });
+  }
+}

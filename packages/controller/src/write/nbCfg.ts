@@ -1,7 +1,7 @@
 /** Tells northd, and whoever waits with --wait=hv, up to which configuration everything is in the switch. */
 import { each } from "@weft/incremental";
 import { integrationBridge } from "../model/config.ts";
-import { reported, type Reported, sb, settings, type Settings, vs } from "../model/inputs.ts";
+import { type Reported, reported, type Settings, sb, settings, vs } from "../model/inputs.ts";
 import { ownPrivate } from "./chassis.ts";
 import { mutateMap, type SbWrite, updateSb, type VsWrite } from "./writes.ts";
 

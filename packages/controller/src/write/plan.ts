@@ -3,10 +3,10 @@
  * One evaluation, so that the engine tells when any of it has changed.
  */
 import { each, sameContent } from "@weft/incremental";
-import { settings, type Settings } from "../model/inputs.ts";
+import { type Settings, settings } from "../model/inputs.ts";
 import { type DesiredChassis, desiredChassis, ownPrivate } from "./chassis.ts";
 import { type Conditions, conditionsOf } from "./conditions.ts";
-import { type Pair, wantedPatches, wantedTunnels, type WantedTunnel } from "./local.ts";
+import { type Pair, type WantedTunnel, wantedPatches, wantedTunnels } from "./local.ts";
 
 export interface Plan {
   readonly chassis: DesiredChassis | undefined;

@@ -34,6 +34,12 @@ export class ZoneBook {
   readonly #wanted = new Set<string>();
   #changed = true;
   #lowest = 1;
+  #version = 0;
+
+  /** Another number after every change of who has which zone. */
+  get version(): number {
+    return this.#version;
+  }
 
   /** Hears which names need a zone. */
   readonly sink: Sink<string> = counted<string>((name) => name, {
@@ -71,6 +77,7 @@ export class ZoneBook {
       for (const [name, id] of this.#byName) {
         if (this.#wanted.has(name) && id >= range[0] && id <= range[1]) continue;
         this.#byName.delete(name);
+        this.#version++;
         this.#taken.delete(id);
         this.#lowest = Math.min(this.#lowest, id);
         engine.delete(zones, name);
@@ -83,6 +90,7 @@ export class ZoneBook {
         id = this.#free(range);
         if (id === undefined) continue;
         this.#byName.set(name, id);
+        this.#version++;
         this.#taken.add(id);
         fresh.push(id);
       }

@@ -1,0 +1,207 @@
+import { MatchBuilder, type PacketIn } from "@weft/openflow";
+import { emit, parseIpv4, parseMac } from "@weft/packet";
+import { type LogRecord, type VirtualRuntime, virtualRuntime } from "@weft/runtime";
+import { expect, test } from "vitest";
+import { type Controller, createController } from "./controller.ts";
+import { addDatapath, addVif, newCloud, type TestCloud } from "./testing/cloud.ts";
+import { FakeSwitch } from "./testing/fakeSwitch.ts";
+
+interface Node extends TestCloud {
+  readonly runtime: VirtualRuntime;
+  readonly bridge: FakeSwitch;
+  readonly log: string[];
+  controller: Controller;
+  start(): Promise<void>;
+  settle(ms?: number): Promise<void>;
+}
+
+function newNode(bridge = new FakeSwitch()): Node {
+  const cloud = newCloud();
+  const runtime = virtualRuntime();
+  const log: string[] = [];
+  runtime.log.onRecord((record: LogRecord) => log.push(`${record.module}|${record.level}|${record.text}`));
+  for (const row of cloud.ovs.table("Open_vSwitch").rows())
+    cloud.ovs.update("Open_vSwitch", row._uuid, {
+      external_ids: [...row.external_ids, ["ovn-remote", "tcp:127.0.0.1:6642"]],
+    });
+  const make = (): Controller =>
+    createController({
+      runtime,
+      ovs: cloud.ovs,
+      hostname: "host",
+      rundir: "/run",
+      // the database outlives the connection
+      connectSouthbound: () => Object.create(cloud.sb, { close: { value: async () => {} } }),
+      connectBridge: bridge.dial,
+    });
+  const node: Node = {
+    ...cloud,
+    runtime,
+    bridge,
+    log,
+    controller: make(),
+    async start() {
+      node.controller = make();
+      await node.controller.start();
+      await node.settle();
+    },
+    settle: (ms = 0) => runtime.clock.advance(ms),
+  };
+  return node;
+}
+
+function port(node: Node, name: string) {
+  return [...node.sb.table("Port_Binding").rows()].find((row) => row.logical_port === name)!;
+}
+
+test("claims a port whose interface is here, and says so when its flows are in the switch", async () => {
+  const node = newNode();
+  const a = addDatapath(node.sb, "a", 1);
+  node.sb.insert("Port_Binding", { logical_port: "p1", datapath: a, tunnel_key: 1, mac: ["50:54:00:00:00:01 10.0.0.1"] });
+  await node.start();
+  expect(port(node, "p1").chassis).toBeUndefined();
+  const { iface } = addVif(node.ovs, "p1", 7);
+  await node.settle();
+  const own = [...node.sb.table("Chassis").rows()].find((row) => row.name === "hv1")!._uuid;
+  expect(port(node, "p1")).toMatchObject({ chassis: own, up: true });
+  expect(node.ovs.table("Interface").get(iface)!.external_ids.get("ovn-installed")).toBe("true");
+  expect(node.log.filter((line) => line.startsWith("binding"))).toEqual([
+    "binding|info|Claiming lport p1 for this chassis.",
+    "binding|info|p1: Claiming 50:54:00:00:00:01 10.0.0.1",
+    "binding|info|Setting lport p1 ovn-installed in OVS",
+    "binding|info|Setting lport p1 up in Southbound",
+  ]);
+  expect(node.bridge.texts().some((flow) => flow.includes("table=65") && flow.endsWith("output:7"))).toBe(true);
+});
+
+test("releases a port whose interface is gone", async () => {
+  const node = newNode();
+  const a = addDatapath(node.sb, "a", 1);
+  node.sb.insert("Port_Binding", { logical_port: "p1", datapath: a, tunnel_key: 1 });
+  const { iface } = addVif(node.ovs, "p1", 7);
+  await node.start();
+  expect(port(node, "p1").up).toBe(true);
+  node.ovs.update("Interface", iface, { external_ids: [] });
+  await node.settle();
+  expect(port(node, "p1")).toMatchObject({ chassis: undefined, up: false });
+  expect(node.bridge.texts().some((flow) => flow.includes("output:7"))).toBe(false);
+  expect(node.log).toContain("binding|info|Releasing lport p1 from this chassis (sb_readonly=0)");
+});
+
+test("a port that was asked for elsewhere is left alone", async () => {
+  const node = newNode();
+  const a = addDatapath(node.sb, "a", 1);
+  node.sb.insert("Port_Binding", { logical_port: "p1", datapath: a, tunnel_key: 1, options: [["requested-chassis", "hv2"]] });
+  addVif(node.ovs, "p1", 7);
+  await node.start();
+  expect(port(node, "p1").chassis).toBeUndefined();
+});
+
+test("nb_cfg is reported in Chassis_Private and on the bridge", async () => {
+  const node = newNode();
+  await node.start();
+  const global = [...node.sb.table("SB_Global").rows()][0]!;
+  node.sb.update("SB_Global", global._uuid, { nb_cfg: 12 });
+  await node.settle();
+  expect([...node.sb.table("Chassis_Private").rows()].map((row) => [row.name, row.nb_cfg])).toEqual([["hv1", 12]]);
+  expect([...node.ovs.table("Bridge").rows()][0]!.external_ids.get("ovn-nb-cfg")).toBe("12");
+});
+
+test("conntrack zones are kept on the bridge and taken up again", async () => {
+  const node = newNode();
+  const a = addDatapath(node.sb, "a", 1);
+  node.sb.insert("Port_Binding", { logical_port: "p1", datapath: a, tunnel_key: 1 });
+  addVif(node.ovs, "p1", 7);
+  const bridge = [...node.ovs.table("Bridge").rows()][0]!;
+  node.ovs.update("Bridge", bridge._uuid, { external_ids: [["ct-zone-p1", "77"]] });
+  await node.start();
+  const kept = node.ovs.table("Bridge").get(bridge._uuid)!.external_ids;
+  expect(kept.get("ct-zone-p1")).toBe("77");
+  expect([...kept.keys()].filter((key) => key.startsWith("ct-zone-")).sort()).toEqual([
+    "ct-zone-a_dnat",
+    "ct-zone-a_snat",
+    "ct-zone-p1",
+  ]);
+  expect(node.bridge.flushedZones).not.toContain(77);
+});
+
+test("a restart changes nothing in a switch that is right already", async () => {
+  const node = newNode();
+  const a = addDatapath(node.sb, "a", 1);
+  node.sb.insert("Port_Binding", { logical_port: "p1", datapath: a, tunnel_key: 1 });
+  addVif(node.ovs, "p1", 7);
+  await node.start();
+  const before = node.bridge.texts();
+  expect(before.length).toBeGreaterThan(30);
+  await node.controller.stop({ restart: true });
+  node.bridge.mods.length = 0;
+  await node.start();
+  expect(node.bridge.mods).toEqual([]);
+  expect(node.bridge.texts()).toEqual(before);
+});
+
+test("a switch that comes back empty gets everything again", async () => {
+  const node = newNode();
+  await node.start();
+  const before = node.bridge.texts();
+  node.bridge.flows.clear();
+  node.bridge.disconnect();
+  await node.settle(3000);
+  expect(node.bridge.texts()).toEqual(before);
+});
+
+test("one flow that the switch refuses keeps back no other", async () => {
+  const node = newNode();
+  node.bridge.refuse = (mod) => mod.table === 65;
+  const a = addDatapath(node.sb, "a", 1);
+  node.sb.insert("Port_Binding", { logical_port: "p1", datapath: a, tunnel_key: 1 });
+  addVif(node.ovs, "p1", 7);
+  await node.start();
+  expect(node.bridge.texts().some((flow) => flow.includes("table=64"))).toBe(true);
+  expect(node.log.some((line) => line.startsWith("ofctrl|err|add table=65"))).toBe(true);
+});
+
+test("tunnels, patch ports and the chassis go on exit, and stay on restart", async () => {
+  const node = newNode();
+  await node.start();
+  await node.controller.stop({ restart: true });
+  expect([...node.sb.table("Chassis").rows()].map((row) => row.name).sort()).toEqual(["hv1", "hv2"]);
+  await node.start();
+  await node.controller.stop();
+  expect([...node.sb.table("Chassis").rows()].map((row) => row.name)).toEqual(["hv2"]);
+  expect([...node.ovs.table("Bridge").rows()].find((row) => row.name === "br-int")!.ports).toEqual([]);
+});
+
+test("put_arp becomes a MAC_Binding, and the packets that waited for it go on", async () => {
+  const node = newNode();
+  const a = addDatapath(node.sb, "r", 3, "router");
+  node.sb.insert("Port_Binding", { logical_port: "ra", datapath: a, tunnel_key: 2, type: "patch" });
+  await node.start();
+  const userdata = (opcode: number) => Uint8Array.of(0, 0, 0, opcode, 0, 0, 0, 0);
+  const arp = (opcode: number, state: MatchBuilder, more: Partial<PacketIn>): PacketIn => ({
+    type: "packet_in",
+    format: "nxt_packet_in2",
+    totalLength: 60,
+    reason: "action",
+    buffer: 0xffffffff,
+    table: 10,
+    cookie: 0n,
+    metadata: state.set("metadata", 3).build(),
+    userdata: userdata(opcode),
+    continuation: undefined,
+    packet: emit([
+      { kind: "ethernet", dst: parseMac("50:54:00:00:00:fe")!, src: parseMac("50:54:00:00:00:09")! },
+      { kind: "ipv4", src: parseIpv4("10.0.0.1")!, dst: parseIpv4("10.0.0.9")! },
+    ]),
+    ...more,
+  });
+  const neighbour = parseIpv4("10.0.0.9")!;
+  node.bridge.send(arp(0, new MatchBuilder().set("reg0", neighbour).set("reg15", 2), { continuation: Uint8Array.of(1, 2, 3) }));
+  node.bridge.send(arp(1, new MatchBuilder().set("reg0", neighbour).set("reg14", 2), {}));
+  await node.settle(100);
+  expect([...node.sb.table("MAC_Binding").rows()].map((row) => [row.logical_port, row.ip, row.mac])).toEqual([
+    ["ra", "10.0.0.9", "50:54:00:00:00:09"],
+  ]);
+  expect(node.bridge.packets.map((packet) => packet.type)).toEqual(["packet_out", "resume"]);
+  expect(node.bridge.packets[1]!.packet.subarray(0, 6)).toEqual(Uint8Array.of(0x50, 0x54, 0, 0, 0, 9));
+});

@@ -1,0 +1,636 @@
+/**
+ * ovn-controller(8): brings the integration bridge, the local database and this chassis' rows of the Southbound in line
+ * with the Southbound and the local database.
+ */
+import { groupKey } from "@weft/logical";
+import type { GroupMod, MeterMod } from "@weft/openflow";
+import { type ChangeSet, createReplica, type Replica, type RowChange, type Transaction, type Uuid } from "@weft/ovsdb";
+import { parseIpv4, parseIpv6, parseMac } from "@weft/packet";
+import { type ControlCommand, type Logger, messageOf, type Runtime, type Timer, type TlsOptions } from "@weft/runtime";
+import { ovnSouthbound, type SbSchema, type VsSchema } from "@weft/schemas";
+import { Channel } from "./bridge.ts";
+import { controlCommands } from "./commands.ts";
+import { Core } from "./core.ts";
+import { BadLogicalFlow } from "./lflow/flows.ts";
+import { claimedPorts } from "./model/claimed.ts";
+import { config, integrationBridge } from "./model/config.ts";
+import { feed, geneveIndex, installed, reported, sb, sbTables, vsColumns } from "./model/inputs.ts";
+import { dialSwitch } from "./ofctrl/dial.ts";
+import type { Exchange } from "./ofctrl/exchange.ts";
+import type { Dial } from "./ofctrl/link.ts";
+import { meterConfig } from "./ofctrl/meters.ts";
+import { Programmer, type Surroundings } from "./ofctrl/programmer.ts";
+import { BufferedPackets } from "./pinctrl/buffered.ts";
+import { Lookup, MacBindingBook } from "./pinctrl/macBindings.ts";
+import { PacketIns } from "./pinctrl/pinctrl.ts";
+import { deleteChassis, writeChassis } from "./write/chassis.ts";
+import { ConditionBook, type Conditions } from "./write/conditions.ts";
+import { cleanLocal, writeBridge, writePatches, writePrefixes, writeTunnels } from "./write/local.ts";
+
+export interface SouthboundOptions {
+  readonly remotes: readonly string[];
+  /** Ms; undefined: the default. */
+  readonly probe: number | undefined;
+  readonly conditions: Conditions;
+}
+
+export interface ControllerOptions {
+  readonly runtime: Runtime;
+  /** The local database. What the controller reads of it: {@link localMonitor}. */
+  readonly ovs: Replica<VsSchema>;
+  /** The host's name, for Chassis.hostname where external_ids:hostname is not set. */
+  readonly hostname: string;
+  /** Where the switch's sockets are: BRIDGE.mgmt. */
+  readonly rundir: string;
+  /** -n, or the file system-id-override. */
+  readonly systemId?: string;
+  /** For ssl: remotes of the Southbound. */
+  readonly tls?: TlsOptions;
+  /** Opens the Southbound; by default over the runtime's network. */
+  readonly connectSouthbound?: (options: SouthboundOptions) => Replica<SbSchema>;
+  /** Opens an OpenFlow connection to the integration bridge; by default over the runtime's network. */
+  readonly connectBridge?: Dial;
+}
+
+export interface Controller {
+  /** Resolves when the local database has been read and the work has begun. */
+  start(): Promise<void>;
+  /** Ends. Without `restart` this chassis' rows and ports are removed first, unless ovn-cleanup-on-exit says no. */
+  stop(options?: { readonly restart?: boolean }): Promise<void>;
+  /** Resolves when the controller has ended by itself, as by the command "exit". */
+  readonly ended: Promise<void>;
+  readonly controlCommands: readonly ControlCommand[];
+  /** Resolves when everything known so far is in the switch and the databases. For tests. */
+  idle(): Promise<void>;
+}
+
+/** What to monitor of the local database. */
+export const localMonitor = vsColumns;
+
+export function createController(options: ControllerOptions): Controller {
+  return new RunningController(options);
+}
+
+/** Pause after a transaction that failed (ms). */
+const RETRY = 1000;
+
+export class RunningController implements Controller {
+  readonly core: Core;
+  readonly ended: Promise<void>;
+  readonly controlCommands: readonly ControlCommand[];
+  readonly #options: ControllerOptions;
+  readonly #runtime: Runtime;
+  readonly #ovs: Replica<VsSchema>;
+  readonly #log: Logger;
+  readonly #bindingLog: Logger;
+  readonly #flowChannel: Channel;
+  readonly #packetChannel: Channel;
+  readonly #conditions = new ConditionBook();
+  readonly #macBindings: MacBindingBook;
+  readonly #buffered: BufferedPackets;
+  readonly #awaiting = new Set<Uuid>();
+  readonly #unsubscribe: (() => void)[] = [];
+  readonly #idlers: (() => void)[] = [];
+  #end: () => void = () => {};
+  #sb: Replica<SbSchema> | undefined;
+  #remote: string | undefined;
+  #lookup: Lookup | undefined;
+  #programmer: Programmer | undefined;
+  #packetIns: PacketIns | undefined;
+  #exchange: Exchange | undefined;
+  #programmed = false;
+  #flushing = false;
+  #conditionsPending = false;
+  #complete = false;
+  #sbBusy = false;
+  #vsBusy = false;
+  /** The local database may differ from the plan. */
+  #planDirty = true;
+  #zonesWritten = -1;
+  #scheduled = false;
+  #stopped = false;
+  #paused = false;
+  #flushZones: number[] = [];
+  #meters = new Map<number, string>();
+  /** What the switch has: groups with their keys, meters with their text. */
+  #groups = new Map<number, string>();
+  #wake: Timer | undefined;
+  #wakeAt = Number.POSITIVE_INFINITY;
+  /** Pause before nb_cfg is reported (s). */
+  reportDelay = 0;
+
+  constructor(options: ControllerOptions) {
+    const { runtime } = options;
+    this.#options = options;
+    this.#runtime = runtime;
+    this.#ovs = options.ovs;
+    this.#log = runtime.log.logger("main");
+    this.#bindingLog = runtime.log.logger("binding");
+    const lflowLog = runtime.log.logger("lflow");
+    this.core = new Core({
+      settings: {
+        systemId: options.systemId,
+        hostname: options.hostname,
+        rundir: options.rundir,
+        startTime: Math.floor(runtime.clock.wall()),
+      },
+      onError: ({ definition, key, error }) => {
+        if (error instanceof BadLogicalFlow) lflowLog.warn(`Logical_Flow ${error.uuid}: ${error.message}`);
+        else this.#log.err(`${definition} ${key}: ${messageOf(error)}`);
+      },
+    });
+    this.core.engine.collect([claimedPorts], {
+      add: (port) => this.#awaiting.add(port),
+      remove: (port) => {
+        this.#awaiting.delete(port);
+        this.core.engine.delete(installed, port);
+        this.#schedule();
+      },
+    });
+    this.#macBindings = new MacBindingBook(runtime.clock, runtime.random);
+    this.#buffered = new BufferedPackets(runtime.clock);
+    const dial = options.connectBridge ?? dialSwitch(runtime);
+    this.#flowChannel = new Channel({
+      runtime,
+      dial,
+      name: "ofctrl",
+      user: {
+        opened: (exchange) => this.#switchOpened(exchange),
+        heard: (envelope) => this.#programmer?.unexpected(envelope),
+        closed: () => {
+          this.#programmer = undefined;
+          this.#exchange = undefined;
+          this.#programmed = false;
+          this.#flushing = false;
+        },
+      },
+    });
+    this.#packetChannel = new Channel({
+      runtime,
+      dial,
+      name: "pinctrl",
+      user: {
+        opened: (exchange) => this.#packetsOpened(exchange),
+        heard: (envelope) => this.#packetIns?.hear(envelope),
+        closed: () => {
+          this.#packetIns = undefined;
+        },
+      },
+    });
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+    this.controlCommands = controlCommands(this);
+  }
+
+  async start(): Promise<void> {
+    await this.#ovs.ready();
+    const rows: RowChange[] = [];
+    for (const table of Object.keys(vsColumns) as (keyof typeof vsColumns)[]) {
+      for (const after of this.#ovs.table(table).rows()) rows.push({ table, uuid: after._uuid, after });
+    }
+    this.core.feed("ovs", rows);
+    this.#unsubscribe.push(this.#ovs.onChange((change) => this.#changed("ovs", change)));
+    this.#schedule();
+  }
+
+  #changed(database: "sb" | "ovs", change: ChangeSet): void {
+    this.core.feed(database, change.changes);
+    if (database === "ovs") this.#planDirty = true;
+    else if (!this.#buffered.empty) this.#releaseBuffered(change.changes);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    this.#runtime.clock.soon(() => {
+      this.#scheduled = false;
+      if (!this.#stopped && !this.#paused) this.#run();
+    });
+  }
+
+  /** Runs again `ms` from now, at the latest. */
+  #wakeIn(ms: number): void {
+    const at = this.#runtime.clock.now() + ms;
+    if (at >= this.#wakeAt) return;
+    this.#wake?.cancel();
+    this.#wakeAt = at;
+    this.#wake = this.#runtime.clock.after(ms, () => {
+      this.#wakeAt = Number.POSITIVE_INFINITY;
+      this.#schedule();
+    });
+  }
+
+  /** Everything of both databases that concerns us is here. */
+  get #settled(): boolean {
+    return this.#sb?.state === "synced" && this.#complete && !this.#conditionsPending;
+  }
+
+  #run(): void {
+    const fresh = this.core.commit(this.#settled);
+    this.#flushZones.push(...fresh);
+    if (this.core.plans.takeChanged() || this.core.zones.version !== this.#zonesWritten) this.#planDirty = true;
+    this.#aim();
+    this.#applyConditions();
+    this.#writeLocal();
+    this.#writeSouthbound();
+    this.#program();
+    if (this.isIdle) for (const wake of this.#idlers.splice(0)) wake();
+  }
+
+  /** Points the connections at what the configuration names. */
+  #aim(): void {
+    const { read } = this.core;
+    const own = read(config, 0);
+    if (own?.remote !== this.#remote) this.#connectSouthbound(own?.remote, own?.probeInterval);
+    const bridge = read(integrationBridge, 0);
+    const target =
+      own === undefined || bridge === undefined
+        ? undefined
+        : (own.bridgeRemote ?? `unix:${this.#options.rundir}/${own.bridge}.mgmt`);
+    this.#flowChannel.aim(target);
+    this.#packetChannel.aim(target);
+  }
+
+  #connectSouthbound(remote: string | undefined, probe: number | undefined): void {
+    this.#remote = remote;
+    const old = this.#sb;
+    this.#sb = undefined;
+    this.#complete = false;
+    if (old !== undefined) {
+      void old.close();
+      const gone: RowChange[] = [];
+      for (const table of sbTables) {
+        for (const row of old.table(table).rows()) gone.push({ table, uuid: row._uuid, before: row });
+      }
+      feed(this.core.engine, "sb", gone);
+    }
+    if (remote === undefined) return;
+    const conditions = this.core.plans.plan?.conditions ?? {};
+    this.#conditions.restart(conditions);
+    const connect = this.#options.connectSouthbound ?? ((given) => this.#openSouthbound(given));
+    const replica = connect({ remotes: remote.split(","), probe, conditions });
+    this.#sb = replica;
+    this.#lookup = new Lookup(replica);
+    this.#unsubscribe.push(replica.onChange((change) => this.#sb === replica && this.#changed("sb", change)));
+    this.#unsubscribe.push(replica.onState(() => this.#sb === replica && this.#schedule()));
+    replica.ready().then(
+      () => {
+        if (this.#sb !== replica) return;
+        const rows: RowChange[] = [];
+        for (const table of sbTables) {
+          for (const after of replica.table(table).rows()) rows.push({ table, uuid: after._uuid, after });
+        }
+        this.core.feed("sb", rows);
+        this.#complete = true;
+        this.#log.info("OVNSB IDL reconnected, force recompute.");
+        this.#schedule();
+      },
+      (error) => this.#log.err(`${remote}: ${messageOf(error)}`),
+    );
+  }
+
+  #openSouthbound({ remotes, probe, conditions }: SouthboundOptions): Replica<SbSchema> {
+    return createReplica({
+      runtime: this.#runtime,
+      schema: ovnSouthbound,
+      remotes,
+      shuffle: true,
+      leaderOnly: false,
+      defaultPort: 6642,
+      monitor: Object.fromEntries(sbTables.map((table) => [table, true as const])),
+      conditions,
+      ...(probe === undefined ? {} : { probe }),
+      ...(this.#options.tls === undefined ? {} : { tls: this.#options.tls }),
+    });
+  }
+
+  #applyConditions(): void {
+    const plan = this.core.plans.plan;
+    const replica = this.#sb;
+    if (plan === undefined || replica === undefined || replica.state !== "synced") return;
+    if (!this.#conditions.apply(replica, plan.conditions)) return;
+    this.#conditionsPending = true;
+    const wait = this.#conditions.round;
+    replica.conditionsApplied().then(
+      () => {
+        if (this.#sb !== replica || wait !== this.#conditions.round) return;
+        this.#conditionsPending = false;
+        this.#schedule();
+      },
+      (error) => this.#log.warn(`conditions: ${messageOf(error)}`),
+    );
+  }
+
+  // ---- databases
+
+  #writeLocal(): void {
+    if (this.#vsBusy || this.#ovs.state !== "synced") return;
+    const { read } = this.core;
+    const transaction = this.#ovs.transaction();
+    const now = this.#runtime.clock.now();
+    const due = this.core.vsWrites.due(now);
+    const wall = this.#runtime.clock.wall();
+    for (const write of due.writes) {
+      write.apply(transaction, wall);
+      for (const line of write.log ?? []) this.#bindingLog.info(line);
+    }
+    if (this.#planDirty) {
+      writeBridge(read, transaction);
+      if (read(config, 0) !== undefined && writePrefixes(read, transaction))
+        this.#log.info("Setting flow table prefixes: ip_src, ip_dst, ipv6_src, ipv6_dst.");
+      const plan = this.core.plans.plan;
+      if (plan !== undefined && this.#settledChassis) {
+        writeTunnels(read, transaction, plan.tunnels);
+        writePatches(read, transaction, plan.patches);
+      }
+      if (this.#settled) {
+        this.core.zones.write(read, transaction);
+        this.#zonesWritten = this.core.zones.version;
+        this.#planDirty = false;
+      }
+    }
+    if (transaction.empty) return;
+    this.#vsBusy = true;
+    this.#commit(transaction, "local database", () => {
+      this.#vsBusy = false;
+      this.#planDirty = true;
+    });
+  }
+
+  /** The chassis tables are never conditional, so tunnels need not wait for conditions. */
+  get #settledChassis(): boolean {
+    return this.#sb?.state === "synced" && this.#complete;
+  }
+
+  #writeSouthbound(): void {
+    const replica = this.#sb;
+    if (replica === undefined || this.#sbBusy || !this.#settledChassis) return;
+    const transaction = replica.transaction();
+    const plan = this.core.plans.plan;
+    if (plan?.chassis !== undefined) writeChassis(this.core.read, transaction, plan.chassis);
+    const now = this.#runtime.clock.now();
+    if (this.#settled) {
+      const { writes, next } = this.core.sbWrites.due(now);
+      const wall = this.#runtime.clock.wall();
+      for (const write of writes) {
+        write.apply(transaction, wall);
+        for (const line of write.log ?? []) this.#bindingLog.info(line);
+      }
+      this.core.sbWrites.tried(writes, now);
+      if (next !== undefined) this.#wakeIn(next - now);
+      if (this.#lookup !== undefined) this.#macBindings.write(this.#lookup, transaction);
+      const learned = this.#macBindings.next;
+      if (learned !== undefined) this.#wakeIn(Math.max(0, learned - now));
+    }
+    if (transaction.empty) return;
+    this.#sbBusy = true;
+    this.#commit(transaction, "Southbound", () => {
+      this.#sbBusy = false;
+    });
+  }
+
+  #commit(transaction: Transaction<SbSchema> | Transaction<VsSchema>, database: string, done: () => void): void {
+    const finish = (failed: boolean): void => {
+      if (failed) {
+        this.#runtime.clock.after(RETRY, () => {
+          done();
+          this.#schedule();
+        });
+        return;
+      }
+      done();
+      this.#schedule();
+    };
+    transaction.commit().then(
+      (result) => {
+        if (result.status === "error")
+          this.#log.warn(`${database}: transaction failed: ${result.error}${result.details ? `: ${result.details}` : ""}`);
+        finish(result.status === "error" || result.status === "try-again");
+      },
+      (error) => {
+        this.#log.warn(`${database}: ${messageOf(error)}`);
+        finish(true);
+      },
+    );
+  }
+
+  // ---- the switch
+
+  async #switchOpened(exchange: Exchange): Promise<void> {
+    const programmer = new Programmer({
+      exchange,
+      desired: this.core.flows,
+      log: this.#runtime.log.logger("ofctrl"),
+    });
+    const found = await programmer.start();
+    this.#programmer = programmer;
+    this.#exchange = exchange;
+    this.#programmed = false;
+    this.core.engine.set(geneveIndex, 0, found.geneve);
+    this.#groups = new Map();
+    for (const { group, buckets, selection } of found.groups) {
+      const request = { selection, buckets };
+      const key = groupKey(request);
+      this.#groups.set(group, key);
+      this.core.groups.restore(this.core.engine, key, request, group);
+    }
+    this.#meters = new Map(found.meters.map((one) => [one.meter, ""]));
+    this.#schedule();
+  }
+
+  async #packetsOpened(exchange: Exchange): Promise<void> {
+    exchange.send({ type: "set_packet_in_format", format: "nxt_packet_in2" });
+    exchange.send({ type: "set_config", fragments: "normal", invalidTtlToController: false, missSendLength: 0xffff });
+    this.#packetIns = new PacketIns({
+      exchange,
+      log: this.#runtime.log.logger("pinctrl"),
+      clock: this.#runtime.clock,
+      macBindings: this.#macBindings,
+      buffered: this.#buffered,
+      learned: () => this.#schedule(),
+    });
+  }
+
+  #program(): void {
+    const programmer = this.#programmer;
+    // What a former run left stays until the whole of the new is known.
+    if (programmer === undefined || this.#flushing || !this.#settled) return;
+    const { core } = this;
+    const changes = core.takeFlows();
+    if (this.#programmed) programmer.changed(changes);
+    else {
+      programmer.compare();
+      this.#programmed = true;
+    }
+    const around = this.#surroundings();
+    const nbCfg = this.#nbCfg;
+    const last = core.read(reported, 0)?.nbCfg;
+    const pending = [...this.#awaiting];
+    const zones = this.#flushZones.splice(0);
+    const nothing = programmer.idle && around.before.length === 0 && around.after.length === 0 && zones.length === 0;
+    if (nothing && pending.length === 0 && (nbCfg === undefined || nbCfg === last)) return;
+    this.#flushing = true;
+    for (const zone of zones) this.#exchange?.send({ type: "ct_flush_zone", zone });
+    programmer.flush(around).then(
+      () => this.#flushed(programmer, pending, nbCfg === last ? undefined : nbCfg),
+      (error) => {
+        if (this.#programmer !== programmer) return;
+        this.#flushing = false;
+        this.#log.warn(`switch: ${messageOf(error)}`);
+      },
+    );
+  }
+
+  #flushed(programmer: Programmer, ports: readonly Uuid[], nbCfg: number | undefined): void {
+    if (this.#programmer !== programmer) return;
+    this.#flushing = false;
+    const { engine } = this.core;
+    for (const port of ports) if (this.#awaiting.delete(port)) engine.set(installed, port, true);
+    if (nbCfg !== undefined) {
+      const report = (): void => {
+        engine.set(reported, 0, { nbCfg, time: Math.floor(this.#runtime.clock.wall()) });
+        this.#schedule();
+      };
+      if (this.reportDelay > 0) this.#runtime.clock.after(this.reportDelay * 1000, report);
+      else report();
+    }
+    this.#schedule();
+  }
+
+  get #nbCfg(): number | undefined {
+    const { read } = this.core;
+    const uuid = read.keys(sb.SB_Global)[0];
+    return uuid === undefined ? undefined : read(sb.SB_Global, uuid)?.nb_cfg;
+  }
+
+  /** Groups and meters that the flows about to be sent need, and those that they have stopped using. */
+  #surroundings(): Surroundings {
+    const before: (GroupMod | MeterMod)[] = [];
+    const after: (GroupMod | MeterMod)[] = [];
+    const { core } = this;
+    const bare = { groupType: "select", commandBucket: 0xffffffff } as const;
+    core.groups.release(core.engine);
+    core.meters.release(core.engine);
+    const groups = new Set<number>();
+    for (const [key, { request, number }] of core.groups.entries()) {
+      groups.add(number);
+      const old = this.#groups.get(number);
+      if (old === key) continue;
+      this.#groups.set(number, key);
+      before.push({ type: "group_mod", command: old === undefined ? "add" : "modify", group: number, ...bare, ...request });
+    }
+    for (const group of this.#groups.keys()) {
+      if (groups.has(group)) continue;
+      this.#groups.delete(group);
+      const selection = { method: "", param: 0n, fields: [] };
+      after.push({ type: "group_mod", command: "delete", group, ...bare, buckets: [], selection });
+    }
+    const meters = new Set<number>();
+    for (const [, { request, number }] of core.meters.entries()) {
+      const wanted = meterConfig(core.read, request, number);
+      if (wanted === undefined) continue;
+      meters.add(number);
+      const text = JSON.stringify(wanted);
+      const old = this.#meters.get(number);
+      if (old === text) continue;
+      this.#meters.set(number, text);
+      before.push({ type: "meter_mod", command: old === undefined ? "add" : "modify", ...wanted });
+    }
+    for (const meter of this.#meters.keys()) {
+      if (meters.has(meter)) continue;
+      this.#meters.delete(meter);
+      after.push({ type: "meter_mod", command: "delete", meter, flags: 0, bands: [] });
+    }
+    return { before, after };
+  }
+
+  /** Lets packets go on whose neighbour has a MAC now. */
+  #releaseBuffered(changes: readonly RowChange[]): void {
+    const lookup = this.#lookup;
+    const packetIns = this.#packetIns;
+    const replica = this.#sb;
+    if (lookup === undefined || packetIns === undefined || replica === undefined) return;
+    for (const { table, uuid, after } of changes) {
+      if (table !== "MAC_Binding" || after === undefined) continue;
+      const row = replica.table("MAC_Binding").get(uuid);
+      if (row === undefined) continue;
+      const mac = parseMac(row.mac);
+      const datapath = replica.table("Datapath_Binding").get(row.datapath)?.tunnel_key;
+      const port = lookup.portNamed(row.logical_port)?.tunnel_key;
+      if (mac === undefined || datapath === undefined || port === undefined) continue;
+      if (parseIpv4(row.ip) === undefined && parseIpv6(row.ip) === undefined) continue;
+      for (const { packetIn, packet } of this.#buffered.take({ datapath, port, ip: row.ip }, mac))
+        packetIns.resume(packetIn, packet);
+    }
+  }
+
+  // ---- control
+
+  get southbound(): Replica<SbSchema> | undefined {
+    return this.#sb;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  setPaused(paused: boolean): void {
+    this.#paused = paused;
+    if (!paused) this.#schedule();
+  }
+
+  recompute(): void {
+    this.core.engine.recompute();
+    this.#schedule();
+  }
+
+  get isIdle(): boolean {
+    const now = this.#runtime.clock.now();
+    return (
+      this.#settled &&
+      !this.#scheduled &&
+      !this.#sbBusy &&
+      !this.#vsBusy &&
+      !this.#flushing &&
+      !this.#planDirty &&
+      this.#programmed &&
+      this.#awaiting.size === 0 &&
+      this.core.sbWrites.due(now).writes.length === 0 &&
+      this.core.vsWrites.due(now).writes.length === 0
+    );
+  }
+
+  idle(): Promise<void> {
+    if (this.isIdle) return Promise.resolve();
+    return new Promise((resolve) => this.#idlers.push(resolve));
+  }
+
+  async stop(options: { readonly restart?: boolean } = {}): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#wake?.cancel();
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    const restart = options.restart ?? this.core.read(config, 0)?.cleanupOnExit === false;
+    if (!restart) await this.#cleanUp();
+    this.#flowChannel.aim(undefined);
+    this.#packetChannel.aim(undefined);
+    await this.#sb?.close();
+    this.#end();
+  }
+
+  async #cleanUp(): Promise<void> {
+    const { read } = this.core;
+    if (this.#sb !== undefined && this.#settledChassis) {
+      const transaction = this.#sb.transaction();
+      deleteChassis(read, transaction);
+      const result = await transaction.commit();
+      if (result.status === "error") this.#log.warn(`Southbound: clean-up failed: ${result.error}`);
+    }
+    const transaction = this.#ovs.transaction();
+    cleanLocal(read, transaction);
+    const result = await transaction.commit();
+    if (result.status === "error") this.#log.warn(`local database: clean-up failed: ${result.error}`);
+  }
+}

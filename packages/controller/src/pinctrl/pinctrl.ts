@@ -1,0 +1,204 @@
+/**
+ * What the switch sends to the controller: packets that a logical flow could not finish by itself. The userdata says
+ * what to do (an opcode and its operands), the metadata where in the pipeline the packet was.
+ */
+import { OPCODES, type Opcode } from "@weft/logical";
+import { type Action, type Envelope, field, type Match, MatchBuilder, OFPP, type PacketIn } from "@weft/openflow";
+import { formatIpv4, formatIpv6, formatMac, type Ipv4, type Ipv6, ipv4Of, ipv6Of, readMac } from "@weft/packet";
+import { type Clock, type Logger, messageOf } from "@weft/runtime";
+import { unwire } from "../lflow/wire.ts";
+import type { Exchange } from "../ofctrl/exchange.ts";
+import {
+  arpRequest,
+  type IpPacket,
+  icmpError,
+  ipPacketOf,
+  neighbourAdvertisement,
+  neighbourSolicitation,
+  refusal,
+  sctpAbort,
+  tcpReset,
+} from "./answers.ts";
+import type { BufferedPackets } from "./buffered.ts";
+import type { MacBindingBook } from "./macBindings.ts";
+
+/** Bytes of opcode and padding before the operands in userdata. */
+const OPCODE_LENGTH = 8;
+
+const names = new Map<number, Opcode>();
+// the keys of OPCODES are exactly the opcodes
+for (const name of Object.keys(OPCODES) as Opcode[]) names.set(OPCODES[name], name);
+
+/** The registers and the datapath of a packet, as the pipeline had them. */
+export class PipelineState {
+  readonly #metadata: Match;
+
+  constructor(metadata: Match) {
+    this.#metadata = metadata;
+  }
+
+  number(name: string): number {
+    return Number(this.#metadata.valueOf(field(name)));
+  }
+
+  wide(name: string): bigint {
+    return this.#metadata.valueOf(field(name));
+  }
+
+  get datapath(): number {
+    return this.number("metadata");
+  }
+
+  get inport(): number {
+    return this.number("reg14");
+  }
+
+  get outport(): number {
+    return this.number("reg15");
+  }
+
+  /** Actions that put a packet back where this one was. */
+  restore(): Action[] {
+    const actions: Action[] = [];
+    for (const name of RESTORED) {
+      const f = field(name);
+      const value = this.#metadata.valueOf(f);
+      if (value !== 0n) actions.push({ type: "set_field", field: f, value, mask: undefined });
+    }
+    return actions;
+  }
+}
+
+const RESTORED = [...Array.from({ length: 16 }, (_, i) => `reg${i}`), "metadata"];
+
+/** One packet-in with its operands, and the ways to answer it. */
+interface Request {
+  readonly packetIn: PacketIn;
+  readonly state: PipelineState;
+  readonly operands: Uint8Array;
+  readonly ip: IpPacket | undefined;
+}
+
+export interface PacketInOptions {
+  readonly exchange: Exchange;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly macBindings: MacBindingBook;
+  readonly buffered: BufferedPackets;
+  /** Called when something is to be written to the Southbound. */
+  readonly learned: () => void;
+}
+
+type Handler = (this: PacketIns, request: Request) => void;
+
+export class PacketIns {
+  readonly #options: PacketInOptions;
+  readonly #unsupported = new Set<string>();
+
+  constructor(options: PacketInOptions) {
+    this.#options = options;
+  }
+
+  hear({ message }: Envelope): void {
+    if (message.type !== "packet_in" || message.userdata.length < OPCODE_LENGTH) return;
+    const { userdata } = message;
+    const opcode = new DataView(userdata.buffer, userdata.byteOffset, userdata.byteLength).getUint32(0);
+    const name = names.get(opcode);
+    const handler = name === undefined ? undefined : HANDLERS[name];
+    if (handler === undefined) {
+      this.#refuse(name ?? `opcode ${opcode}`, message);
+      return;
+    }
+    try {
+      handler.call(this, {
+        packetIn: message,
+        state: new PipelineState(message.metadata),
+        operands: userdata.subarray(OPCODE_LENGTH),
+        ip: ipPacketOf(message.packet),
+      });
+    } catch (error) {
+      this.#options.log.warn(`packet-in ${name} from table ${message.table}: ${messageOf(error)}`);
+    }
+  }
+
+  /** What cannot be done yet is said once, and a paused packet goes on as if the action had found nothing. */
+  #refuse(name: string, message: PacketIn): void {
+    if (!this.#unsupported.has(name)) {
+      this.#unsupported.add(name);
+      this.#options.log.err(`${name}: not supported; packets of this kind are not answered`);
+    }
+    if (message.continuation !== undefined) this.resume(message, message.packet);
+  }
+
+  /** Sends a packet into the pipeline where the request was, through the actions in the operands. */
+  answer({ state, operands }: Request, packet: Uint8Array | undefined): void {
+    if (packet === undefined) return;
+    const actions = [...state.restore(), ...unwire(operands)];
+    this.#options.exchange.send({ type: "packet_out", buffer: 0xffffffff, packet, metadata: FROM_CONTROLLER, actions });
+  }
+
+  /** Lets a paused packet go on. */
+  resume({ metadata, userdata, continuation }: PacketIn, packet: Uint8Array): void {
+    if (continuation === undefined) return;
+    this.#options.exchange.send({ type: "resume", packet, metadata, userdata, continuation });
+  }
+
+  hold(request: Request, ip: string): void {
+    const { packetIn, state } = request;
+    if (packetIn.continuation === undefined) return;
+    this.#options.buffered.add({ datapath: state.datapath, port: state.outport, ip }, packetIn);
+  }
+
+  learn(entry: Parameters<MacBindingBook["learn"]>[0], alone: boolean): void {
+    this.#options.macBindings.learn(entry, alone);
+    this.#options.learned();
+  }
+}
+
+const FROM_CONTROLLER = new MatchBuilder().set("in_port", OFPP.CONTROLLER).build();
+
+function needIp(make: (ip: IpPacket) => Uint8Array | undefined): Handler {
+  return function (request) {
+    if (request.ip !== undefined) this.answer(request, make(request.ip));
+  };
+}
+
+/** Whether the frame was sent to one station. */
+function isUnicast(packet: Uint8Array): boolean {
+  return ((packet[0] ?? 1) & 1) === 0;
+}
+
+function sourceMac(packet: Uint8Array): string {
+  return formatMac(readMac(packet, 6));
+}
+
+const HANDLERS: { readonly [O in Opcode]?: Handler } = {
+  arp(request) {
+    this.hold(request, formatIpv4(ipv4Of(request.state.number("reg0"))));
+    if (request.ip !== undefined) this.answer(request, arpRequest(request.ip));
+  },
+  nd_ns(request) {
+    this.hold(request, formatIpv6(ipv6Of(request.state.wide("xxreg0"))));
+    if (request.ip !== undefined) this.answer(request, neighbourSolicitation(request.ip));
+  },
+  nd_na: needIp((ip) => neighbourAdvertisement(ip, false)),
+  nd_na_router: needIp((ip) => neighbourAdvertisement(ip, true)),
+  icmp: needIp((ip) => icmpError(ip)),
+  tcp_reset: needIp((ip) => tcpReset(ip)),
+  sctp_abort: needIp((ip) => sctpAbort(ip)),
+  reject: needIp(refusal),
+  put_arp({ packetIn, state }) {
+    const ip: Ipv4 = ipv4Of(state.number("reg0"));
+    const { datapath, inport: port } = state;
+    this.learn({ datapath, port, mac: sourceMac(packetIn.packet), ip: formatIpv4(ip) }, isUnicast(packetIn.packet));
+  },
+  put_nd({ packetIn, state }) {
+    const ip: Ipv6 = ipv6Of(state.wide("xxreg0"));
+    const { datapath, inport: port } = state;
+    this.learn({ datapath, port, mac: sourceMac(packetIn.packet), ip: formatIpv6(ip) }, isUnicast(packetIn.packet));
+  },
+  put_fdb({ packetIn, state }) {
+    const { datapath, inport: port } = state;
+    this.learn({ datapath, port, mac: sourceMac(packetIn.packet), ip: undefined }, true);
+  },
+};
