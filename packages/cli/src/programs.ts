@@ -3,6 +3,7 @@ import type { Program } from "@weft/runtime";
 /** Every program, by the name of the original that it stands in for. Loaded when it is run. */
 export const programs: Readonly<Record<string, () => Promise<Program>>> = {
   "ovn-appctl": async () => (await import("./appctl.ts")).ovnAppctl,
+  "ovn-controller": async () => (await import("./controller.ts")).controller,
   "ovn-nbctl": async () => (await import("./ctl/nbctl.ts")).ovnNbctl,
   "ovn-northd": async () => (await import("./northd.ts")).northd,
   "ovs-appctl": async () => (await import("./appctl.ts")).ovsAppctl,
