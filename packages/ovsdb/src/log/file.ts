@@ -55,7 +55,7 @@ export class LogFile implements CommitLog {
     this.#sizeCompacted = size;
     this.#files = world.files;
     this.#clock = world.clock;
-    this.#log = world.log;
+    this.#log = world.logger;
     this.#compacted = world.clock.now();
   }
 
@@ -197,7 +197,7 @@ export interface FileWorld {
   readonly files: Files;
   readonly clock: Clock;
   readonly random: Random;
-  readonly log?: Logger | undefined;
+  readonly logger?: Logger | undefined;
 }
 
 /** The whole file of a database: its schema and one record with all rows. */
@@ -235,7 +235,7 @@ export async function readDatabase(
   const { records, goodSize, fault } = readLog(bytes, path);
   if (fault !== undefined) {
     if (strict || records.length === 0) throw fault;
-    world.log?.err(fault.message);
+    world.logger?.err(fault.message);
   }
   const schema = parseSchema(records[0]!);
   const database = new Database(schema, world.random);
@@ -275,7 +275,7 @@ export async function openDatabase(
       const tail = bytes.subarray(goodSize);
       if (contains(tail, LATER_RECORD)) {
         await files.write(`${path}.damaged`, tail, { sync: true });
-        world.log?.warn(`${path}: the ${tail.length} bytes behind the damage are kept in ${path}.damaged`);
+        world.logger?.warn(`${path}: the ${tail.length} bytes behind the damage are kept in ${path}.damaged`);
       }
       await file.truncate(goodSize);
     }

@@ -145,7 +145,7 @@ export class OvsdbServer implements SessionServer {
     for (const known of this.#paths.values()) {
       if (known === path) throw new OvsdbError("ovsdb error", `${path}: already open`);
     }
-    const opened = await openDatabase({ files, clock, random, log: log.logger("ovsdb_server") }, path);
+    const opened = await openDatabase({ files, clock, random, logger: log.logger("ovsdb_server") }, path);
     try {
       return this.addDatabase(opened.database, opened.log);
     } catch (error) {
