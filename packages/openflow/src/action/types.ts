@@ -82,7 +82,8 @@ export type Action =
       readonly dst: Subfield | undefined;
     }
   | { readonly type: "group"; readonly group: number }
-  | { readonly type: "strip_vlan" }
+  /** `pop`: said as pop_vlan, its name since OpenFlow 1.1. */
+  | { readonly type: "strip_vlan"; readonly pop?: boolean }
   /** `pushIfNeeded`: OpenFlow 1.0's semantics, which adds a VLAN header where there is none. */
   | { readonly type: "mod_vlan_vid"; readonly vid: number; readonly pushIfNeeded: boolean }
   | { readonly type: "mod_vlan_pcp"; readonly pcp: number; readonly pushIfNeeded: boolean }

@@ -27,7 +27,7 @@ const LAYOUT = {
   tun_erspan_hwid: 1,
   tun_gtpu_flags: 1,
   tun_gtpu_msgtype: 1,
-  /** Bit n (bit 63 first) says that tun_metadata-n is present in the packet. */
+  /** Bit n % 32 of word n / 32 says that tun_metadata-n is present in the packet. */
   tun_metadata_present: 2,
   metadata: 2,
   skb_priority: 1,

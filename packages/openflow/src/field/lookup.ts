@@ -23,6 +23,11 @@ export function fieldNamed(name: string): Field | undefined {
   return byName.get(name) ?? byOxmName.get(name)?.field;
 }
 
+/** The field of an ovs name or alias only. */
+export function fieldByOvsName(name: string): Field | undefined {
+  return byName.get(name);
+}
+
 /** Like {@link fieldNamed}, for names that a program writes itself; throws a WeftError "openflow.unknown-field". */
 export function field(name: string): Field {
   const found = fieldNamed(name);

@@ -36,7 +36,12 @@ interface Row {
   readonly of10?: LegacySupport;
   readonly of11?: LegacySupport;
   readonly variable?: boolean;
+  /** Where it is not the field's own bits. */
+  readonly wordMask?: number;
 }
+
+/** For code points that are understood but not sent. */
+const NEVER_SENT = 99;
 
 const list: Field[] = [];
 
@@ -76,7 +81,7 @@ function add(names: string, width: Bits, format: FieldFormat, prerequisite: Prer
     word,
     words,
     shift,
-    wordMask: words > 1 || bits === 32 ? -1 : (((1 << bits) - 1) << shift) | 0,
+    wordMask: row.wordMask ?? (words > 1 || bits === 32 ? -1 : (((1 << bits) - 1) << shift) | 0),
     metadataIndex: row.variable === true ? row.index! : undefined,
   });
 }
@@ -85,7 +90,7 @@ const RW = { mask: true, write: true } as const;
 const RO = { mask: true } as const;
 const exactRW = { write: true } as const;
 
-add("dp_hash", 32, "hexadecimal", "none", { ...RO, nxm: ["NXM_NX_DP_HASH", 35], oxm: [["NXOXM_ET_DP_HASH", 0, 2]] });
+add("dp_hash", 32, "hexadecimal", "none", { ...RO, nxm: ["NXM_NX_DP_HASH", 35], oxm: [["NXOXM_ET_DP_HASH", 0, NEVER_SENT]] });
 add("recirc_id", 32, "decimal", "none", { nxm: ["NXM_NX_RECIRC_ID", 36] });
 add("packet_type", 32, "packet-type", "none", { oxm: [["OXM_OF_PACKET_TYPE", 44, 6]] });
 add("conj_id", 32, "decimal", "none", { nxm: ["NXM_NX_CONJ_ID", 37] });
@@ -114,7 +119,8 @@ for (let i = 0; i < TUN_METADATA_FIELDS; i++)
     nxm: [`NXM_NX_TUN_METADATA${i}`, 40 + i],
   });
 
-add("in_port", 16, "ofp10-port", "none", { ...exactRW, nxm: ["NXM_OF_IN_PORT", 0], of10: "exact", of11: "exact" });
+// A port takes its whole word, whichever field names it.
+add("in_port", 16, "ofp10-port", "none", { ...exactRW, wordMask: -1, nxm: ["NXM_OF_IN_PORT", 0], of10: "exact", of11: "exact" });
 add("in_port_oxm", 32, "ofp11-port", "none", { ...exactRW, place: "in_port", oxm: [["OXM_OF_IN_PORT", 0, 3]], of11: "exact" });
 add("actset_output", 32, "ofp11-port", "none", {
   oxm: [
@@ -258,8 +264,10 @@ add("nw_ecn ip_ecn", [2, 1], "decimal", "ip", {
 add("nw_ttl", 8, "decimal", "ip", { ...exactRW, nxm: ["NXM_NX_IP_TTL", 29] });
 add("ip_frag nw_frag", [2, 1], "frag", "ip", { ...RO, place: "nw_frag", nxm: ["NXM_NX_IP_FRAG", 26] });
 
+// The key has 8 bits of the opcode, as Open vSwitch.
 add("arp_op", 16, "decimal", "arp", {
   ...exactRW,
+  wordMask: 0xff,
   place: "nw_proto",
   nxm: ["NXM_OF_ARP_OP", 15],
   oxm: [["OXM_OF_ARP_OP", 21, 3]],

@@ -74,6 +74,10 @@ export class MatchBuilder {
    */
   set(field: Field | string, value: bigint | number, mask?: bigint | number): this {
     const f = typeof field === "string" ? named(field) : field;
+    if (f.metadataIndex !== undefined) {
+      const bit = 1 << (f.metadataIndex & 31);
+      this.setWord(WORD.tun_metadata_present + (f.metadataIndex >> 5), bit, bit);
+    }
     switch (f.name) {
       case "dl_vlan":
         return Number(value) === 0xffff

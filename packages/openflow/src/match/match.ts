@@ -182,7 +182,10 @@ export class Match {
         const place = tlv.place(index);
         if (place === undefined) return undefined;
         const fromEnd = TUN_METADATA_VIRTUAL + 32 * index + 32 - offset; // 1 for the last word
-        if (fromEnd > place.words) return undefined;
+        if (fromEnd > place.words) {
+          if (this.value(i) !== 0) return undefined;
+          continue; // An exact match without a map looks at all 124 bytes.
+        }
         offset = place.word + place.words - fromEnd;
       }
       words.push([offset, this.value(i), this.mask(i)]);

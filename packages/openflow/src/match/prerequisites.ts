@@ -77,8 +77,12 @@ export function meets(words: Words, prerequisite: Prerequisite): boolean {
       return type === ETH_TYPE.mpls || type === ETH_TYPE.mplsm;
     case "nsh":
       return type === ETH_TYPE.nsh;
-    case "ct":
-      return (words.wordMask(WORD.ct_state) & words.wordValue(WORD.ct_state)) !== 0;
+    case "ct": {
+      // A valid state: new, established, related (or translated), or tracked and known not to be invalid.
+      const mask = words.wordMask(WORD.ct_state);
+      const set = mask & words.wordValue(WORD.ct_state);
+      return (set & 0x07) !== 0 || ((set & 0x20) !== 0 && (mask & 0x10) !== 0 && (set & 0x10) === 0);
+    }
     case "tcp":
       return isIp && ipProtoOf(words) === IP_PROTO.tcp && notLaterFragment(words);
     case "udp":
@@ -135,7 +139,7 @@ export function addPrerequisites(builder: MatchBuilder, field: Field): void {
       ethType(ETH_TYPE.nsh);
       break;
     case "ct":
-      builder.setWord(WORD.ct_state, 0x20, 0x20);
+      builder.setWord(WORD.ct_state, 0x20, 0x30);
       break;
     case "tcp":
     case "udp":

@@ -214,7 +214,9 @@ export type Message =
   | FlowMonitorReply;
 
 export type MessageType = Message["type"];
-export type MessageOf<T extends MessageType> = Extract<Message, { type: T }>;
+type OfType<M, T> = M extends { readonly type: infer U } ? ([T] extends [U] ? M : never) : never;
+/** The message, or messages, of a type. */
+export type MessageOf<T extends MessageType> = OfType<Message, T>;
 
 /** A message with what its header says. */
 export interface Envelope {

@@ -1,0 +1,91 @@
+/** The shape of a message's row in the codec table. */
+import type { Message, MessageOf, MessageType } from "../message/types.ts";
+import type { ByteReader, ByteWriter } from "./bytes.ts";
+
+/** Where a message stands in some versions: as a standard type, a Nicira or ONF message, or a multipart type. */
+export interface Where {
+  readonly place: "standard" | "nx" | "onf" | "request" | "reply" | "nx-request" | "nx-reply";
+  readonly number: number;
+  /** First and last wire version. */
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface EncodeOptions {
+  /**
+   * OpenFlow 1.0: whether flow messages use NXT_FLOW_MOD and NXST_FLOW ("nxm", the default) or the protocol's own
+   * ("openflow10", which knows few fields).
+   */
+  readonly flowFormat?: "openflow10" | "nxm";
+  /** OpenFlow 1.0: flow mods carry the table (after NXT_FLOW_MOD_TABLE_ID). Default: true. */
+  readonly flowModTableId?: boolean;
+}
+
+export interface EncodeState {
+  readonly out: ByteWriter;
+  readonly version: number;
+  readonly options: EncodeOptions;
+}
+
+export interface DecodeState {
+  readonly input: ByteReader;
+  readonly version: number;
+  readonly where: Where;
+  /** More parts follow (multipart replies). */
+  readonly more: boolean;
+  readonly options: DecodeOptions;
+}
+
+export interface DecodeOptions {
+  /** OpenFlow 1.0: flow mods carry the table. Default: true. */
+  readonly flowModTableId?: boolean;
+}
+
+/** One type of message. */
+export interface Row {
+  readonly type: MessageType;
+  readonly where: readonly Where[];
+  /** Chooses among `where` for a version; absent: the first that has the version. */
+  readonly choose?: (message: Message, version: number, options: EncodeOptions) => Where | undefined;
+  readonly encode: (message: Message, state: EncodeState) => void;
+  readonly decode: (state: DecodeState) => Message;
+}
+
+/** Makes a row from functions of the message's own type. */
+export function row<T extends MessageType>(
+  type: T,
+  where: readonly Where[],
+  encode: (message: MessageOf<T>, state: EncodeState) => void,
+  decode: (state: DecodeState) => MessageOf<T>,
+  choose?: (message: MessageOf<T>, version: number, options: EncodeOptions) => Where | undefined,
+): Row {
+  return {
+    type,
+    where,
+    // The table is looked up by type, so that each function gets its own type's messages only.
+    encode: encode as Row["encode"],
+    decode: decode as Row["decode"],
+    ...(choose === undefined ? {} : { choose: choose as NonNullable<Row["choose"]> }),
+  };
+}
+
+export function standard(number: number, first = 1, last = 6): Where {
+  return { place: "standard", number, first, last };
+}
+
+/** A number in OpenFlow 1.0 and another in later versions. */
+export function standard2(of10: number, later: number, last = 6): readonly Where[] {
+  return [standard(of10, 1, 1), standard(later, 2, last)];
+}
+
+export function nicira(number: number, first = 1, last = 6): Where {
+  return { place: "nx", number, first, last };
+}
+
+export function multipart(place: "request" | "reply", number: number, first = 1, last = 6): Where {
+  return { place, number, first, last };
+}
+
+export function niciraStats(place: "nx-request" | "nx-reply", number: number, first = 1, last = 6): Where {
+  return { place, number, first, last };
+}
