@@ -2,6 +2,7 @@
  * ovn-controller(8): brings the integration bridge, the local database and this chassis' rows of the Southbound in line
  * with the Southbound and the local database.
  */
+import { counted } from "@weft/incremental";
 import { groupKey } from "@weft/logical";
 import type { GroupMod, MeterMod } from "@weft/openflow";
 import { type ChangeSet, createReplica, type Replica, type RowChange, type Transaction, type Uuid } from "@weft/ovsdb";
@@ -20,12 +21,14 @@ import type { Exchange } from "./ofctrl/exchange.ts";
 import type { Dial } from "./ofctrl/link.ts";
 import { meterConfig } from "./ofctrl/meters.ts";
 import { Programmer, type Surroundings } from "./ofctrl/programmer.ts";
+import { Announcer, announcements } from "./pinctrl/announce.ts";
 import { BufferedPackets } from "./pinctrl/buffered.ts";
 import { Lookup, MacBindingBook } from "./pinctrl/macBindings.ts";
 import { PacketIns } from "./pinctrl/pinctrl.ts";
 import { deleteChassis, writeChassis } from "./write/chassis.ts";
 import { ConditionBook, type Conditions } from "./write/conditions.ts";
 import { cleanLocal, writeBridge, writePatches, writePrefixes, writeTunnels } from "./write/local.ts";
+import { refusals } from "./write/refusals.ts";
 
 export interface SouthboundOptions {
   readonly remotes: readonly string[];
@@ -88,6 +91,7 @@ export class RunningController implements Controller {
   readonly #conditions = new ConditionBook();
   readonly #macBindings: MacBindingBook;
   readonly #buffered: BufferedPackets;
+  readonly #announcer: Announcer;
   readonly #awaiting = new Set<Uuid>();
   readonly #unsubscribe: (() => void)[] = [];
   readonly #idlers: (() => void)[] = [];
@@ -97,6 +101,7 @@ export class RunningController implements Controller {
   #lookup: Lookup | undefined;
   #programmer: Programmer | undefined;
   #packetIns: PacketIns | undefined;
+  #packetExchange: Exchange | undefined;
   #exchange: Exchange | undefined;
   #programmed = false;
   #flushing = false;
@@ -123,6 +128,7 @@ export class RunningController implements Controller {
     const { runtime } = options;
     this.#options = options;
     this.#runtime = runtime;
+    this.#announcer = new Announcer(runtime.clock);
     this.#ovs = options.ovs;
     this.#log = runtime.log.logger("main");
     this.#bindingLog = runtime.log.logger("binding");
@@ -147,6 +153,11 @@ export class RunningController implements Controller {
         this.#schedule();
       },
     });
+    this.core.engine.collect(
+      [refusals],
+      counted((line) => line, { appear: (line) => this.#bindingLog.info(line), vanish: () => {} }),
+    );
+    this.core.engine.collect([announcements], this.#announcer.sink);
     this.#macBindings = new MacBindingBook(runtime.clock, runtime.random);
     this.#buffered = new BufferedPackets(runtime.clock);
     const dial = options.connectBridge ?? dialSwitch(runtime);
@@ -174,6 +185,7 @@ export class RunningController implements Controller {
         heard: (envelope) => this.#packetIns?.hear(envelope),
         closed: () => {
           this.#packetIns = undefined;
+          this.#packetExchange = undefined;
         },
       },
     });
@@ -236,6 +248,7 @@ export class RunningController implements Controller {
     this.#writeLocal();
     this.#writeSouthbound();
     this.#program();
+    this.#announce();
     if (this.isIdle) for (const wake of this.#idlers.splice(0)) wake();
   }
 
@@ -443,6 +456,8 @@ export class RunningController implements Controller {
   async #packetsOpened(exchange: Exchange): Promise<void> {
     exchange.send({ type: "set_packet_in_format", format: "nxt_packet_in2" });
     exchange.send({ type: "set_config", fragments: "normal", invalidTtlToController: false, missSendLength: 0xffff });
+    this.#packetExchange = exchange;
+    this.#schedule();
     this.#packetIns = new PacketIns({
       exchange,
       log: this.#runtime.log.logger("pinctrl"),
@@ -497,6 +512,14 @@ export class RunningController implements Controller {
       else report();
     }
     this.#schedule();
+  }
+
+  /** Announces ports, once their flows can carry the announcement. */
+  #announce(): void {
+    if (this.#packetExchange === undefined || !this.#programmed || this.#flushing) return;
+    this.#announcer.longest = this.core.read(config, 0)?.garpMaxTimeout;
+    const next = this.#announcer.send(this.#packetExchange);
+    if (next !== undefined) this.#wakeIn(next - this.#runtime.clock.now());
   }
 
   get #nbCfg(): number | undefined {

@@ -36,6 +36,8 @@ export interface Config {
   readonly zoneRange: readonly [number, number];
   readonly probeInterval: number | undefined;
   readonly cleanupOnExit: boolean | undefined;
+  /** Longest pause between announcements (ms). */
+  readonly garpMaxTimeout: number | undefined;
 }
 
 /** `a:b,c:d` as pairs; what has no colon is left out. */
@@ -79,6 +81,7 @@ export const config = derive<0, Config | undefined>(
     const ordered =
       defaultIp !== undefined && ips.includes(defaultIp) ? [defaultIp, ...ips.filter((ip) => ip !== defaultIp)] : ips;
     const probe = Number(option("ovn-remote-probe-interval"));
+    const garp = Number(option("garp-max-timeout-sec"));
     return {
       chassis,
       hostname: option("hostname") ?? own?.hostname ?? "",
@@ -101,6 +104,7 @@ export const config = derive<0, Config | undefined>(
       monitorAll: option("ovn-monitor-all") === "true",
       zoneRange: zoneRange ? [Math.max(1, Number(zoneRange[1])), Math.min(65535, Number(zoneRange[2]))] : [1, 65535],
       probeInterval: Number.isFinite(probe) ? probe : undefined,
+      garpMaxTimeout: garp > 0 ? garp * 1000 : undefined,
       cleanupOnExit: flagOf(option("ovn-cleanup-on-exit")),
     };
   },
