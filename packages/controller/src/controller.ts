@@ -3,28 +3,19 @@
  * with the Southbound and the local database.
  */
 import { counted } from "@weft/incremental";
-import { groupKey } from "@weft/logical";
-import type { GroupMod, MeterMod } from "@weft/openflow";
-import { type ChangeSet, createReplica, type Replica, type RowChange, type Transaction, type Uuid } from "@weft/ovsdb";
-import { parseIpv4, parseIpv6, parseMac } from "@weft/packet";
+import { type ChangeSet, createReplica, type Replica, type RowChange, type Transaction } from "@weft/ovsdb";
 import { type ControlCommand, type Logger, messageOf, type Runtime, type Timer, type TlsOptions } from "@weft/runtime";
 import { ovnSouthbound, type SbSchema, type VsSchema } from "@weft/schemas";
-import { Channel } from "./bridge.ts";
 import { controlCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { BadLogicalFlow } from "./lflow/flows.ts";
 import { claimedPorts } from "./model/claimed.ts";
 import { config, integrationBridge } from "./model/config.ts";
-import { feed, geneveIndex, installed, reported, sb, sbTables, vsColumns } from "./model/inputs.ts";
+import { feed, installed, reported, sb, sbTables, vsColumns } from "./model/inputs.ts";
 import { dialSwitch } from "./ofctrl/dial.ts";
-import type { Exchange } from "./ofctrl/exchange.ts";
 import type { Dial } from "./ofctrl/link.ts";
-import { meterConfig } from "./ofctrl/meters.ts";
-import { Programmer, type Surroundings } from "./ofctrl/programmer.ts";
-import { Announcer, announcements } from "./pinctrl/announce.ts";
-import { BufferedPackets } from "./pinctrl/buffered.ts";
-import { Lookup, MacBindingBook } from "./pinctrl/macBindings.ts";
-import { PacketIns } from "./pinctrl/pinctrl.ts";
+import { SwitchSide } from "./ofctrl/switchSide.ts";
+import { PacketSide } from "./pinctrl/packetSide.ts";
 import { deleteChassis, writeChassis } from "./write/chassis.ts";
 import { ConditionBook, type Conditions } from "./write/conditions.ts";
 import { cleanLocal, writeBridge, writePatches, writePrefixes, writeTunnels } from "./write/local.ts";
@@ -86,25 +77,14 @@ export class RunningController implements Controller {
   readonly #ovs: Replica<VsSchema>;
   readonly #log: Logger;
   readonly #bindingLog: Logger;
-  readonly #flowChannel: Channel;
-  readonly #packetChannel: Channel;
   readonly #conditions = new ConditionBook();
-  readonly #macBindings: MacBindingBook;
-  readonly #buffered: BufferedPackets;
-  readonly #announcer: Announcer;
-  readonly #awaiting = new Set<Uuid>();
+  readonly #switchSide: SwitchSide;
+  readonly #packetSide: PacketSide;
   readonly #unsubscribe: (() => void)[] = [];
   readonly #idlers: (() => void)[] = [];
   #end: () => void = () => {};
   #sb: Replica<SbSchema> | undefined;
   #remote: string | undefined;
-  #lookup: Lookup | undefined;
-  #programmer: Programmer | undefined;
-  #packetIns: PacketIns | undefined;
-  #packetExchange: Exchange | undefined;
-  #exchange: Exchange | undefined;
-  #programmed = false;
-  #flushing = false;
   #conditionsPending = false;
   #complete = false;
   #sbBusy = false;
@@ -115,10 +95,6 @@ export class RunningController implements Controller {
   #scheduled = false;
   #stopped = false;
   #paused = false;
-  #flushZones: number[] = [];
-  #meters = new Map<number, string>();
-  /** What the switch has: groups with their keys, meters with their text. */
-  #groups = new Map<number, string>();
   #wake: Timer | undefined;
   #wakeAt = Number.POSITIVE_INFINITY;
   /** Pause before nb_cfg is reported (s). */
@@ -128,7 +104,6 @@ export class RunningController implements Controller {
     const { runtime } = options;
     this.#options = options;
     this.#runtime = runtime;
-    this.#announcer = new Announcer(runtime.clock);
     this.#ovs = options.ovs;
     this.#log = runtime.log.logger("main");
     this.#bindingLog = runtime.log.logger("binding");
@@ -145,50 +120,29 @@ export class RunningController implements Controller {
         else this.#log.err(`${definition} ${key}: ${messageOf(error)}`);
       },
     });
-    this.core.engine.collect([claimedPorts], {
-      add: (port) => this.#awaiting.add(port),
-      remove: (port) => {
-        this.#awaiting.delete(port);
-        this.core.engine.delete(installed, port);
-        this.#schedule();
-      },
-    });
     this.core.engine.collect(
       [refusals],
       counted((line) => line, { appear: (line) => this.#bindingLog.info(line), vanish: () => {} }),
     );
-    this.core.engine.collect([announcements], this.#announcer.sink);
-    this.#macBindings = new MacBindingBook(runtime.clock, runtime.random);
-    this.#buffered = new BufferedPackets(runtime.clock);
+    this.core.engine.collect([claimedPorts], {
+      add: (port) => this.#switchSide.awaiting.add(port),
+      remove: (port) => {
+        this.#switchSide.awaiting.delete(port);
+        this.core.engine.delete(installed, port);
+        this.#schedule();
+      },
+    });
     const dial = options.connectBridge ?? dialSwitch(runtime);
-    this.#flowChannel = new Channel({
+    const wake = (): void => this.#schedule();
+    this.#packetSide = new PacketSide({ runtime, dial, wake });
+    this.#switchSide = new SwitchSide({
       runtime,
+      core: this.core,
       dial,
-      name: "ofctrl",
-      user: {
-        opened: (exchange) => this.#switchOpened(exchange),
-        heard: (envelope) => this.#programmer?.unexpected(envelope),
-        closed: () => {
-          this.#programmer = undefined;
-          this.#exchange = undefined;
-          this.#programmed = false;
-          this.#flushing = false;
-        },
-      },
+      wake,
+      arrived: (nbCfg) => this.#reportNbCfg(nbCfg),
     });
-    this.#packetChannel = new Channel({
-      runtime,
-      dial,
-      name: "pinctrl",
-      user: {
-        opened: (exchange) => this.#packetsOpened(exchange),
-        heard: (envelope) => this.#packetIns?.hear(envelope),
-        closed: () => {
-          this.#packetIns = undefined;
-          this.#packetExchange = undefined;
-        },
-      },
-    });
+    this.core.engine.collect([announcements], this.#packetSide.announcer.sink);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -209,7 +163,7 @@ export class RunningController implements Controller {
   #changed(database: "sb" | "ovs", change: ChangeSet): void {
     this.core.feed(database, change.changes);
     if (database === "ovs") this.#planDirty = true;
-    else if (!this.#buffered.empty) this.#releaseBuffered(change.changes);
+    else this.#packetSide.release(change.changes);
     this.#schedule();
   }
 
@@ -240,14 +194,13 @@ export class RunningController implements Controller {
   }
 
   #run(): void {
-    const fresh = this.core.commit(this.#settled);
-    this.#flushZones.push(...fresh);
+    this.#switchSide.flushZones(this.core.commit(this.#settled));
     if (this.core.plans.takeChanged() || this.core.zones.version !== this.#zonesWritten) this.#planDirty = true;
     this.#aim();
     this.#applyConditions();
     this.#writeLocal();
     this.#writeSouthbound();
-    this.#program();
+    if (this.#settled) this.#switchSide.program(this.#nbCfg);
     this.#announce();
     if (this.isIdle) for (const wake of this.#idlers.splice(0)) wake();
   }
@@ -262,8 +215,8 @@ export class RunningController implements Controller {
       own === undefined || bridge === undefined
         ? undefined
         : (own.bridgeRemote ?? `unix:${this.#options.rundir}/${own.bridge}.mgmt`);
-    this.#flowChannel.aim(target);
-    this.#packetChannel.aim(target);
+    this.#switchSide.aim(target);
+    this.#packetSide.aim(target);
   }
 
   #connectSouthbound(remote: string | undefined, probe: number | undefined): void {
@@ -285,7 +238,7 @@ export class RunningController implements Controller {
     const connect = this.#options.connectSouthbound ?? ((given) => this.#openSouthbound(given));
     const replica = connect({ remotes: remote.split(","), probe, conditions });
     this.#sb = replica;
-    this.#lookup = new Lookup(replica);
+    this.#packetSide.follow(replica);
     this.#unsubscribe.push(replica.onChange((change) => this.#sb === replica && this.#changed("sb", change)));
     this.#unsubscribe.push(replica.onState(() => this.#sb === replica && this.#schedule()));
     replica.ready().then(
@@ -393,8 +346,7 @@ export class RunningController implements Controller {
       }
       this.core.sbWrites.tried(writes, now);
       if (next !== undefined) this.#wakeIn(next - now);
-      if (this.#lookup !== undefined) this.#macBindings.write(this.#lookup, transaction);
-      const learned = this.#macBindings.next;
+      const learned = this.#packetSide.write(transaction);
       if (learned !== undefined) this.#wakeIn(Math.max(0, learned - now));
     }
     if (transaction.empty) return;
@@ -429,164 +381,26 @@ export class RunningController implements Controller {
     );
   }
 
-  // ---- the switch
-
-  async #switchOpened(exchange: Exchange): Promise<void> {
-    const programmer = new Programmer({
-      exchange,
-      desired: this.core.flows,
-      log: this.#runtime.log.logger("ofctrl"),
-    });
-    const found = await programmer.start();
-    this.#programmer = programmer;
-    this.#exchange = exchange;
-    this.#programmed = false;
-    this.core.engine.set(geneveIndex, 0, found.geneve);
-    this.#groups = new Map();
-    for (const { group, buckets, selection } of found.groups) {
-      const request = { selection, buckets };
-      const key = groupKey(request);
-      this.#groups.set(group, key);
-      this.core.groups.restore(this.core.engine, key, request, group);
-    }
-    this.#meters = new Map(found.meters.map((one) => [one.meter, ""]));
-    this.#schedule();
-  }
-
-  async #packetsOpened(exchange: Exchange): Promise<void> {
-    exchange.send({ type: "set_packet_in_format", format: "nxt_packet_in2" });
-    exchange.send({ type: "set_config", fragments: "normal", invalidTtlToController: false, missSendLength: 0xffff });
-    this.#packetExchange = exchange;
-    this.#schedule();
-    this.#packetIns = new PacketIns({
-      exchange,
-      log: this.#runtime.log.logger("pinctrl"),
-      clock: this.#runtime.clock,
-      macBindings: this.#macBindings,
-      buffered: this.#buffered,
-      learned: () => this.#schedule(),
-    });
-  }
-
-  #program(): void {
-    const programmer = this.#programmer;
-    // What a former run left stays until the whole of the new is known.
-    if (programmer === undefined || this.#flushing || !this.#settled) return;
-    const { core } = this;
-    const changes = core.takeFlows();
-    if (this.#programmed) programmer.changed(changes);
-    else {
-      programmer.compare();
-      this.#programmed = true;
-    }
-    const around = this.#surroundings();
-    const nbCfg = this.#nbCfg;
-    const last = core.read(reported, 0)?.nbCfg;
-    const pending = [...this.#awaiting];
-    const zones = this.#flushZones.splice(0);
-    const nothing = programmer.idle && around.before.length === 0 && around.after.length === 0 && zones.length === 0;
-    if (nothing && pending.length === 0 && (nbCfg === undefined || nbCfg === last)) return;
-    this.#flushing = true;
-    for (const zone of zones) this.#exchange?.send({ type: "ct_flush_zone", zone });
-    programmer.flush(around).then(
-      () => this.#flushed(programmer, pending, nbCfg === last ? undefined : nbCfg),
-      (error) => {
-        if (this.#programmer !== programmer) return;
-        this.#flushing = false;
-        this.#log.warn(`switch: ${messageOf(error)}`);
-      },
-    );
-  }
-
-  #flushed(programmer: Programmer, ports: readonly Uuid[], nbCfg: number | undefined): void {
-    if (this.#programmer !== programmer) return;
-    this.#flushing = false;
-    const { engine } = this.core;
-    for (const port of ports) if (this.#awaiting.delete(port)) engine.set(installed, port, true);
-    if (nbCfg !== undefined) {
-      const report = (): void => {
-        engine.set(reported, 0, { nbCfg, time: Math.floor(this.#runtime.clock.wall()) });
-        this.#schedule();
-      };
-      if (this.reportDelay > 0) this.#runtime.clock.after(this.reportDelay * 1000, report);
-      else report();
-    }
-    this.#schedule();
-  }
-
-  /** Announces ports, once their flows can carry the announcement. */
+  /** Sends announcements, once the flows that carry them are in the switch. */
   #announce(): void {
-    if (this.#packetExchange === undefined || !this.#programmed || this.#flushing) return;
-    this.#announcer.longest = this.core.read(config, 0)?.garpMaxTimeout;
-    const next = this.#announcer.send(this.#packetExchange);
+    if (!this.#switchSide.quiet) return;
+    const next = this.#packetSide.announce(this.core.read(config, 0)?.garpMaxTimeout);
     if (next !== undefined) this.#wakeIn(next - this.#runtime.clock.now());
+  }
+
+  #reportNbCfg(nbCfg: number): void {
+    const report = (): void => {
+      this.core.engine.set(reported, 0, { nbCfg, time: Math.floor(this.#runtime.clock.wall()) });
+      this.#schedule();
+    };
+    if (this.reportDelay > 0) this.#runtime.clock.after(this.reportDelay * 1000, report);
+    else report();
   }
 
   get #nbCfg(): number | undefined {
     const { read } = this.core;
     const uuid = read.keys(sb.SB_Global)[0];
     return uuid === undefined ? undefined : read(sb.SB_Global, uuid)?.nb_cfg;
-  }
-
-  /** Groups and meters that the flows about to be sent need, and those that they have stopped using. */
-  #surroundings(): Surroundings {
-    const before: (GroupMod | MeterMod)[] = [];
-    const after: (GroupMod | MeterMod)[] = [];
-    const { core } = this;
-    const bare = { groupType: "select", commandBucket: 0xffffffff } as const;
-    core.groups.release(core.engine);
-    core.meters.release(core.engine);
-    const groups = new Set<number>();
-    for (const [key, { request, number }] of core.groups.entries()) {
-      groups.add(number);
-      const old = this.#groups.get(number);
-      if (old === key) continue;
-      this.#groups.set(number, key);
-      before.push({ type: "group_mod", command: old === undefined ? "add" : "modify", group: number, ...bare, ...request });
-    }
-    for (const group of this.#groups.keys()) {
-      if (groups.has(group)) continue;
-      this.#groups.delete(group);
-      const selection = { method: "", param: 0n, fields: [] };
-      after.push({ type: "group_mod", command: "delete", group, ...bare, buckets: [], selection });
-    }
-    const meters = new Set<number>();
-    for (const [, { request, number }] of core.meters.entries()) {
-      const wanted = meterConfig(core.read, request, number);
-      if (wanted === undefined) continue;
-      meters.add(number);
-      const text = JSON.stringify(wanted);
-      const old = this.#meters.get(number);
-      if (old === text) continue;
-      this.#meters.set(number, text);
-      before.push({ type: "meter_mod", command: old === undefined ? "add" : "modify", ...wanted });
-    }
-    for (const meter of this.#meters.keys()) {
-      if (meters.has(meter)) continue;
-      this.#meters.delete(meter);
-      after.push({ type: "meter_mod", command: "delete", meter, flags: 0, bands: [] });
-    }
-    return { before, after };
-  }
-
-  /** Lets packets go on whose neighbour has a MAC now. */
-  #releaseBuffered(changes: readonly RowChange[]): void {
-    const lookup = this.#lookup;
-    const packetIns = this.#packetIns;
-    const replica = this.#sb;
-    if (lookup === undefined || packetIns === undefined || replica === undefined) return;
-    for (const { table, uuid, after } of changes) {
-      if (table !== "MAC_Binding" || after === undefined) continue;
-      const row = replica.table("MAC_Binding").get(uuid);
-      if (row === undefined) continue;
-      const mac = parseMac(row.mac);
-      const datapath = replica.table("Datapath_Binding").get(row.datapath)?.tunnel_key;
-      const port = lookup.portNamed(row.logical_port)?.tunnel_key;
-      if (mac === undefined || datapath === undefined || port === undefined) continue;
-      if (parseIpv4(row.ip) === undefined && parseIpv6(row.ip) === undefined) continue;
-      for (const { packetIn, packet } of this.#buffered.take({ datapath, port, ip: row.ip }, mac))
-        packetIns.resume(packetIn, packet);
-    }
   }
 
   // ---- control
@@ -616,10 +430,9 @@ export class RunningController implements Controller {
       !this.#scheduled &&
       !this.#sbBusy &&
       !this.#vsBusy &&
-      !this.#flushing &&
       !this.#planDirty &&
-      this.#programmed &&
-      this.#awaiting.size === 0 &&
+      this.#switchSide.quiet &&
+      this.#switchSide.awaiting.size === 0 &&
       this.core.sbWrites.due(now).writes.length === 0 &&
       this.core.vsWrites.due(now).writes.length === 0
     );
@@ -637,8 +450,8 @@ export class RunningController implements Controller {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     const restart = options.restart ?? this.core.read(config, 0)?.cleanupOnExit === false;
     if (!restart) await this.#cleanUp();
-    this.#flowChannel.aim(undefined);
-    this.#packetChannel.aim(undefined);
+    this.#switchSide.aim(undefined);
+    this.#packetSide.aim(undefined);
     await this.#sb?.close();
     this.#end();
   }

@@ -5,7 +5,7 @@
 import { OPCODES, type Opcode } from "@weft/logical";
 import { type Action, type Envelope, field, type Match, MatchBuilder, OFPP, type PacketIn } from "@weft/openflow";
 import { formatIpv4, formatIpv6, formatMac, type Ipv4, type Ipv6, ipv4Of, ipv6Of, readMac } from "@weft/packet";
-import { type Clock, type Logger, messageOf } from "@weft/runtime";
+import { type Logger, messageOf } from "@weft/runtime";
 import { unwire } from "../lflow/wire.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
 import {
@@ -82,7 +82,6 @@ interface Request {
 export interface PacketInOptions {
   readonly exchange: Exchange;
   readonly log: Logger;
-  readonly clock: Clock;
   readonly macBindings: MacBindingBook;
   readonly buffered: BufferedPackets;
   /** Called when something is to be written to the Southbound. */

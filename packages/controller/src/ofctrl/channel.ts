@@ -1,11 +1,11 @@
 /**
- * The two OpenFlow connections to the integration bridge: one that programs its tables, one for packets. Both are opened
- * again whenever they end.
+ * An OpenFlow connection to the integration bridge (one programs its tables, another is for packets), opened
+ * again whenever it ends.
  */
 import type { Envelope } from "@weft/openflow";
 import { type Logger, messageOf, type Runtime, type Timer } from "@weft/runtime";
-import { Exchange } from "./ofctrl/exchange.ts";
-import type { Dial, Link } from "./ofctrl/link.ts";
+import { Exchange } from "./exchange.ts";
+import type { Dial, Link } from "./link.ts";
 
 /** What a channel does with its connection. */
 export interface ChannelUser {

@@ -1,0 +1,177 @@
+/**
+ * The controller's side of the integration bridge: keeps both connections, brings flows, groups and meters there, and
+ * tells when everything known so far has arrived.
+ */
+import { groupKey } from "@weft/logical";
+import type { GroupMod, MeterMod } from "@weft/openflow";
+import type { Uuid } from "@weft/ovsdb";
+import { messageOf, type Runtime } from "@weft/runtime";
+import type { Core } from "../core.ts";
+import { geneveIndex, installed } from "../model/inputs.ts";
+import { Channel } from "./channel.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Dial } from "./link.ts";
+import { meterConfig } from "./meters.ts";
+import { Programmer, type Surroundings } from "./programmer.ts";
+
+export interface SwitchSideOptions {
+  readonly runtime: Runtime;
+  readonly core: Core;
+  readonly dial: Dial;
+  /** Something has changed that the controller should look at. */
+  readonly wake: () => void;
+  /** Everything is in the switch up to this SB_Global.nb_cfg. */
+  readonly arrived: (nbCfg: number) => void;
+}
+
+export class SwitchSide {
+  /** Ports that become "up" when their flows are in the switch. */
+  readonly awaiting = new Set<Uuid>();
+  readonly #options: SwitchSideOptions;
+  readonly #channel: Channel;
+  #programmer: Programmer | undefined;
+  #exchange: Exchange | undefined;
+  #programmed = false;
+  #flushing = false;
+  #zones: number[] = [];
+  #arrivedNbCfg: number | undefined;
+  /** What the switch has: groups with their keys, meters with their text. */
+  #groups = new Map<number, string>();
+  #meters = new Map<number, string>();
+
+  constructor(options: SwitchSideOptions) {
+    this.#options = options;
+    this.#channel = new Channel({
+      runtime: options.runtime,
+      dial: options.dial,
+      name: "ofctrl",
+      user: {
+        opened: (exchange) => this.#opened(exchange),
+        heard: (envelope) => this.#programmer?.unexpected(envelope),
+        closed: () => {
+          this.#programmer = undefined;
+          this.#exchange = undefined;
+          this.#programmed = false;
+          this.#flushing = false;
+        },
+      },
+    });
+  }
+
+  aim(target: string | undefined): void {
+    this.#channel.aim(target);
+  }
+
+  /** Conntrack zones that are newly in use: what is left in them from a former use goes. */
+  flushZones(zones: readonly number[]): void {
+    this.#zones.push(...zones);
+  }
+
+  /** The switch has had the flows once, and nothing is on its way. */
+  get quiet(): boolean {
+    return this.#programmed && !this.#flushing;
+  }
+
+  async #opened(exchange: Exchange): Promise<void> {
+    const { core, runtime, wake } = this.#options;
+    const programmer = new Programmer({ exchange, desired: core.flows, log: runtime.log.logger("ofctrl") });
+    const found = await programmer.start();
+    this.#programmer = programmer;
+    this.#exchange = exchange;
+    this.#programmed = false;
+    core.engine.set(geneveIndex, 0, found.geneve);
+    this.#groups = new Map();
+    for (const { group, buckets, selection } of found.groups) {
+      const request = { selection, buckets };
+      const key = groupKey(request);
+      this.#groups.set(group, key);
+      core.groups.restore(core.engine, key, request, group);
+    }
+    this.#meters = new Map(found.meters.map((one) => [one.meter, ""]));
+    wake();
+  }
+
+  /**
+   * Sends what has changed. Only to be called when the databases are here as a whole: what a former run has left in the
+   * switch stays until all of the new is known.
+   */
+  program(nbCfg: number | undefined): void {
+    const programmer = this.#programmer;
+    if (programmer === undefined || this.#flushing) return;
+    const changes = this.#options.core.takeFlows();
+    if (this.#programmed) programmer.changed(changes);
+    else {
+      programmer.compare();
+      this.#programmed = true;
+    }
+    const around = this.#surroundings();
+    const zones = this.#zones.splice(0);
+    const nothing = programmer.idle && around.before.length === 0 && around.after.length === 0 && zones.length === 0;
+    const news = nbCfg !== undefined && nbCfg !== this.#arrivedNbCfg;
+    if (nothing && this.awaiting.size === 0 && !news) return;
+    const ports = [...this.awaiting];
+    this.#flushing = true;
+    for (const zone of zones) this.#exchange?.send({ type: "ct_flush_zone", zone });
+    programmer.flush(around).then(
+      () => this.#flushed(programmer, ports, news ? nbCfg : undefined),
+      (error) => {
+        if (this.#programmer !== programmer) return;
+        this.#flushing = false;
+        this.#options.runtime.log.logger("ofctrl").warn(messageOf(error));
+      },
+    );
+  }
+
+  #flushed(programmer: Programmer, ports: readonly Uuid[], nbCfg: number | undefined): void {
+    if (this.#programmer !== programmer) return;
+    this.#flushing = false;
+    const { core, arrived, wake } = this.#options;
+    for (const port of ports) if (this.awaiting.delete(port)) core.engine.set(installed, port, true);
+    if (nbCfg !== undefined) {
+      this.#arrivedNbCfg = nbCfg;
+      arrived(nbCfg);
+    }
+    wake();
+  }
+
+  /** Groups and meters that the flows about to be sent need, and those that they have stopped using. */
+  #surroundings(): Surroundings {
+    const { core } = this.#options;
+    const before: (GroupMod | MeterMod)[] = [];
+    const after: (GroupMod | MeterMod)[] = [];
+    const bare = { groupType: "select", commandBucket: 0xffffffff } as const;
+    core.groups.release(core.engine);
+    core.meters.release(core.engine);
+    const groups = new Set<number>();
+    for (const [key, { request, number }] of core.groups.entries()) {
+      groups.add(number);
+      const old = this.#groups.get(number);
+      if (old === key) continue;
+      this.#groups.set(number, key);
+      before.push({ type: "group_mod", command: old === undefined ? "add" : "modify", group: number, ...bare, ...request });
+    }
+    for (const group of this.#groups.keys()) {
+      if (groups.has(group)) continue;
+      this.#groups.delete(group);
+      const selection = { method: "", param: 0n, fields: [] };
+      after.push({ type: "group_mod", command: "delete", group, ...bare, buckets: [], selection });
+    }
+    const meters = new Set<number>();
+    for (const [, { request, number }] of core.meters.entries()) {
+      const wanted = meterConfig(core.read, request, number);
+      if (wanted === undefined) continue;
+      meters.add(number);
+      const text = JSON.stringify(wanted);
+      const old = this.#meters.get(number);
+      if (old === text) continue;
+      this.#meters.set(number, text);
+      before.push({ type: "meter_mod", command: old === undefined ? "add" : "modify", ...wanted });
+    }
+    for (const meter of this.#meters.keys()) {
+      if (meters.has(meter)) continue;
+      this.#meters.delete(meter);
+      after.push({ type: "meter_mod", command: "delete", meter, flags: 0, bands: [] });
+    }
+    return { before, after };
+  }
+}

@@ -1,0 +1,99 @@
+/** The connection for packets: what the switch sends to the controller, and what the controller sends on its own. */
+import type { Replica, RowChange, Transaction } from "@weft/ovsdb";
+import { parseMac } from "@weft/packet";
+import type { Runtime } from "@weft/runtime";
+import type { SbSchema } from "@weft/schemas";
+import { Channel } from "../ofctrl/channel.ts";
+import type { Exchange } from "../ofctrl/exchange.ts";
+import type { Dial } from "../ofctrl/link.ts";
+import { Announcer } from "./announce.ts";
+import { BufferedPackets } from "./buffered.ts";
+import { Lookup, MacBindingBook } from "./macBindings.ts";
+import { PacketIns } from "./pinctrl.ts";
+
+export class PacketSide {
+  readonly announcer: Announcer;
+  readonly #runtime: Runtime;
+  readonly #channel: Channel;
+  readonly #macBindings: MacBindingBook;
+  readonly #buffered: BufferedPackets;
+  readonly #wake: () => void;
+  #packetIns: PacketIns | undefined;
+  #exchange: Exchange | undefined;
+  #lookup: Lookup | undefined;
+  #sb: Replica<SbSchema> | undefined;
+
+  constructor(options: { readonly runtime: Runtime; readonly dial: Dial; readonly wake: () => void }) {
+    const { runtime } = options;
+    this.#runtime = runtime;
+    this.#wake = options.wake;
+    this.announcer = new Announcer(runtime.clock);
+    this.#macBindings = new MacBindingBook(runtime.clock, runtime.random);
+    this.#buffered = new BufferedPackets(runtime.clock);
+    this.#channel = new Channel({
+      runtime,
+      dial: options.dial,
+      name: "pinctrl",
+      user: {
+        opened: async (exchange) => this.#opened(exchange),
+        heard: (envelope) => this.#packetIns?.hear(envelope),
+        closed: () => {
+          this.#packetIns = undefined;
+          this.#exchange = undefined;
+        },
+      },
+    });
+  }
+
+  aim(target: string | undefined): void {
+    this.#channel.aim(target);
+  }
+
+  follow(sb: Replica<SbSchema>): void {
+    this.#sb = sb;
+    this.#lookup = new Lookup(sb);
+  }
+
+  #opened(exchange: Exchange): void {
+    exchange.send({ type: "set_packet_in_format", format: "nxt_packet_in2" });
+    exchange.send({ type: "set_config", fragments: "normal", invalidTtlToController: false, missSendLength: 0xffff });
+    this.#exchange = exchange;
+    this.#packetIns = new PacketIns({
+      exchange,
+      log: this.#runtime.log.logger("pinctrl"),
+      macBindings: this.#macBindings,
+      buffered: this.#buffered,
+      learned: this.#wake,
+    });
+    this.#wake();
+  }
+
+  /** Sends announcements that are due; returns when the next is (monotonic ms). */
+  announce(longest: number | undefined): number | undefined {
+    if (this.#exchange === undefined) return undefined;
+    this.announcer.longest = longest;
+    return this.announcer.send(this.#exchange);
+  }
+
+  /** Writes what was learned and is due; returns when the next is (monotonic ms). */
+  write(transaction: Transaction<SbSchema>): number | undefined {
+    if (this.#lookup !== undefined) this.#macBindings.write(this.#lookup, transaction);
+    return this.#macBindings.next;
+  }
+
+  /** Lets packets go on whose neighbour has a MAC now. */
+  release(changes: readonly RowChange[]): void {
+    if (this.#buffered.empty || this.#packetIns === undefined || this.#sb === undefined) return;
+    for (const { table, uuid, after } of changes) {
+      if (table !== "MAC_Binding" || after === undefined) continue;
+      const row = this.#sb.table("MAC_Binding").get(uuid);
+      const mac = row === undefined ? undefined : parseMac(row.mac);
+      if (row === undefined || mac === undefined) continue;
+      const datapath = this.#sb.table("Datapath_Binding").get(row.datapath)?.tunnel_key;
+      const port = this.#lookup?.portNamed(row.logical_port)?.tunnel_key;
+      if (datapath === undefined || port === undefined) continue;
+      for (const { packetIn, packet } of this.#buffered.take({ datapath, port, ip: row.ip }, mac))
+        this.#packetIns.resume(packetIn, packet);
+    }
+  }
+}
