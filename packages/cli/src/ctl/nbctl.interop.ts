@@ -399,6 +399,201 @@ pg-set-ports pg2 zz
 pg-del zz
 pg-del pg2
 `,
+  routers: `
+lr-add
+lr-add r
+lr-add r
+--may-exist lr-add r
+--add-duplicate lr-add r
+~lr-list
+lr-del r
+lr-del zz
+--if-exists lr-del zz
+--all destroy logical_router
+lr-add r -- lr-add r2
+lr-add r2
+lrp-add r lp 00:00:00:00:00:01 10.0.0.1/24
+lrp-add r lp 00:00:00:00:00:01 10.0.0.1/24
+--may-exist lrp-add r lp 00:00:00:00:00:01 10.0.0.1/24
+--may-exist lrp-add r lp 00:00:00:00:00:02 10.0.0.1/24
+--may-exist lrp-add r2 lp 00:00:00:00:00:01 10.0.0.1/24
+--may-exist lrp-add r lp 00:00:00:00:00:01 10.0.0.1/24 peer=x
+lrp-add r lp2 00:00:00:00:00:02
+lrp-add r lp9 zz 10.0.0.1/24
+lrp-add r lp9 00:00:00:00:00:02 foo
+lrp-add r lp9 00:00:00:00:00:02 10.0.0.1/33
+lrp-add r lp3 00:00:00:00:00:03 10.0.2.1/24 foo=bar
+lrp-add r lp3 00:00:00:00:00:03 10.0.2.1/24 peer=qq ha_chassis_group=x
+lrp-add r lp3 00:00:00:00:00:03 10.0.2.1/24 external_ids:a=b 'enabled=false'
+lrp-add r lp4 0:0:0:0:0:4 10.0.3.1
+lrp-add r lp5 00:00:00:00:00:05 10.0.2.1/24 10.0.2.1/24 fd00::1/64
+--may-exist lrp-add r lp5 00:00:00:00:00:05 10.0.2.1/24 fd00::1/64
+--may-exist lrp-add r lp5 00:00:00:00:00:05 10.0.2.1/24
+--may-exist lrp-add r lp5 00:00:00:00:00:05 10.0.2.1/24 fd00::2/64
+lrp-add zz lp9 00:00:00:00:00:05 10.0.2.1/24
+lrp-list r
+lrp-list zz
+lrp-get-enabled lp
+lrp-get-enabled lp3
+lrp-set-enabled lp disabled
+lrp-set-enabled lp x
+lrp-set-enabled zz enabled
+lrp-set-gateway-chassis lp hv1
+lrp-set-gateway-chassis lp hv2 10
+lrp-set-gateway-chassis lp hv1 5
+lrp-set-gateway-chassis lp hv3 x
+lrp-get-gateway-chassis lp
+lrp-get-gateway-chassis lp2
+lrp-del-gateway-chassis lp hv1
+lrp-del-gateway-chassis lp hv1
+lrp-set-options lp a=b c=d
+get logical_router_port lp options
+lrp-set-redirect-type lp foo
+lrp-set-redirect-type lp bridged
+lrp-get-redirect-type lp
+lrp-get-redirect-type lp2
+lrp-set-options lp a
+lrp-del lp2
+lrp-del lp2
+--if-exists lrp-del lp2
+~show
+`,
+  routes: `
+lr-add r -- lr-add r2 -- lrp-add r lp 00:00:00:00:00:01 10.0.0.1/24
+lr-route-add r 10.1.0.0/16 10.0.0.2
+lr-route-add r 10.1.0.0/16 10.0.0.3
+--may-exist lr-route-add r 10.1.0.0/16 10.0.0.3
+lr-route-add r 10.1.2.3/16 10.0.0.3
+--ecmp lr-route-add r 10.1.0.0/16 10.0.0.4
+--ecmp lr-route-add r 10.1.0.0/16 10.0.0.4
+--ecmp --may-exist lr-route-add r 10.1.0.0/16 10.0.0.4
+--ecmp-symmetric-reply lr-route-add r 10.1.0.0/16 10.0.0.5
+lr-route-add r 10.2.0.0/16 zz
+lr-route-add r zz 10.0.0.1
+lr-route-add r 10.2.0.0/16 fd00::1
+lr-route-add r fd01::/64 fd00::2
+lr-route-add r FD02::1/128 FD00:0::1
+lr-route-add r 0.0.0.0/0 10.0.0.254
+lr-route-add r ::/0 fd00::fe lp
+lr-route-add r 10.3.0.0/16 10.0.0.9 zz
+lr-route-add r 10.3.0.0/16 10.0.0.9 lp
+--policy=src-ip lr-route-add r 10.4.0.0/16 10.0.0.9
+--policy=foo lr-route-add r 10.4.0.0/16 10.0.0.9
+--policy=src-ip lr-route-add r 10.1.0.0/16 10.0.0.9
+lr-route-add r 10.5.0.0/16 discard
+lr-route-add r 10.55.0.0/16 discard lp
+--ecmp lr-route-add r 10.55.0.0/16 discard
+--bfd lr-route-add r 10.6.0.0/16 10.0.0.7
+--bfd lr-route-add r 10.6.0.0/16 10.0.0.7 lp
+--bfd=x lr-route-add r 10.66.0.0/16 10.0.0.7 lp
+--route-table=t1 lr-route-add r 10.7.0.0/16 10.0.0.7
+--route-table=t1 lr-route-add r 10.1.0.0/16 10.0.0.7
+lr-route-add r 10.8.0.1 10.0.0.7
+lr-route-add r 10.9.0.0/16 "" lp
+lr-route-add r 10.9.0.0/16 10.0.0.7/24
+lr-route-add zz 10.9.0.0/16 10.0.0.7
+lr-route-list r
+--route-table=t1 lr-route-list r
+lr-route-list r2
+lr-route-list zz
+lr-route-del r 10.99.0.0/16
+--if-exists lr-route-del r 10.99.0.0/16
+lr-route-del r zz
+lr-route-del r 10.1.0.0/16 zz
+lr-route-del r 10.1.0.0/16 10.0.0.4
+lr-route-del r 10.1.0.0/16 10.0.0.44
+lr-route-del r 10.3.0.0/16 10.0.0.9 zz
+lr-route-del r 10.3.0.0/16 10.0.0.9 lp
+--policy=src-ip lr-route-del r 10.1.0.0/16
+lr-route-del r 10.1.0.0/16
+--route-table=zz lr-route-del r 10.5.0.0/16
+lr-route-del r 10.5.0.0/16 discard
+lr-route-list r
+--policy=dst-ip lr-route-del r
+lr-route-list r
+--route-table=t1 lr-route-del r
+lr-route-list r
+lr-policy-add r 100 ip4 allow
+lr-policy-add r 100 ip4 allow
+--may-exist lr-policy-add r 100 ip4 allow
+lr-policy-add r 100 ip4 drop
+lr-policy-add r 101 ip4 foo
+lr-policy-add r x ip4 drop
+lr-policy-add r 99999 ip4 drop
+lr-policy-add r 102 ip4 reroute
+lr-policy-add r 102 ip4 reroute 10.0.0.1
+lr-policy-add r 103 ip4 reroute 10.0.0.1,10.0.0.2
+lr-policy-add r 104 ip4 reroute fd00::1
+lr-policy-add r 105 ip4 reroute 10.0.0.1,fd00::1
+lr-policy-add r 106 ip4 reroute zz
+lr-policy-add r 107 ip4 drop pkt_mark=7
+lr-policy-add r 108 ip4 reroute 10.0.0.1 pkt_mark=8
+lr-policy-add r 108 'ip4 && ip4.src == 10.0.0.0/24 && ip4.dst == 192.168.100.0/24' allow
+lr-policy-add r 109 ip4 jump
+--chain=c1 lr-policy-add r 109 ip4 allow
+lr-policy-add r 110 ip4 jump c1
+lr-policy-add r 111 ip4 allow 10.0.0.1
+--bfd lr-policy-add r 112 ip4 reroute 10.0.0.7
+--output-port=lp lr-policy-add r 113 ip4 reroute 10.0.0.7
+--output-port=zz lr-policy-add r 114 ip4 reroute 10.0.0.7
+lr-policy-list r
+lr-policy-list zz
+lr-policy-del r 999
+--if-exists lr-policy-del r 999
+lr-policy-del r 100 foo
+lr-policy-del r 100 ip4
+lr-policy-del r 102
+lr-policy-del r zz
+lr-policy-del r %Logical_Router_Policy:priority=103%
+lr-policy-del r 7295e1c9-3f96-4e8d-a215-f6838f527449
+lr-policy-list r
+--chain=c1 lr-policy-del r 109
+lr-policy-del r
+lr-policy-list r
+`,
+  "qos and meters": `
+ls-add a
+qos-add a from-lport 100 ip4 rate=100
+qos-add a from-lport 100 ip4 rate=100
+--may-exist qos-add a from-lport 100 ip4 rate=100
+qos-add a to-lport 5 ip4 dscp=64
+qos-add a to-lport 5 ip4 dscp=x
+qos-add a to-lport 5 ip4 dscp=9 rate=10 burst=20
+qos-add a to-lport 6 ip4
+qos-add a to-lport 6 ip4 foo=1
+qos-add a to-lport 6 ip4 burst=3
+qos-add a to-lport 6 ip4 mark=5
+qos-add a to-lport 7 ip4 rate=0
+qos-add a to-lport 7 ip4 rate=x
+qos-add a to-lport 7 ip4 mark=x
+qos-add a to-lport 7 ip4 mark=1 dscp=2
+qos-list a
+qos-list zz
+qos-del a to-lport 99 ip4
+qos-del a to-lport 5
+qos-del a to-lport 5 ip4
+qos-del a zz
+qos-del a %QoS:direction=from-lport%
+qos-del a 7295e1c9-3f96-4e8d-a215-f6838f527449
+qos-list a
+qos-del a
+qos-list a
+meter-add m1 drop 10 kbps
+meter-add m1 drop 10 kbps
+meter-add m2 foo 10 kbps
+meter-add m2 drop x kbps
+meter-add m2 drop 0 kbps
+meter-add m2 drop 10 foo
+meter-add m2 drop 10 pktps 5
+meter-add m4 drop 10 kbps 5
+--fair meter-add m3 drop 10 pktps x
+--fair meter-add m3 drop 10 pktps
+meter-add __m drop 1 kbps
+meter-list
+meter-del zz
+meter-del m1
+meter-list
+`,
   connections: `
 get-connection
 set-connection ptcp:6641 foo:bar

@@ -7,7 +7,12 @@ import { fail } from "./error.ts";
 import { byName, onlyOne, type RowRules } from "./lookup.ts";
 import { aclCommands } from "./nb/acls.ts";
 import { dhcpCommands } from "./nb/dhcp.ts";
+import { qosAndMeterCommands } from "./nb/meters.ts";
+import { policyCommands } from "./nb/policies.ts";
 import { portGroupCommands } from "./nb/portGroups.ts";
+import { routerPortCommands } from "./nb/routerPorts.ts";
+import { routerCommands } from "./nb/routers.ts";
+import { routeCommands } from "./nb/routes.ts";
 import { showCommands } from "./nb/show.ts";
 import { switchCommands } from "./nb/switches.ts";
 import { switchPortCommands } from "./nb/switchPorts.ts";
@@ -84,6 +89,11 @@ export const ovnNbctl = ctlProgram<NbSchema>({
     ...switchCommands,
     ...aclCommands,
     ...switchPortCommands,
+    ...qosAndMeterCommands,
+    ...routerCommands,
+    ...routerPortCommands,
+    ...routeCommands,
+    ...policyCommands,
     ...dhcpCommands,
     ...portGroupCommands,
     ...shared,

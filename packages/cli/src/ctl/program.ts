@@ -10,7 +10,17 @@ import {
   type Transaction,
   type TransactionResult,
 } from "@weft/ovsdb";
-import { ConfigurableLogBook, type Host, messageOf, type Program, type Runtime, type TlsOptions, WeftError } from "@weft/runtime";
+import {
+  ConfigurableLogBook,
+  type Host,
+  type LogBook,
+  type Logger,
+  messageOf,
+  type Program,
+  type Runtime,
+  type TlsOptions,
+  WeftError,
+} from "@weft/runtime";
 import { directoriesOf, inFolder } from "../directories.ts";
 import { type GivenOption, loggingOptions, type OptionRow, tableOptions, tlsOptions, UsageError } from "../options.ts";
 import { printTable, sortedJson, type Table, type TableStyle, tableStyle } from "../table.ts";
@@ -52,6 +62,8 @@ export interface WaitContext<S extends SchemaJson> {
   readonly replica: Replica<S>;
   readonly options: readonly GivenOption[];
   readonly calls: readonly Prepared<S>[];
+  /** What the commands kept for after the commit, each in its turn. */
+  readonly kept: readonly unknown[];
   readonly host: Host;
   readonly runtime: Runtime;
   /** Resolves when `holds` does, looked at after every change. */
@@ -176,7 +188,7 @@ class Run<S extends SchemaJson> {
     this.#parseCalls = parseCalls;
     this.#host = host;
     this.#log = new ConfigurableLogBook(host.runtime.clock, program.name);
-    this.#runtime = { ...host.runtime, log: this.#log };
+    this.#runtime = { ...host.runtime, log: withoutReconnects(this.#log) };
   }
 
   async run(): Promise<number> {
@@ -218,8 +230,6 @@ class Run<S extends SchemaJson> {
     const log = this.#log;
     log.setOutput("console", (line) => void this.#host.stderr.write(`${line}\n`));
     log.setThreshold(undefined, "console", "warn");
-    // A connection comes with every command and is not worth a word.
-    log.setThreshold("reconnect", undefined, "warn");
     for (const { name, value } of this.#options) {
       if (name === "verbose") log.apply(value ?? "dbg");
     }
@@ -308,6 +318,7 @@ class Run<S extends SchemaJson> {
       replica,
       options: this.#options,
       calls: this.#calls,
+      kept: [],
       host: this.#host,
       runtime: this.#runtime,
       until: (holds) => until(replica, holds),
@@ -342,7 +353,8 @@ class Run<S extends SchemaJson> {
           for (const call of outputs) call.command.after?.(call, result);
           for (const call of outputs) await this.#host.stdout.write(call.output(this.#chosen("oneline") !== undefined, style));
           if (!waiting || result.status !== "success" || this.#program.wait === undefined) return session.exitCode;
-          return (await this.#program.wait(context, result.increment ?? 0)) || session.exitCode;
+          const after = { ...context, kept: outputs.map(({ kept }) => kept) };
+          return (await this.#program.wait(after, result.increment ?? 0)) || session.exitCode;
         }
       }
       if (!changed) await nextChange(replica);
@@ -420,6 +432,28 @@ class RunningCall<S extends SchemaJson> implements Call<S> {
     const line = this.#text.endsWith("\n") ? this.#text.slice(0, -1) : this.#text;
     return `${line.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}\n`;
   }
+}
+
+/** A connection comes with every command and is not worth a record. */
+function withoutReconnects(log: ConfigurableLogBook): LogBook {
+  return {
+    onRecord: (listener) => log.onRecord(listener),
+    logger(module) {
+      const logger = log.logger(module);
+      if (module !== "reconnect") return logger;
+      const { err, warn, emer } = logger;
+      const dbg: Logger["dbg"] = (text) => logger.dbg(text);
+      return {
+        module,
+        emer: emer.bind(logger),
+        err: err.bind(logger),
+        warn: warn.bind(logger),
+        info: dbg,
+        dbg,
+        enabled: (level) => logger.enabled(level),
+      };
+    },
+  };
 }
 
 function connectReason(error: unknown, remotes: string): string {

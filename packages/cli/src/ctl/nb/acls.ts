@@ -49,11 +49,11 @@ function aclsOf(call: NbCall, owner: Owner): Acl[] {
 
 const afterLb = (acl: Acl) => acl.options.get("apply-after-lb") === "true";
 
-/** from-lport before to-lport, what comes before load balancing first, then by falling priority. */
+/** from-lport before to-lport, what comes before load balancing first, then by falling priority and tier. */
 function order(a: Acl, b: Acl): number {
   if (a.direction !== b.direction) return a.direction === "from-lport" ? -1 : 1;
   if (a.direction === "from-lport" && afterLb(a) !== afterLb(b)) return afterLb(a) ? 1 : -1;
-  return b.priority - a.priority || compareNames(a.match, b.match);
+  return b.priority - a.priority || b.tier - a.tier || compareNames(a.match, b.match);
 }
 
 function logging(acl: Acl): string {
@@ -110,8 +110,7 @@ function add(call: NbCall): void {
   for (const acl of aclsOf(call, owner)) {
     if (acl.direction !== direction || acl.priority !== priority || acl.match !== match || acl.tier !== tier) continue;
     if (call.has("may-exist")) return;
-    const kind = owner.table === "Logical_Switch" ? "ls" : "pg";
-    fail(`Same ACL already existed on the ${kind} ${call.arg(0)}.`);
+    fail(`Same ACL already existed on the ls ${call.arg(0)}.`);
   }
   const handle = call.db.insert("ACL", {
     direction,

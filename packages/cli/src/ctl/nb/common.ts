@@ -120,3 +120,14 @@ export function parseDirection(text: string): "from-lport" | "to-lport" {
   if (text.startsWith("f")) return "from-lport";
   return fail(`${text}: direction must be "to-lport" or "from-lport"`);
 }
+
+export function groupBy<T>(items: Iterable<T>, keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return groups;
+}

@@ -1,4 +1,5 @@
 import type { Uuid } from "@weft/ovsdb";
+import { formatIpv6, linkLocalOfMac, parseMac } from "@weft/packet";
 import { findRouter, findSwitch, type NbCall, type NbCommand, type Router, type Switch } from "./common.ts";
 
 function list(values: readonly string[]): string {
@@ -34,13 +35,14 @@ function showRouter(call: NbCall, row: Router): void {
     if (port === undefined) continue;
     call.print(`    port ${port.name}\n`);
     if (port.mac !== "") call.print(`        mac: ${JSON.stringify(port.mac)}\n`);
+    const mac = parseMac(port.mac);
+    if (mac !== undefined) call.print(`        ipv6-lla: "${formatIpv6(linkLocalOfMac(mac))}"\n`);
     if (port.ipv6_prefix.length > 0) call.print(`        ipv6-prefixes: [${list(port.ipv6_prefix)}]\n`);
     if (port.networks.length > 0) call.print(`        networks: [${list(port.networks)}]\n`);
     if (port.gateway_chassis.length > 0) {
       const chassis = port.gateway_chassis
         .map((uuid: Uuid) => call.db.row("Gateway_Chassis", uuid))
         .filter((found) => found !== undefined);
-      chassis.sort((a, b) => b.priority - a.priority);
       call.print(`        gateway chassis: [${chassis.map(({ chassis_name }) => chassis_name).join(" ")}]\n`);
     }
   }
