@@ -15,6 +15,7 @@ import { feed, installed, reported, sb, sbTables, vsColumns } from "./model/inpu
 import { dialSwitch } from "./ofctrl/dial.ts";
 import type { Dial } from "./ofctrl/link.ts";
 import { SwitchSide } from "./ofctrl/switchSide.ts";
+import { announcements } from "./pinctrl/announce.ts";
 import { PacketSide } from "./pinctrl/packetSide.ts";
 import { deleteChassis, writeChassis } from "./write/chassis.ts";
 import { ConditionBook, type Conditions } from "./write/conditions.ts";

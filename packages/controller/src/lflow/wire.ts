@@ -1,10 +1,13 @@
 /** Actions nested in userdata, as OpenFlow 1.5 writes them. */
-import type { Action } from "@weft/openflow";
+import { type Action, ByteWriter, decodeActionList, encodeActionList, OF15 } from "@weft/openflow";
 
-export function wire(_actions: readonly Action[]): Uint8Array {
-  return new Uint8Array(0);
+export function wire(actions: readonly Action[]): Uint8Array {
+  const out = new ByteWriter(256);
+  encodeActionList(actions, out, OF15);
+  return out.slice();
 }
 
-export function unwire(_bytes: Uint8Array): Action[] {
-  return [];
+/** Throws a DecodeError. */
+export function unwire(bytes: Uint8Array): Action[] {
+  return decodeActionList(bytes, OF15);
 }

@@ -1,5 +1,31 @@
-import { type Runtime, WeftError } from "@weft/runtime";
+/** Connections to a switch over the runtime's network. */
+import { OF15, OpenFlowConnection } from "@weft/openflow";
+import { messageOf, type Runtime, WeftError } from "@weft/runtime";
 import type { Dial } from "./link.ts";
-export function dialSwitch(_runtime: Runtime): Dial {
-  return () => Promise.reject(new WeftError("x", "no dial yet"));
+
+export function dialSwitch(runtime: Runtime): Dial {
+  return async (target, handlers) => {
+    const stream = await runtime.net.connect(target, { defaultPort: 6653 });
+    const log = runtime.log.logger("ofctrl");
+    return new Promise((resolve, reject) => {
+      let ready = false;
+      const connection = new OpenFlowConnection(stream, {
+        versions: 1 << OF15,
+        onReady: () => {
+          ready = true;
+          resolve({
+            send: (message) => connection.send(message),
+            batch: (run) => connection.batch(run),
+            close: () => connection.close(),
+          });
+        },
+        onMessage: (envelope) => handlers.onMessage(envelope),
+        onBadMessage: (error) => log.warn(`${target}: ${messageOf(error)}`),
+        onClose: (error) => {
+          if (ready) handlers.onClose(error);
+          else reject(error ?? new WeftError("controller.disconnected", `${target}: closed before hello`));
+        },
+      });
+    });
+  };
 }

@@ -6,6 +6,8 @@ import { WeftError } from "@weft/runtime";
 export interface Sender {
   /** Sends a message and returns its transaction id. */
   send(message: Message): number;
+  /** Gathers what `run` sends into few pieces. */
+  batch(run: () => void): void;
 }
 
 interface Waiting {
@@ -37,6 +39,11 @@ export class Exchange {
 
   send(message: Message): number {
     return this.#sender.send(message);
+  }
+
+  /** Gathers what `run` sends into few pieces. */
+  batch(run: () => void): void {
+    this.#sender.batch(run);
   }
 
   /** Sends a request; resolves with all parts of the reply of that type. */

@@ -173,9 +173,10 @@ export class Programmer {
     const bundle = this.#bundle++ & 0x7fffffff;
     try {
       await this.#exchange.request({ type: "bundle_control", bundle, control: "open_request", flags: FLAGS }, "bundle_control");
-      for (const message of mods) {
-        this.#exchange.send({ type: "bundle_add", bundle, flags: FLAGS, message: { version: OF15, xid: 0, message } });
-      }
+      this.#exchange.batch(() => {
+        for (const message of mods)
+          this.#exchange.send({ type: "bundle_add", bundle, flags: FLAGS, message: { version: OF15, xid: 0, message } });
+      });
       await this.#exchange.request({ type: "bundle_control", bundle, control: "commit_request", flags: FLAGS }, "bundle_control");
     } catch (error) {
       if (!(error instanceof SwitchError)) throw error;

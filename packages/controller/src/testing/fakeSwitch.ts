@@ -31,6 +31,7 @@ export class FakeSwitch {
         });
         return own;
       },
+      batch: (run) => run(),
       close: () => this.#links.delete(handlers),
     };
   };
