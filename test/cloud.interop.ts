@@ -157,16 +157,17 @@ const expected = {
   p3: ["ethernet ipv4 ttl 63 udp 7 payload"],
 };
 
+const all: Mix = { OVSDB_SERVER: "reference", NORTHD: "reference", CONTROLLER: "reference", VSWITCHD: "reference", tools: "reference" };
+const ours: Mix = { OVSDB_SERVER: "weft", NORTHD: "weft", CONTROLLER: "weft", VSWITCHD: "weft", tools: "weft" };
+
 describe.each<[string, Mix]>([
-  [
-    "the reference alone",
-    { OVSDB_SERVER: "reference", NORTHD: "reference", CONTROLLER: "reference", VSWITCHD: "reference", tools: "reference" },
-  ],
-  ["every daemon and tool ours", { OVSDB_SERVER: "weft", NORTHD: "weft", CONTROLLER: "weft", VSWITCHD: "weft", tools: "weft" }],
-  [
-    "every daemon ours under the reference's tools",
-    { OVSDB_SERVER: "weft", NORTHD: "weft", CONTROLLER: "weft", VSWITCHD: "weft", tools: "reference" },
-  ],
+  ["the reference alone", all],
+  ["ovsdb-server ours", { ...all, OVSDB_SERVER: "weft" }],
+  ["northd ours", { ...all, NORTHD: "weft" }],
+  ["controller ours", { ...all, CONTROLLER: "weft" }],
+  ["vswitchd ours", { ...all, VSWITCHD: "weft" }],
+  ["every daemon and tool ours", ours],
+  ["every daemon ours under the reference's tools", { ...ours, tools: "reference" }],
 ])("a cloud of processes: %s", (_, mix) => {
   it("switches, routes, tags, answers ARP and ping, filters by port security and by an ACL added meanwhile", () => {
     const { output, dir } = withCloud(mix, script);
