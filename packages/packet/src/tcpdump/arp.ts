@@ -1,6 +1,9 @@
 /** ARP as tcpdump prints it. */
-import { Cut, type Text } from "./text.ts";
+import { ETHERTYPE_NAMES } from "./names.ts";
+import { Cut, hexAsciiLines, type Text } from "./text.ts";
 
+/** IPv4 and the trailer encapsulation of old. */
+const NETWORKS = new Set([0x0800, 0x1000]);
 const HARDWARE = new Map<number, string>([
   [1, "Ethernet"],
   [6, "TokenRing"],
@@ -36,12 +39,18 @@ export function printArp(t: Text, start: number, length: number): void {
     throw new Cut();
   }
   if (!t.link) t.put("ARP, ");
-  const usual = (protocol === 0x0800 || protocol === 0x1000) && protocolLength === 4 && hardwareLength !== 0;
-  const plain = hardware === 1 && hardwareLength === 6;
-  if (t.verbose > 0 || !usual || !plain) {
-    const network = protocol === 0x0800 ? "IPv4" : undefined;
+  const usual = NETWORKS.has(protocol) && protocolLength === 4 && hardwareLength === 6;
+  if (t.verbose > 0 || !usual) {
     t.put(`${HARDWARE.get(hardware) ?? `Unknown Hardware (${hardware})`} (len ${hardwareLength}), `);
-    t.put(`${network ?? `Unknown Protocol (0x${protocol.toString(16).padStart(4, "0")})`} (len ${protocolLength}), `);
+    t.put(
+      `${ETHERTYPE_NAMES.get(protocol) ?? `Unknown Protocol (0x${protocol.toString(16).padStart(4, "0")})`} (len ${protocolLength})`,
+    );
+    // addresses of other networks are not shown
+    if (!NETWORKS.has(protocol)) {
+      t.put(`, length ${length}`);
+      return;
+    }
+    t.put(", ");
   }
   t.put(`${OPERATIONS.get(operation) ?? `Unknown (${operation})`} `);
   const link = (at: number): string =>
@@ -52,7 +61,7 @@ export function printArp(t: Text, start: number, length: number): void {
       t.put(`who-has ${ip(tpa)}`);
       let known = false;
       for (let i = tha; i < tpa; i++) known ||= t.u8(i) !== 0;
-      if (known && plain) t.put(` (${link(tha)})`);
+      if (known) t.put(` (${link(tha)})`);
       t.put(` tell ${ip(spa)}`);
       break;
     }
@@ -72,10 +81,7 @@ export function printArp(t: Text, start: number, length: number): void {
       t.put(`${link(sha)} at ${ip(spa)}`);
       break;
     default:
-      for (let at = start; at < Math.min(t.end, start + length); at += 16) {
-        t.put(`\n\t0x${(at - start).toString(16).padStart(4, "0")}: `);
-        for (let i = at; i < Math.min(at + 16, t.end, start + length); i++) t.put(((i - at) % 2 === 0 ? " " : "") + t.hex(i, 1));
-      }
+      t.put(hexAsciiLines(t.bytes, start, Math.min(t.end, start + length), "\t"));
       return;
   }
   t.put(`, length ${length}`);

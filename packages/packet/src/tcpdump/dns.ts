@@ -37,7 +37,6 @@ const TYPES = new Map<number, string>([
   [251, "IXFR"],
   [252, "AXFR"],
   [255, "ANY"],
-  [257, "CAA"],
 ]);
 const CLASSES = new Map<number, string>([
   [1, "IN"],
@@ -87,6 +86,16 @@ export function parseName(t: Text, message: number, start: number): { readonly t
     at += 1 + length;
   }
   return { text: text === "" ? "." : text, next: next < 0 ? at + 1 : next };
+}
+
+/** As parseName, with an offset of -1 also where the captured bytes end. */
+function nameOrCut(t: Text, message: number, at: number): { readonly text: string; readonly next: number } {
+  try {
+    return parseName(t, message, at);
+  } catch (error) {
+    if (!(error instanceof Cut)) throw error;
+    return { text: "", next: -1 };
+  }
 }
 
 export function printDns(t: Text, start: number, length: number, multicast: boolean): void {
@@ -140,10 +149,14 @@ function printResponse(
       : [[answers, ""]];
   for (const [count, label] of sections) {
     for (let i = 0; i < count; i++) {
-      if (at >= t.end && (i > 0 || t.verbose > 1)) throw new Cut();
+      if (at >= t.end && (i > 0 || label !== "")) throw new Cut();
       t.put(i === 0 ? label : ",");
       at = printRecord(t, start, at, multicast);
-      if (at < 0) return;
+      if (at < 0) {
+        // tcpdump says nothing of a section's last record that it cannot read
+        if (i < count - 1) throw new Cut();
+        return;
+      }
     }
   }
 }
@@ -176,9 +189,13 @@ function printQuery(
     ];
     for (const [count, label] of sections) {
       for (let i = 0; i < count; i++) {
+        if (at >= t.end) throw new Cut();
         t.put(i === 0 ? label : ",");
         at = printRecord(t, start, at, multicast);
-        if (at < 0) return;
+        if (at < 0) {
+          if (i < count - 1) throw new Cut();
+          return;
+        }
       }
     }
   }
@@ -186,15 +203,13 @@ function printQuery(
 
 function skipQuestion(t: Text, start: number, at: number): number {
   const { next } = parseName(t, start, at);
-  return next < 0 ? -1 : next + 4;
+  if (next < 0) throw new Cut();
+  return next + 4;
 }
 
 function printQuestion(t: Text, start: number, at: number, multicast: boolean): number {
   const { text, next } = parseName(t, start, at);
-  if (next < 0) {
-    t.put(` ${text}`);
-    return -1;
-  }
+  if (next < 0) throw new Cut();
   const type = t.u16(next);
   t.need(next, 4);
   t.put(` ${TYPES.get(type) ?? `Type${type}`}`);
@@ -209,11 +224,10 @@ function printQuestion(t: Text, start: number, at: number, multicast: boolean): 
 /** Prints one record and returns the offset behind it, -1 where reading cannot go on. */
 function printRecord(t: Text, start: number, at: number, multicast: boolean): number {
   if (t.verbose > 0) t.put(" ");
-  const { text, next } = parseName(t, start, at);
+  const { text, next } = t.verbose > 0 ? parseName(t, start, at) : nameOrCut(t, start, at);
   if (t.verbose > 0) t.put(text);
-  if (next < 0) return -1;
+  if (next < 0 || !t.has(next, 10)) return -1;
   const type = t.u16(next);
-  t.need(next, 10);
   const rawClass = t.u16(next + 2);
   const klass = multicast ? rawClass & 0x7fff : rawClass;
   if (type !== 41 && klass !== 1) t.put(` ${CLASSES.get(klass) ?? `(Class ${klass})`}`);

@@ -52,7 +52,7 @@ export function printEthernet(t: Text, start: number, length: number, link = t.l
     const inside = Math.min(type, rest);
     t.within(at + inside, () => {
       if (!printLlc(t, at, inside)) {
-        if (!link && t.has(at, 8) && t.u16(at) === 0xaaaa)
+        if (!link && t.has(at, 8) && t.u24(at) === 0xaaaa03)
           t.put(`${t.mac(start + 6)} > ${t.mac(start)} SNAP, ${snapText(t.u24(at + 3), t.u16(at + 6), inside)}`);
         if (t.dump && (!t.quiet || inside < 3 || !t.has(at, 3))) t.put(hexAsciiLines(t.bytes, at, t.end, "\t"));
       }
@@ -77,7 +77,7 @@ function putHeader(t: Text, start: number, typeAt: number, length: number): void
   const type = get16(t.bytes, typeAt);
   t.put(`${t.mac(start + 6)} > ${t.mac(start)}`);
   if (type <= MAX_ETHERNET_LENGTH) {
-    t.put(`, 802.3, length ${type}: `);
+    t.put(`, 802.3, length ${Math.min(type, Math.max(length - 14, 0))}: `);
     return;
   }
   t.put(`, ${typeText(t, type)}, length ${length}: `);
@@ -158,40 +158,40 @@ function printLlc(t: Text, start: number, length: number): boolean {
     return true;
   }
   if (!t.link) {
-    if (ssap === dsap) t.put(ssap === 0xff ? "Global" : `${sapName(ssap)} `);
-    else t.put(`${sapName(ssap & 0xfe)} > ${sapName(dsap & 0xfe)} `);
+    const src = t.mac(start - 8);
+    const dst = t.mac(start - 14);
+    if (ssap === dsap) t.put(`${src} > ${dst} ${sapName(ssap)} `);
+    else
+      t.put(
+        `${src} ${sapName(ssap & 0xfe)} > ${dst} ${SAPS.get(dsap & 0xfe) ?? `Unknown DSAP 0x${(dsap & 0xfe).toString(16).padStart(2, "0")}`} `,
+      );
   }
-  const command = ssap & 1 ? "Response" : "Command";
+  const response = (ssap & 1) !== 0;
+  const final = (control & (unnumbered ? 0x10 : 0x100)) !== 0;
+  const flags = final ? (response ? "Final" : "Poll") : response ? "Response" : "Command";
+  const sequence = (control >> 9) & 0x7f;
   if (unnumbered) {
-    const names = new Map([
-      [0x03, "Unnumbered, ui"],
-      [0x6f, "Unnumbered, sabme"],
-      [0x43, "Unnumbered, disc"],
-      [0x63, "Unnumbered, ua"],
-      [0x0f, "Unnumbered, dm"],
-      [0x87, "Unnumbered, frmr"],
-      [0xaf, "Unnumbered, xid"],
-      [0xe3, "Unnumbered, test"],
-    ]);
-    const name = names.get(control & 0xef) ?? `Unnumbered, ${(control & 0xef).toString(16).padStart(2, "0")}`;
-    t.put(`${name}, ${command}, Flags [${flagText(command, (control & 0x10) !== 0)}], length ${length}`);
+    const name = UNNUMBERED.get(control & 0xef) ?? (control & 0xef).toString(16).padStart(2, "0");
+    t.put(`Unnumbered, ${name}, Flags [${flags}], length ${length}`);
   } else if ((control & 1) === 0) {
-    const flags = flagText(command, (control & 0x100) !== 0);
-    t.put(`Information, send seq ${(control >> 1) & 0x7f}, rcv seq ${(control >> 9) & 0x7f}, Flags [${flags}], length ${length}`);
+    t.put(`Information, send seq ${(control >> 1) & 0x7f}, rcv seq ${sequence}, Flags [${flags}], length ${length}`);
   } else {
-    const kinds = ["Receiver Ready", "Receiver not Ready", "Reject"];
-    const kind = kinds[(control >> 2) & 3] ?? "?";
-    t.put(
-      `Supervisory, ${kind}, rcv seq ${(control >> 9) & 0x7f}, Flags [${flagText(command, (control & 0x100) !== 0)}], length ${length}`,
-    );
+    const kind = ["Receiver Ready", "Receiver not Ready", "Reject"][(control >> 2) & 3] ?? "?";
+    t.put(`Supervisory, ${kind}, rcv seq ${sequence}, Flags [${flags}], length ${length}`);
   }
-  return true;
+  return false;
 }
 
-function flagText(role: string, set: boolean): string {
-  if (role === "Response") return set ? "Response, Final" : "Response";
-  return set ? "Command, Poll" : "Command";
-}
+const UNNUMBERED = new Map([
+  [0x03, "ui"],
+  [0x6f, "sabme"],
+  [0x43, "disc"],
+  [0x63, "ua"],
+  [0x0f, "dm"],
+  [0x87, "frmr"],
+  [0xaf, "xid"],
+  [0xe3, "test"],
+]);
 
 function printSnap(t: Text, start: number, length: number): boolean {
   t.protocol = "snap";
@@ -243,7 +243,11 @@ const seconds = (value: number): string => (value / 256).toFixed(2);
 function printStp(t: Text, start: number, length: number): void {
   t.protocol = "stp";
   if (length < 4) {
-    t.put("[|stp]");
+    t.invalid();
+    return;
+  }
+  if (t.has(start, 3) && !STP_VERSIONS.has(t.u8(start + 2))) {
+    t.put(`unknown STP version, length ${length}`);
     return;
   }
   if (t.u16(start) !== 0) {
@@ -265,12 +269,12 @@ function printStp(t: Text, start: number, length: number): void {
     return;
   }
   if (type !== STP_TYPE.config && type !== STP_TYPE.rapid) return;
+  const rapid = type === STP_TYPE.rapid;
+  t.put(`, ${rapid ? "Rapid STP" : "Config"}`);
   if (length < 35) {
     t.invalid();
     return;
   }
-  const rapid = type === STP_TYPE.rapid;
-  t.put(`, ${rapid ? "Rapid STP" : "Config"}`);
   const flags = t.u8(start + 4);
   t.put(`, Flags [${bitNames(flags, STP_FLAGS)}]`);
   t.put(`, bridge-id ${bridgeId(t, start + 17)}.${t.hex(start + 25, 2)}, length ${length}`);

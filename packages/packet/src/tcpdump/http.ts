@@ -1,5 +1,5 @@
 /** HTTP as tcpdump prints it: whether the payload begins a message, and its lines. */
-import { Cut, safeChar, type Text } from "./text.ts";
+import { Cut, type Text } from "./text.ts";
 
 const METHODS = [
   "GET",
@@ -55,11 +55,13 @@ export function printHttp(t: Text, start: number, length: number): void {
   if (!message) return;
   const lines: string[] = [];
   let readable = true;
+  let textual = true;
   let finished = false;
   for (let at = start; at < end && readable; ) {
-    const { text, next, complete } = line(t, at, end);
-    // a line that the capture cuts is not shown
-    readable = complete || !cut;
+    const { text, next, complete, plain } = line(t, at, end);
+    // a line that the capture cuts is not shown, nor is one that is no text; both end what is shown
+    textual = plain;
+    readable = textual && (complete || !cut);
     if (readable) lines.push(text);
     at = next;
     finished = text === "" && complete;
@@ -68,16 +70,19 @@ export function printHttp(t: Text, start: number, length: number): void {
   if (t.verbose > 0) t.put(`, length: ${length}`);
   const shown = t.verbose > 0 ? lines.map((text) => `\n\t${text}`) : lines.slice(0, 1).map((text) => `: ${text}`);
   t.put(shown.join(""));
-  if (cut && !finished && (t.verbose > 0 || lines.length === 0)) throw new Cut();
+  if (cut && !finished && textual && (t.verbose > 0 || lines.length === 0)) throw new Cut();
 }
 
-function line(t: Text, start: number, end: number): { text: string; next: number; complete: boolean } {
+/** The line at `start`. `complete`: with its end; `plain`: of printable characters only. */
+function line(t: Text, start: number, end: number): { text: string; next: number; complete: boolean; plain: boolean } {
   let text = "";
+  let plain = true;
   for (let at = start; at < end; at++) {
     const byte = t.u8(at);
-    if (byte === 10) return { text, next: at + 1, complete: true };
-    if (byte === 13 && at + 1 < end && t.u8(at + 1) === 10) return { text, next: at + 2, complete: true };
-    text += byte === 9 ? "\t" : safeChar(byte);
+    if (byte === 10) return { text, next: at + 1, complete: true, plain };
+    if (byte === 13 && at + 1 < end && t.u8(at + 1) === 10) return { text, next: at + 2, complete: true, plain };
+    plain &&= byte === 9 || (byte >= 0x20 && byte < 0x7f);
+    text += String.fromCharCode(byte);
   }
-  return { text, next: end, complete: false };
+  return { text, next: end, complete: false, plain };
 }

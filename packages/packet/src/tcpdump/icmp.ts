@@ -140,7 +140,7 @@ function redirect(t: Text, start: number, code: number): string {
   const dst = t.ip4(start + 24);
   const gateway = t.ip4(start + 4);
   const kinds = ["to net", "to host", "to-tos-net", "to-tos-host"];
-  if (code >= kinds.length) return `redirect-#${code} ${dst} to net ${gateway}`;
+  if (code >= kinds.length) return `redirect-#${code} ${dst} to ${gateway}`;
   const kind = kinds[code]!;
   return code < 2 ? `redirect ${dst} ${kind} ${gateway}` : `redirect-tos ${dst} ${code === 2 ? "to net" : "to host"} ${gateway}`;
 }

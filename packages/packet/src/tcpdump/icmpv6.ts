@@ -5,12 +5,12 @@ import { finishSum, sumBytes } from "../checksum.ts";
 import { isDnsPointer } from "./dns.ts";
 import type { IpPlace } from "./ipv4.ts";
 import { placeSum6 } from "./tcp.ts";
-import { bitNames, hexLines, type Text } from "./text.ts";
+import { bitNames, Cut, hexLines, type Text } from "./text.ts";
 
 const TYPES = new Map<number, string>([
   [1, "destination unreachable"],
   [2, "packet too big"],
-  [3, "time exceeded"],
+  [3, "time exceeded in-transit"],
   [4, "parameter problem"],
   [128, "echo request"],
   [129, "echo reply"],
@@ -77,7 +77,6 @@ export function printIcmpv6(t: Text, start: number, length: number, ip: IpPlace)
       break;
     case 3:
       if (code === 0) {
-        t.put(" in-transit");
         t.put(` for ${t.ip6(start + 32)}`);
       } else if (code === 1) t.put(" (reassembly)");
       else t.put(`, unknown code (${code})`);
@@ -135,7 +134,7 @@ export function printIcmpv6(t: Text, start: number, length: number, ip: IpPlace)
       break;
     default:
       length6();
-      if (t.verbose <= 1) return;
+      if (t.verbose > 1) return;
       t.need(start, length);
       t.put(hexLines(t.bytes, start, Math.min(start + length, t.end), "\t"));
       return;
@@ -165,7 +164,7 @@ function printPort(t: Text, inner: number): void {
   const port = t.u16(at + 2);
   if (next === 6) t.put(`, ${dst} tcp port ${t.port("tcp", port)}`);
   else if (next === 17) t.put(`, ${dst} udp port ${t.port("udp", port)}`);
-  else t.put(`, ${dst} protocol ${next} port ${port} unreachable`);
+  else throw new Cut();
 }
 
 function printMld(t: Text, start: number): void {
@@ -191,7 +190,7 @@ function printMldQuery2(t: Text, start: number, length: number): void {
   }
   const sources = t.u16(start + 26);
   if (sources > 0) {
-    if (length < 28 + 16 * sources) t.put(` [invalid number of sources ${sources}]`);
+    if (length < 28 + 16 * sources) t.put(" [invalid number of sources]");
     else if (t.verbose > 1) {
       t.put(" {");
       for (let i = 0; i < sources; i++) t.put(` ${t.ip6(start + 28 + 16 * i)}`);

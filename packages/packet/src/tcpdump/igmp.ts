@@ -63,7 +63,7 @@ function printQuery3(t: Text, start: number, length: number): void {
   if (!anyGroup) t.put(` [gaddr ${t.ip4(start + 4)}`);
   const sources = t.u16(start + 10);
   if (sources > 0 && length < 12 + 4 * sources) {
-    t.put(` [invalid number of sources ${sources}]`);
+    t.put(" [invalid number of sources]]");
     return;
   }
   if (anyGroup && sources === 0) return;

@@ -44,19 +44,22 @@ const MAX_DEPTH = 16;
 export function printIpv4(t: Text, start: number, given: number): void {
   t.protocol = "ip";
   let length = given;
-  if (length < 20) {
-    t.put(`truncated-ip ${length}`);
-    return;
-  }
   t.need(start, 1);
-  if (!t.link) t.put("IP ");
   if (t.u8(start) >>> 4 !== 4) {
     if (t.u8(start) >>> 4 === 6) t.put("IP6, wrong link-layer encapsulation");
     else t.put(`IP${t.u8(start) >>> 4}`);
     t.invalid();
     return;
   }
-  t.need(start, 20);
+  if (!t.link) t.put("IP ");
+  if (!t.has(start, 20)) {
+    t.put(" [|ip]");
+    return;
+  }
+  if (length < 20) {
+    t.put(`truncated-ip ${length}`);
+    return;
+  }
   const header = (t.u8(start) & 15) * 4;
   if (header < 20) {
     t.put(`bad-hlen ${header}`);
@@ -192,13 +195,17 @@ export function printIpPayload(t: Text, protocol: number, at: number, length: nu
         printIcmp(t, at, length, ip);
         return;
       }
-      break;
+      t.put("[ICMP requires IPv4]");
+      t.invalid();
+      return;
     case 2:
       if (ip.version === 4) {
         printIgmp(t, at, length);
         return;
       }
-      break;
+      t.put("[IGMP requires IPv4]");
+      t.invalid();
+      return;
     case 4:
       printIpv4(t, at, length);
       return;
@@ -216,7 +223,9 @@ export function printIpPayload(t: Text, protocol: number, at: number, length: nu
         printIcmpv6(t, at, length, ip);
         return;
       }
-      break;
+      t.put("[ICMP6 requires IPv6]");
+      t.invalid();
+      return;
     case 132:
       printSctp(t, at, length, ip);
       return;

@@ -8,24 +8,21 @@ const HEADER = 40;
 
 export function printIpv6(t: Text, start: number, given: number): void {
   t.protocol = "ip6";
+  t.need(start, HEADER);
+  if (!t.link) t.put("IP6 ");
+  const version = t.u8(start) >>> 4;
+  if (version !== 6) {
+    t.put(`version error: ${version} != 6`);
+    return;
+  }
   if (given < HEADER) {
     t.put(`truncated-ip6 ${given}`);
     return;
   }
-  t.need(start, 1);
-  if (t.u8(start) >>> 4 !== 6) {
-    if (t.u8(start) >>> 4 === 4) t.put("IP, wrong link-layer encapsulation");
-    else t.put(`IP${t.u8(start) >>> 4}, wrong link-layer encapsulation`);
-    t.invalid();
-    return;
-  }
-  t.need(start, HEADER);
-  if (!t.link) t.put("IP6 ");
   const payload = t.u16(start + 4);
-  let length = payload + HEADER;
+  const length = payload + HEADER;
   if (given < length) {
     t.put(`truncated-ip6 - ${length - given} bytes missing!`);
-    length = given;
   }
   const end = t.end;
   t.end = Math.min(end, start + length);
@@ -161,8 +158,9 @@ function printRouting(t: Text, at: number): number {
   t.put(`, type=${type}`);
   t.put(`, segleft=${t.u8(at + 3)}`);
   if (type !== 0 && type !== 2) {
-    t.put(`, unknown type) `);
-    return (units + 1) * 8;
+    t.put(" (unknown type)");
+    t.invalid();
+    return -1;
   }
   const reserved = t.u32(at + 4);
   if (reserved !== 0 || t.verbose > 0) t.put(`, rsv=0x${reserved.toString(16)}`);

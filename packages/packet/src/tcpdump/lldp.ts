@@ -1,5 +1,5 @@
 /** LLDP as tcpdump prints it. */
-import { hexLines, safeText, type Text } from "./text.ts";
+import { Cut, hexLines, safeText, type Text } from "./text.ts";
 
 const TLVS = new Map<number, string>([
   [0, "End"],
@@ -43,10 +43,7 @@ export function printLldp(t: Text, start: number, length: number): void {
     const size = word & 0x1ff;
     at += 2;
     if (t.verbose > 0) t.put(`\n\t${TLVS.get(type) ?? "Unknown"} TLV (${type}), length ${size}`);
-    if (size > start + length - at) {
-      t.invalid();
-      return;
-    }
+    if (size > start + length - at) throw new Cut();
     t.need(at, size);
     if (type === 0) return;
     if (t.verbose > 0) printTlv(t, type, at, size);

@@ -124,7 +124,6 @@ export const ETHERTYPE_NAMES = new Map<number, string>([
   [0x894f, "NSH"],
   [0x8137, "NS"],
   [0x0600, "NS"],
-  [0x0700, "Sprite"],
   [0x0bad, "Vines"],
   [0x6003, "DN"],
   [0x6004, "LAT"],
@@ -174,6 +173,8 @@ const PROTOCOLS = new Map<number, string>([
   [58, "ipv6-icmp"],
   [89, "ospf"],
   [132, "sctp"],
+  [253, "exptest-253"],
+  [254, "exptest-254"],
 ]);
 
 export function protocolName(protocol: number, numeric: boolean): string {

@@ -125,6 +125,8 @@ function printLink(text: Text, linkType: number, length: number): void {
   } catch (error) {
     if (!(error instanceof Cut)) throw error;
     text.put(` [|${text.protocol}]`);
+    // tcpdump gets no header length from a printer that broke off: -x shows the frame from its beginning
+    text.header = 0;
   }
 }
 

@@ -1,10 +1,10 @@
 /** TCP as tcpdump prints it, with sequence numbers relative to the conversation's beginning. */
 import { get16, get32 } from "../bytes.ts";
 import { finishSum, pseudoSum4, pseudoSum6At, sumBytes } from "../checksum.ts";
-import { TCP_FLAG } from "../wire/tcp.ts";
+import { TCP_FLAG, TCP_OPTION } from "../wire/tcp.ts";
 import { printHttp } from "./http.ts";
 import type { IpPlace } from "./ipv4.ts";
-import { Cut, safeText, type Text } from "./text.ts";
+import { safeText, type Text } from "./text.ts";
 
 /** First sequence numbers of the two sides, by "address.port" of the side. */
 export class TcpConversations {
@@ -108,12 +108,12 @@ export function printTcp(t: Text, start: number, given: number, ip: IpPlace): vo
       ack = (ack - base.ack) >>> 0;
     }
   }
+  const names = FLAGS.filter(([bit]) => flags & bit).map(([, name]) => name);
+  t.put(`Flags [${names.length > 0 ? names.join("") : "none"}]`);
   if (header > given) {
     t.put(` [bad hdr length ${header} - too long, > ${given}]`);
     return;
   }
-  const names = FLAGS.filter(([bit]) => flags & bit).map(([, name]) => name);
-  t.put(`Flags [${names.length > 0 ? names.join("") : "none"}]`);
   if (t.verbose > 0 && !ip.fragment && t.has(start, given)) {
     const field = get16(t.bytes, start + 16);
     const sum = sumBytes(t.bytes, start, start + given, placeSum(t, ip, 6, given));
@@ -199,20 +199,22 @@ function printOptions(t: Text, start: number, end: number, sackBase: number): bo
     }
     // without room for a length, or with one that cannot be, the rest is not readable
     const length = at + 1 < end ? t.u8(at + 1) : 0;
-    t.put(name);
-    if (length < 2 || at + length > end) {
-      t.put("[bad opt]");
+    const size = SIZES.get(type);
+    const data = size ?? length - 2;
+    if (length < 2 || at + length > end || at + 2 + data > end) {
+      t.put(length < 2 ? "[bad opt]" : "[bad opt]]");
       return false;
     }
-    const data = length - 2;
-    const size = SIZES.get(type);
-    if (!t.has(at, length)) {
+    t.put(name);
+    if (type !== TCP_OPTION.maxSegment && !t.has(at, 2 + data)) {
+      if (type === TCP_OPTION.sack && data >= 8 && data % 8 === 0) t.put(` ${data / 8} `);
       t.put(" [|tcp]>");
       return false;
     }
-    if (size !== undefined && data !== size) t.put(`[len ${length}]`);
-    else printOption(t, type, at + 2, data, sackBase);
-    at += length;
+    printOption(t, type, at + 2, data, sackBase);
+    // tcpdump goes on behind the length that the option should have
+    if (length !== 2 + data) t.put(`[len ${length}]`);
+    at += 2 + data;
   }
   return true;
 }

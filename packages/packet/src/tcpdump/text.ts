@@ -102,6 +102,7 @@ export class Text {
 
   /** A MAC as tcpdump prints it: with its vendor unless -n. */
   mac(at: number): string {
+    if (!this.numeric && this.plainMac(at) === "ff:ff:ff:ff:ff:ff") return "Broadcast";
     return this.numeric ? this.plainMac(at) : `${this.plainMac(at)} (oui ${ouiName(this.u24(at))})`;
   }
 

@@ -40,7 +40,6 @@ export function printGeneve(t: Text, start: number, length: number): void {
   const version = first >>> 6;
   if (version !== 0) {
     t.put(` ERROR: unknown-version ${version}`);
-    t.invalid();
     return;
   }
   const flags = t.u8(start + 1);
