@@ -81,6 +81,7 @@ function line(t: Text, start: number, end: number): { text: string; next: number
     const byte = t.u8(at);
     if (byte === 10) return { text, next: at + 1, complete: true, plain };
     if (byte === 13 && at + 1 < end && t.u8(at + 1) === 10) return { text, next: at + 2, complete: true, plain };
+    if (byte === 13 && at + 1 >= end) break;
     plain &&= byte === 9 || (byte >= 0x20 && byte < 0x7f);
     text += String.fromCharCode(byte);
   }
