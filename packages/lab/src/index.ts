@@ -1,5 +1,6 @@
 export { machineCommands } from "./commands/index.ts";
 export { type LabDefinition, LabFileError, parseLab } from "./definition.ts";
+export { describeSighting, type EchoId, EchoRecorder, echoOf, type Sighting, type TunnelNames, tunnelNames } from "./journey.ts";
 export { Lab, type LabPrograms, ProvisionError } from "./lab.ts";
 export { builtinLabs } from "./labs/index.ts";
 export { type Command, type CommandContext, Machine } from "./machine/machine.ts";

@@ -4,6 +4,7 @@ import { hostname } from "./hostname.ts";
 import { ip } from "./ip/index.ts";
 import { nc } from "./nc.ts";
 import { pingCommand } from "./ping.ts";
+import { tcpdump } from "./tcpdump.ts";
 
 /** The commands of every emulated machine that are not programs of Weft's own. */
 export const machineCommands: ReadonlyMap<string, Command> = new Map([
@@ -13,4 +14,5 @@ export const machineCommands: ReadonlyMap<string, Command> = new Map([
   ["nc", nc],
   ["ping", pingCommand()],
   ["ping6", pingCommand(6)],
+  ["tcpdump", tcpdump],
 ]);
