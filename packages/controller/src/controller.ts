@@ -297,9 +297,8 @@ export class RunningController implements Controller {
     const { read } = this.core;
     const transaction = this.#ovs.transaction();
     const now = this.#runtime.clock.now();
-    const due = this.core.vsWrites.due(now);
     const wall = this.#runtime.clock.wall();
-    for (const write of due.writes) {
+    for (const write of this.#settled ? this.core.vsWrites.due(now).writes : []) {
       write.apply(transaction, wall);
       for (const line of write.log ?? []) this.#bindingLog.info(line);
     }

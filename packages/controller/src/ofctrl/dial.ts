@@ -14,7 +14,8 @@ export function dialSwitch(runtime: Runtime): Dial {
         onReady: () => {
           ready = true;
           resolve({
-            send: (message) => connection.send(message),
+            send: (message, xid) => connection.send(message, xid),
+            nextXid: () => connection.nextXid(),
             batch: (run) => connection.batch(run),
             close: () => connection.close(),
           });

@@ -1,11 +1,15 @@
 /** Requests and their replies over an OpenFlow connection: by transaction id, in parts, or with an error. */
-import type { Envelope, ErrorMessage, Message, MessageOf, MessageType } from "@weft/openflow";
+import { BUNDLE_FLAG, type Envelope, type ErrorMessage, type Message, type MessageOf, type MessageType, OF15 } from "@weft/openflow";
 import { WeftError } from "@weft/runtime";
+
+const FLAGS = BUNDLE_FLAG.ATOMIC | BUNDLE_FLAG.ORDERED;
 
 /** What an exchange needs of a connection. */
 export interface Sender {
   /** Sends a message and returns its transaction id. */
-  send(message: Message): number;
+  send(message: Message, xid?: number): number;
+  /** A transaction id that was not used yet. */
+  nextXid(): number;
   /** Gathers what `run` sends into few pieces. */
   batch(run: () => void): void;
 }
@@ -44,6 +48,38 @@ export class Exchange {
   /** Gathers what `run` sends into few pieces. */
   batch(run: () => void): void {
     this.#sender.batch(run);
+  }
+
+  /**
+   * Has messages carried out as one ordered, atomic bundle. Resolves with the errors that single messages met; rejects
+   * with a SwitchError when the bundle as a whole was refused.
+   */
+  async bundle(bundle: number, messages: readonly Message[]): Promise<readonly SwitchError[]> {
+    const errors: SwitchError[] = [];
+    await this.request({ type: "bundle_control", bundle, control: "open_request", flags: FLAGS }, "bundle_control");
+    const xids: number[] = [];
+    this.batch(() => {
+      for (const message of messages) {
+        const xid = this.#sender.nextXid();
+        xids.push(xid);
+        this.#waiting.set(xid, {
+          type: "error",
+          parts: [],
+          resolve: () => {},
+          reject: (error) => {
+            if (error instanceof SwitchError) errors.push(error);
+          },
+        });
+        // The message inside has to have the transaction id of the one around it.
+        this.#sender.send({ type: "bundle_add", bundle, flags: FLAGS, message: { version: OF15, xid, message } }, xid);
+      }
+    });
+    try {
+      await this.request({ type: "bundle_control", bundle, control: "commit_request", flags: FLAGS }, "bundle_control");
+    } finally {
+      for (const xid of xids) this.#waiting.delete(xid);
+    }
+    return errors;
   }
 
   /** Sends a request; resolves with all parts of the reply of that type. */

@@ -4,7 +4,6 @@
  * atomic bundle.
  */
 import {
-  BUNDLE_FLAG,
   type Envelope,
   type FlowMod,
   flowMod,
@@ -16,7 +15,6 @@ import {
   type Message,
   type MeterConfig,
   type MeterMod,
-  OF15,
   OFPG,
   OFPM,
   OFPP,
@@ -39,8 +37,6 @@ export interface Installed {
   /** The number of the tun_metadata field that is OVN's Geneve option. */
   readonly geneve: number;
 }
-
-const FLAGS = BUNDLE_FLAG.ATOMIC | BUNDLE_FLAG.ORDERED;
 
 export class Programmer {
   readonly #exchange: Exchange;
@@ -172,12 +168,11 @@ export class Programmer {
   async #send(mods: readonly Message[]): Promise<void> {
     const bundle = this.#bundle++ & 0x7fffffff;
     try {
-      await this.#exchange.request({ type: "bundle_control", bundle, control: "open_request", flags: FLAGS }, "bundle_control");
-      this.#exchange.batch(() => {
-        for (const message of mods)
-          this.#exchange.send({ type: "bundle_add", bundle, flags: FLAGS, message: { version: OF15, xid: 0, message } });
-      });
-      await this.#exchange.request({ type: "bundle_control", bundle, control: "commit_request", flags: FLAGS }, "bundle_control");
+      const [first, ...more] = await this.#exchange.bundle(bundle, mods);
+      if (first !== undefined) {
+        this.#log.warn(`${more.length + 1} of ${mods.length} changes refused (${messageOf(first)}); sending all one by one`);
+        await this.#sendOneByOne(mods);
+      }
     } catch (error) {
       if (!(error instanceof SwitchError)) throw error;
       this.#log.warn(`bundle of ${mods.length} changes refused (${messageOf(error)}); sending them one by one`);

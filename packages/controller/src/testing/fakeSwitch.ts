@@ -23,8 +23,9 @@ export class FakeSwitch {
     this.#links.add(handlers);
     let xid = 0;
     return {
-      send: (message) => {
-        const own = ++xid;
+      nextXid: () => ++xid,
+      send: (message, given) => {
+        const own = given ?? ++xid;
         // Answers never come within the call that asks.
         queueMicrotask(() => {
           if (this.#links.has(handlers)) this.#hear(handlers, { version: OF15, xid: own, message });
