@@ -8,7 +8,7 @@
 export interface RandomNetworkOptions {
   /** Leave out what needs connection tracking (allow-related ACLs). */
   readonly stateless?: boolean;
-  /** Leave out dynamic addresses, whose choice depends on the order of arrival. */
+  /** Leave out what depends on the order of arrival: dynamic addresses, tags of child ports left to northd. */
   readonly static?: boolean;
 }
 
@@ -238,7 +238,7 @@ export class RandomNetwork {
       at,
     };
     at.ports.push(port);
-    const tag = this.#chance(40) ? "0" : String(1000 + number);
+    const tag = this.#options.static !== true && this.#chance(40) ? "0" : String(1000 + number);
     return ["lsp-add", at.name, name, parent.name, tag, "--", "lsp-set-addresses", name, this.#address(port)];
   }
 

@@ -1,5 +1,6 @@
 /** Destination lookup: MAC addresses of ports, floods, unknown destinations (ovn-northd(8), "Destination Lookup"). */
-import { each } from "@weft/incremental";
+import { derive, each } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { nb } from "../model/nb.ts";
 import { type RouterPort, routerPort } from "../model/routerPort.ts";
@@ -25,22 +26,29 @@ export const routerLookup = each("switch/routerLookup", nb.Logical_Switch_Port, 
   const port = read(switchPort, uuid);
   const peer = port?.peer === undefined ? undefined : read(routerPort, port.peer);
   if (port === undefined || peer === undefined) return;
-  yield* selfOriginated(port, peer);
+  const lonely = read(onlyRouters, port.datapath);
+  if (!lonely) yield* selfOriginated(port, peer);
   for (const { text } of peer.address.ip4) {
-    yield request(port, `arp.op == 1 && arp.tpa == ${text}`);
+    yield request(port, `arp.op == 1 && arp.tpa == ${text}`, lonely);
   }
   for (const { text } of peer.address.ip6) {
-    yield request(port, `nd_ns && nd.target == ${text}`);
+    yield request(port, `nd_ns && nd.target == ${text}`, lonely);
   }
 });
 
-function request(port: SwitchPort, match: string): Flow {
+/** Whether all ports of a switch lead to routers: then there is nobody else to hear of a request. */
+const onlyRouters = derive("onlyRouters", (datapath: Uuid, read): boolean => {
+  const row = read(nb.Logical_Switch, datapath);
+  return row?.ports.length === read(switchPorts, datapath).filter((port) => port.peer !== undefined).length;
+});
+
+function request(port: SwitchPort, match: string, lonely: boolean): Flow {
   return flow(
     port.datapath,
     LS_IN_L2_LKUP,
     80,
     `flags[1] == 0 && ${match}`,
-    `clone {outport = ${port.json}; output; }; outport = "_MC_flood_l2"; output;`,
+    lonely ? `outport = ${port.json}; output;` : `clone {outport = ${port.json}; output; }; outport = "_MC_flood_l2"; output;`,
     { hint: port.uuid },
   );
 }
