@@ -1,6 +1,6 @@
 /** The logical flow language of OVN: matches and actions, parsed, typed, printed, compiled to OpenFlow, interpreted. */
 
-export { type EncodeOptions, encodeActions } from "./actions/encode.ts";
+export { type EncodeOptions, encodeActions, subfieldOf } from "./actions/encode.ts";
 export { formatAction, formatActions } from "./actions/format.ts";
 export { type GroupRequest, groupKey, type MeterRequest } from "./actions/groups.ts";
 export { type DhcpOptionType, type ParseActionsOptions, type ParsedActions, parseActions } from "./actions/parse.ts";
@@ -8,6 +8,8 @@ export { OPENFLOW_TABLES, openflowTable, TABLES } from "./actions/tables.ts";
 export type * from "./actions/types.ts";
 export { OPCODES, type Opcode } from "./actions/userdata.ts";
 export { LogicalError, type LogicalErrorCode } from "./error.ts";
+export { formatInteger, type IntegerFormat, quote } from "./lexer.ts";
+export { nodeOf as conditionOf } from "./match/annotate.ts";
 export {
   type CompileOptions,
   type ConjunctionRef,
@@ -18,6 +20,15 @@ export {
   type InstantiateOptions,
   MatchTemplate,
 } from "./match/compile.ts";
+export {
+  type EvaluationScope,
+  evaluateMatch,
+  evaluateNode,
+  formatNode,
+  microflow,
+  type PreparedMatch,
+  prepareMatch,
+} from "./match/evaluate.ts";
 export {
   type Combination,
   type Comparison,

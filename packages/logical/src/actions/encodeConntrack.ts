@@ -80,7 +80,7 @@ export function encodeConntrack(action: ConntrackAction, options: EncodeOptions,
       break;
     case "ct_commit_nat": {
       const table = openflowTable(options.pipeline, action.next);
-      out.push(ct(zoneOf(options, "dnat"), { commit: true, table, actions: [APPLY_NAT] }));
+      out.push(ct(zoneOf(options, action.zone), { commit: true, table, actions: [APPLY_NAT] }));
       break;
     }
     case "ct_nat":

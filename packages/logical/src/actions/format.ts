@@ -50,11 +50,11 @@ export function formatAction(action: LogicalAction): string {
     case "ct_next":
       return action.zone === "snat" ? "ct_next(snat);" : "ct_next(dnat);";
     case "ct_commit":
-      return action.actions.length === 0 ? "ct_commit { };" : formatBlock("ct_commit", action.actions);
+      return action.actions.length === 0 ? "ct_commit;" : formatBlock("ct_commit", action.actions);
     case "ct_commit_to_zone":
       return `ct_commit_to_zone(${action.zone});`;
     case "ct_commit_nat":
-      return "ct_commit_nat;";
+      return `ct_commit_nat(${action.zone});`;
     case "ct_nat":
       return formatNat(action);
     case "ct_lb":
@@ -101,7 +101,7 @@ export function formatAction(action: LogicalAction): string {
       return `mirror(${quote(action.port)});`;
     case "fwd_group": {
       const ports = action.ports.map(quote).join(", ");
-      return `fwd_group(${action.liveness ? "liveness=true, " : ""}childports=${ports});`;
+      return `fwd_group(${action.liveness ? 'liveness="true", ' : ""}childports=${ports});`;
     }
     case "commit_ecmp_nh":
       return `commit_ecmp_nh(ipv6 = ${action.ipv6}, proto = ${action.proto});`;
@@ -121,7 +121,7 @@ function formatNext({ to, from }: LogicalActionOf<"next">): string {
 
 function formatNat({ name, address, ports }: LogicalActionOf<"ct_nat">): string {
   if (address === undefined) return `${name};`;
-  const range = ports === undefined ? "" : `, ${ports.low}${ports.high === undefined ? "" : `-${ports.high}`}`;
+  const range = ports === undefined ? "" : `,${ports.low}${ports.high === undefined ? "" : `-${ports.high}`}`;
   return `${name}(${formatIp(address)}${range});`;
 }
 

@@ -3,7 +3,7 @@ import type { FieldRef } from "../match/expression.ts";
 import type { TokenReader } from "../reader.ts";
 import { operand, Prerequisites, useField } from "./operands.ts";
 import type { ParseActionsOptions } from "./parse.ts";
-import { readCtCommitToZone, readCtLb, readCtNat, readCtNext, readSelect } from "./parseConntrack.ts";
+import { readCtCommitNat, readCtCommitToZone, readCtLb, readCtNat, readCtNext, readSelect } from "./parseConntrack.ts";
 import { readDhcpRelay, readPutDhcp, readPutNdRa } from "./parseOptions.ts";
 import {
   readCommitEcmp,
@@ -112,7 +112,7 @@ const NESTED: Readonly<Record<NestedName, { readonly needs?: string; readonly in
   icmp6_error: { needs: "ip6" },
   tcp_reset: { needs: "tcp" },
   sctp_abort: { needs: "sctp" },
-  reject: {},
+  reject: { inner: true },
   nd_ns: { needs: "ip" },
   nd_na: { needs: "nd_ns" },
   nd_na_router: { needs: "nd_ns" },
@@ -161,11 +161,7 @@ keywords.set("ct_commit", (reader, scope) => {
   return { kind: "ct_commit", actions: reader.is("{") ? scope.commit(reader) : [] };
 });
 keywords.set("ct_commit_to_zone", readCtCommitToZone);
-keywords.set("ct_commit_nat", (reader, scope) => {
-  scope.needed.add("ip");
-  if (reader.is("(")) throw reader.type('"ct_commit_nat" action accepts only "dnat" or "snat" parameter.');
-  return { kind: "ct_commit_nat", next: scope.next };
-});
+keywords.set("ct_commit_nat", readCtCommitNat);
 for (const name of ["ct_dnat", "ct_snat", "ct_dnat_in_czone", "ct_snat_in_czone"] as const) keywords.set(name, readCtNat(name));
 for (const name of ["ct_lb", "ct_lb_mark", "ct_lb_mark_local"] as const) keywords.set(name, readCtLb(name));
 assigned.set("select", readSelect);

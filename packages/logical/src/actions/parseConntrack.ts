@@ -29,6 +29,16 @@ export const readCtCommitToZone: KeywordReader = (reader, scope) => {
   return { kind: "ct_commit_to_zone", zone, next: scope.next };
 };
 
+export const readCtCommitNat: KeywordReader = (reader, scope) => {
+  scope.needed.add("ip");
+  let zone: "dnat" | "snat" = "dnat";
+  if (reader.accept("(")) {
+    zone = zoneOperand(reader, "ct_commit_nat");
+    reader.expect(")");
+  }
+  return { kind: "ct_commit_nat", zone, next: scope.next };
+};
+
 export function readCtNat(name: NatName): KeywordReader {
   return (reader, scope) => {
     scope.needed.add("ip");

@@ -153,8 +153,7 @@ export const readForwardGroup: KeywordReader = (reader) => {
   if (reader.accept("(")) {
     if (reader.acceptId("liveness")) {
       reader.expect("=");
-      if (reader.acceptId("true")) liveness = true;
-      else if (!reader.acceptId("false")) throw reader.expected("true or false");
+      liveness = truth(reader);
       reader.expect(",");
     }
     if (reader.acceptId("childports")) {
@@ -171,6 +170,15 @@ export const readForwardGroup: KeywordReader = (reader) => {
   if (ports.length === 0) throw reader.expected("childports");
   return { kind: "fwd_group", liveness, ports };
 };
+
+/** `true`, `false`, and the same in quotes, as they are printed. */
+function truth(reader: TokenReader): boolean {
+  const { token } = reader;
+  const word = token.kind === "string" ? token.value : token.text;
+  if (word !== "true" && word !== "false") throw reader.expected("true or false");
+  reader.take();
+  return word === "true";
+}
 
 const PROTOCOLS = ["tcp", "udp", "sctp"] as const;
 

@@ -98,7 +98,7 @@ export type LogicalAction =
   | { readonly kind: "ct_next"; readonly zone: "dnat" | "snat"; readonly next: number }
   | { readonly kind: "ct_commit"; readonly actions: readonly LogicalAction[] }
   | { readonly kind: "ct_commit_to_zone"; readonly zone: "dnat" | "snat"; readonly next: number }
-  | { readonly kind: "ct_commit_nat"; readonly next: number }
+  | { readonly kind: "ct_commit_nat"; readonly zone: "dnat" | "snat"; readonly next: number }
   | {
       readonly kind: "ct_nat";
       readonly name: NatName;

@@ -34,8 +34,6 @@ export type Node =
   | { readonly kind: "literal"; readonly value: boolean }
   | { readonly kind: "resident"; readonly port: string; readonly negated: boolean };
 
-const TRUE: Node = { kind: "literal", value: true };
-
 /** Adds predicates' expansions and symbols' prerequisites. */
 export function annotate(expression: Expression): Node {
   switch (expression.kind) {
@@ -71,7 +69,7 @@ function commonSymbol(expressions: readonly Expression[]): LogicalSymbol | undef
 
 function withPrerequisites(symbol: LogicalSymbol, node: Node): Node {
   const needed = prerequisitesOf(symbol);
-  return needed === undefined ? node : { kind: "and", args: [needed, node] };
+  return needed === undefined ? node : { kind: "and", args: [node, needed] };
 }
 
 const prerequisiteNodes = new Map<string, Node>();
@@ -138,5 +136,3 @@ export function rootsOf(name: string): ReadonlySet<string> {
   if (symbol?.field !== undefined) roots.add(symbol.root.name);
   return roots;
 }
-
-export { TRUE };
