@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { bytesEqual, fromHex, toHex } from "./bytes.ts";
 import { decode, find, findLayer, headers, innerLayers } from "./decode.ts";
 import { emit, emitInto, emittedLength } from "./emit.ts";
-import { EXAMPLES } from "./examples.ts";
+import { EXAMPLES } from "./testing/examples.ts";
 import type { Header } from "./wire/header.ts";
 
 /** Emits into a filled buffer, so that a byte that nobody wrote shows. */

@@ -3,7 +3,8 @@
 import { codecFor } from "./codecs.ts";
 import { MalformedError, TruncatedError } from "./errors.ts";
 import type { Under } from "./wire/codec.ts";
-import type { Header, HeaderOf, Kind } from "./wire/header.ts";
+import type { Header, HeaderOf } from "./wire/header.ts";
+import type { Kind } from "./wire/kind.ts";
 
 /** One header of a packet and its place in the frame. */
 export interface Layer<H extends Header = Header> {

@@ -28,6 +28,7 @@ export * from "./wire/igmp.ts";
 export * from "./wire/ipv4.ts";
 export * from "./wire/ipv6.ts";
 export * from "./wire/ipv6Extensions.ts";
+export type { Kind } from "./wire/kind.ts";
 export * from "./wire/llc.ts";
 export * from "./wire/lldp.ts";
 export * from "./wire/mld.ts";

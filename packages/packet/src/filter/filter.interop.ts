@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { emit } from "../emit.ts";
-import { EXAMPLES } from "../examples.ts";
-import { Tcpdump, type TestPacket } from "../tcpdump/reference.ts";
+import { EXAMPLES } from "../testing/examples.ts";
+import { Tcpdump, type TestPacket } from "../testing/reference.ts";
 import { FilterError } from "./error.ts";
 import { compileFilter } from "./filter.ts";
 

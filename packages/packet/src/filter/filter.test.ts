@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { emit } from "../emit.ts";
-import { EXAMPLES } from "../examples.ts";
 import { LINK_TYPE } from "../pcap/packet.ts";
+import { EXAMPLES } from "../testing/examples.ts";
 import { FilterError } from "./error.ts";
 import { compileFilter } from "./filter.ts";
 

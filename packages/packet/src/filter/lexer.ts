@@ -31,7 +31,7 @@ const WORDS = new Map<string, string>(
 WORDS.set("length", "len");
 
 /** Names of places and values in headers. */
-export const CONSTANTS: ReadonlyMap<string, number> = new Map([
+const CONSTANTS: ReadonlyMap<string, number> = new Map([
   ["icmptype", 0],
   ["icmpcode", 1],
   ["icmp-echoreply", 0],

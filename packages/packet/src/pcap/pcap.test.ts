@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { concat } from "../bytes.ts";
 import { emit } from "../emit.ts";
-import { EXAMPLES } from "../examples.ts";
+import { EXAMPLES } from "../testing/examples.ts";
 import { PcapWriter } from "./classic.ts";
 import { PcapngWriter } from "./ng.ts";
 import { LINK_TYPE, timestampOf } from "./packet.ts";

@@ -147,14 +147,14 @@ function printResponse(
           [additionals, " ar:"],
         ]
       : [[answers, ""]];
-  for (const [count, label] of sections) {
+  for (const [index, [count, label]] of sections.entries()) {
     for (let i = 0; i < count; i++) {
       if (at >= t.end && (i > 0 || label !== "")) throw new Cut();
       t.put(i === 0 ? label : ",");
       at = printRecord(t, start, at, multicast);
       if (at < 0) {
-        // tcpdump says nothing of a section's last record that it cannot read
-        if (i < count - 1) throw new Cut();
+        // tcpdump says nothing of the last record of all that it cannot read
+        if (i < count - 1 || sections.slice(index + 1).some(([more]) => more > 0)) throw new Cut();
         return;
       }
     }

@@ -1,7 +1,7 @@
 /** ICMP as tcpdump prints it. */
 import { get16 } from "../bytes.ts";
 import { finishSum, internetChecksum, sumBytes } from "../checksum.ts";
-import { type IpPlace, printIpv4 } from "./ipv4.ts";
+import type { IpPlace } from "./place.ts";
 import type { Text } from "./text.ts";
 
 const TYPES = new Map<number, string>([
@@ -90,7 +90,7 @@ export function printIcmp(t: Text, start: number, length: number, ip: IpPlace): 
 /** The quoted packet, as far as it is there: it is a whole packet to its own header, which is no reason for a notice. */
 function quoted(t: Text, start: number, length: number): void {
   const declared = t.has(start, 4) ? get16(t.bytes, start + 2) : 0;
-  printIpv4(t, start, Math.max(declared, length));
+  t.printers.ipv4(t, start, Math.max(declared, length));
 }
 
 function clock(milliseconds: number): string {

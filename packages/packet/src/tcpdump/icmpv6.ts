@@ -3,8 +3,7 @@ import { formatIpv6, readIpv6 } from "../address.ts";
 import { get16 } from "../bytes.ts";
 import { finishSum, sumBytes } from "../checksum.ts";
 import { isDnsPointer } from "./dns.ts";
-import type { IpPlace } from "./ipv4.ts";
-import { placeSum6 } from "./tcp.ts";
+import { type IpPlace, placeSum6 } from "./place.ts";
 import { bitNames, Cut, hexLines, type Text } from "./text.ts";
 
 const TYPES = new Map<number, string>([

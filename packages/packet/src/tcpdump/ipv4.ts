@@ -1,26 +1,9 @@
-/** IPv4 as tcpdump prints it, and the choice of the printer of what it carries. */
+/** IPv4 as tcpdump prints it. */
 import { get16 } from "../bytes.ts";
 import { internetChecksum } from "../checksum.ts";
-import { printIcmp } from "./icmp.ts";
-import { printIcmpv6 } from "./icmpv6.ts";
-import { printIgmp } from "./igmp.ts";
-import { printIpv6 } from "./ipv6.ts";
+import { printIpPayload } from "./ipPayload.ts";
 import { IP_PROTOCOL_NAMES, protocolName } from "./names.ts";
-import { printSctp } from "./sctp.ts";
-import { printTcp } from "./tcp.ts";
 import { bitNames, type Text } from "./text.ts";
-import { printUdp } from "./udp.ts";
-
-/** Where a transport header's IP header lies, for addresses and pseudo-headers. */
-export interface IpPlace {
-  readonly version: 4 | 6;
-  readonly start: number;
-  /** More fragments follow: checksums cannot be verified. */
-  readonly fragment: boolean;
-  readonly hopLimit: number;
-  /** Where the last address of an IPv6 routing header lies. */
-  readonly finalDestination?: number | undefined;
-}
 
 const FLAGS = [
   [0x2000, "+"],
@@ -185,50 +168,4 @@ function printRoute(t: Text, at: number, length: number): void {
   const pointer = t.u8(at + 2) - 1;
   if (pointer < 3 || (pointer + 1) & 3) t.put(` [bad ptr ${t.u8(at + 2)}]`);
   for (let i = 3; i < length; i += 4) t.put(` ${i + 4 <= length ? t.ip4(at + i) : ""}${pointer > i ? "," : ""}`);
-}
-
-/** Prints what an IP header carries. */
-export function printIpPayload(t: Text, protocol: number, at: number, length: number, ip: IpPlace): void {
-  switch (protocol) {
-    case 1:
-      if (ip.version === 4) {
-        printIcmp(t, at, length, ip);
-        return;
-      }
-      t.put("[ICMP requires IPv4]");
-      t.invalid();
-      return;
-    case 2:
-      if (ip.version === 4) {
-        printIgmp(t, at, length);
-        return;
-      }
-      t.put("[IGMP requires IPv4]");
-      t.invalid();
-      return;
-    case 4:
-      printIpv4(t, at, length);
-      return;
-    case 6:
-      printTcp(t, at, length, ip);
-      return;
-    case 17:
-      printUdp(t, at, length, ip);
-      return;
-    case 41:
-      printIpv6(t, at, length);
-      return;
-    case 58:
-      if (ip.version === 6) {
-        printIcmpv6(t, at, length, ip);
-        return;
-      }
-      t.put("[ICMP6 requires IPv6]");
-      t.invalid();
-      return;
-    case 132:
-      printSctp(t, at, length, ip);
-      return;
-  }
-  t.put(` ${protocolName(protocol, t.numeric)} ${length}`);
 }

@@ -1,6 +1,7 @@
 /** IPv6 and its extension headers as tcpdump prints them. */
-import { type IpPlace, printIpPayload } from "./ipv4.ts";
+import { printIpPayload } from "./ipPayload.ts";
 import { IP_PROTOCOL_NAMES } from "./names.ts";
+import type { IpPlace } from "./place.ts";
 import type { Text } from "./text.ts";
 
 const MAX_DEPTH = 16;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { emit } from "../emit.ts";
-import { EXAMPLES } from "../examples.ts";
+import { EXAMPLES } from "../testing/examples.ts";
 import { PacketPrinter, printPacket } from "./printer.ts";
 
 const text = (name: string, options: Parameters<typeof printPacket>[1] = {}): string =>

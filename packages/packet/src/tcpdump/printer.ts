@@ -1,10 +1,10 @@
 /** tcpdump's lines: the time, the packet's text, the bytes. */
 import { LINK_TYPE, type Timestamp } from "../pcap/packet.ts";
-import { printEthernet } from "./ethernet.ts";
+import { TcpConversations } from "./conversations.ts";
+import { printEthernet, printEtherType } from "./ethernet.ts";
 import { printIpv4 } from "./ipv4.ts";
 import { printIpv6 } from "./ipv6.ts";
-import { TcpConversations } from "./tcp.ts";
-import { Cut, hexAsciiLines, hexLines, type PrintOptions, Text } from "./text.ts";
+import { Cut, hexAsciiLines, hexLines, type Printers, type PrintOptions, Text } from "./text.ts";
 
 /** All of what a line may have; without any, it is what tcpdump prints without options. */
 export interface PrinterOptions extends PrintOptions {
@@ -34,6 +34,13 @@ export interface PrintedPacket {
   readonly linkType?: number;
 }
 
+const PRINTERS: Printers = {
+  ethernet: (t, start, length) => printEthernet(t, start, length),
+  etherType: printEtherType,
+  ipv4: printIpv4,
+  ipv6: printIpv6,
+};
+
 /** Prints the packets of one capture in order: it remembers conversations for relative sequence numbers, and times for deltas. */
 export class PacketPrinter {
   private readonly options: PrinterOptions;
@@ -55,7 +62,7 @@ export class PacketPrinter {
     const length = packet.length ?? packet.bytes.length;
     const time = packet.time ? this.time(packet.time) : "";
     const number = options.number ? `${String(this.count).padStart(5)}  ` : "";
-    const text = new Text(packet.bytes, options, this.conversations, options.hex === undefined && !options.ascii);
+    const text = new Text(packet.bytes, options, this.conversations, PRINTERS, options.hex === undefined && !options.ascii);
     printLink(text, linkType, length);
     return `${number}${time}${text.out}${this.dump(packet.bytes, text.header)}`;
   }

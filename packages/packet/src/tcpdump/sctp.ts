@@ -1,6 +1,5 @@
 /** SCTP as tcpdump prints it. */
-import type { IpPlace } from "./ipv4.ts";
-import { putPorts } from "./tcp.ts";
+import { type IpPlace, putPorts } from "./place.ts";
 import { hexAsciiLines, type Text } from "./text.ts";
 
 const CHUNKS = new Map<number, string>([

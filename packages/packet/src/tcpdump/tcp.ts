@@ -1,28 +1,10 @@
 /** TCP as tcpdump prints it, with sequence numbers relative to the conversation's beginning. */
-import { get16, get32 } from "../bytes.ts";
-import { finishSum, pseudoSum4, pseudoSum6At, sumBytes } from "../checksum.ts";
+import { get16 } from "../bytes.ts";
+import { finishSum, sumBytes } from "../checksum.ts";
 import { TCP_FLAG, TCP_OPTION } from "../wire/tcp.ts";
 import { printHttp } from "./http.ts";
-import type { IpPlace } from "./ipv4.ts";
+import { addresses, type IpPlace, placeSum, putPorts } from "./place.ts";
 import { safeText, type Text } from "./text.ts";
-
-/** First sequence numbers of the two sides, by "address.port" of the side. */
-export class TcpConversations {
-  private readonly bases = new Map<string, { readonly a: string; seqA: number; seqB: number }>();
-
-  /** The numbers to subtract from a segment's own and acknowledged sequence numbers; stores them for a new conversation. */
-  base(from: string, to: string, seq: number, ack: number, fresh: boolean): { seq: number; ack: number; known: boolean } {
-    const key = from < to ? `${from} ${to}` : `${to} ${from}`;
-    const found = this.bases.get(key);
-    if (!found || fresh) {
-      this.bases.set(key, { a: from, seqA: seq, seqB: (ack - 1) >>> 0 });
-      return { seq, ack: (ack - 1) >>> 0, known: false };
-    }
-    return found.a === from
-      ? { seq: found.seqA, ack: found.seqB, known: true }
-      : { seq: found.seqB, ack: found.seqA, known: true };
-  }
-}
 
 const FLAGS = [
   [TCP_FLAG.fin, "F"],
@@ -34,36 +16,6 @@ const FLAGS = [
   [TCP_FLAG.ece, "E"],
   [TCP_FLAG.cwr, "W"],
 ] as const;
-
-/** Prints "10.0.0.1.80 > 10.0.0.2.1234: "; the ports alone where the addresses were printed before extension headers. */
-export function putPorts(t: Text, start: number, ip: IpPlace, protocol: "tcp" | "udp" | "sctp", number: number): void {
-  const src = t.port(protocol, t.u16(start));
-  const dst = t.port(protocol, t.u16(start + 2));
-  if (ip.version === 6 && t.u8(ip.start + 6) !== number) {
-    t.put(`${src} > ${dst}: `);
-    return;
-  }
-  const [from, to] = addresses(t, ip);
-  t.put(`${from}.${src} > ${to}.${dst}: `);
-}
-
-export function addresses(t: Text, ip: IpPlace): [string, string] {
-  return ip.version === 4 ? [t.ip4(ip.start + 12), t.ip4(ip.start + 16)] : [t.ip6(ip.start + 8), t.ip6(ip.start + 24)];
-}
-
-/** The unfolded pseudo-header sum for a transport of `length` bytes. */
-export function placeSum(t: Text, ip: IpPlace, protocol: number, length: number): number {
-  if (ip.version === 6) return placeSum6(t, ip, protocol, length);
-  return pseudoSum4(get32(t.bytes, ip.start + 12), get32(t.bytes, ip.start + 16), protocol, length);
-}
-
-/** With the final destination in place of the header's, where a routing header has one. */
-export function placeSum6(t: Text, ip: IpPlace, protocol: number, length: number): number {
-  const sum = pseudoSum6At(t.bytes, ip.start, protocol, length);
-  const at = ip.finalDestination;
-  if (at === undefined) return sum;
-  return sum - sumBytes(t.bytes, ip.start + 24, ip.start + 40) + sumBytes(t.bytes, at, at + 16);
-}
 
 function hex4(value: number): string {
   return value.toString(16).padStart(4, "0");
@@ -97,7 +49,7 @@ export function printTcp(t: Text, start: number, given: number, ip: IpPlace): vo
   const flags = t.u8(start + 13);
   const length = given - header;
   let sackBase = 0;
-  if (!t.absoluteSequence && flags & TCP_FLAG.ack && t.conversations) {
+  if (!t.absoluteSequence && flags & TCP_FLAG.ack) {
     const [src, dst] = addresses(t, ip);
     const from = `${src}.${t.u16(start)}`;
     const to = `${dst}.${t.u16(start + 2)}`;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { emit } from "../emit.ts";
-import { EXAMPLES } from "../examples.ts";
+import { EXAMPLES } from "../testing/examples.ts";
+import { Tcpdump, type TestPacket } from "../testing/reference.ts";
 import { PacketPrinter, type PrinterOptions } from "./printer.ts";
-import { Tcpdump, type TestPacket } from "./reference.ts";
 
 let reference: Tcpdump;
 beforeAll(() => {

@@ -4,8 +4,8 @@
  */
 import { formatIpv4, formatIpv6, formatMac, readIpv4, readIpv6, readMac } from "../address.ts";
 import { get16, get24, get32 } from "../bytes.ts";
+import type { TcpConversations } from "./conversations.ts";
 import { ouiName, portName } from "./names.ts";
-import type { TcpConversations } from "./tcp.ts";
 
 /** What to print, in tcpdump(8)'s terms. */
 export interface PrintOptions {
@@ -23,6 +23,15 @@ export interface PrintOptions {
   readonly linkType?: number | undefined;
 }
 
+/** The printers that packets within packets come back to. */
+export interface Printers {
+  ethernet(t: Text, start: number, length: number): void;
+  /** False where there is no printer for what the type announces. */
+  etherType(t: Text, type: number, start: number, length: number): boolean;
+  ipv4(t: Text, start: number, length: number): void;
+  ipv6(t: Text, start: number, length: number): void;
+}
+
 /** Thrown where the captured bytes end. */
 export class Cut extends Error {}
 
@@ -35,7 +44,8 @@ export class Text {
   readonly absoluteSequence: boolean;
   /** Payloads without a printer show as bytes, unless all bytes are shown anyway. */
   readonly dump: boolean;
-  readonly conversations: TcpConversations | undefined;
+  readonly conversations: TcpConversations;
+  readonly printers: Printers;
   /** The end of the bytes that may be looked at. */
   end: number;
   /** Named in "[|name]". */
@@ -46,7 +56,7 @@ export class Text {
   /** Tunnels and quoted packets nest; beyond a bound only the length is said. */
   depth = 0;
 
-  constructor(bytes: Uint8Array, options: PrintOptions, conversations?: TcpConversations, dump = true) {
+  constructor(bytes: Uint8Array, options: PrintOptions, conversations: TcpConversations, printers: Printers, dump: boolean) {
     this.bytes = bytes;
     this.end = bytes.length;
     this.verbose = options.verbose ?? 0;
@@ -54,6 +64,7 @@ export class Text {
     this.numeric = options.numeric ?? false;
     this.quiet = options.quiet ?? false;
     this.absoluteSequence = options.absoluteSequence ?? false;
+    this.printers = printers;
     this.dump = dump;
     this.conversations = conversations;
   }

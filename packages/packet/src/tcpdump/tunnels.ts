@@ -1,6 +1,5 @@
 /** Geneve and VXLAN as tcpdump prints them, with the packet inside. */
 
-import { printEthernet, printEtherType } from "./ethernet.ts";
 import { ETHERTYPE_NAMES } from "./names.ts";
 import { bitNames, type Text } from "./text.ts";
 
@@ -71,8 +70,8 @@ export function printGeneve(t: Text, start: number, length: number): void {
   const at = start + 8 + options;
   const rest = length - 8 - options;
   if (++t.depth > 16) t.put(`length ${rest}`);
-  else if (protocol === 0x6558) printEthernet(t, at, rest);
-  else if (!printEtherType(t, protocol, at, rest)) {
+  else if (protocol === 0x6558) t.printers.ethernet(t, at, rest);
+  else if (!t.printers.etherType(t, protocol, at, rest)) {
     t.put(`geneve-proto-0x${protocol.toString(16)}`);
   }
   t.depth--;
@@ -120,6 +119,6 @@ export function printVxlan(t: Text, start: number, length: number): void {
   t.put(`vni ${t.u24(start + 4)}\n`);
   t.need(start, 8);
   if (++t.depth > 16) t.put(`length ${length - 8}`);
-  else printEthernet(t, start + 8, length - 8);
+  else t.printers.ethernet(t, start + 8, length - 8);
   t.depth--;
 }

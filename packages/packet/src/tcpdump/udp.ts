@@ -5,8 +5,7 @@ import { printBfd } from "./bfd.ts";
 import { printDhcp } from "./dhcp.ts";
 import { printDhcpv6 } from "./dhcpv6.ts";
 import { printDns } from "./dns.ts";
-import type { IpPlace } from "./ipv4.ts";
-import { addresses, placeSum, putPorts } from "./tcp.ts";
+import { addresses, type IpPlace, placeSum, putPorts } from "./place.ts";
 import { Cut, type Text } from "./text.ts";
 import { printGeneve, printVxlan } from "./tunnels.ts";
 

@@ -8,7 +8,7 @@
  */
 import type { Ipv4, Ipv6 } from "../address.ts";
 import { internetChecksum, pseudoSum4, pseudoSum6 } from "../checksum.ts";
-import type { Header, Kind } from "./header.ts";
+import type { Following, Kind } from "./kind.ts";
 
 /** What every header value may carry. */
 export interface HeaderBase {
@@ -45,7 +45,7 @@ export interface Codec<H> {
    * Writes the header at `start`; its payload, already written, lies between it and `end`. `next` is the header
    * that follows. Every byte of the header is written.
    */
-  emit(header: H, bytes: Uint8Array, start: number, end: number, under: Under | undefined, next: Header | undefined): void;
+  emit(header: H, bytes: Uint8Array, start: number, end: number, under: Under | undefined, next: Following | undefined): void;
 }
 
 /** The unfolded sum of the pseudo-header for a transport protocol over `length` bytes; 0 when there is no IP below. */

@@ -13,6 +13,7 @@ import type { Igmp } from "./igmp.ts";
 import type { Ipv4Header } from "./ipv4.ts";
 import type { Ipv6Header } from "./ipv6.ts";
 import type { Ipv6Fragment, Ipv6Options, Ipv6Routing } from "./ipv6Extensions.ts";
+import type { Kind } from "./kind.ts";
 import type { Llc } from "./llc.ts";
 import type { Lldp } from "./lldp.ts";
 import type { Mld } from "./mld.ts";
@@ -58,5 +59,5 @@ export type Header =
   | Vxlan
   | Payload;
 
-export type Kind = Header["kind"];
+/** The header value of a kind. That every kind has one, and no header another kind, is checked where codecs.ts has its table. */
 export type HeaderOf<K extends Kind> = Extract<Header, { kind: K }>;

@@ -4,8 +4,8 @@ import { put16, put32 } from "../bytes.ts";
 import { badValue, MalformedError, TruncatedError } from "../errors.ts";
 import { bits, flag, layout, u8, u16, u32 } from "../layout.ts";
 import type { Codec, HeaderBase, Under } from "./codec.ts";
-import type { Header } from "./header.ts";
 import { NO_NEXT_HEADER } from "./ipv6.ts";
+import type { Following } from "./kind.ts";
 import { ipProtocolOf, kindOfIpProtocol } from "./numbers.ts";
 
 /** What options and routing headers begin with; the length counts units of 8 bytes behind the first. */
@@ -94,7 +94,7 @@ function extensionLength(bytes: Uint8Array, start: number, end: number): number 
   return length;
 }
 
-function nextNumber(given: number | undefined, next: Header | undefined): number {
+function nextNumber(given: number | undefined, next: Following | undefined): number {
   return given ?? ipProtocolOf(next) ?? NO_NEXT_HEADER;
 }
 

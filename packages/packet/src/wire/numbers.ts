@@ -1,5 +1,5 @@
 /** Which number says that which protocol follows: EtherTypes, IP protocol numbers, UDP ports, 802.2 service access points. */
-import type { Header, Kind } from "./header.ts";
+import type { Following, Kind } from "./kind.ts";
 
 interface Numbered {
   readonly number: number;
@@ -70,14 +70,14 @@ export function kindOfUdpPorts(src: number, dst: number): Kind | undefined {
 }
 
 /** The EtherType that announces `next`, undefined for plain bytes. */
-export function etherTypeOf(next: Header | undefined): number | undefined {
+export function etherTypeOf(next: Following | undefined): number | undefined {
   if (next === undefined) return undefined;
   if (next.kind === "vlan" && next.tpid !== undefined) return next.tpid;
   return ETHER_TYPES.find((row) => row.kind === next.kind)?.number;
 }
 
 /** The IP protocol number that announces `next`, undefined for plain bytes. */
-export function ipProtocolOf(next: Header | undefined): number | undefined {
+export function ipProtocolOf(next: Following | undefined): number | undefined {
   if (next === undefined) return undefined;
   if (next.kind === "ipv6-options") return next.where === "hop-by-hop" ? 0 : 60;
   return IP_PROTOCOLS.find((row) => row.kind === next.kind)?.number;

@@ -9,20 +9,20 @@ import {
   parseIpv4,
   parseIpv6,
   parseMac,
-} from "./address.ts";
-import { concat, fromHex } from "./bytes.ts";
-import { DHCP_MESSAGE, DHCP_OPTION, emitClasslessRoutes } from "./wire/dhcp.ts";
-import { emitDhcpv6Options } from "./wire/dhcpv6.ts";
-import { DNS_TYPE, dnsText } from "./wire/dns.ts";
-import type { Ethernet } from "./wire/ethernet.ts";
-import { ovnGeneveOption } from "./wire/geneve.ts";
-import type { Header } from "./wire/header.ts";
-import { icmpEcho, icmpFragmentationNeeded, icmpRedirect } from "./wire/icmp.ts";
-import { icmpv6Echo } from "./wire/icmpv6.ts";
-import type { Ipv4Header } from "./wire/ipv4.ts";
-import type { Ipv6Header } from "./wire/ipv6.ts";
-import { ROUTER_ALERT } from "./wire/ipv6Extensions.ts";
-import { emitTcpOptions, TCP_FLAG } from "./wire/tcp.ts";
+} from "../address.ts";
+import { concat, fromHex } from "../bytes.ts";
+import { DHCP_MESSAGE, DHCP_OPTION, emitClasslessRoutes } from "../wire/dhcp.ts";
+import { emitDhcpv6Options } from "../wire/dhcpv6.ts";
+import { DNS_TYPE, dnsText } from "../wire/dns.ts";
+import type { Ethernet } from "../wire/ethernet.ts";
+import { ovnGeneveOption } from "../wire/geneve.ts";
+import type { Header } from "../wire/header.ts";
+import { icmpEcho, icmpFragmentationNeeded, icmpRedirect } from "../wire/icmp.ts";
+import { icmpv6Echo } from "../wire/icmpv6.ts";
+import type { Ipv4Header } from "../wire/ipv4.ts";
+import type { Ipv6Header } from "../wire/ipv6.ts";
+import { ROUTER_ALERT } from "../wire/ipv6Extensions.ts";
+import { emitTcpOptions, TCP_FLAG } from "../wire/tcp.ts";
 
 const m = (text: string): Mac => parseMac(text)!;
 const v4 = (text: string): Ipv4 => parseIpv4(text)!;
