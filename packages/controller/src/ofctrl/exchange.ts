@@ -1,5 +1,13 @@
 /** Requests and their replies over an OpenFlow connection: by transaction id, in parts, or with an error. */
-import { BUNDLE_FLAG, type Envelope, type ErrorMessage, type Message, type MessageOf, type MessageType, OF15 } from "@weft/openflow";
+import {
+  BUNDLE_FLAG,
+  type Envelope,
+  type ErrorMessage,
+  type Message,
+  type MessageOf,
+  type MessageType,
+  OF15,
+} from "@weft/openflow";
 import { WeftError } from "@weft/runtime";
 
 const FLAGS = BUNDLE_FLAG.ATOMIC | BUNDLE_FLAG.ORDERED;

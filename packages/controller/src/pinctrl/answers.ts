@@ -8,9 +8,7 @@ import {
   emit,
   findLayer,
   type Header,
-  IPV6_ALL_NODES,
   type Ipv4Header,
-  type Ipv6,
   type Ipv6Header,
   type Layer,
   linkLocalOfMac,
@@ -74,22 +72,23 @@ export function neighbourSolicitation(packet: IpPacket): Uint8Array | undefined 
   ]);
 }
 
-/** The answer to a neighbour solicitation, from the address and the MAC that it was sent to. */
+/**
+ * The answer to a neighbour solicitation, from the address and the MAC that it was sent to. Like the reference's it goes to
+ * the asker's address even if that is unspecified (duplicate address detection).
+ */
 export function neighbourAdvertisement(packet: IpPacket, router: boolean): Uint8Array | undefined {
   const nd = findLayer(packet.layers, "nd")?.header;
   if (packet.ip.kind !== "ipv6" || nd?.type !== 135) return undefined;
   const { ethernet, ip } = packet;
-  const anonymous = (ip.src as bigint) === 0n;
-  const dst: Ipv6 = anonymous ? IPV6_ALL_NODES : ip.src;
   return emit([
-    { kind: "ethernet", dst: anonymous ? multicastMacOfIpv6(IPV6_ALL_NODES) : ethernet.src, src: ethernet.dst },
-    { kind: "ipv6", src: nd.target, dst, hopLimit: 255 },
+    { kind: "ethernet", dst: ethernet.src, src: ethernet.dst },
+    { kind: "ipv6", src: nd.target, dst: ip.src, hopLimit: 255 },
     {
       kind: "nd",
       type: 136,
       target: nd.target,
       router,
-      solicited: !anonymous,
+      solicited: true,
       override: true,
       options: [{ option: "target-mac", mac: ethernet.dst }],
     },
