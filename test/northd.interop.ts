@@ -24,7 +24,7 @@ function run(program: string, args: readonly string[]): string {
     encoding: "utf8",
     timeout: 60_000,
     env: { ...process.env, OVS_RUNDIR: dir, OVN_RUNDIR: dir },
-    stdio: ["ignore", "pipe", "ignore"],
+    stdio: ["ignore", "pipe", program.endsWith("ctl") ? "pipe" : "ignore"],
   });
 }
 

@@ -19,7 +19,7 @@ export interface NumberPolicy {
   readonly max: number;
   /** New numbers: the one after the last given, or the lowest that is free. */
   readonly order: "next" | "lowest";
-  /** Requested numbers are given even where they are taken. */
+  /** A number may be given to several who all ask for it. */
   readonly share: boolean;
 }
 
@@ -43,6 +43,8 @@ export class Numbers implements Sink<NumberRequest> {
   readonly #given = new Map<string, { readonly scope: string; readonly number: number; readonly requested: boolean }>();
   readonly #scopes = new Map<string, Scope>();
   readonly #changed = new Set<string>();
+  /** Who asked for a number that another has who asked for it too. */
+  readonly #denied = new Set<string>();
 
   constructor(policy: NumberPolicy, outcome: NumberOutcome) {
     this.#policy = policy;
@@ -67,33 +69,32 @@ export class Numbers implements Sink<NumberRequest> {
   /** Gives numbers to what was asked since the last time. Returns whether any number changed. */
   flush(): boolean {
     if (this.#changed.size === 0) return false;
-    const changed = [...this.#changed];
+    const changed = new Set(this.#changed);
     this.#changed.clear();
     let news = false;
-    const wanting: NumberRequest[] = [];
     for (const id of changed) {
       const request = this.#requests.get(id);
       const given = this.#given.get(id);
-      if (given !== undefined && (request === undefined || !this.#keeps(given, request))) {
-        this.#release(id);
-        if (request === undefined) this.#outcome.delete(id);
-        news = true;
-      }
-      if (request !== undefined && !this.#given.has(id)) wanting.push(request);
+      if (request === undefined) this.#denied.delete(id);
+      if (given === undefined || (request !== undefined && given.scope === request.scope)) continue;
+      this.#release(id);
+      if (request === undefined) this.#outcome.delete(id);
+      news = true;
     }
+    // Whoever was denied a number is asked again: it may be free now.
+    const asked = [...changed, ...this.#denied].flatMap((id) => this.#requests.get(id) ?? []);
+    const fresh = asked.filter(({ id }) => !this.#given.has(id));
     const evicted: NumberRequest[] = [];
-    for (const request of wanting) if (request.requested !== undefined) this.#giveRequested(request, evicted);
-    for (const request of wanting) if (!this.#given.has(request.id)) this.#giveExisting(request);
-    for (const request of [...wanting, ...evicted]) if (!this.#given.has(request.id)) this.#giveNew(request);
-    return news || wanting.length > 0;
+    // Who has the requested number already comes first.
+    for (const request of asked) if (this.#current(request) === request.requested) this.#giveRequested(request, evicted);
+    for (const request of asked) if (this.#giveRequested(request, evicted)) news = true;
+    for (const request of fresh) if (!this.#given.has(request.id)) this.#giveExisting(request);
+    for (const request of [...fresh, ...evicted]) if (!this.#given.has(request.id)) this.#giveNew(request);
+    return news || fresh.length > 0;
   }
 
-  #keeps(
-    given: { readonly scope: string; readonly number: number; readonly requested: boolean },
-    request: NumberRequest,
-  ): boolean {
-    if (given.scope !== request.scope) return false;
-    return request.requested === undefined ? true : given.number === request.requested;
+  #current(request: NumberRequest): number | undefined {
+    return this.#given.get(request.id)?.number ?? request.existing;
   }
 
   #scope(name: string): Scope {
@@ -129,26 +130,40 @@ export class Numbers implements Sink<NumberRequest> {
     return number !== undefined && number >= this.#policy.min && number <= this.#policy.max;
   }
 
-  #giveRequested(request: NumberRequest, evicted: NumberRequest[]): void {
-    const { requested } = request;
-    if (!this.#valid(requested)) return;
-    const holders = this.#policy.share ? undefined : this.#scope(request.scope).taken.get(requested);
-    for (const id of holders === undefined ? [] : [...holders]) {
-      if (this.#given.get(id)!.requested) {
-        this.#outcome.conflict(request);
-        return;
-      }
-      this.#release(id);
-      evicted.push(this.#requests.get(id)!);
+  /** Gives a requested number, taking it from whoever has it without having asked for it. Returns whether anything changed. */
+  #giveRequested(request: NumberRequest, evicted: NumberRequest[]): boolean {
+    const { requested, id } = request;
+    const given = this.#given.get(id);
+    if (requested === undefined || !this.#valid(requested)) {
+      this.#denied.delete(id);
+      if (given?.requested === true) this.#given.set(id, { ...given, requested: false });
+      return false;
     }
+    if (given?.number === requested) {
+      this.#denied.delete(id);
+      if (!given.requested) this.#given.set(id, { ...given, requested: true });
+      return false;
+    }
+    const holders = this.#scope(request.scope).taken.get(requested);
+    for (const holder of holders === undefined ? [] : [...holders]) {
+      if (this.#given.get(holder)!.requested) {
+        if (this.#policy.share) continue;
+        if (!this.#denied.has(id)) this.#outcome.conflict(request);
+        this.#denied.add(id);
+        return false;
+      }
+      this.#release(holder);
+      evicted.push(this.#requests.get(holder)!);
+    }
+    this.#denied.delete(id);
+    if (given !== undefined) this.#release(id);
     this.#give(request, requested);
+    return true;
   }
 
   #giveExisting(request: NumberRequest): void {
     const { existing } = request;
-    if (request.requested === undefined && this.#valid(existing) && !this.#scope(request.scope).taken.has(existing)) {
-      this.#give(request, existing);
-    }
+    if (this.#valid(existing) && !this.#scope(request.scope).taken.has(existing)) this.#give(request, existing);
   }
 
   #giveNew(request: NumberRequest): void {

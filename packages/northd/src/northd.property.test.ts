@@ -1,0 +1,251 @@
+import { type MemoryReplica, memoryReplica, type RowHandle, type Uuid } from "@weft/ovsdb";
+import { type NbSchema, ovnNorthbound } from "@weft/schemas";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Core } from "./core.ts";
+
+type Nb = MemoryReplica<NbSchema>;
+
+/** An edit of the northbound database: which kind, and numbers that choose rows and values. */
+type Edit = readonly [kind: number, a: number, b: number, c: number];
+
+function pick<T>(items: Iterable<T>, at: number): T | undefined {
+  const list = [...items];
+  return list[at % Math.max(list.length, 1)];
+}
+
+let names = 0;
+
+const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
+  (nb, a) => {
+    if (nb.table("Logical_Switch").size < 5) {
+      const config = a % 4 === 0 ? new Map([["subnet", `10.${a % 5}.0.0/28`]]) : new Map<string, string>();
+      nb.insert("Logical_Switch", { name: `s${names++}`, other_config: config });
+    }
+  },
+  (nb, a) => {
+    if (nb.table("Logical_Router").size < 3) {
+      nb.insert("Logical_Router", {
+        name: `r${names++}`,
+        options: new Map(a % 3 === 0 ? [["always_learn_from_arp_request", "false"]] : []),
+      });
+    }
+  },
+  (nb, a, b, c) => {
+    const ls = pick(nb.table("Logical_Switch").rows(), a);
+    if (ls === undefined) return;
+    const addresses = [["dynamic"], ["unknown"], [`0a:00:00:00:00:0${b % 9} 10.${c % 5}.0.${b % 14} fd00::${c % 9}`], []][b % 4]!;
+    const types = ["", "", "", "localnet", "localport"];
+    nb.edit((tx) => {
+      const port = tx.insert("Logical_Switch_Port", {
+        name: `p${names++}`,
+        addresses,
+        type: types[c % 5]!,
+        port_security: c % 3 === 0 ? addresses.filter((text) => text.includes(":")) : [],
+      });
+      tx.mutate("Logical_Switch", ls._uuid, "ports", { insert: [port] });
+    });
+  },
+  (nb, a, b) => {
+    const ls = pick(nb.table("Logical_Switch").rows(), a);
+    const parent = pick(nb.table("Logical_Switch_Port").rows(), b);
+    if (ls === undefined || parent === undefined) return;
+    nb.edit((tx) => {
+      const port = tx.insert("Logical_Switch_Port", { name: `c${names++}`, parent_name: parent.name, tag_request: b % 3 });
+      tx.mutate("Logical_Switch", ls._uuid, "ports", { insert: [port] });
+    });
+  },
+  (nb, a, b, c) => {
+    const ls = pick(nb.table("Logical_Switch").rows(), a);
+    const lr = pick(nb.table("Logical_Router").rows(), b);
+    if (ls === undefined || lr === undefined) return;
+    const name = `lrp${names++}`;
+    nb.edit((tx) => {
+      const networks = c % 2 === 0 ? [`10.${c % 5}.0.1/24`, `fd00::1:${c % 9}/64`] : [`10.${c % 5}.0.${c % 14}/24`];
+      const inner = tx.insert("Logical_Router_Port", { name, mac: `0e:00:00:00:00:0${c % 9}`, networks });
+      tx.mutate("Logical_Router", lr._uuid, "ports", { insert: [inner] });
+      const outer = tx.insert("Logical_Switch_Port", {
+        name: `lsp-${name}`,
+        type: "router",
+        addresses: ["router"],
+        options: new Map([["router-port", name]]),
+      });
+      tx.mutate("Logical_Switch", ls._uuid, "ports", { insert: [outer] });
+    });
+  },
+  (nb, a, b, c) => {
+    const port = pick(nb.table("Logical_Switch_Port").rows(), a);
+    if (port === undefined) return;
+    const { _uuid } = port;
+    if (b % 5 === 0) nb.update("Logical_Switch_Port", _uuid, { enabled: c % 2 === 0 });
+    else if (b % 5 === 1) nb.update("Logical_Switch_Port", _uuid, { addresses: [`0a:00:00:00:01:0${c % 9} 10.0.0.${c % 14}`] });
+    else if (b % 5 === 2) nb.update("Logical_Switch_Port", _uuid, { addresses: ["dynamic", "unknown"] });
+    else if (b % 5 === 3)
+      nb.update("Logical_Switch_Port", _uuid, {
+        options: new Map([...port.options, ["requested-tnl-key", String(1 + (c % 20))]]),
+      });
+    else nb.update("Logical_Switch_Port", _uuid, { external_ids: new Map([["x", String(c)]]) });
+  },
+  (nb, a, b) => {
+    const table = (["Logical_Switch", "Logical_Router"] as const)[b % 2]!;
+    const owner = pick(nb.table(table).rows(), a);
+    const port = pick(owner?.ports ?? [], b);
+    if (owner !== undefined && port !== undefined) nb.edit((tx) => tx.mutate(table, owner._uuid, "ports", { delete: [port] }));
+  },
+  (nb, a, b) => {
+    const table = (["Logical_Switch", "Logical_Router"] as const)[b % 2]!;
+    const row = pick(nb.table(table).rows(), a);
+    if (row !== undefined && b % 5 === 0) nb.delete(table, row._uuid);
+  },
+  (nb, a, b, c) => {
+    const lr = pick(nb.table("Logical_Router").rows(), a);
+    if (lr === undefined) return;
+    nb.edit((tx) => {
+      const six = c % 3 === 0;
+      const route = tx.insert("Logical_Router_Static_Route", {
+        ip_prefix: six ? `fd77:${b % 4}::/64` : `192.168.${b % 4}.0/24`,
+        nexthop: six ? `fd00::${c % 9}` : b % 7 === 0 ? "discard" : `10.${c % 5}.0.9`,
+        route_table: b % 3 === 0 ? "other" : "",
+      });
+      tx.mutate("Logical_Router", lr._uuid, "static_routes", { insert: [route] });
+    });
+  },
+  (nb, a, b, c) => {
+    const lr = pick(nb.table("Logical_Router").rows(), a);
+    if (lr === undefined) return;
+    nb.edit((tx) => {
+      const action = (["allow", "drop", "reroute"] as const)[b % 3]!;
+      const policy = tx.insert("Logical_Router_Policy", {
+        priority: c,
+        match: `ip4.src == 10.0.0.${b}`,
+        action,
+        nexthops: action === "reroute" ? [`10.${c % 5}.0.9`] : [],
+      });
+      tx.mutate("Logical_Router", lr._uuid, "policies", { insert: [policy] });
+    });
+  },
+  (nb, a, b, c) => {
+    const table = (["Logical_Switch", "Port_Group"] as const)[a % 2]!;
+    const owner = pick(nb.table(table).rows(), b);
+    if (owner === undefined) return;
+    nb.edit((tx) => {
+      const acl: RowHandle = tx.insert("ACL", {
+        priority: c,
+        direction: a % 3 === 0 ? "to-lport" : "from-lport",
+        match: "ip4",
+        action: (["allow", "allow-related", "allow-stateless", "drop", "reject", "pass"] as const)[c % 6]!,
+        tier: c % 4 === 0 ? 1 : 0,
+        log: c % 5 === 0,
+        options: new Map(a % 4 === 0 ? [["apply-after-lb", "true"]] : []),
+      });
+      tx.mutate(table, owner._uuid, "acls", { insert: [acl] });
+    });
+  },
+  (nb, a, b) => {
+    const table = (["Logical_Switch", "Port_Group"] as const)[a % 2]!;
+    const owner = pick(nb.table(table).rows(), b);
+    const acl = pick(owner?.acls ?? [], b);
+    if (owner !== undefined && acl !== undefined) nb.edit((tx) => tx.mutate(table, owner._uuid, "acls", { delete: [acl] }));
+  },
+  (nb, a, b) => {
+    const ports = [...nb.table("Logical_Switch_Port").rows()].filter((_, index) => (index + a) % 3 === 0).map((row) => row._uuid);
+    const group = pick(nb.table("Port_Group").rows(), b);
+    if (group === undefined || nb.table("Port_Group").size < 3) nb.insert("Port_Group", { name: `pg${names++}`, ports });
+    else nb.update("Port_Group", group._uuid, { ports });
+  },
+  (nb, a, b) => {
+    const set = pick(nb.table("Address_Set").rows(), a);
+    if (set === undefined || b % 4 === 0) nb.insert("Address_Set", { name: `as${b % 3}`, addresses: [`10.0.0.${a}`] });
+    else if (b % 4 === 1) nb.delete("Address_Set", set._uuid);
+    else nb.update("Address_Set", set._uuid, { addresses: [`10.0.0.${a}`, `10.0.1.${b}`] });
+  },
+  (nb, a, b) => {
+    const ls = pick(nb.table("Logical_Switch").rows(), a);
+    if (ls === undefined) return;
+    const option = ["vlan-passthru", "mcast_snoop", "broadcast-arps-to-all-routers", "mac_only"][b % 4]!;
+    nb.update("Logical_Switch", ls._uuid, { other_config: new Map([...ls.other_config, [option, String(a % 2 === 0)]]) });
+  },
+  (nb, a, b) => {
+    const row = pick(nb.table("NB_Global").rows(), 0);
+    const option = ["use_ct_inv_match", "default_acl_drop", "ignore_lsp_down"][b % 3]!;
+    const options = new Map([[option, String(a % 2 === 0)]]);
+    if (row === undefined) nb.insert("NB_Global", { options });
+    else nb.update("NB_Global", row._uuid, { options });
+  },
+];
+
+/** Everything that the core wants, as sorted lines. */
+function wanted(core: Core): string[] {
+  const lines: string[] = [];
+  for (const flow of core.flows.entries()) {
+    if (flow.size === 0) continue;
+    const { source, hint } = flow.origin;
+    const { stage, priority, match, actions, port, meter, description } = flow;
+    lines.push(
+      [[...flow.members()].sort(), stage.name, priority, match, actions, port, meter, description, source, hint].join(" | "),
+    );
+  }
+  for (const { table, key, desired } of core.rows.entries()) {
+    if (desired === undefined) continue;
+    lines.push(`${table} ${key} ${JSON.stringify(desired.columns, (_, value) => (value instanceof Map ? [...value] : value))}`);
+  }
+  return lines.sort();
+}
+
+function coreOver(nb: Nb, keys: (id: string) => number | undefined): Core {
+  const core = new Core({
+    existingDatapathKey: (uuid) => keys(uuid),
+    existingPortKey: (name) => keys(name),
+    warn: () => {},
+  });
+  core.macPrefix = "0a:bb:cc";
+  for (const table of Object.keys(ovnNorthbound.tables) as (keyof typeof ovnNorthbound.tables)[]) {
+    for (const row of nb.table(table).rows()) core.set(table, row._uuid, row);
+  }
+  return core;
+}
+
+/** What northd writes to the northbound database. */
+function writeBack(nb: Nb, core: Core): void {
+  for (const uuid of core.takeWriteBacks()) {
+    if (nb.table("Logical_Switch_Port").get(uuid) === undefined) continue;
+    nb.update("Logical_Switch_Port", uuid, { dynamic_addresses: core.addressesOf(uuid), tag: core.tagOf(uuid) });
+  }
+}
+
+/** The tunnel keys that the core gave, by the keys of their rows. */
+function keysOf(core: Core): Map<string, number> {
+  const keys = new Map<string, number>();
+  for (const { table, key, desired } of core.rows.entries()) {
+    if (table === "Datapath_Binding" || table === "Port_Binding") {
+      const given = desired?.columns["tunnel_key"];
+      if (typeof given === "number") keys.set(key, given);
+    }
+  }
+  return keys;
+}
+
+it("computes incrementally what it computes from scratch", () => {
+  const edit: fc.Arbitrary<Edit> = fc.tuple(fc.nat(edits.length - 1), fc.nat(60), fc.nat(60), fc.nat(60));
+  fc.assert(
+    fc.property(fc.array(fc.array(edit, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 10 }), (rounds) => {
+      const nb = memoryReplica(ovnNorthbound);
+      const core = coreOver(nb, () => undefined);
+      nb.onChange(({ changes }) => {
+        for (const { table, uuid, after } of changes) {
+          core.set(table as keyof typeof ovnNorthbound.tables, uuid as Uuid, after as object | undefined);
+        }
+      });
+      for (const round of rounds) {
+        for (const [kind, a, b, c] of round) edits[kind]!(nb, a, b, c);
+        core.compute();
+        writeBack(nb, core);
+        const keys = keysOf(core);
+        const fresh = coreOver(nb, (id) => keys.get(id));
+        fresh.compute();
+        expect(wanted(core)).toEqual(wanted(fresh));
+      }
+    }),
+    { numRuns: 150 },
+  );
+}, 60_000);
