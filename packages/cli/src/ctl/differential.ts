@@ -209,13 +209,13 @@ export async function compareLines(
     for (const text of lines) {
       const unordered = text.startsWith("~");
       const line = unordered ? text.slice(1) : text;
-      const args = async (server: Server) => {
-        const given = words(line);
-        const resolved = await Promise.all(given.map((word) => resolve(word, server, name)));
-        return [`--db=${server.remote}`, ...common, ...resolved];
-      };
-      const theirs = normalise(runReference(name, await args(left)), left, unordered);
-      const ours = normalise(await runOurs(program, await args(right)), right, unordered);
+      const args = (server: Server) => [
+        `--db=${server.remote}`,
+        ...common,
+        ...words(line).map((word) => resolve(word, server, name)),
+      ];
+      const theirs = normalise(runReference(name, args(left)), left, unordered);
+      const ours = normalise(await runOurs(program, args(right)), right, unordered);
       if (theirs.stdout !== ours.stdout || theirs.stderr !== ours.stderr || theirs.code !== ours.code) {
         differences.push({ line: text, theirs, ours });
       }
@@ -227,10 +227,10 @@ export async function compareLines(
   }
 }
 
-/** `%TABLE:COLUMN=VALUE%` is the uuid of that row. */
-async function resolve(word: string, server: Server, program: string): Promise<string> {
-  const found = /^%(\w+):(.*)%$/.exec(word);
-  if (found === null) return word;
-  const { stdout } = runReference(program, [`--db=${server.remote}`, "--bare", "--columns=_uuid", "find", found[1]!, found[2]!]);
-  return stdout.trim();
+/** `%TABLE:CONDITION%` within a word is the uuid of that row. */
+function resolve(word: string, server: Server, program: string): string {
+  return word.replace(/%(\w+):([^%]*)%/g, (_, table: string, condition: string) => {
+    const { stdout } = runReference(program, [`--db=${server.remote}`, "--bare", "--columns=_uuid", "find", table, condition]);
+    return stdout.trim();
+  });
 }

@@ -122,12 +122,18 @@ export const ovnNbctl = ctlProgram<NbSchema>({
   },
   async wait(context, target) {
     const wait = waitOf(context);
-    const { replica, options, host, runtime } = context;
-    const started = runtime.clock.wall();
+    const { replica, options, host, started } = context;
     const row = () => [...replica.table("NB_Global").rows()][0];
     await context.until(() => (row()?.[wait === "sb" ? "sb_cfg" : "hv_cfg"] ?? 0) >= target);
-    if (options.some(({ name }) => name === "print-wait-time")) {
-      await host.stdout.write(`Time spent on waiting: ${Math.round(runtime.clock.wall() - started)} ms\n`);
+    const global = row();
+    if (global !== undefined && options.some(({ name }) => name === "print-wait-time")) {
+      const after = (timestamp: number) => `${Math.round(timestamp - started)}ms\n`;
+      await host.stdout.write(
+        `Time spent on processing nb_cfg ${target}:\n` +
+          `\tovn-northd delay before processing:\t${after(global.nb_cfg_timestamp)}` +
+          `\tovn-northd completion:\t\t\t${after(global.sb_cfg_timestamp)}` +
+          (wait === "hv" ? `\tovn-controller(s) completion:\t\t${after(global.hv_cfg_timestamp)}` : ""),
+      );
     }
     return 0;
   },

@@ -66,6 +66,8 @@ export interface WaitContext<S extends SchemaJson> {
   readonly kept: readonly unknown[];
   readonly host: Host;
   readonly runtime: Runtime;
+  /** Wall time of the commit, in ms. */
+  readonly started: number;
   /** Resolves when `holds` does, looked at after every change. */
   until(holds: () => boolean): Promise<void>;
 }
@@ -321,6 +323,7 @@ class Run<S extends SchemaJson> {
       kept: [],
       host: this.#host,
       runtime: this.#runtime,
+      started: 0,
       until: (holds) => until(replica, holds),
     };
     for (;;) {
@@ -340,6 +343,7 @@ class Run<S extends SchemaJson> {
         this.#checkSymbols(session);
         const waiting = this.#program.beforeCommit?.(context, db) ?? false;
         db.comment(`${name}: ${this.#commandLine()}`);
+        const started = this.#runtime.clock.wall();
         const dry = this.#chosen("dry-run") !== undefined;
         const result: TransactionResult = dry ? { status: "unchanged", inserted: new Map() } : await db.commit();
         if (result.status === "error") {
@@ -353,7 +357,7 @@ class Run<S extends SchemaJson> {
           for (const call of outputs) call.command.after?.(call, result);
           for (const call of outputs) await this.#host.stdout.write(call.output(this.#chosen("oneline") !== undefined, style));
           if (!waiting || result.status !== "success" || this.#program.wait === undefined) return session.exitCode;
-          const after = { ...context, kept: outputs.map(({ kept }) => kept) };
+          const after = { ...context, started, kept: outputs.map(({ kept }) => kept) };
           return (await this.#program.wait(after, result.increment ?? 0)) || session.exitCode;
         }
       }

@@ -35,12 +35,15 @@ export function showCommand<S extends SchemaJson>(tables: readonly ShowTable[]):
       );
       const [root] = tables;
       if (root === undefined) return;
-      for (const row of tree.rows(root.table)) call.print(filtered(tree.node(root, row, 0), call.option("filter")));
+      const rules = filterRules(call.option("filter"), root.table);
+      for (const row of tree.rows(root.table)) call.print(textOf(tree.node(root, row, 0), rules));
     },
   };
 }
 
 interface Node {
+  /** The table of the row that the line begins; absent for a column's line. */
+  readonly table?: string;
   readonly line: string;
   readonly children: readonly Node[];
 }
@@ -77,7 +80,7 @@ class Tree {
     }
     if (show.referrers !== undefined) children.push(...this.#referrers(show.referrers, row, level + 1));
     this.#open.delete(show.table);
-    return { line: `${"    ".repeat(level)}${title}\n`, children };
+    return { table: show.table, line: `${"    ".repeat(level)}${title}\n`, children };
   }
 
   #column(column: ColumnModel, row: AnyRow, level: number): Node[] {
@@ -109,10 +112,19 @@ function isDefault(column: ColumnModel, row: AnyRow): boolean {
   return formatValue(column, row[column.name]) === formatValue(column, column.initial);
 }
 
-/** All of a node; or with a filter, only the lines that contain it and those above and below them. */
-function filtered(node: Node, filter: string | undefined): string {
-  const all = ({ line, children }: Node): string => line + children.map(all).join("");
-  if (filter === undefined || node.line.includes(filter)) return all(node);
-  const below = node.children.map((child) => filtered(child, filter)).join("");
-  return below === "" ? "" : node.line + below;
+/** `TABLE(TEXT|TEXT),...`, or bare texts for the root's table: what the rows of a table must contain to be shown. */
+function filterRules(text: string | undefined, root: string): ReadonlyMap<string, readonly string[]> {
+  const rules = new Map<string, readonly string[]>();
+  for (const rule of text?.split(",") ?? []) {
+    const found = /^([^(]*)\((.*)\)$/s.exec(rule);
+    const [table, texts] = found === null ? [root, rule] : [found[1]!, found[2]!];
+    rules.set(table.toLowerCase(), [...(rules.get(table.toLowerCase()) ?? []), ...texts.split("|")]);
+  }
+  return rules;
+}
+
+function textOf({ table, line, children }: Node, rules: ReadonlyMap<string, readonly string[]>): string {
+  const text = line + children.map((child) => textOf(child, rules)).join("");
+  const wanted = table === undefined ? undefined : rules.get(table.toLowerCase());
+  return wanted === undefined || wanted.some((part) => text.includes(part)) ? text : "";
 }
