@@ -94,7 +94,8 @@ export class MatchBuilder {
     if (f.words === 1) {
       const max = f.bits === 32 ? 0xffffffff : 2 ** f.bits - 1;
       const word = fit(f, value, max) << f.shift;
-      return this.setWord(f.word, word, mask === undefined ? f.wordMask : fit(f, mask, max) << f.shift);
+      // arp_op has 16 bits and, as in OVS, 8 in the key: those above are never looked at.
+      return this.setWord(f.word, word, mask === undefined ? f.wordMask : (fit(f, mask, max) << f.shift) & f.wordMask);
     }
     let v = BigInt(value);
     let m = mask === undefined ? (1n << BigInt(f.bits)) - 1n : BigInt(mask);
