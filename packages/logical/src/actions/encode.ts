@@ -1,5 +1,5 @@
 /** Actions to OpenFlow. Learned from the flows that ovn-controller 26.03 installs for each action. */
-import { type Action, field, OFPP, type Subfield, whole } from "@weft/openflow";
+import { type Action, encodeActionList, field, OFPP, type Subfield, ByteWriter as WireWriter, whole } from "@weft/openflow";
 import { openflowField } from "../match/compile.ts";
 import type { Constant, FieldRef } from "../match/expression.ts";
 import type { LogicalSymbol } from "../symbols.ts";
@@ -11,7 +11,7 @@ import type { GroupRequest, MeterRequest } from "./groups.ts";
 import { LOG_SEVERITIES, LOG_VERDICTS } from "./parseServices.ts";
 import { OPENFLOW_TABLES, openflowTable } from "./tables.ts";
 import type { LogicalAction, LogicalActionOf, NestedName, Pipeline, QueryName } from "./types.ts";
-import { ByteWriter, type Opcode, userdata, writeResultField } from "./userdata.ts";
+import { ByteWriter, type Opcode, USERDATA_VERSION, userdata, writeResultField } from "./userdata.ts";
 
 /** What encoding depends on beside the actions. */
 export interface EncodeOptions {
@@ -35,6 +35,8 @@ export interface EncodeOptions {
   meter?(request: MeterRequest): number | undefined;
   /** The meter of everything that the flow sends to the controller (Logical_Flow, controller_meter). */
   readonly controllerMeter?: string;
+  /** Encodes actions for userdata. Default: to OpenFlow 1.5, as ovn-controller does. */
+  wire?(actions: readonly Action[]): Uint8Array;
   /** Whether the switch has a Flow_Sample_Collector_Set of this id. Default: every. */
   collectorSet?(id: number): boolean;
   /**
@@ -42,8 +44,6 @@ export interface EncodeOptions {
    * options:arp_ns_explicit_output). Otherwise `output` follows arp and nd_ns. Default: false.
    */
   readonly explicitOutput?: boolean;
-  /** Encodes actions to OpenFlow 1.5 for userdata. */
-  wire(actions: readonly Action[]): Uint8Array;
 }
 
 /** Encodes the actions of one logical flow. An empty result means drop. */
@@ -312,6 +312,13 @@ const NESTED_OPCODES: Readonly<Record<Exclude<NestedName, "clone">, Opcode>> = {
   nd_na_router: "nd_na_router",
 };
 
+/** Actions as a switch takes them: what ovn-controller sends on, with the packet that it makes. */
+function wire(actions: readonly Action[]): Uint8Array {
+  const writer = new WireWriter();
+  encodeActionList(actions, writer, USERDATA_VERSION);
+  return writer.slice();
+}
+
 /** These wait for the neighbour's answer, with the packet that asked: it goes on to its output when it is known. */
 const PAUSING: ReadonlySet<NestedName> = new Set(["arp", "nd_ns"]);
 
@@ -322,7 +329,7 @@ function encodeNested({ name, actions }: LogicalActionOf<"nested">, options: Enc
     return;
   }
   const pause = PAUSING.has(name);
-  out.push(toController(userdata(NESTED_OPCODES[name]).bytes(options.wire(inner)), options, pause));
+  out.push(toController(userdata(NESTED_OPCODES[name]).bytes((options.wire ?? wire)(inner)), options, pause));
   if (pause && options.explicitOutput !== true) encodeAction({ kind: "output" }, options, out);
 }
 

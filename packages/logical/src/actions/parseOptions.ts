@@ -92,7 +92,7 @@ function validRouterOption(name: string, values: readonly Constant[]): boolean {
     case "prefix":
       return value.kind === "integer" && value.format === "ipv6" && value.mask !== undefined;
     case "rdnss":
-      return values.every((one) => one.kind === "integer" && one.format === "ipv6" && one.mask === undefined);
+      return values.length === 1 && value.kind === "integer" && value.format === "ipv6" && value.mask === undefined;
     case "mtu":
       return value.kind === "integer" && value.format === "decimal";
     case "router_preference":

@@ -133,11 +133,14 @@ function conjunctionId(first: number, index: number): number {
   return id === 0 ? 1 : id;
 }
 
+/** The name that stands for "no port", as get_fdb leaves it when it finds nothing. */
+export const NO_PORT = "none";
+
 const PORT_WORD = { inport: field("reg14").word, outport: field("reg15").word } as const;
 
 function setPorts(builder: MatchBuilder, ports: readonly PortTerm[], options: InstantiateOptions): boolean {
   for (const { field: name, port } of ports) {
-    const key = options.lookupPort(port, name);
+    const key = port === NO_PORT ? 0 : options.lookupPort(port, name);
     if (key === undefined) return false;
     builder.setWord(PORT_WORD[name], key, -1);
   }

@@ -3,7 +3,7 @@ import { type Field, readField, writeField } from "@weft/openflow";
 import { LogicalError } from "../error.ts";
 import { quote } from "../lexer.ts";
 import { annotate, type BitsNode, type Node } from "./annotate.ts";
-import { openflowField } from "./compile.ts";
+import { NO_PORT, openflowField } from "./compile.ts";
 import type { Expression } from "./expression.ts";
 
 /** What names in a match mean where it is evaluated. */
@@ -33,7 +33,7 @@ export function evaluateNode(node: PreparedMatch, key: Int32Array, scope: Evalua
     case "resident":
       return scope.resident(node.port) !== node.negated;
     case "port":
-      return readField(key, openflowField(node.root)) === BigInt(scope.lookupPort(node.port) ?? -1);
+      return readField(key, openflowField(node.root)) === BigInt(node.port === NO_PORT ? 0 : (scope.lookupPort(node.port) ?? -1));
     case "bits":
       return holds(node, readField(key, openflowField(node.root)));
     case "and":

@@ -145,7 +145,6 @@ export class TraceModel {
 
   /** The tunnel key of a port or multicast group of a datapath. */
   keyOf(datapath: TraceDatapath, name: string): number | undefined {
-    if (name === "none") return 0;
     return datapath.ports.get(name)?.tunnelKey ?? datapath.groups.get(name)?.tunnelKey;
   }
 
