@@ -1,5 +1,5 @@
 /** Conditions on rows: RFC 7047 section 5.1 <condition>, with booleans and optional numbers as in ovsdb-server(7). */
-import { type ColumnType, describeType } from "./columnType.ts";
+import { type ColumnType, describeType, isScalar, UNLIMITED } from "./columnType.ts";
 import { equalData, excludesAll, includesAll, type NameResolver, parseDatum } from "./datum.ts";
 import { OvsdbError, syntaxError } from "./error.ts";
 import { isArray, type Json } from "./jsonrpc/json.ts";
@@ -46,7 +46,10 @@ export function parseClause(table: TableSchema, json: Json, resolve?: NameResolv
       );
     }
     type = { ...type, min: 1 };
-  } else if (fn === "includes" || fn === "excludes") type = { ...type, min: 0 };
+  } else if ((fn === "includes" || fn === "excludes") && !isScalar(type)) {
+    // Any number of elements may be asked to be absent, but not more to be present than there can be.
+    type = { ...type, min: 0, max: fn === "excludes" ? UNLIMITED : type.max };
+  }
   return { column, function: fn, arg: parseDatum(value, type, resolve) };
 }
 

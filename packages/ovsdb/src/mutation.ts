@@ -47,13 +47,23 @@ export function parseMutation(table: TableSchema, json: Json, resolve: NameResol
   if (mutator === "insert" || mutator === "delete") {
     if (isScalar(type)) throw mismatch();
     if (mutator === "insert") return { column, mutator, arg: parseDatum(value, { ...type, min: 0 }, resolve), keysOnly: false };
-    const keysOnly = type.value !== undefined && !(isArray(value) && value[0] === "map");
-    const argType: ColumnType = keysOnly ? { key: type.key, min: 0, max: UNLIMITED } : { ...type, min: 0, max: UNLIMITED };
-    return { column, mutator, arg: parseDatum(value, argType, resolve), keysOnly };
+    return { column, mutator, ...parseDeletion(value, type, resolve) };
   }
   const kind = type.key.type;
   if (type.value !== undefined || (kind !== "integer" && (kind !== "real" || mutator === "%="))) throw mismatch();
   return { column, mutator, arg: parseDatum(value, { key: { type: kind }, min: 1, max: 1 }, resolve), keysOnly: false };
+}
+
+/** What to delete: elements, or the keys of a map. The argument is taken for keys where it is no map of the column's type. */
+function parseDeletion(json: Json, type: ColumnType, resolve: NameResolver): { readonly arg: Datum; readonly keysOnly: boolean } {
+  const any = { min: 0, max: UNLIMITED };
+  if (type.value === undefined) return { arg: parseDatum(json, { ...type, ...any }, resolve), keysOnly: false };
+  try {
+    return { arg: parseDatum(json, { ...type, ...any }, resolve), keysOnly: false };
+  } catch (fault) {
+    if (!(fault instanceof OvsdbError)) throw fault;
+    return { arg: parseDatum(json, { key: type.key, ...any }, resolve), keysOnly: true };
+  }
 }
 
 /** The cell after the mutation. Throws OvsdbError: range, domain or constraint. */

@@ -183,9 +183,16 @@ export class Specification {
       changed[column.name] =
         this.version === 1 ? datumJson(was, column.type) : datumJson(difference(was, is, column.type), column.type);
     }
+    // A change of what the condition reads is told of too, as an empty modification.
+    any ||= conditionColumns(monitored).some((column) => !equalData(before.cell(column, random), after.cell(column, random)));
     if (!any) return undefined;
     return this.version === 1 ? { old: changed, new: this.#row(monitored, after, MODIFY) } : { modify: changed };
   }
+}
+
+function conditionColumns({ condition }: MonitoredTable): ColumnSchema[] {
+  if (condition === "all") return [];
+  return condition.flatMap((clause) => (typeof clause === "boolean" ? [] : [clause.column]));
 }
 
 function parseCondition(table: Table, where: readonly Json[]): MonitorCondition {
