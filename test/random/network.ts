@@ -423,6 +423,7 @@ export class RandomNetwork {
     }
     const name = this.#pick([...this.groups.keys()]);
     const members = new Set(this.guests.filter(() => this.#chance(30)).map((port) => port.name));
+    if (members.size === 0) return undefined;
     this.groups.set(name, members);
     return ["pg-set-ports", name, ...members];
   }

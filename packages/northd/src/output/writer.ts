@@ -220,7 +220,7 @@ export class SouthboundWriter {
   }
 
   #delete(tx: Tx, table: SbTable, uuid: Uuid): void {
-    if (this.#sb.table(table).get(uuid) === undefined) return;
+    if (tx.row(table, uuid) === undefined) return;
     if (table === "Datapath_Binding") this.#detach(tx, uuid);
     tx.delete(table, uuid);
   }
@@ -231,20 +231,20 @@ export class SouthboundWriter {
       const attached = this.#sb
         .table(table)
         .index("datapath", (row) => (row.datapath === undefined ? [] : [row.datapath as Uuid]));
-      for (const row of attached.get(datapath)) if (!this.#entryOf.has(row._uuid)) tx.delete(table, row._uuid);
+      for (const row of attached.get(datapath)) if (!this.#entryOf.has(row._uuid)) this.#delete(tx, table, row._uuid);
     }
     const key = this.#sb.table("Datapath_Binding").get(datapath)?.tunnel_key;
     const learned = this.#sb.table("FDB").index("dp_key", (row) => [row.dp_key]);
-    if (key !== undefined) for (const row of learned.get(key)) tx.delete("FDB", row._uuid);
+    if (key !== undefined) for (const row of learned.get(key)) this.#delete(tx, "FDB", row._uuid);
   }
 
   /** Deletes what chassis learned behind a port that goes. */
   #forgetLearned(tx: Tx, port: SbRow<"Port_Binding">): void {
     const neighbours = this.#sb.table("MAC_Binding").index("logical_port", (row) => [row.logical_port]);
-    for (const row of neighbours.get(port.logical_port)) tx.delete("MAC_Binding", row._uuid);
+    for (const row of neighbours.get(port.logical_port)) this.#delete(tx, "MAC_Binding", row._uuid);
     const key = this.#sb.table("Datapath_Binding").get(port.datapath)?.tunnel_key;
     const learned = this.#sb.table("FDB").index("dp_key port_key", (row) => [`${row.dp_key} ${row.port_key}`]);
-    if (key !== undefined) for (const row of learned.get(`${key} ${port.tunnel_key}`)) tx.delete("FDB", row._uuid);
+    if (key !== undefined) for (const row of learned.get(`${key} ${port.tunnel_key}`)) this.#delete(tx, "FDB", row._uuid);
   }
 
   #writeRow(

@@ -1,0 +1,244 @@
+import { type MemoryReplica, memoryReplica } from "@weft/ovsdb";
+import { virtualRuntime } from "@weft/runtime";
+import { type NbSchema, ovnNorthbound, ovnSouthbound, type SbSchema } from "@weft/schemas";
+import { describe, expect, it } from "vitest";
+import { createNorthd, type Northd } from "./index.ts";
+
+interface Place {
+  readonly nb: MemoryReplica<NbSchema>;
+  readonly sb: MemoryReplica<SbSchema>;
+  readonly northd: Northd;
+  readonly warnings: string[];
+  settle(): Promise<void>;
+}
+
+async function place(sb = memoryReplica(ovnSouthbound)): Promise<Place> {
+  const runtime = virtualRuntime({ seed: 1 });
+  const nb = memoryReplica(ovnNorthbound);
+  const warnings: string[] = [];
+  runtime.log.onRecord(({ level, text }) => {
+    if (level === "warn" || level === "err") warnings.push(text);
+  });
+  const northd = createNorthd({ runtime, nb, sb });
+  const started = northd.start();
+  const settle = async () => {
+    for (let i = 0; i < 20; i++) await runtime.clock.advance(1);
+  };
+  await settle();
+  await started;
+  return { nb, sb, northd, warnings, settle };
+}
+
+/** The flows of one stage: "priority match actions", on which datapaths. */
+function flows(sb: MemoryReplica<SbSchema>, stage: string): string[] {
+  const lines: string[] = [];
+  for (const row of sb.table("Logical_Flow").rows()) {
+    if (row.external_ids.get("stage-name") !== stage) continue;
+    const group = row.logical_dp_group && sb.table("Logical_DP_Group").get(row.logical_dp_group);
+    const names = (group?.datapaths ?? [row.logical_datapath!]).map((uuid) =>
+      sb.table("Datapath_Binding").get(uuid)?.external_ids.get("name"),
+    );
+    lines.push(`${row.priority} ${row.match} { ${row.actions} } on ${names.sort().join()}`);
+  }
+  return lines.sort();
+}
+
+function addSwitch(nb: MemoryReplica<NbSchema>, name: string, ports: readonly { name: string; addresses: string[] }[]): void {
+  nb.edit((tx) => {
+    tx.insert("Logical_Switch", { name, ports: ports.map((port) => tx.insert("Logical_Switch_Port", port)) });
+  });
+}
+
+describe("northd", () => {
+  it("makes a switch's datapath, bindings, groups and flows", async () => {
+    const { nb, sb, settle } = await place();
+    addSwitch(nb, "a", [
+      { name: "p1", addresses: ["50:54:00:00:00:01 10.0.0.1"] },
+      { name: "p2", addresses: ["unknown"] },
+    ]);
+    await settle();
+    const datapath = [...sb.table("Datapath_Binding").rows()][0]!;
+    expect(datapath.tunnel_key).toBe(1);
+    expect(
+      [...sb.table("Port_Binding").rows()].map(({ logical_port, tunnel_key, up }) => [logical_port, tunnel_key, up]),
+    ).toEqual([
+      ["p1", 1, false],
+      ["p2", 2, false],
+    ]);
+    expect([...sb.table("Multicast_Group").rows()].map(({ name, ports }) => `${name} ${ports.length}`).sort()).toEqual([
+      "_MC_flood 2",
+      "_MC_flood_l2 2",
+      "_MC_unknown 1",
+    ]);
+    expect(flows(sb, "ls_in_l2_unknown")).toEqual([
+      "0 1 { output; } on a",
+      '50 outport == "none" { outport = "_MC_unknown"; output; } on a',
+    ]);
+    expect(flows(sb, "ls_in_lookup_fdb")).toContain('100 inport == "p2" { reg0[11] = lookup_fdb(inport, eth.src); next; } on a');
+    expect(flows(sb, "ls_in_arp_rsp").filter((line) => line.startsWith("50"))).toEqual([
+      "50 arp.tpa == 10.0.0.1 && arp.op == 1 && eth.dst == ff:ff:ff:ff:ff:ff { eth.dst = eth.src; eth.src = 50:54:00:00:00:01; " +
+        "arp.op = 2; /* ARP reply */ arp.tha = arp.sha; arp.sha = 50:54:00:00:00:01; arp.tpa = arp.spa; arp.spa = 10.0.0.1; " +
+        "outport = inport; flags.loopback = 1; output; } on a",
+    ]);
+  });
+
+  it("puts flows that are alike into one row with a datapath group, and keeps that row as switches come and go", async () => {
+    const { nb, sb, settle } = await place();
+    for (const name of ["a", "b"]) addSwitch(nb, name, []);
+    await settle();
+    expect(flows(sb, "ls_in_mirror")).toEqual(["0 1 { next; } on a,b"]);
+    const row = () =>
+      [...sb.table("Logical_Flow").rows()].find(({ external_ids }) => external_ids.get("stage-name") === "ls_in_mirror")!;
+    const before = row();
+    addSwitch(nb, "c", []);
+    await settle();
+    expect(flows(sb, "ls_in_mirror")).toEqual(["0 1 { next; } on a,b,c"]);
+    expect([row()._uuid, row().logical_dp_group]).toEqual([before._uuid, before.logical_dp_group]);
+    for (const { _uuid, name } of [...nb.table("Logical_Switch").rows()]) if (name !== "b") nb.delete("Logical_Switch", _uuid);
+    await settle();
+    expect(flows(sb, "ls_in_mirror")).toEqual(["0 1 { next; } on b"]);
+    expect(sb.table("Datapath_Binding").size).toBe(1);
+    expect(sb.table("Logical_DP_Group").size).toBe(0);
+  });
+
+  it("routes: connected and static routes, next hops, answers to ping", async () => {
+    const { nb, sb, settle, warnings } = await place();
+    nb.edit((tx) => {
+      const port = tx.insert("Logical_Router_Port", { name: "rp", mac: "00:00:00:00:ff:01", networks: ["10.0.0.254/24"] });
+      const routes = [
+        tx.insert("Logical_Router_Static_Route", { ip_prefix: "192.168.0.0/16", nexthop: "10.0.0.9" }),
+        tx.insert("Logical_Router_Static_Route", { ip_prefix: "192.168.1.0/24", nexthop: "10.9.0.9" }),
+      ];
+      tx.insert("Logical_Router", { name: "r", ports: [port], static_routes: routes });
+    });
+    await settle();
+    const leave = 'eth.src = 00:00:00:00:ff:01; outport = "rp"; flags.loopback = 1; reg9[9] = 1; next;';
+    expect(flows(sb, "lr_in_ip_routing").filter((line) => line.includes("ip4"))).toEqual([
+      `132 reg7 == 0 && ip4.dst == 192.168.0.0/16 { ip.ttl--; reg8[0..15] = 0; reg0 = 10.0.0.9; reg5 = 10.0.0.254; ${leave} } on r`,
+      `198 ip4.dst == 10.0.0.0/24 { ip.ttl--; reg8[0..15] = 0; reg0 = ip4.dst; reg5 = 10.0.0.254; ${leave} } on r`,
+    ]);
+    expect(warnings).toEqual(["No path for static route 192.168.1.0/24 on router r; next hop 10.9.0.9"]);
+    expect(flows(sb, "lr_in_ip_input").filter((line) => line.includes("icmp4.type == 8"))).toHaveLength(1);
+  });
+
+  it("evaluates ACLs: stateless ones without connection tracking", async () => {
+    const { nb, sb, settle } = await place();
+    nb.edit((tx) => {
+      const acl = tx.insert("ACL", { direction: "to-lport", priority: 1000, match: "tcp", action: "allow-stateless" });
+      tx.insert("Logical_Switch", { name: "a", acls: [acl] });
+    });
+    await settle();
+    expect(flows(sb, "ls_out_acl_eval")).toContain("2000 (tcp) { reg8[16] = 1; next; } on a");
+    expect(flows(sb, "ls_out_pre_acl").filter((line) => line.startsWith("100"))).toEqual([]);
+    nb.edit((tx) => {
+      const acl = tx.insert("ACL", { direction: "to-lport", priority: 900, match: "udp", action: "allow-related" });
+      tx.mutate("Logical_Switch", [...nb.table("Logical_Switch").rows()][0]!._uuid, "acls", { insert: [acl] });
+    });
+    await settle();
+    expect(flows(sb, "ls_out_pre_acl")).toContain("100 ip { reg0[0] = 1; next; } on a");
+    expect(flows(sb, "ls_out_pre_acl")).toContain("2000 tcp { reg0[16] = 1; next; } on a");
+    expect(flows(sb, "ls_out_acl_eval")).toContain("1900 reg0[7] == 1 && (udp) { reg8[16] = 1; next; } on a");
+  });
+
+  it("gives dynamic addresses and VLAN tags, and keeps them", async () => {
+    const { nb, settle } = await place();
+    nb.edit((tx) => {
+      tx.update("NB_Global", [...nb.table("NB_Global").rows()][0]!._uuid, { options: new Map([["mac_prefix", "0a:00:00"]]) });
+      const ports = [
+        tx.insert("Logical_Switch_Port", { name: "p1", addresses: ["dynamic"] }),
+        tx.insert("Logical_Switch_Port", { name: "c1", parent_name: "p1", tag_request: 0 }),
+        tx.insert("Logical_Switch_Port", { name: "c2", parent_name: "p1", tag_request: 0 }),
+      ];
+      tx.insert("Logical_Switch", { name: "a", ports, other_config: new Map([["subnet", "10.0.0.0/24"]]) });
+    });
+    await settle();
+    const ports = () =>
+      [...nb.table("Logical_Switch_Port").rows()].map(({ name, tag, dynamic_addresses }) => [name, tag, dynamic_addresses]);
+    expect(ports()).toEqual([
+      ["p1", undefined, "0a:00:00:00:00:03 10.0.0.2"],
+      ["c1", 1, undefined],
+      ["c2", 2, undefined],
+    ]);
+  });
+
+  it("reports how far the configuration has come, and which ports are up", async () => {
+    const { nb, sb, settle } = await place();
+    addSwitch(nb, "a", [{ name: "p1", addresses: [] }]);
+    await settle();
+    const global = () => [...nb.table("NB_Global").rows()][0]!;
+    nb.update("NB_Global", global()._uuid, { nb_cfg: 7 });
+    await settle();
+    expect([global().sb_cfg, global().hv_cfg, [...sb.table("SB_Global").rows()][0]!.nb_cfg]).toEqual([7, 7, 7]);
+    const chassis = sb.insert("Chassis", { name: "hv1" });
+    const own = sb.insert("Chassis_Private", { name: "hv1", chassis, nb_cfg: 7 });
+    nb.update("NB_Global", global()._uuid, { nb_cfg: 8 });
+    await settle();
+    expect([global().sb_cfg, global().hv_cfg]).toEqual([8, 7]);
+    sb.update("Chassis_Private", own, { nb_cfg: 8 });
+    const binding = [...sb.table("Port_Binding").rows()][0]!;
+    sb.update("Port_Binding", binding._uuid, { chassis, up: true });
+    await settle();
+    expect(global().hv_cfg).toBe(8);
+    expect([...nb.table("Logical_Switch_Port").rows()][0]!.up).toBe(true);
+  });
+
+  it("takes over what it finds: a second northd writes nothing, foreign rows go, deleted ones come back", async () => {
+    const first = await place();
+    addSwitch(first.nb, "a", [{ name: "p1", addresses: ["50:54:00:00:00:01 10.0.0.1"] }]);
+    addSwitch(first.nb, "b", []);
+    await first.settle();
+    await first.northd.stop();
+    const { sb, nb } = first;
+    let changes = 0;
+    sb.onChange((set) => {
+      changes += set.changes.length;
+    });
+    const runtime = virtualRuntime({ seed: 2 });
+    const second = createNorthd({ runtime, nb, sb });
+    void second.start();
+    for (let i = 0; i < 20; i++) await runtime.clock.advance(1);
+    expect(second.status()).toBe("active");
+    expect(changes).toBe(0);
+    const before = sb.table("Logical_Flow").size;
+    sb.insert("Address_Set", { name: "foreign" });
+    const victim = [...sb.table("Logical_Flow").rows()][3]!;
+    sb.delete("Logical_Flow", victim._uuid);
+    for (let i = 0; i < 20; i++) await runtime.clock.advance(1);
+    expect(sb.table("Logical_Flow").size).toBe(before);
+    expect([...sb.table("Address_Set").rows()].map(({ name }) => name)).toEqual(["svc_monitor_mac"]);
+  });
+
+  it("deletes what chassis learned on a datapath that goes", async () => {
+    const { nb, sb, settle, warnings } = await place();
+    addSwitch(nb, "a", [{ name: "p1", addresses: [] }]);
+    await settle();
+    const datapath = [...sb.table("Datapath_Binding").rows()][0]!;
+    sb.insert("MAC_Binding", { logical_port: "p1", ip: "10.0.0.9", mac: "00:00:00:00:00:09", datapath: datapath._uuid });
+    sb.insert("FDB", { mac: "00:00:00:00:00:09", dp_key: 1, port_key: 1 });
+    nb.delete("Logical_Switch", [...nb.table("Logical_Switch").rows()][0]!._uuid);
+    await settle();
+    expect(warnings).toEqual([]);
+    expect([sb.table("MAC_Binding").size, sb.table("FDB").size, sb.table("Port_Binding").size]).toEqual([0, 0, 0]);
+  });
+
+  it("tells what is configured but not done", async () => {
+    const { nb, warnings, settle } = await place();
+    nb.edit((tx) => {
+      const nat = tx.insert("NAT", { type: "snat", external_ip: "1.2.3.4", logical_ip: "10.0.0.0/24" });
+      tx.insert("Logical_Router", { name: "r", nat: [nat] });
+    });
+    await settle();
+    expect(warnings).toEqual(["Logical_Router r: nat is not supported"]);
+  });
+
+  it("writes nothing while it is paused", async () => {
+    const { nb, sb, northd, settle } = await place();
+    northd.pause();
+    addSwitch(nb, "a", []);
+    await settle();
+    expect([northd.status(), sb.table("Datapath_Binding").size]).toEqual(["paused", 0]);
+    northd.resume();
+    await settle();
+    expect([northd.status(), sb.table("Datapath_Binding").size]).toEqual(["active", 1]);
+  });
+});
