@@ -52,10 +52,7 @@ export const controller: Program = async (args, host) => {
       return {
         commands: running.controlCommands,
         exitUsage: "[--restart]",
-        finished: started.then(
-          () => running.ended.then(() => 0),
-          () => 1,
-        ),
+        finished: new Promise((_resolve, reject) => started.catch(reject)),
         async stop(given) {
           // A signal leaves everything as it is; the command "exit" cleans up.
           await running.stop(host.signal.aborted || given.includes("--restart") ? { restart: true } : {});

@@ -149,25 +149,12 @@ function writePrivate(
   else if (read(sb.Chassis_Private, uuid)?.chassis !== chassis) transaction.update("Chassis_Private", uuid, { chassis });
 }
 
-/** Removes our rows from the Southbound; ports that are ours are cleared. */
+/** Removes our rows from the Southbound. References of ports to them are weak, and go with them. */
 export function deleteChassis(read: Read, transaction: Transaction<SbSchema>): void {
   const row = ownChassisRow(read);
   const own = read(ownPrivate, 0);
   if (own !== undefined) transaction.delete("Chassis_Private", own);
   if (row === undefined) return;
-  for (const uuid of read.keys(sb.Port_Binding)) {
-    const port = read(sb.Port_Binding, uuid);
-    if (port?.chassis === row._uuid)
-      transaction.update("Port_Binding", uuid, {
-        chassis: undefined,
-        encap: undefined,
-        ...(port.up === true ? { up: false } : {}),
-      });
-    if (port?.additional_chassis.includes(row._uuid))
-      transaction.update("Port_Binding", uuid, {
-        additional_chassis: port.additional_chassis.filter((chassis) => chassis !== row._uuid),
-      });
-  }
   for (const encap of row.encaps) transaction.delete("Encap", encap);
   transaction.delete("Chassis", row._uuid);
   transaction.comment(`ovn-controller: unregistering chassis '${row.name}'`);

@@ -303,21 +303,13 @@ export const installedMarks = each<VsWrite, Uuid, VsRow<"Interface">>(
   },
 );
 
-/** Removes what the controller has made: tunnels and patch ports, and its keys in external_ids. */
+/** Removes what the controller has made. Flows, zones and marks stay, as they do when the reference ends. */
 export function cleanLocal(read: Read, transaction: Transaction<VsSchema>): void {
   writeTunnels(read, transaction, new Map());
   writePatches(read, transaction, []);
-  const bridge = read(integrationBridge, 0);
-  const row = bridge === undefined ? undefined : read(vs.Bridge, bridge);
-  if (row !== undefined) {
-    const gone = [...row.external_ids.keys()].filter(
-      (key) => key === "ovn-nb-cfg" || key === "ovn-nb-cfg-ts" || key === "ovn-startup-ts",
-    );
-    if (gone.length > 0) transaction.mutate("Bridge", row._uuid, "external_ids", { delete: gone });
-  }
-  for (const uuid of read.keys(vs.Interface)) {
-    const iface = read(vs.Interface, uuid);
-    const marks = ["ovn-installed", "ovn-installed-ts"].filter((key) => iface?.external_ids.has(key));
-    if (marks.length > 0) transaction.mutate("Interface", uuid, "external_ids", { delete: marks });
-  }
+  const own = read(config, 0);
+  const root = openVSwitchUuid(read);
+  const row = root === undefined ? undefined : read(vs.Open_vSwitch, root);
+  const key = `ovn-chassis-idx-${own?.chassis}`;
+  if (row?.other_config.has(key)) transaction.mutate("Open_vSwitch", row._uuid, "other_config", { delete: [key] });
 }
