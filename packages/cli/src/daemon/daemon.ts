@@ -76,7 +76,7 @@ export async function runDaemon(
       holdsPidfile = true;
     }
     const daemon = await start({ host, runtime, directories });
-    const ending = new Ending(host.signal, daemon);
+    const ending = new Ending(host, daemon);
     const commands: ControlCommand[] = [
       ...daemon.commands.filter(({ name }) => name !== "exit"),
       ...vlogCommands(log, logFile),
@@ -105,11 +105,14 @@ export async function runDaemon(
 /** Waits for the first of: the host's signal, the `exit` command, the daemon's own end. */
 class Ending {
   readonly done: Promise<number>;
+  readonly #host: Host;
   readonly #daemon: RunningDaemon;
   #resolve: (code: number) => void = () => undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(signal: AbortSignal, daemon: RunningDaemon) {
+  constructor(host: Host, daemon: RunningDaemon) {
+    const { signal } = host;
+    this.#host = host;
     this.#daemon = daemon;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -127,8 +130,8 @@ class Ending {
 
   async exit(args: readonly string[]): Promise<string> {
     await this.#stop(args);
-    // After the reply has been queued.
-    queueMicrotask(() => this.#resolve(0));
+    // After the reply has been queued, which takes a few promises.
+    this.#host.runtime.clock.soon(() => this.#resolve(0));
     return "";
   }
 }
