@@ -7,6 +7,7 @@ export const programs: Readonly<Record<string, () => Promise<Program>>> = {
   "ovn-nbctl": async () => (await import("./ctl/nbctl.ts")).ovnNbctl,
   "ovn-northd": async () => (await import("./northd.ts")).northd,
   "ovn-sbctl": async () => (await import("./ctl/sbctl.ts")).ovnSbctl,
+  "ovn-trace": async () => (await import("./trace.ts")).ovnTrace,
   "ovs-appctl": async () => (await import("./appctl.ts")).ovsAppctl,
   "ovs-vsctl": async () => (await import("./ctl/vsctl.ts")).ovsVsctl,
   "ovsdb-server": async () => (await import("./ovsdb/server.ts")).ovsdbServer,

@@ -1,0 +1,283 @@
+/** The program ovn-trace (ovn-trace(8)): a face on the trace package. */
+import { type FlowStats, formatFlowStats, Match, OFPG, OFPP, OpenFlowConnection } from "@weft/openflow";
+import { createReplica, type Replica } from "@weft/ovsdb";
+import { ConfigurableLogBook, type Host, type Logger, messageOf, type Program, type Runtime, WeftError } from "@weft/runtime";
+import { ovnSouthbound, type SbSchema } from "@weft/schemas";
+import {
+  CT_NAMES,
+  ctStateProblem,
+  formsOf,
+  parseCtState,
+  parseLbDestination,
+  parseSelectId,
+  TraceModel,
+  type TraceRequest,
+  TraceUsageError,
+  traceText,
+} from "@weft/trace";
+import { runDaemon } from "./daemon/daemon.ts";
+import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf, tlsOptionsOf } from "./daemon/options.ts";
+import { directoriesOf, inFolder } from "./directories.ts";
+import { type GivenOption, type OptionRow, parseOptions, UsageError } from "./options.ts";
+
+const PROGRAM = "ovn-trace";
+
+/** What `ovn-appctl -t ovn-trace trace` takes, too. */
+const traceRows: readonly OptionRow[] = [
+  { name: "detailed" },
+  { name: "summary" },
+  { name: "minimal" },
+  { name: "all" },
+  { name: "ct", argument: "required" },
+  { name: "friendly-names" },
+  { name: "no-friendly-names" },
+  { name: "ovs", argument: "optional" },
+  { name: "lb-dst", argument: "required" },
+  { name: "select-id", argument: "required" },
+];
+
+const rows: readonly OptionRow[] = [
+  ...traceRows,
+  { name: "db", argument: "required" },
+  { name: "leader-only" },
+  { name: "no-leader-only" },
+  ...commonDaemonOptions,
+];
+
+const help = `${PROGRAM}: OVN trace utility
+usage: ${PROGRAM} [OPTIONS] [DATAPATH] MICROFLOW
+       ${PROGRAM} [OPTIONS] --detach
+
+Output format options:
+  --detailed              table-by-table "backtrace" (default)
+  --summary               less detailed, more parseable
+  --minimal               minimum to explain externally visible behavior
+  --all                   provide all forms of output
+Output style options:
+  --no-friendly-names     do not substitute human friendly names for UUIDs
+
+Trace options:
+  --ct=FLAGS              state of the next connection tracking action
+  --lb-dst=IP[:PORT]      backend that load balancers choose
+  --select-id=ID          what the select action chooses
+  --ovs[=REMOTE]          show the OpenFlow flows of each logical flow
+  --db=DATABASE           connect to DATABASE
+  --no-leader-only        accept any cluster member, not just the leader
+${commonDaemonHelp}`;
+
+/** Tables and no others are read: a southbound database is large. */
+const monitor = {
+  Address_Set: true,
+  DHCP_Options: true,
+  DHCPv6_Options: true,
+  Datapath_Binding: true,
+  FDB: true,
+  Logical_DP_Group: true,
+  Logical_Flow: true,
+  MAC_Binding: true,
+  Multicast_Group: true,
+  Port_Binding: true,
+  Port_Group: true,
+} as const;
+
+export const ovnTrace: Program = async (args, host) => {
+  try {
+    const { options, rest } = parseOptions(args, rows);
+    if (await answeredForItself(host, PROGRAM, "ovn", options, help)) return 0;
+    const detached = options.some(({ name }) => name === "detach");
+    if (detached ? rest.length > 0 : rest.length < 1 || rest.length > 2) {
+      throw new UsageError(
+        detached
+          ? "non-option arguments not supported with --detach (use --help for help)"
+          : "one or two non-option arguments are required (use --help for help)",
+      );
+    }
+    return detached ? await serve(options, host) : await once(options, rest, host);
+  } catch (error) {
+    if (!(error instanceof WeftError) || error.blame === "us") throw error;
+    await host.stderr.write(`${PROGRAM}: ${messageOf(error)}\n`);
+    return 1;
+  }
+};
+
+async function open(options: readonly GivenOption[], host: Host, runtime: Runtime, wait: boolean): Promise<Replica<SbSchema>> {
+  const { run } = directoriesOf(host.env, "ovn");
+  const given = options.findLast(({ name }) => name === "db")?.value ?? host.env.OVN_SB_DB;
+  const remotes = (given ?? `unix:${run}/ovnsb_db.sock`)
+    .split(/,(?=[a-z]+:)/)
+    .map((remote) => (remote.startsWith("unix:") ? `unix:${inFolder(run, remote.slice(5))}` : remote));
+  const tls = await tlsOptionsOf(host, options);
+  const replica = createReplica({
+    runtime,
+    schema: ovnSouthbound,
+    remotes,
+    monitor,
+    leaderOnly: options.findLast(({ name }) => name.endsWith("leader-only"))?.name !== "no-leader-only",
+    once: wait,
+    ...(tls === undefined ? {} : { tls }),
+  });
+  if (!wait) return replica;
+  try {
+    await replica.ready();
+  } catch (error) {
+    await replica.close();
+    throw new UsageError(`${remotes.join(",")}: database connection failed (${reasonOf(error)})`);
+  }
+  return replica;
+}
+
+function reasonOf(error: unknown): string {
+  const text = messageOf(error);
+  return text.slice(text.lastIndexOf(": ") + 1).trim();
+}
+
+async function once(options: readonly GivenOption[], rest: readonly string[], host: Host): Promise<number> {
+  const log = new ConfigurableLogBook(host.runtime.clock, PROGRAM);
+  log.setOutput("console", (line) => void host.stderr.write(`${line}\n`));
+  log.setThreshold(undefined, "console", "warn");
+  for (const { name, value } of options) if (name === "verbose") log.apply(value ?? "dbg");
+  const runtime: Runtime = { ...host.runtime, log };
+  const logger = log.logger("ovntrace");
+  const base = requestOf(options, runtime, logger);
+  const replica = await open(options, host, runtime, true);
+  try {
+    const openflow = await openflowOf(options, host, runtime, logger);
+    const warn = (text: string): void => logger.warn(text);
+    const model = new TraceModel(replica, warn);
+    await host.stdout.write(traceText(model, { ...base, ...targetOf(rest), ...openflow }, warn));
+    return 0;
+  } finally {
+    await replica.close();
+  }
+}
+
+function targetOf(rest: readonly string[]): Pick<TraceRequest, "datapath" | "microflow"> {
+  const microflow = rest.at(-1)!;
+  return rest.length === 2 ? { datapath: rest[0]!, microflow } : { microflow };
+}
+
+function requestOf(
+  options: readonly GivenOption[],
+  runtime: Runtime,
+  logger: Logger,
+): Omit<TraceRequest, "datapath" | "microflow" | "openflow"> {
+  const last = (name: string) => options.findLast((option) => option.name === name)?.value;
+  const ctStates = options.filter(({ name }) => name === "ct").map(({ value }) => parseCtState(value ?? ""));
+  for (const state of ctStates) {
+    const problem = ctStateProblem(state);
+    if (problem === undefined) continue;
+    logger.warn(`${CT_NAMES.filter((_, i) => ((state >> i) & 1) === 1).join("|")}: ${problem}`);
+  }
+  const lbDst = last("lb-dst");
+  const selectId = last("select-id");
+  return {
+    forms: formsOf(new Set(options.map(({ name }) => name))),
+    friendlyNames: options.findLast(({ name }) => name.endsWith("friendly-names"))?.name !== "no-friendly-names",
+    ctStates,
+    choose: (bound) => runtime.random.below(bound),
+    ...(lbDst === undefined ? {} : { lbDestination: parseLbDestination(lbDst) }),
+    ...(selectId === undefined ? {} : { selectId: parseSelectId(selectId) }),
+  };
+}
+
+/** --ovs: reads the switch's flows; without them the trace goes on. */
+async function openflowOf(
+  options: readonly GivenOption[],
+  host: Host,
+  runtime: Runtime,
+  logger: Logger,
+): Promise<Pick<TraceRequest, "openflow">> {
+  const asked = options.findLast(({ name }) => name === "ovs");
+  if (asked === undefined) return {};
+  const remote = asked.value ?? `unix:${directoriesOf(host.env, "ovs").run}/br-int.mgmt`;
+  let flows: readonly FlowStats[];
+  try {
+    const tls = await tlsOptionsOf(host, options);
+    flows = await readFlows(remote, runtime, tls === undefined ? {} : { tls });
+  } catch (error) {
+    if (!(error instanceof WeftError)) throw error;
+    logger.warn(`${remote}: connection failed (${reasonOf(error)})`);
+    return {};
+  }
+  const byCookie = new Map<number, string[]>();
+  for (const flow of flows) {
+    const cookie = Number(flow.cookie);
+    const line = formatFlowStats(flow);
+    const list = byCookie.get(cookie);
+    if (list === undefined) byCookie.set(cookie, [line]);
+    else list.push(line);
+  }
+  return { openflow: (cookie) => byCookie.get(cookie) ?? [] };
+}
+
+/** OpenFlow 1.5, 1.3 and 1.0, whichever the switch has. */
+const VERSIONS = (1 << 1) | (1 << 4) | (1 << 6);
+
+async function readFlows(
+  remote: string,
+  runtime: Runtime,
+  options: Parameters<Runtime["net"]["connect"]>[1],
+): Promise<readonly FlowStats[]> {
+  const stream = await runtime.net.connect(remote, { ...options, defaultPort: 6653 });
+  return new Promise((resolve, reject) => {
+    const connection = new OpenFlowConnection(stream, {
+      versions: VERSIONS,
+      clock: runtime.clock,
+      onReady: () => {
+        connection
+          .requestAll({
+            type: "flow_stats_request",
+            match: Match.ANY,
+            cookie: 0n,
+            cookieMask: 0n,
+            outPort: OFPP.NONE,
+            outGroup: OFPG.ANY,
+            table: 0xff,
+          })
+          .then((replies) => {
+            resolve(replies.flatMap((reply) => (reply.type === "flow_stats_reply" ? reply.flows : [])));
+            connection.close();
+          }, reject);
+      },
+      onClose: (error) => reject(error ?? new WeftError("net.closed", `${remote}: connection closed`)),
+    });
+  });
+}
+
+/** --detach: a daemon that traces when `ovn-appctl -t ovn-trace trace` asks. */
+function serve(options: readonly GivenOption[], host: Host): Promise<number> {
+  return runDaemon(host, PROGRAM, "ovn", daemonOptionsOf(options), async ({ runtime }) => {
+    const logger = runtime.log.logger("ovntrace");
+    const replica = await open(options, host, runtime, false);
+    let model: TraceModel | undefined;
+    // flows are parsed once for as long as the database stays as it is
+    const stop = replica.onChange(() => {
+      model = undefined;
+    });
+    return {
+      commands: [
+        {
+          name: "trace",
+          usage: "[OPTIONS] [DATAPATH] MICROFLOW",
+          minArgs: 1,
+          maxArgs: Number.POSITIVE_INFINITY,
+          run: async (args) => {
+            const line = parseOptions(args, traceRows);
+            if (line.rest.length < 1 || line.rest.length > 2) {
+              throw new TraceUsageError("one or two non-option arguments are required");
+            }
+            const request = requestOf(line.options, runtime, logger);
+            const openflow = await openflowOf(line.options, host, runtime, logger);
+            const warn = (text: string): void => logger.warn(text);
+            model ??= new TraceModel(replica, warn);
+            return traceText(model, { ...request, ...targetOf(line.rest), ...openflow }, warn);
+          },
+        },
+      ],
+      async stop() {
+        stop();
+        await replica.close();
+      },
+    };
+  });
+}

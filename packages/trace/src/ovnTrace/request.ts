@@ -1,0 +1,70 @@
+/** The command line of a trace: the options that the program and the daemon's `trace` command share (ovn-trace(8)). */
+import { parseIpv4, parseIpv6 } from "@weft/packet";
+import { WeftError } from "@weft/runtime";
+import { CT_NAMES } from "./conntrack.ts";
+import type { TraceForm } from "./run.ts";
+
+/** What is wrong with an option's value; the message is what the program prints. */
+export class TraceUsageError extends WeftError {
+  constructor(message: string) {
+    super("trace.usage", message, { blame: "caller" });
+  }
+}
+
+const CT_TRACKED = 1 << CT_NAMES.indexOf("trk");
+
+/** `--ct`: "new", "est,rpl", "trk inv". Tracked always is. Throws {@link TraceUsageError}. */
+export function parseCtState(text: string): number {
+  let state = CT_TRACKED;
+  for (const word of text.split(/[\s,|]+/)) {
+    if (word === "") continue;
+    const bit = (CT_NAMES as readonly string[]).indexOf(word);
+    if (bit < 0) throw new TraceUsageError(`${word}: unknown connection tracking state flag`);
+    state |= 1 << bit;
+  }
+  return state;
+}
+
+/** What contradicts itself in a connection state; undefined if nothing does. The trace goes on with it. */
+export function ctStateProblem(state: number): string | undefined {
+  const has = (name: (typeof CT_NAMES)[number]): boolean => ((state >> CT_NAMES.indexOf(name)) & 1) === 1;
+  if (has("inv") && (state & ~CT_TRACKED) !== 1 << CT_NAMES.indexOf("inv")) {
+    return `invalid connection state: when "inv" is set, only "trk" may also be set`;
+  }
+  if (has("new") && has("est")) return `invalid connection state: "new" and "est" are mutually exclusive`;
+  if (has("new") && has("rpl")) return `invalid connection state: "new" and "rpl" are mutually exclusive`;
+  return undefined;
+}
+
+export interface LbDestination {
+  readonly family: 4 | 6;
+  readonly ip: bigint;
+  /** 0: none. */
+  readonly port: number;
+}
+
+/** `--lb-dst`: "10.0.0.1", "10.0.0.1:80", "[fd00::1]:80". Throws {@link TraceUsageError}. */
+export function parseLbDestination(text: string): LbDestination {
+  const bracket = /^\[(.*)\](?::(\d{1,5}))?$/.exec(text);
+  const colon = bracket === null ? /^([^:]*):(\d{1,5})$/.exec(text) : null;
+  const host = bracket?.[1] ?? colon?.[1] ?? text;
+  const port = Number(bracket?.[2] ?? colon?.[2] ?? 0);
+  const ip4 = parseIpv4(host);
+  const ip6 = parseIpv6(host);
+  if ((ip4 === undefined && ip6 === undefined) || port > 65535) throw new TraceUsageError(`${text}: bad address`);
+  return ip4 === undefined ? { family: 6, ip: ip6!, port } : { family: 4, ip: BigInt(ip4), port };
+}
+
+/** `--select-id`: one of the values of a select action. Throws {@link TraceUsageError}. */
+export function parseSelectId(text: string): number {
+  const id = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (id === 0 || id > 65535) throw new TraceUsageError(`${text}: bad select-id`);
+  return id;
+}
+
+/** The forms that were asked for, in the order in which they are printed; detailed if none was. */
+export function formsOf(asked: ReadonlySet<string>): readonly TraceForm[] {
+  if (asked.has("all")) return ["detailed", "summary", "minimal"];
+  const forms = (["detailed", "summary", "minimal"] as const).filter((form) => asked.has(form));
+  return forms.length === 0 ? ["detailed"] : forms;
+}
