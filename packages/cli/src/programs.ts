@@ -10,6 +10,7 @@ export const programs: Readonly<Record<string, () => Promise<Program>>> = {
   "ovn-trace": async () => (await import("./trace.ts")).ovnTrace,
   "ovs-appctl": async () => (await import("./appctl.ts")).ovsAppctl,
   "ovs-vsctl": async () => (await import("./ctl/vsctl.ts")).ovsVsctl,
+  "ovs-vswitchd": async () => (await import("./vswitchd.ts")).vswitchd,
   "ovsdb-server": async () => (await import("./ovsdb/server.ts")).ovsdbServer,
   "ovsdb-tool": async () => (await import("./ovsdb/tool.ts")).ovsdbTool,
 };

@@ -1,14 +1,12 @@
 import type { LabPrograms } from "@weft/lab";
-import { WeftError } from "@weft/runtime";
 import { openVSwitch, ovnNorthbound, ovnSouthbound } from "@weft/schemas";
 import { programs } from "../programs.ts";
+import { vswitchdOn } from "../vswitchd.ts";
 
 /** What a lab's machines have installed. */
 export const labPrograms: LabPrograms = {
   programs,
-  vswitchd: () => async () => {
-    throw new WeftError("lab.no-switch", "ovs-vswitchd is not there", { blame: "us" });
-  },
+  vswitchd: vswitchdOn,
   files: {
     "/usr/share/ovn/ovn-nb.ovsschema": JSON.stringify(ovnNorthbound),
     "/usr/share/ovn/ovn-sb.ovsschema": JSON.stringify(ovnSouthbound),

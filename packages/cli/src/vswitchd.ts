@@ -1,0 +1,79 @@
+/** ovs-vswitchd(8): the switch with its userspace datapath. */
+import { createReplica } from "@weft/ovsdb";
+import { messageOf, type Program } from "@weft/runtime";
+import { openVSwitch } from "@weft/schemas";
+import { createSwitch, type EnableDummy } from "@weft/vswitch";
+import { runDaemon } from "./daemon/daemon.ts";
+import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf, tlsOptionsOf } from "./daemon/options.ts";
+import { type OptionRow, parseOptions, UsageError } from "./options.ts";
+
+const PROGRAM = "ovs-vswitchd";
+
+const rows: readonly OptionRow[] = [
+  ...commonDaemonOptions,
+  { name: "enable-dummy", argument: "optional" },
+  { name: "disable-system" },
+  { name: "disable-system-route" },
+  { name: "mlockall" },
+  { name: "hw-rawio-access" },
+  { name: "peer-ca-cert", argument: "required" },
+];
+
+const help = `${PROGRAM}: Open vSwitch daemon
+usage: ${PROGRAM} [OPTIONS] [DATABASE]
+where DATABASE is a socket on which ovsdb-server is listening
+      (default: "unix:/var/run/openvswitch/db.sock").
+
+Options:
+  --enable-dummy[=KIND]   dummy devices; KIND "system" or "override" to stand in for others
+  --disable-system        accepted; there is no kernel datapath to disable
+  --disable-system-route  accepted; the host's routes are not read
+${commonDaemonHelp}`;
+
+/** The argument of --enable-dummy. */
+function dummyKind(value: string | undefined): EnableDummy {
+  return value === "override" ? "override" : value === "system" ? "system" : "dummy";
+}
+
+export const vswitchd: Program = async (args, host) => {
+  try {
+    const { options, rest } = parseOptions(args, rows);
+    if (await answeredForItself(host, PROGRAM, "ovs", options, help)) return 0;
+    if (rest.length > 1) throw new UsageError("at most one non-option argument accepted; use --help for usage");
+    const { run } = directoriesOf(host.env, "ovs");
+    const dummy = options.findLast(({ name }) => name === "enable-dummy");
+    const tls = await tlsOptionsOf(host, options);
+    return await runDaemon(host, PROGRAM, "ovs", daemonOptionsOf(options), async ({ runtime, directories }) => {
+      const db = createReplica({
+        runtime,
+        schema: openVSwitch,
+        remotes: [rest[0] ?? `unix:${run}/db.sock`],
+        leaderOnly: false,
+        ...(tls === undefined ? {} : { tls }),
+      });
+      const made = createSwitch({
+        world: { runtime, providers: [] },
+        db,
+        options: { runDir: directories.run, enableDummy: dummy === undefined ? "none" : dummyKind(dummy.value) },
+      });
+      // Ready at once, as the reference: the database may come later.
+      const started = made.start();
+      return {
+        commands: made.controlCommands,
+        exitUsage: "[--cleanup]",
+        finished: started.then(
+          () => new Promise<number>(() => {}),
+          () => 1,
+        ),
+        async stop() {
+          await made.stop();
+          await db.close();
+        },
+      };
+    });
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    await host.stderr.write(`${PROGRAM}: ${messageOf(error)}\n`);
+    return 1;
+  }
+};
