@@ -2,7 +2,7 @@ import type { WeftError } from "@weft/runtime";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Framer, FramingError } from "./framer.ts";
-import { type Json, parseJson, stringifyJson } from "./json.ts";
+import { type Json, parseExact, parseJson, stringifyJson } from "./json.ts";
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -111,5 +111,23 @@ describe("parseJson", () => {
       expect(Object.keys(value as object)).toEqual(["__proto__"]); // an object, by the text above
       expect((value as { a?: unknown }).a).toBeUndefined();
     }
+  });
+});
+
+it("parses like the exact parser, whatever is in strings", () => {
+  fc.assert(
+    fc.property(
+      fc.jsonValue(),
+      fc.array(fc.constantFrom("1e5", "12345678901234567890", 'a\\"1e5', "\\\\", '"', "5e8-12", "é")),
+      (value, words) => {
+        const text = JSON.stringify([value, words, 12, { [words.join("")]: 1.5 }]).replace(/\\u(0000|d...)/g, "x");
+        const exact = parseExact(text);
+        expect(parseJson(text)).toEqual(exact);
+      },
+    ),
+  );
+  expect(parseJson('{"a\\\\":12345678901234567,"b":"12345678901234567"}')).toEqual({
+    "a\\": 12345678901234567n,
+    b: "12345678901234567",
   });
 });

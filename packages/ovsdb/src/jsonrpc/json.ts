@@ -164,12 +164,37 @@ const LITERALS: readonly (readonly [string, Json])[] = [
   ["null", null],
 ];
 
-/** Long runs of digits, exponents and escapes are where `JSON.parse` and OVSDB's reading of JSON differ. */
-const NEEDS_EXACT = /[0-9]{16}|[0-9][eE]|\\u/;
+/** Long runs of digits, and exponents, are where `JSON.parse` and OVSDB's reading of numbers differ. */
+const UNUSUAL_NUMBER = /[0-9]{16}|[0-9][eE]/;
+
+/** Whether a text has, outside its strings, such numbers, or a \u escape in them. */
+function needsExact(text: string): boolean {
+  let backslash = text.indexOf("\\");
+  let from = 0;
+  for (;;) {
+    const quote = text.indexOf('"', from);
+    const end = quote < 0 ? text.length : quote;
+    // A number that could matter has more than two characters.
+    if (end - from > 2 && UNUSUAL_NUMBER.test(text.slice(from, end))) return true;
+    if (quote < 0) return false;
+    let at = quote + 1;
+    for (;;) {
+      const close = text.indexOf('"', at);
+      if (close < 0) return true;
+      if (backslash >= 0 && backslash < at) backslash = text.indexOf("\\", at);
+      if (backslash < 0 || backslash > close) {
+        from = close + 1;
+        break;
+      }
+      if (text[backslash + 1] === "u") return true;
+      at = backslash + 2;
+    }
+  }
+}
 
 /** Parses JSON text. Throws {@link JsonError}. */
 export function parseJson(text: string): Json {
-  return NEEDS_EXACT.test(text) ? parseExact(text) : parsePlain(text);
+  return needsExact(text) ? parseExact(text) : parsePlain(text);
 }
 
 /** As {@link parseJson}, for a text that is known to have no long numbers, exponents or \u escapes. */

@@ -5,7 +5,7 @@ import type { RowDelta } from "../engine/row.ts";
 import { OvsdbError } from "../error.ts";
 import { stringifyJson } from "../jsonrpc/json.ts";
 import { type DatabaseSchema, parseSchema } from "../model.ts";
-import { encodeRecord, readLog } from "./format.ts";
+import { encodeRecord, readLog, scanLog } from "./format.ts";
 import { applyRecord, transactionRecord } from "./transactions.ts";
 
 /** What a log writes to; {@link LogFile} is the one on files. */
@@ -232,14 +232,16 @@ export async function readDatabase(
   strict: boolean,
 ): Promise<{ readonly database: Database; readonly goodSize: number; readonly bytes: Uint8Array }> {
   const bytes = await readBytes(world.files, path);
-  const { records, goodSize, fault } = readLog(bytes, path);
+  let database: Database | undefined;
+  const { goodSize, fault } = scanLog(bytes, path, (record) => {
+    if (database === undefined) database = new Database(parseSchema(record), world.random);
+    else applyRecord(database, record);
+  });
   if (fault !== undefined) {
-    if (strict || records.length === 0) throw fault;
+    if (strict || database === undefined) throw fault;
     world.logger?.err(fault.message);
   }
-  const schema = parseSchema(records[0]!);
-  const database = new Database(schema, world.random);
-  for (const record of records.slice(1)) applyRecord(database, record);
+  if (database === undefined) throw new OvsdbError("ovsdb error", `${path}: no schema`);
   database.settle();
   return { database, goodSize, bytes };
 }

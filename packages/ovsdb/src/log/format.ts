@@ -7,6 +7,8 @@ import { OvsdbError, syntaxError } from "../error.ts";
 import { type Json, JsonError, parseJson } from "../jsonrpc/json.ts";
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const strictDecoder = new TextDecoder("utf-8", { fatal: true });
 
 /** One record, from its JSON text without the line end. */
 export function encodeRecord(json: string): Uint8Array {
@@ -36,37 +38,49 @@ export interface LogContents {
 
 /** The magic word of the first record, or undefined where the file is none of OVSDB's. */
 export function magicOf(bytes: Uint8Array): string | undefined {
-  const line = new TextDecoder().decode(bytes.subarray(0, MAX_HEADER));
+  const line = decoder.decode(bytes.subarray(0, MAX_HEADER));
   return /^OVSDB ([A-Z]+) /.exec(line)?.[1];
 }
 
 /**
- * Reads a whole log. What is after the first record that is cut or damaged is not read, as the reference does it; `fault`
- * then says what and where. Throws OvsdbError if the file is not a standalone database at all.
+ * Reads a log, giving every record to `visit`. What is after the first record that is cut or damaged is not read, as the
+ * reference does it; the fault then says what and where. Throws OvsdbError if the file is not a standalone database at
+ * all, and what `visit` throws.
  */
-export function readLog(bytes: Uint8Array, path: string): LogContents {
+export function scanLog(
+  bytes: Uint8Array,
+  path: string,
+  visit: (record: Json, index: number) => void,
+): Omit<LogContents, "records"> {
   if (bytes.length === 0) throw new OvsdbError("ovsdb error", `${path}: cannot identify file type`);
   const magic = magicOf(bytes);
   if (magic === "CLUSTER") throw new OvsdbError("ovsdb error", `${path}: clustered databases are not supported`);
   if (magic !== "JSON") throw new OvsdbError("ovsdb error", `${path}: unexpected file format`);
-  const records: Json[] = [];
   let at = 0;
-  try {
-    while (at < bytes.length) {
-      const { json, end } = readRecord(bytes, at, path);
-      records.push(json);
-      at = end;
+  for (let index = 0; at < bytes.length; index++) {
+    let record: { readonly json: Json; readonly end: number };
+    try {
+      record = readRecord(bytes, at, path);
+    } catch (fault) {
+      if (!(fault instanceof OvsdbError)) throw fault;
+      return { goodSize: at, fault };
     }
-  } catch (fault) {
-    if (!(fault instanceof OvsdbError)) throw fault;
-    return { records, goodSize: at, fault };
+    visit(record.json, index);
+    at = record.end;
   }
-  return { records, goodSize: at, fault: undefined };
+  return { goodSize: at, fault: undefined };
+}
+
+/** As {@link scanLog}, with all records at once. */
+export function readLog(bytes: Uint8Array, path: string): LogContents {
+  const records: Json[] = [];
+  const { goodSize, fault } = scanLog(bytes, path, (record) => records.push(record));
+  return { records, goodSize, fault };
 }
 
 function readRecord(bytes: Uint8Array, start: number, path: string): { readonly json: Json; readonly end: number } {
   const lineEnd = bytes.subarray(start, start + MAX_HEADER).indexOf(NEWLINE);
-  const line = new TextDecoder().decode(bytes.subarray(start, lineEnd < 0 ? start + MAX_HEADER : start + lineEnd));
+  const line = decoder.decode(bytes.subarray(start, lineEnd < 0 ? start + MAX_HEADER : start + lineEnd));
   const header = /^OVSDB JSON ([0-9]{1,15}) ([0-9a-f]{40})$/.exec(line);
   if (lineEnd < 0 || header === null) {
     throw syntaxError(`${path}: parse error at offset ${start} in header line "${line}"`);
@@ -85,7 +99,7 @@ function readRecord(bytes: Uint8Array, start: number, path: string): { readonly 
     );
   }
   try {
-    return { json: parseJson(new TextDecoder("utf-8", { fatal: true }).decode(body)), end };
+    return { json: parseJson(strictDecoder.decode(body)), end };
   } catch (error) {
     const why = error instanceof JsonError ? error.message : "not valid UTF-8";
     throw syntaxError(`${path}: ${length} bytes starting at offset ${from} are not valid JSON (${why})`);

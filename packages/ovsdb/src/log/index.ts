@@ -9,5 +9,5 @@ export {
   readDatabase,
   readSchemaOfFile,
 } from "./file.ts";
-export { encodeRecord, type LogContents, magicOf, readLog } from "./format.ts";
+export { encodeRecord, type LogContents, magicOf, readLog, scanLog } from "./format.ts";
 export { applyRecord, transactionRecord } from "./transactions.ts";
