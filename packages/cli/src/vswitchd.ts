@@ -1,8 +1,8 @@
 /** ovs-vswitchd(8): the switch with its userspace datapath. */
 import { createReplica } from "@weft/ovsdb";
-import { messageOf, type Program } from "@weft/runtime";
+import { type Host, messageOf, type Program, type Runtime } from "@weft/runtime";
 import { openVSwitch } from "@weft/schemas";
-import { createSwitch, type EnableDummy } from "@weft/vswitch";
+import { createSwitch, type EnableDummy, type SwitchWorld } from "@weft/vswitch";
 import { runDaemon } from "./daemon/daemon.ts";
 import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf, tlsOptionsOf } from "./daemon/options.ts";
 import { type OptionRow, parseOptions, UsageError } from "./options.ts";
@@ -35,45 +35,52 @@ function dummyKind(value: string | undefined): EnableDummy {
   return value === "override" ? "override" : value === "system" ? "system" : "dummy";
 }
 
-export const vswitchd: Program = async (args, host) => {
-  try {
-    const { options, rest } = parseOptions(args, rows);
-    if (await answeredForItself(host, PROGRAM, "ovs", options, help)) return 0;
-    if (rest.length > 1) throw new UsageError("at most one non-option argument accepted; use --help for usage");
-    const { run } = directoriesOf(host.env, "ovs");
-    const dummy = options.findLast(({ name }) => name === "enable-dummy");
-    const tls = await tlsOptionsOf(host, options);
-    return await runDaemon(host, PROGRAM, "ovs", daemonOptionsOf(options), async ({ runtime, directories }) => {
-      const db = createReplica({
-        runtime,
-        schema: openVSwitch,
-        remotes: [rest[0] ?? `unix:${run}/db.sock`],
-        leaderOnly: false,
-        ...(tls === undefined ? {} : { tls }),
+/** The program on a machine with these devices. `world` is called with the daemon's runtime, whose log is its own. */
+export function vswitchdOn(world: (runtime: Runtime) => SwitchWorld): Program {
+  return (args, host) => run(world, args, host);
+}
+
+/** The program as a process: dummy devices only. */
+/** ovs-vswitchd on a machine whose devices and tunnels `world` gives. */
+export function vswitchdOn(world: (runtime: Runtime) => SwitchWorld): Program {
+  return async (args, host) => {
+    try {
+      const { options, rest } = parseOptions(args, rows);
+      if (await answeredForItself(host, PROGRAM, "ovs", options, help)) return 0;
+      if (rest.length > 1) throw new UsageError("at most one non-option argument accepted; use --help for usage");
+      const dummy = options.findLast(({ name }) => name === "enable-dummy");
+      const tls = await tlsOptionsOf(host, options);
+      return await runDaemon(host, PROGRAM, "ovs", daemonOptionsOf(options), async ({ runtime, directories }) => {
+        const db = createReplica({
+          runtime,
+          schema: openVSwitch,
+          remotes: [rest[0] ?? `unix:${directories.run}/db.sock`],
+          leaderOnly: false,
+          ...(tls === undefined ? {} : { tls }),
+        });
+        const made = createSwitch({
+          world: world(runtime),
+          db,
+          options: { runDir: directories.run, enableDummy: dummy === undefined ? "none" : dummyKind(dummy.value) },
+        });
+        // Ready when the bridges that the database asks for are there.
+        await made.start();
+        return {
+          commands: made.controlCommands,
+          exitUsage: "[--cleanup]",
+          async stop() {
+            await made.stop();
+            await db.close();
+          },
+        };
       });
-      const made = createSwitch({
-        world: { runtime, providers: [] },
-        db,
-        options: { runDir: directories.run, enableDummy: dummy === undefined ? "none" : dummyKind(dummy.value) },
-      });
-      // Ready at once, as the reference: the database may come later.
-      const started = made.start();
-      return {
-        commands: made.controlCommands,
-        exitUsage: "[--cleanup]",
-        finished: started.then(
-          () => new Promise<number>(() => {}),
-          () => 1,
-        ),
-        async stop() {
-          await made.stop();
-          await db.close();
-        },
-      };
-    });
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    await host.stderr.write(`${PROGRAM}: ${messageOf(error)}\n`);
-    return 1;
-  }
-};
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      await host.stderr.write(`${PROGRAM}: ${messageOf(error)}\n`);
+      return 1;
+    }
+  };
+}
+
+/** On the machine that it runs on: its devices are dummies, tunnels go through the switch's own bridges and routes. */
+export const vswitchd: Program = vswitchdOn((runtime) => ({ runtime, providers: [] }));
