@@ -1,8 +1,11 @@
+export type { EnableDummy } from "./bridge/devices.ts";
 export { type TraceRequest, trace, traceCommand } from "./control/trace.ts";
 export { Datapath, type DatapathOptions, type DpPort } from "./datapath/datapath.ts";
 export { type MemoryBridge, type MemoryPort, MemorySwitch, type OnSend } from "./memory.ts";
+export { DummyNetdev, DummyProvider } from "./netdev/dummy.ts";
 export * from "./netdev.ts";
 export { Bridge } from "./ofproto/bridge.ts";
 export { FlowMods, type FlowSelection, selectFlows } from "./ofproto/flow-mods.ts";
 export type { Bundle, OfPort, TunnelConfig } from "./ofproto/port.ts";
 export { Rule } from "./ofproto/rule.ts";
+export { createSwitch, type Switch, type SwitchOptions } from "./switch.ts";

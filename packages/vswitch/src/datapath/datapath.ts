@@ -7,7 +7,7 @@ import { type Action, Match, OFPP } from "@weft/openflow";
 import { type Mac, macOf } from "@weft/packet";
 import type { Clock, Logger } from "@weft/runtime";
 import { extract } from "../flow/extract.ts";
-import { FLOW_WORDS, keyMatch, WORD } from "../flow/key.ts";
+import { FIRST_PACKET_WORD, FLOW_WORDS, keyMatch, WORD } from "../flow/key.ts";
 import { Packet } from "../flow/packet.ts";
 import type { Netdev } from "../netdev.ts";
 import { type Bridge, HIDDEN_TABLE } from "../ofproto/bridge.ts";
@@ -19,7 +19,7 @@ import { NeighbourTable } from "../tunnel/neighbours.ts";
 import { neighbourRequest } from "../tunnel/request.ts";
 import { RouteTable } from "../tunnel/routes.ts";
 import { applyEffects } from "../xlate/effects.ts";
-import { type FrozenState, RecircTable, thawMetadata } from "../xlate/freeze.ts";
+import { type FrozenState, freezeMetadata, RecircTable, thawMetadata } from "../xlate/freeze.ts";
 import { type Translation, xlate } from "../xlate/xlate.ts";
 import { type CtAction, type DpAction, formatDpActions, type TunnelKey } from "./actions.ts";
 import { FlowCache, Megaflow } from "./cache.ts";
@@ -80,6 +80,8 @@ export class Datapath implements Executor {
   /** VLAN headers that are fields (other-config:vlan-limit). */
   vlanHeaders = 1;
   flowLimit = 200_000;
+  /** UDP source ports of tunnel packets (tnl/egress_port_range). */
+  portRange = { min: 32768, max: 61000 };
   hits = 0;
   misses = 0;
   lost = 0;
@@ -203,6 +205,12 @@ export class Datapath implements Executor {
       if (peer !== undefined) return peer.kind === "patch" && peer.peerName === port.name ? peer : undefined;
     }
     return undefined;
+  }
+
+  /** The device that packets to an address leave by. */
+  egressDevice(address: string): string | undefined {
+    const parsed = parseAddress(address);
+    return parsed === undefined ? undefined : this.routes.lookup(parsed)?.device;
   }
 
   bridgeOfDevice(name: string): Bridge | undefined {
@@ -540,6 +548,16 @@ export class Datapath implements Executor {
     this.#nesting--;
     for (const id of made.recircIds) this.recirc.release(id);
     return made;
+  }
+
+  /** A controller gives a paused packet back: it goes on where it was, as the controller changed it. */
+  resume(frozen: FrozenState, frame: Uint8Array, metadata: (key: Int32Array) => void): void {
+    const scratch = new Int32Array(FLOW_WORDS);
+    metadata(scratch);
+    this.runActions(frozen.bridge, frame, [], (key) => key.set(scratch.subarray(0, FIRST_PACKET_WORD)), {
+      ...frozen,
+      metadata: freezeMetadata(scratch),
+    });
   }
 
   /** Asks for a tunnel neighbour, out of the bridge as from its LOCAL port. */

@@ -27,6 +27,7 @@ export type Run = (packet: Packet) => boolean;
 /** What executed actions need of the datapath. */
 export interface Executor {
   readonly vlanHeaders: number;
+  readonly portRange: { readonly min: number; readonly max: number };
   /** Sends a frame; the array is the receiver's. */
   send(port: number, frame: Uint8Array, tunnel: TunnelKey | undefined): void;
   toController(packet: Packet, action: Extract<DpAction, { type: "controller" }>): void;
@@ -207,7 +208,8 @@ function compileOne(
     case "tnl_push":
       return (packet) => {
         const hash = datapathHash(packet.key, "sym_l4", 0);
-        packet.bytes = encapsulate(action.header, packet.bytes, 32768 + (hash % 28233));
+        const { min, max } = executor.portRange;
+        packet.bytes = encapsulate(action.header, packet.bytes, min + (hash % (max - min + 1)));
         packet.shared = false;
         packet.key.fill(0, 0, FIRST_PACKET_WORD);
         packet.key.fill(0, END_PACKET_WORD);

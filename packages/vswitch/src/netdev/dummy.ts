@@ -3,7 +3,7 @@
  * of what goes out, and stream sockets by which dummy devices of two switches form a wire. On the sockets every frame is preceded by
  * its length in two bytes, most significant first, as the reference does it.
  */
-import { formatMac, type Mac, macOf, parseIpv4, parseMac, PcapWriter } from "@weft/packet";
+import { formatMac, type Mac, macOf, PcapWriter, parseIpv4, parseMac } from "@weft/packet";
 import { type Listener, type Logger, messageOf, type OpenFile, type Runtime, type Stream, WeftError } from "@weft/runtime";
 import type { Netdev, NetdevProvider, NetdevStatistics } from "../netdev.ts";
 import { arp } from "../tunnel/request.ts";
@@ -227,7 +227,10 @@ export class DummyNetdev implements Netdev {
     const changed = (name: string): boolean => old.get(name) !== options.get(name);
     const both = options.get("pcap");
     this.#tx = this.#capture(this.#tx, options.get("tx_pcap") ?? both);
-    this.#rx = both !== undefined && options.get("rxq_pcap") === undefined ? this.#shareCapture() : this.#capture(this.#rx, options.get("rxq_pcap"));
+    this.#rx =
+      both !== undefined && options.get("rxq_pcap") === undefined
+        ? this.#shareCapture()
+        : this.#capture(this.#rx, options.get("rxq_pcap"));
     if (changed("pstream") || changed("stream")) {
       this.#closeStreams();
       const passive = options.get("pstream");

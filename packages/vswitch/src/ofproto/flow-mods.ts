@@ -52,6 +52,8 @@ export function selectFlows(bridge: Bridge, selection: FlowSelection): Rule[] {
   const found: Rule[] = [];
   const match = placed(bridge, selection.match);
   const suits = (rule: Rule): boolean =>
+    // Higher ones are the switch's own.
+    rule.priority <= 0xffff &&
     ((rule.cookie ^ selection.cookie) & selection.cookieMask) === 0n &&
     (selection.outPort === OFPP.NONE || usesPort(rule.actions, selection.outPort)) &&
     (selection.outGroup === OFPG.ANY || usesGroup(rule.actions, selection.outGroup));

@@ -1,0 +1,208 @@
+/** fdb/..., ofproto/..., bridge/...: what bridges know and do (ovs-vswitchd(8)). */
+import { formatActions, formatMatch, OFPP } from "@weft/openflow";
+import { formatMac, macOf, parseMac } from "@weft/packet";
+import type { ControlCommand } from "@weft/runtime";
+import type { Bridge } from "../ofproto/bridge.ts";
+import type { Bundle } from "../ofproto/port.ts";
+import type { Rule } from "../ofproto/rule.ts";
+import { bridgeNamed, type ControlContext, command, refuse } from "./context.ts";
+import { traceCommand } from "./trace.ts";
+
+function portText(bundle: Bundle): string {
+  const port = bundle.ports[0]?.ofport;
+  return port === undefined ? "?" : port === OFPP.LOCAL ? "LOCAL" : String(port);
+}
+
+function fdbShow(c: ControlContext, bridge: Bridge): string {
+  const now = c.datapath.now();
+  const lines = [" Port  VLAN  MAC                Age"];
+  for (const entry of bridge.macs.entries()) {
+    const age = entry.static ? "static" : String(Math.floor((now - entry.seen) / 1000)).padStart(3);
+    lines.push(`${portText(entry.port).padStart(5)}  ${String(entry.vlan).padStart(4)}  ${formatMac(macOf(entry.mac))}  ${age}`);
+  }
+  return lines.join("\n");
+}
+
+/** A flow as bridge/dump-flows prints it. */
+function flowLine(c: ControlContext, rule: Rule, table: number): string {
+  const parts: string[] = [];
+  if (rule.cookie !== 0n) parts.push(`cookie=0x${rule.cookie.toString(16)}`);
+  const head = table === 0 ? "" : `table_id=${table}, `;
+  const match = formatMatch(rule.wire);
+  const duration = Math.floor((c.datapath.now() - rule.created) / 1000);
+  return (
+    `${parts.length === 0 ? "" : `${parts.join(", ")}, `}${head}duration=${duration}s, n_packets=${rule.packets}, n_bytes=${rule.bytes}, ` +
+    `priority=${rule.priority}${match === "" ? "" : `,${match}`},actions=${rule.actions.length === 0 ? "drop" : formatActions(rule.actions)}`
+  );
+}
+
+function dumpFlows(c: ControlContext, bridge: Bridge): string {
+  c.datapath.pushStatistics();
+  const lines: string[] = [];
+  for (const table of bridge.tables) {
+    const rules = [...table.rules()].sort((a, b) => b.priority - a.priority);
+    for (const rule of rules) lines.push(flowLine(c, rule, table.id));
+  }
+  const hidden = (match: string, actions: string): string =>
+    `table_id=254, duration=0s, n_packets=0, n_bytes=0, priority=${match},actions=${actions}`;
+  lines.push(
+    hidden("2,recirc_id=0", "drop"),
+    hidden("0,reg0=0x1", "controller(reason=)"),
+    hidden("0,reg0=0x2", "drop"),
+    hidden("0,reg0=0x3", "drop"),
+  );
+  return lines.join("\n");
+}
+
+function vlanAndMac(vlanText: string | undefined, macText: string | undefined): { vlan: number; mac: number } {
+  const vlan = Number(vlanText);
+  if (!Number.isInteger(vlan) || vlan < 0 || vlan > 4095) throw refuse("invalid vlan");
+  const mac = macText === undefined ? undefined : parseMac(macText);
+  if (mac === undefined) throw refuse("bad MAC address");
+  return { vlan, mac };
+}
+
+export function bridgeCommands(c: ControlContext): ControlCommand[] {
+  return [
+    command("ofproto/list", "", 0, 0, () => [...c.datapath.bridges.keys()].join("\n")),
+    command("ofproto/trace", "{[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet]", 1, 100, (args) =>
+      traceCommand(c.datapath, args),
+    ),
+    command(
+      "ofproto/trace-packet-out",
+      "[-consistent] {[dp_name] odp_flow | bridge br_flow} [OPTIONS...] [-generate|packet] actions",
+      2,
+      100,
+      (args) => traceCommand(c.datapath, args, true),
+    ),
+    command("ofproto/list-tunnels", "", 0, 0, () => {
+      const lines: string[] = [];
+      for (const port of [...c.datapath.tunnels].sort(
+        (a, b) => (a.dpPort ?? 0) - (b.dpPort ?? 0) || (a.name < b.name ? -1 : 1),
+      )) {
+        const t = port.tunnel;
+        if (t === undefined) continue;
+        const key = (value: typeof t.inKey): string =>
+          value === undefined ? "0" : value === "flow" ? "flow" : `0x${value.toString(16)}`;
+        const keys =
+          t.inKey === undefined && t.outKey === undefined
+            ? ""
+            : key(t.inKey) === key(t.outKey)
+              ? `, key=${key(t.inKey)}`
+              : `, in_key=${key(t.inKey)}, out_key=${key(t.outKey)}`;
+        const parts = [`${t.protocol}: ${t.localIp ?? "::"}->${t.remoteIp}${keys}`, "legacy_l2", `dp port=${port.dpPort}`];
+        if (t.tos !== 0) parts.push(`tos=${t.tos}`);
+        parts.push(`ttl=${t.ttl}`);
+        if (t.csum) parts.push("csum=true");
+        lines.push(`port ${port.dpPort}: ${port.name} (${parts.join(", ")})`);
+      }
+      return lines.join("\n");
+    }),
+    command("bridge/dump-flows", "[--offload-stats] bridge", 1, 2, (args) =>
+      dumpFlows(c, bridgeNamed(c, args[args.length - 1], "Unknown bridge")),
+    ),
+    command("bridge/reconnect", "[bridge]", 0, 1, () => ""),
+    command("fdb/show", "[bridge...]", 1, 100, (names) =>
+      names.map((name) => fdbShow(c, bridgeNamed(c, name, `no such bridge ${name}`))).join("\n"),
+    ),
+    command("fdb/flush", "[bridge]", 0, 1, ([name]) => {
+      const bridges = name === undefined ? [...c.datapath.bridges.values()] : [bridgeNamed(c, name)];
+      for (const bridge of bridges) if (bridge.macs.flush()) bridge.changed();
+      return "table successfully flushed";
+    }),
+    command("fdb/add", "bridge port vlan mac", 4, 4, ([name, portName, vlanText, macText]) => {
+      const bridge = bridgeNamed(c, name);
+      const bundle = portName === undefined ? undefined : bridge.portsByName.get(portName)?.bundle;
+      if (bundle === undefined) throw refuse("no such port");
+      const { vlan, mac } = vlanAndMac(vlanText, macText);
+      if (bridge.macs.addStatic(vlan, mac, bundle, c.datapath.now())) bridge.changed();
+      return "";
+    }),
+    command("fdb/del", "bridge vlan mac", 3, 3, ([name, vlanText, macText]) => {
+      const bridge = bridgeNamed(c, name);
+      const { vlan, mac } = vlanAndMac(vlanText, macText);
+      const entry = bridge.macs.lookup(vlan, mac);
+      if (entry === undefined) throw refuse("entry not found");
+      bridge.macs.remove(entry);
+      bridge.changed();
+      return "";
+    }),
+    command("fdb/stats-show", "bridge", 1, 1, ([name]) => {
+      const { macs } = bridgeNamed(c, name);
+      const fixed = [...macs.entries()].filter((entry) => entry.static).length;
+      return [
+        `Statistics for bridge "${name}":`,
+        `  Current/maximum MAC entries in the table: ${macs.size}/${macs.maxEntries}`,
+        `  Current static MAC entries in the table : ${fixed}`,
+        `  Total number of learned MAC entries     : ${macs.statistics.learned}`,
+        `  Total number of expired MAC entries     : ${macs.statistics.expired}`,
+        `  Total number of evicted MAC entries     : ${macs.statistics.evicted}`,
+        `  Total number of port moved MAC entries  : ${macs.statistics.moved}`,
+      ].join("\n");
+    }),
+    command("fdb/stats-clear", "[bridge]", 0, 1, ([name]) => {
+      const bridges = name === undefined ? [...c.datapath.bridges.values()] : [bridgeNamed(c, name)];
+      for (const bridge of bridges)
+        Object.assign(bridge.macs.statistics, { total: 0, learned: 0, expired: 0, evicted: 0, moved: 0 });
+      return "statistics successfully cleared";
+    }),
+    command("mdb/show", "bridge", 1, 1, ([name]) => {
+      bridgeNamed(c, name);
+      throw refuse("multicast snooping is disabled");
+    }),
+    command("mdb/flush", "[bridge]", 0, 1, () => {
+      throw refuse("multicast snooping is disabled");
+    }),
+    command("stp/show", "[bridge]", 0, 1, () => ""),
+    command("rstp/show", "[bridge]", 0, 1, () => ""),
+    command("cfm/show", "[interface]", 0, 1, () => ""),
+    command("bfd/show", "[interface]", 0, 1, () => ""),
+    command("lacp/show", "[port]", 0, 1, () => ""),
+    command("bond/list", "", 0, 0, () => "bond\ttype\trecircID\tmembers"),
+    command("bond/show", "[port]", 0, 1, ([port]) => {
+      if (port !== undefined) throw refuse("no such bond");
+      return "";
+    }),
+    ...["migrate", "set-active-member", "enable-member", "disable-member", "hash"].map((name) =>
+      command(`bond/${name}`, "...", 0, 4, () => {
+        throw refuse("bonding is not supported by this switch");
+      }),
+    ),
+    command("qos/show", "interface", 1, 1, ([name]) => {
+      const known = [...c.datapath.bridges.values()].some((bridge) => bridge.portsByName.has(name ?? ""));
+      if (!known) throw refuse("no such interface");
+      return `QoS not configured on ${name}`;
+    }),
+    command("qos/show-types", "interface", 1, 1, ([name]) => `No QoS types supported for interface: ${name}`),
+    command("memory/show", "", 0, 0, () => {
+      const bridges = [...c.datapath.bridges.values()];
+      const ports = bridges.reduce((sum, bridge) => sum + bridge.ports.size, 0);
+      const rules = bridges.reduce((sum, bridge) => sum + bridge.tables.reduce((n, table) => n + table.size, 0), 0);
+      const keys = c.datapath.cache.size;
+      return `ports:${ports} revalidators:1 rules:${rules}${keys > 0 ? ` udpif keys:${keys}` : ""}`;
+    }),
+    command("coverage/show", "", 0, 0, () => {
+      const counters = Object.entries(coverage(c)).filter(([, value]) => value > 0);
+      const lines = counters.map(
+        ([name, value]) =>
+          `${name.padEnd(24)} ${"0.0/sec".padStart(5)} ${"0.000/sec".padStart(9)} ${"0.0000/sec".padStart(13)}   total: ${value}`,
+      );
+      return ["Event coverage, avg rate over last: 5 seconds, last minute, last hour:", ...lines].join("\n");
+    }),
+    command("coverage/read-counter", "COUNTER", 1, 1, ([name]) => {
+      const value = coverage(c)[name ?? ""];
+      if (value === undefined) throw refuse("No such counter");
+      return String(value);
+    }),
+  ];
+}
+
+/** Events that are counted, by the names that scripts ask for. */
+function coverage(c: ControlContext): Record<string, number> {
+  return {
+    xlate_actions: c.datapath.misses,
+    flow_extract: c.datapath.hits + c.datapath.misses,
+    datapath_drop_upcall_error: 0,
+    datapath_drop_lost: c.datapath.lost,
+  };
+}

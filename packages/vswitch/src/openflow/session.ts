@@ -1,0 +1,365 @@
+/** One controller's (or ovs-ofctl's) conversation with a bridge: requests answered, events told as they were asked for. */
+import {
+  type AsyncConfig,
+  type Envelope,
+  FLOW_FLAG,
+  type FlowRemovedReason,
+  type Message,
+  type PacketInFormat,
+  type Role,
+} from "@weft/openflow";
+import { messageOf, WeftError } from "@weft/runtime";
+import type { PacketInEvent } from "../ofproto/bridge.ts";
+import { OpenFlowRefusal } from "../ofproto/errors.ts";
+import { checkActions, selectFlows } from "../ofproto/flow-mods.ts";
+import { groupMod } from "../ofproto/group.ts";
+import { meterMod } from "../ofproto/meter.ts";
+import type { OfPort } from "../ofproto/port.ts";
+import type { Rule } from "../ofproto/rule.ts";
+import { Bundles } from "./bundles.ts";
+import type { Channel } from "./channel.ts";
+import { FlowMonitors } from "./monitors.ts";
+import type { SessionOwner } from "./owner.ts";
+import { metadataInto, packetInMessage } from "./packet-in.ts";
+import { answerStats } from "./requests.ts";
+import { portDescription, secondsOf } from "./stats.ts";
+
+/** Numbers of OFPR_, OFPPR_ and OFPRR_ in AsyncConfig's masks. */
+const FLOW_REMOVED_BIT: Readonly<Record<FlowRemovedReason, number>> = {
+  idle_timeout: 0,
+  hard_timeout: 1,
+  delete: 2,
+  group_delete: 3,
+  meter_delete: 4,
+  eviction: 5,
+};
+const PORT_BIT = { add: 0, delete: 1, modify: 2 } as const;
+
+const DEFAULT_ASYNC: AsyncConfig = {
+  // No match and action; with later versions also action set, group and packet out. Slaves hear of ports only.
+  packetIn: [0b0011_1011, 0],
+  portStatus: [0b111, 0b111],
+  flowRemoved: [0b11_1111, 0],
+  roleStatus: [0b11, 0b11],
+  tableStatus: [0b11000, 0],
+  requestForward: [0, 0],
+};
+
+export class Session {
+  readonly channel: Channel;
+  readonly owner: SessionOwner;
+  /** A connection of BRIDGE.mgmt, which hears of nothing unless it asks. */
+  readonly service: boolean;
+  role: Role = "equal";
+  generation: bigint | undefined;
+  async: AsyncConfig = DEFAULT_ASYNC;
+  controllerId = 0;
+  packetInFormat: PacketInFormat = "standard";
+  missSendLength: number;
+  invalidTtlToController = false;
+  readonly bundles: Bundles;
+  readonly monitors: FlowMonitors;
+
+  constructor(channel: Channel, owner: SessionOwner, service: boolean) {
+    this.channel = channel;
+    this.owner = owner;
+    this.service = service;
+    this.missSendLength = service ? 0 : 128;
+    this.bundles = new Bundles(this);
+    this.monitors = new FlowMonitors(this);
+  }
+
+  get version(): number {
+    return this.channel.version;
+  }
+
+  send(message: Message, xid?: number): void {
+    try {
+      this.channel.send(message, xid);
+    } catch (error) {
+      // What cannot be said in this version of the protocol is left unsaid; the owner's log tells.
+      if (!(error instanceof WeftError)) throw error;
+      this.owner.log.warn(`${this.channel.name}: cannot send ${message.type}: ${error.message}`);
+    }
+  }
+
+  /** Takes a request; errors are answered. */
+  handle(envelope: Envelope, bytes: Uint8Array): void {
+    try {
+      this.execute(envelope);
+    } catch (error) {
+      if (error instanceof OpenFlowRefusal) {
+        this.channel.refuse(bytes, error.error, envelope.xid);
+        return;
+      }
+      if (!(error instanceof WeftError)) throw error;
+      this.owner.log.warn(`${this.channel.name}: ${envelope.message.type}: ${messageOf(error)}`);
+      const name = /^openflow\.((?:of|nx)[a-z0-9_]+)$/.exec(error.code)?.[1]?.toUpperCase();
+      this.channel.refuse(bytes, name ?? "OFPBRC_BAD_TYPE", envelope.xid);
+    }
+  }
+
+  get slave(): boolean {
+    return this.role === "slave";
+  }
+
+  /** Carries a message out. Throws an OpenFlowRefusal. */
+  execute(envelope: Envelope): void {
+    const { message, xid } = envelope;
+    const { bridge, mods } = this.owner;
+    switch (message.type) {
+      case "echo_request":
+        this.send({ type: "echo_reply", data: message.data }, xid);
+        return;
+      case "hello":
+      case "echo_reply":
+      case "error":
+      case "barrier_reply":
+        return;
+      case "barrier_request":
+        this.send({ type: "barrier_reply" }, xid);
+        return;
+      case "get_config_request":
+        this.send(
+          {
+            type: "get_config_reply",
+            fragments: bridge.fragments,
+            invalidTtlToController: this.invalidTtlToController,
+            missSendLength: this.missSendLength,
+          },
+          xid,
+        );
+        return;
+      case "set_config":
+        if (!this.slave || this.service) {
+          if (message.fragments === "reassemble") throw new OpenFlowRefusal("OFPSCFC_BAD_FLAGS");
+          if (bridge.fragments !== message.fragments) {
+            bridge.fragments = message.fragments;
+            bridge.changed();
+          }
+        }
+        this.invalidTtlToController = message.invalidTtlToController;
+        this.missSendLength = message.missSendLength;
+        this.owner.wantsChanged();
+        return;
+      case "flow_mod":
+        this.#rejectSlave();
+        this.monitors.during(xid, () => mods.apply(message));
+        return;
+      case "group_mod":
+        this.#rejectSlave();
+        for (const bucket of message.buckets)
+          checkActions(
+            bridge,
+            bucket.actions.filter((a) => a.type !== "group"),
+            0xff,
+          );
+        groupMod(bridge, message, bridge.datapath.now(), (using) => mods.removeWhere(using, "group_delete"));
+        return;
+      case "meter_mod":
+        this.#rejectSlave();
+        meterMod(bridge, message, bridge.datapath.now(), (using) => mods.removeWhere(using, "meter_delete"));
+        return;
+      case "port_mod":
+        this.#rejectSlave();
+        this.#portMod(message);
+        return;
+      case "table_mod":
+        this.#rejectSlave();
+        this.#tableMod(message);
+        return;
+      case "packet_out":
+        this.#rejectSlave();
+        this.#packetOut(message);
+        return;
+      case "resume":
+        this.#resume(message);
+        return;
+      case "role_request":
+        this.#role(message.role, message.generation, xid);
+        return;
+      case "get_async_request":
+        this.send({ type: "get_async_reply", config: this.async }, xid);
+        return;
+      case "set_async":
+        this.async = message.config;
+        // A service that says what it wants to hear, wants to hear.
+        if (this.service && this.missSendLength === 0) this.missSendLength = 0xffff;
+        return;
+      case "set_packet_in_format":
+        this.packetInFormat = message.format;
+        return;
+      case "set_controller_id":
+        this.controllerId = message.id;
+        return;
+      case "set_flow_format":
+        return;
+      case "flow_mod_table_id":
+        this.channel.flowModTableId = message.on;
+        return;
+      case "flow_age":
+        return;
+      case "tlv_table_mod":
+        this.#rejectSlave();
+        this.#tlvTableMod(message);
+        return;
+      case "bundle_control":
+        this.#rejectSlave();
+        this.bundles.control(message, xid);
+        return;
+      case "bundle_add":
+        this.#rejectSlave();
+        this.bundles.add(message);
+        return;
+      case "flow_monitor_request":
+        this.monitors.request(message, xid);
+        return;
+      case "flow_monitor_cancel":
+        this.monitors.cancel(message.id);
+        return;
+      case "ct_flush_zone":
+        bridge.datapath.conntracker?.flush(message.zone);
+        return;
+      case "ct_flush":
+        bridge.datapath.conntracker?.flush(message.zone);
+        return;
+      case "experimenter":
+        throw new OpenFlowRefusal(
+          message.vendor === 0x2320 || message.vendor === 0x4f4e4600 ? "OFPBRC_BAD_SUBTYPE" : "OFPBRC_BAD_VENDOR",
+        );
+      default:
+        if (answerStats(this, message, xid)) return;
+        throw new OpenFlowRefusal("OFPBRC_BAD_TYPE");
+    }
+  }
+
+  #rejectSlave(): void {
+    if (this.slave) throw new OpenFlowRefusal("OFPBRC_IS_SLAVE");
+  }
+
+  #portMod(mod: Extract<Message, { type: "port_mod" }>): void {
+    const { bridge } = this.owner;
+    const port = bridge.ports.get(mod.port);
+    if (port === undefined) throw new OpenFlowRefusal("OFPPMFC_BAD_PORT");
+    if (port.mac !== mod.mac) throw new OpenFlowRefusal("OFPPMFC_BAD_HW_ADDR");
+    const changeable = 1 | 4 | 16 | 32 | 64;
+    const mask = mod.mask & changeable;
+    const before = port.config;
+    port.config = (port.config & ~mask) | (mod.config & mask);
+    if (((before ^ port.config) & 1) !== 0) port.netdev?.setUp((port.config & 1) === 0);
+    if (before !== port.config) {
+      bridge.changed();
+      bridge.events?.portChanged(port, "modify");
+    }
+  }
+
+  #tableMod(mod: Extract<Message, { type: "table_mod" }>): void {
+    const { bridge } = this.owner;
+    const tables = mod.table === 0xff ? bridge.tables : bridge.tables.filter((t) => t.id === mod.table);
+    if (tables.length === 0 || (mod.table !== 0xff && mod.table >= 254)) throw new OpenFlowRefusal("OFPTMFC_BAD_TABLE");
+    for (const table of tables) {
+      if (mod.miss !== "default" || mod.eviction === undefined) table.miss = mod.miss;
+      if (mod.eviction !== undefined) table.evict = mod.eviction;
+      if (mod.vacancy !== undefined) table.vacancy = mod.vacancy.on ? mod.vacancy : undefined;
+    }
+    bridge.changed();
+  }
+
+  #packetOut(out: Extract<Message, { type: "packet_out" }>): void {
+    const { bridge } = this.owner;
+    if (out.buffer !== 0xffffffff) throw new OpenFlowRefusal("OFPBRC_BUFFER_UNKNOWN");
+    checkActions(bridge, out.actions, 0xff);
+    bridge.datapath.runActions(bridge, out.packet.slice(), out.actions, (key) => metadataInto(out.metadata, key, bridge));
+  }
+
+  #resume(message: Extract<Message, { type: "resume" }>): void {
+    const { bridge, continuations } = this.owner;
+    const frozen = continuations.get(message.continuation);
+    if (frozen === undefined) throw new OpenFlowRefusal("NXR_STALE");
+    bridge.datapath.resume(frozen, message.packet.slice(), (key) => metadataInto(message.metadata, key, bridge));
+  }
+
+  #role(role: Role, generation: bigint | undefined, xid: number): void {
+    if (role !== "nochange") {
+      if (role !== "equal" && generation !== undefined) {
+        const known = this.owner.generation;
+        if (known !== undefined && BigInt.asIntN(64, generation - known) < 0n) throw new OpenFlowRefusal("OFPRRFC_STALE");
+        this.owner.generation = generation;
+      }
+      if (role === "master") this.owner.newMaster(this);
+      this.role = role;
+    }
+    this.send({ type: "role_reply", role: this.role, generation: this.owner.generation }, xid);
+  }
+
+  #tlvTableMod(mod: Extract<Message, { type: "tlv_table_mod" }>): void {
+    const { bridge } = this.owner;
+    switch (mod.command) {
+      case "add":
+        bridge.tlv = bridge.tlv.with(mod.mappings);
+        break;
+      case "delete":
+        bridge.tlv = bridge.tlv.without(mod.mappings);
+        break;
+      case "clear":
+        bridge.tlv = bridge.tlv.without(bridge.tlv.mappings);
+        break;
+    }
+    bridge.changed();
+  }
+
+  // Events.
+
+  /** Does this connection want to hear of such an event at all? */
+  #listens(masks: readonly [number, number], bit: number): boolean {
+    if (this.service && this.missSendLength === 0) return false;
+    return ((masks[this.slave ? 1 : 0] >>> bit) & 1) === 1;
+  }
+
+  packetIn(event: PacketInEvent, continuation: (state: NonNullable<PacketInEvent["frozen"]>) => Uint8Array): void {
+    if (event.controllerId !== this.controllerId) return;
+    const ttl = event.reason === 2;
+    if (ttl && !this.invalidTtlToController && !this.#listens(this.async.packetIn, 2)) return;
+    if (!ttl && !this.#listens(this.async.packetIn, event.reason)) return;
+    if (event.frozen !== undefined && this.packetInFormat !== "nxt_packet_in2") return;
+    const bytes = event.frozen === undefined ? undefined : continuation(event.frozen);
+    this.send(packetInMessage(event, this.owner.bridge, this.packetInFormat, this.version, this.missSendLength, bytes));
+  }
+
+  portChanged(port: OfPort, reason: "add" | "delete" | "modify"): void {
+    if (!this.#listens(this.async.portStatus, PORT_BIT[reason])) return;
+    this.send({ type: "port_status", reason, port: portDescription(port, this.version) });
+  }
+
+  flowRemoved(rule: Rule, reason: FlowRemovedReason): void {
+    if ((rule.flags & FLOW_FLAG.SEND_FLOW_REM) === 0 || !this.#listens(this.async.flowRemoved, FLOW_REMOVED_BIT[reason])) return;
+    const duration = secondsOf(this.owner.bridge.datapath.now() - rule.created);
+    this.send({
+      type: "flow_removed",
+      match: rule.wire,
+      cookie: rule.cookie,
+      priority: rule.priority,
+      reason,
+      table: rule.table,
+      durationSec: duration.sec,
+      durationNsec: duration.nsec,
+      idleTimeout: rule.idleTimeout,
+      hardTimeout: rule.hardTimeout,
+      packets: BigInt(rule.packets),
+      bytes: BigInt(rule.bytes),
+    });
+  }
+
+  /** Matching flows for a statistics request. */
+  select(request: {
+    table: number;
+    match: import("@weft/openflow").Match;
+    cookie: bigint;
+    cookieMask: bigint;
+    outPort: number;
+    outGroup: number;
+  }): Rule[] {
+    this.owner.bridge.datapath.pushStatistics();
+    return selectFlows(this.owner.bridge, request);
+  }
+}

@@ -1,0 +1,251 @@
+/** What a bridge answers to requests for its description and counters. */
+import {
+  FIELDS,
+  type FlowStats,
+  formatActions,
+  type GroupFeatures,
+  type GroupStats,
+  type MessageOf,
+  type MeterStats,
+  OFPG,
+  OFPP,
+  PORT_CONFIG,
+  PORT_STATE,
+  type PortDescription,
+  type PortStats,
+  type QueueStats,
+  type TableAbilities,
+  type TableDescription,
+  type TableFeatures,
+} from "@weft/openflow";
+import { type Bridge, HIDDEN_TABLE } from "../ofproto/bridge.ts";
+import type { OfPort } from "../ofproto/port.ts";
+import type { Rule } from "../ofproto/rule.ts";
+
+const NOT_COUNTED = 0xffff_ffff_ffff_ffffn;
+
+/** Whole seconds and the remaining nanoseconds of a span in milliseconds. */
+export function secondsOf(ms: number): { sec: number; nsec: number } {
+  const sec = Math.floor(ms / 1000);
+  return { sec, nsec: Math.floor((ms - sec * 1000) * 1e6) };
+}
+
+export function flowStats(rule: Rule, now: number): FlowStats {
+  const duration = secondsOf(now - rule.created);
+  return {
+    table: rule.table,
+    priority: rule.priority,
+    cookie: rule.cookie,
+    match: rule.wire,
+    actions: rule.actions,
+    idleTimeout: rule.idleTimeout,
+    hardTimeout: rule.hardTimeout,
+    flags: rule.flags,
+    importance: rule.importance,
+    durationSec: duration.sec,
+    durationNsec: duration.nsec,
+    idleAge: Math.floor((now - rule.used) / 1000),
+    hardAge: Math.floor((now - rule.modified) / 1000),
+    packets: BigInt(rule.packets),
+    bytes: BigInt(rule.bytes),
+  };
+}
+
+export function portDescription(port: OfPort, version: number): PortDescription {
+  const down = !port.up;
+  const linkDown = !port.carrier;
+  return {
+    port: port.ofport,
+    mac: port.mac,
+    name: port.name,
+    config: port.config | (down ? PORT_CONFIG.PORT_DOWN : 0),
+    state: (linkDown || down ? PORT_STATE.LINK_DOWN : 0) | (version > 1 && !linkDown && !down ? PORT_STATE.LIVE : 0),
+    current: 0,
+    advertised: 0,
+    supported: 0,
+    peer: 0,
+    currentSpeed: 0,
+    maxSpeed: 0,
+  };
+}
+
+export function portStats(port: OfPort, now: number): PortStats {
+  const s = port.netdev?.statistics;
+  const c = port.counters;
+  const duration = secondsOf(now - port.created);
+  const custom = Object.entries(port.netdev?.moreStatistics ?? {}).map(([name, value]) => ({ name, value: BigInt(value) }));
+  return {
+    port: port.ofport,
+    durationSec: duration.sec,
+    durationNsec: duration.nsec,
+    counters: {
+      rxPackets: BigInt(s?.rx_packets ?? c.rxPackets),
+      txPackets: BigInt(s?.tx_packets ?? c.txPackets),
+      rxBytes: BigInt(s?.rx_bytes ?? c.rxBytes),
+      txBytes: BigInt(s?.tx_bytes ?? c.txBytes),
+      rxDropped: s === undefined || port.netdev?.type.startsWith("dummy") ? NOT_COUNTED : BigInt(s.rx_dropped),
+      txDropped: s === undefined || port.netdev?.type.startsWith("dummy") ? NOT_COUNTED : BigInt(s.tx_dropped),
+      rxErrors: s === undefined || port.netdev?.type.startsWith("dummy") ? NOT_COUNTED : BigInt(s.rx_errors),
+      txErrors: s === undefined || port.netdev?.type.startsWith("dummy") ? NOT_COUNTED : BigInt(s.tx_errors),
+      rxFrameErrors: NOT_COUNTED,
+      rxOverErrors: NOT_COUNTED,
+      rxCrcErrors: NOT_COUNTED,
+      collisions: NOT_COUNTED,
+    },
+    custom: custom.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    extended: [],
+  };
+}
+
+export function queueStats(port: OfPort): QueueStats {
+  return {
+    port: port.ofport,
+    queue: 0,
+    txBytes: NOT_COUNTED,
+    txPackets: NOT_COUNTED,
+    txErrors: NOT_COUNTED,
+    durationSec: undefined,
+    durationNsec: 0,
+  };
+}
+
+export function groupStats(bridge: Bridge, id: number, now: number): GroupStats | undefined {
+  const group = bridge.groups.get(id);
+  if (group === undefined) return undefined;
+  const duration = secondsOf(now - group.created);
+  let references = 0;
+  const text = `group:${id}`;
+  for (const table of bridge.tables) {
+    for (const rule of table.rules()) if (`,${formatActions(rule.actions)},`.includes(`${text},`)) references++;
+  }
+  return {
+    group: id,
+    refCount: references,
+    packets: BigInt(group.packets),
+    bytes: BigInt(group.bytes),
+    durationSec: duration.sec,
+    durationNsec: duration.nsec,
+    buckets: group.buckets.map((bucket) => ({ packets: BigInt(bucket.packets), bytes: BigInt(bucket.bytes) })),
+  };
+}
+
+export function meterStats(bridge: Bridge, id: number, now: number): MeterStats | undefined {
+  const meter = bridge.meters.get(id);
+  if (meter === undefined) return undefined;
+  const duration = secondsOf(now - meter.created);
+  let flows = 0;
+  for (const table of bridge.tables) {
+    for (const rule of table.rules()) if (rule.actions.some((a) => a.type === "meter" && a.meter === id)) flows++;
+  }
+  return {
+    meter: id,
+    flowCount: flows,
+    packets: BigInt(meter.packets),
+    bytes: BigInt(meter.bytes),
+    durationSec: duration.sec,
+    durationNsec: duration.nsec,
+    bands: meter.bands.map((band) => ({ packets: BigInt(band.packets), bytes: BigInt(band.bytes) })),
+  };
+}
+
+/** Bits of actions that group buckets may have, in the version's own numbers (OpenFlow 1.1 and later, 1.0's for version 1). */
+const GROUP_ACTIONS = [0, 11, 12, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25].reduce((bits, n) => bits | (1 << n), 0) >>> 0;
+
+export function groupFeatures(): GroupFeatures {
+  return {
+    type: "group_features_reply",
+    types: 0xf,
+    capabilities: 7,
+    maxGroups: [OFPG.MAX, OFPG.MAX, OFPG.MAX, OFPG.MAX],
+    actions: [GROUP_ACTIONS, GROUP_ACTIONS, GROUP_ACTIONS, GROUP_ACTIONS],
+  };
+}
+
+export function featuresReply(bridge: Bridge, version: number): MessageOf<"features_reply"> {
+  let capabilities = 1 | 2 | 4 | 0x40;
+  if (version === 1) capabilities |= 0x80;
+  else capabilities |= 8;
+  if (version >= 5) capabilities |= 0x200;
+  if (version === 2) capabilities &= ~8;
+  return {
+    type: "features_reply",
+    datapathId: bridge.datapathId,
+    buffers: 0,
+    tables: HIDDEN_TABLE,
+    auxiliaryId: 0,
+    capabilities,
+    actions: version === 1 ? 0xfff : 0,
+    ports: version < 4 ? [...bridge.ports.values()].map((port) => portDescription(port, version)) : [],
+  };
+}
+
+export function descReply(): MessageOf<"desc_reply"> {
+  return {
+    type: "desc_reply",
+    manufacturer: "Nicira, Inc.",
+    hardware: "Open vSwitch",
+    software: "4.0.0",
+    serial: "None",
+    datapath: "None",
+  };
+}
+
+export function tableDescription(bridge: Bridge, id: number): TableDescription {
+  const table = bridge.tables[id];
+  return {
+    table: id,
+    eviction: table?.evict ?? false,
+    evictionFlags: 7,
+    vacancy: { on: table?.vacancy !== undefined, down: table?.vacancy?.down ?? 0, up: table?.vacancy?.up ?? 0, now: 0 },
+  };
+}
+
+const MAX_ENTRIES = 1_000_000;
+
+export { MAX_ENTRIES };
+
+const INSTRUCTIONS = ["apply_actions", "clear_actions", "write_actions", "write_metadata"];
+const ACTIONS = [
+  "output",
+  "group",
+  "set_field",
+  "strip_vlan",
+  "push_vlan",
+  "mod_nw_ttl",
+  "dec_ttl",
+  "set_mpls_ttl",
+  "dec_mpls_ttl",
+  "push_mpls",
+  "pop_mpls",
+  "set_queue",
+];
+
+export function tableFeatures(bridge: Bridge, id: number, version: number): TableFeatures {
+  const table = bridge.tables[id];
+  const last = id === HIDDEN_TABLE - 1;
+  const writable = FIELDS.filter((f) => f.writable).map((f) => f.id);
+  const sets = { actions: ACTIONS, setFields: writable };
+  const instructions = [...(version < 6 ? ["meter"] : []), ...INSTRUCTIONS, ...(last ? [] : ["goto_table"])];
+  const next = last ? [] : Array.from({ length: HIDDEN_TABLE - 1 - id }, (_, i) => id + 1 + i);
+  const abilities: TableAbilities = { next, instructions, write: sets, apply: sets };
+  return {
+    table: id,
+    name: table?.name ?? "",
+    command: "modify",
+    features: 0,
+    metadataMatch: NOT_COUNTED,
+    metadataWrite: NOT_COUNTED,
+    capabilities: 0,
+    maxEntries: table?.limit ?? MAX_ENTRIES,
+    nonmiss: abilities,
+    miss: abilities,
+    match: FIELDS.map((f) => f.id),
+    mask: FIELDS.filter((f) => f.maskable).map((f) => f.id),
+    wildcard: FIELDS.map((f) => f.id),
+  };
+}
+
+export const allPorts = (bridge: Bridge, port: number): OfPort[] =>
+  port === OFPP.NONE || port === OFPP.ALL
+    ? [...bridge.ports.values()]
+    : [...bridge.ports.values()].filter((p) => p.ofport === port);
