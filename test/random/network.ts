@@ -33,7 +33,7 @@ interface Router {
   readonly name: string;
   readonly ports: RouterPort[];
   /** What lr-route-del and lr-policy-del need. */
-  readonly routes: string[];
+  readonly routes: string[][];
   readonly policies: string[][];
 }
 
@@ -334,18 +334,18 @@ export class RandomNetwork {
       : six
         ? `fd88:${number}::/${this.#pick([32, 48, 64])}`
         : `192.168.${number % 250}.0/${this.#pick([24, 25, 28])}`;
-    if (router.routes.includes(prefix)) return undefined;
-    router.routes.push(prefix);
-    const policy = this.#chance(15) ? ["--policy=src-ip"] : [];
-    return [...policy, "lr-route-add", router.name, prefix, nexthop];
+    if (router.routes.some((other) => other[1] === prefix)) return undefined;
+    const policy = `--policy=${this.#chance(15) ? "src-ip" : "dst-ip"}`;
+    router.routes.push([policy, prefix]);
+    return [policy, "lr-route-add", router.name, prefix, nexthop];
   }
 
   #deleteRoute(): string[] | undefined {
     const router = this.#any(this.routers.filter(({ routes }) => routes.length > 0));
     if (router === undefined) return undefined;
-    const prefix = this.#pick(router.routes);
-    router.routes.splice(router.routes.indexOf(prefix), 1);
-    return ["--if-exists", "lr-route-del", router.name, prefix];
+    const route = this.#pick(router.routes);
+    router.routes.splice(router.routes.indexOf(route), 1);
+    return [route[0]!, "lr-route-del", router.name, route[1]!];
   }
 
   #policy(): string[] | undefined {

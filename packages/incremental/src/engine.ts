@@ -11,18 +11,22 @@
 import { Cell, COMPUTED, EVALUATION, forgetEdges, GONE, link, nameOf, PRESENT, QUEUED, RUNNING } from "./cell.ts";
 import { bodyOf, type DefinitionBody } from "./definitions.ts";
 import { IncrementalError } from "./error.ts";
-import { compareKeys, type GroupNews, Home, mergeMembers, sameKeys } from "./home.ts";
-import type { Each, Engine, EngineOptions, EngineStatistics, Input, Key, OutputFrom, Read, Sink } from "./types.ts";
-
-/** What a failed evaluation holds as its value, and what reading it throws. */
-class Failure extends IncrementalError {
-  reported = false;
-
-  constructor(cell: Cell, error: unknown) {
-    super("incremental.failed", error instanceof Error ? error.message : String(error), nameOf(cell));
-    this.cause = error;
-  }
-}
+import { cycleError, Failure, pathBetween } from "./failure.ts";
+import { raise } from "./heights.ts";
+import {
+  compareKeys,
+  type GroupNews,
+  groupsOf,
+  Home,
+  leadingValue,
+  membership,
+  mergeMembers,
+  noteProducer,
+  sameKeys,
+  statisticsOf,
+} from "./home.ts";
+import { tellSink } from "./sink.ts";
+import type { Each, Engine, EngineOptions, EngineStatistics, Input, Key, Read, Sink } from "./types.ts";
 
 interface Frame {
   cell: Cell | undefined;
@@ -149,14 +153,7 @@ class EngineState implements Engine {
   }
 
   statistics(): EngineStatistics {
-    const evaluations = new Map<string, number>();
-    let cells = 0;
-    for (const home of this.#homes) {
-      if (home === undefined) continue;
-      cells += home.cells.size + home.evaluations.size;
-      if (home.runs > 0) evaluations.set(home.body.name, (evaluations.get(home.body.name) ?? 0) + home.runs);
-    }
-    return { evaluations, commits: this.#commits, cells };
+    return statisticsOf(this.#homes, this.#commits);
   }
 
   #home(id: number, definition: { readonly id: number }): Home {
@@ -311,7 +308,7 @@ class EngineState implements Engine {
     let result = value;
     if (cell.home.body.kind !== "each" && height > cell.height) {
       const old = cell.height;
-      if (!this.#raise(cell, height, reads)) {
+      if (!raise(cell, height, reads)) {
         this.#noteCyclic(cell);
         const above = reads.find((dep) => dep.height >= old)!;
         result = new Failure(cell, cycleError(pathBetween(above, cell)));
@@ -343,35 +340,6 @@ class EngineState implements Engine {
 
   #noteCyclic(cell: Cell): void {
     this.#cyclic.push(cell);
-  }
-
-  // --- heights -------------------------------------------------------------------------------------------------------
-
-  /**
-   * Raises a cell, and whatever reads it above it, so that it may read cells below `height`. If one of those, `wanted`,
-   * was raised along because it reads the cell, that is a cycle: then nothing is changed and false returned.
-   */
-  #raise(origin: Cell, height: number, wanted: readonly Cell[]): boolean {
-    const undo: [Cell | Home, number][] = [];
-    const raiseHome = (home: Home, to: number): void => {
-      if (home.height >= to) return;
-      undo.push([home, home.height]);
-      home.height = to;
-      for (const cell of home.cells.values()) raiseCell(cell, to);
-      if (home.keysCell) raiseCell(home.keysCell, to);
-      for (const other of home.subscribers) if (other.body.kind === "index") raiseHome(other, to + 1);
-    };
-    const raiseCell = (cell: Cell, to: number): void => {
-      if (cell.height >= to) return;
-      undo.push([cell, cell.height]);
-      cell.height = to;
-      if (!(cell.flags & EVALUATION)) for (const reader of cell.readers) raiseCell(reader, to + 1);
-      else if (cell.home.body.kind !== "each") raiseHome(cell.home, to + 1);
-    };
-    raiseCell(origin, height);
-    if (wanted.every((other) => other.height < origin.height)) return true;
-    for (const [what, old] of undo.reverse()) what.height = old;
-    return false;
   }
 
   // --- marking and settling ------------------------------------------------------------------------------------------
@@ -436,8 +404,8 @@ class EngineState implements Engine {
         this.#regroup(
           other,
           key,
-          was ? this.#groupsOf(other, before, key) : EMPTY,
-          present ? this.#groupsOf(other, value, key) : EMPTY,
+          was ? groupsOf(this.#options, other, before, key) : EMPTY,
+          present ? groupsOf(this.#options, other, value, key) : EMPTY,
         );
       } else if (was !== present) {
         if (present) this.#mark(this.#newEvaluation(other, key));
@@ -507,7 +475,7 @@ class EngineState implements Engine {
   #postpone(cell: Cell): void {
     const target = this.#retryFor!;
     this.#retryFor = undefined;
-    if (this.#raise(cell, target.height + 1, [target])) {
+    if (raise(cell, target.height + 1, [target])) {
       link(cell, [...cell.deps, target], this.#orphan);
       this.#mark(cell);
       return;
@@ -563,20 +531,11 @@ class EngineState implements Engine {
 
   // --- groups and entries --------------------------------------------------------------------------------------------
 
-  #groupsOf(home: Home, row: unknown, key: Key): readonly Key[] {
-    try {
-      const groups = home.body.groups(row, key);
-      const list = Array.isArray(groups) ? (groups as Key[]) : [...groups];
-      return list.length > 1 ? [...new Set(list)] : list;
-    } catch (error) {
-      this.#options.onError?.({ definition: home.body.name, key, error });
-      return EMPTY;
-    }
-  }
-
   #regroup(home: Home, key: Key, before: readonly Key[], after: readonly Key[]): void {
-    for (const group of before) if (!after.includes(group)) this.#groupNews(home, group).left.push(key);
-    for (const group of after) if (!before.includes(group)) this.#groupNews(home, group).joined.push(key);
+    const remains = membership(after);
+    for (const group of before) if (!remains(group)) this.#groupNews(home, group).left.push(key);
+    const was = membership(before);
+    for (const group of after) if (!was(group)) this.#groupNews(home, group).joined.push(key);
   }
 
   #groupNews(home: Home, group: Key): GroupNews {
@@ -617,27 +576,12 @@ class EngineState implements Engine {
       else if (cell.readers.length === 0) this.#orphans.push(cell);
       return;
     }
-    let first = 0;
-    for (let i = 2; i < producers.length; i += 2) {
-      if (compareKeys(producers[i] as Key, producers[first] as Key) < 0) first = i;
-    }
-    const value = producers[first + 1];
+    const value = leadingValue(producers);
     if (!was || !home.body.equals(cell.value, value)) this.#entryChanged(cell, true, value);
   }
 
   #produce(home: Home, key: Key, producer: Key, value: unknown, present: boolean): void {
-    let producers = home.producers.get(key);
-    if (producers === undefined) {
-      producers = [];
-      home.producers.set(key, producers);
-    }
-    let at = 0;
-    while (at < producers.length && producers[at] !== producer) at += 2;
-    if (present) {
-      producers[at] = producer;
-      producers[at + 1] = value;
-    } else producers.splice(at, 2);
-    if (producers.length === 0) home.producers.delete(key);
+    noteProducer(home, key, producer, value, present);
     const cell = home.cells.get(key) ?? this.#newEntry(home, key);
     if (home.state === "active") this.#mark(cell);
   }
@@ -661,40 +605,7 @@ class EngineState implements Engine {
         break;
       }
       default:
-        this.#tellSink(cell, before, output);
-    }
-  }
-
-  #tellSink(cell: Cell, before: readonly unknown[], after: readonly unknown[]): void {
-    const { body, sink } = cell.home;
-    const from: OutputFrom = { each: body as unknown as Each<unknown>, key: cell.key };
-    const { identity } = body;
-    let start = 0;
-    const shorter = Math.min(before.length, after.length);
-    while (start < shorter && identity(before[start]) === identity(after[start])) start++;
-    let endBefore = before.length;
-    let endAfter = after.length;
-    while (endBefore > start && endAfter > start && identity(before[endBefore - 1]) === identity(after[endAfter - 1])) {
-      endBefore--;
-      endAfter--;
-    }
-    const counts = new Map<unknown, number>();
-    for (let i = start; i < endBefore; i++) {
-      const id = identity(before[i]);
-      counts.set(id, (counts.get(id) ?? 0) + 1);
-    }
-    for (let i = start; i < endAfter; i++) {
-      const id = identity(after[i]);
-      const count = counts.get(id) ?? 0;
-      if (count > 0) counts.set(id, count - 1);
-      else sink!.add(after[i], from);
-    }
-    for (let i = start; i < endBefore; i++) {
-      const id = identity(before[i]);
-      const count = counts.get(id) ?? 0;
-      if (count === 0) continue;
-      counts.set(id, count - 1);
-      sink!.remove(before[i], from);
+        tellSink(cell, before, output);
     }
   }
 
@@ -719,7 +630,7 @@ class EngineState implements Engine {
     try {
       for (const row of [...source.cells.values()]) {
         if (!(row.flags & PRESENT)) continue;
-        if (body.kind === "index") this.#regroup(home, row.key, EMPTY, this.#groupsOf(home, row.value, row.key));
+        if (body.kind === "index") this.#regroup(home, row.key, EMPTY, groupsOf(this.#options, home, row.value, row.key));
         else {
           const cell = this.#newEvaluation(home, row.key);
           const value = this.#runEvaluation(cell);
@@ -801,30 +712,4 @@ class EngineState implements Engine {
       }
     }
   }
-}
-
-/** The cells through which `from` depends on `to`, beginning with `to`, which reads `from`. */
-function pathBetween(from: Cell, to: Cell): Cell[] {
-  const seen = new Set<Cell>();
-  const walk = (cell: Cell): Cell[] | undefined => {
-    if (cell === to) return [];
-    if (seen.has(cell)) return undefined;
-    seen.add(cell);
-    for (const dep of cell.deps) {
-      const rest = walk(dep);
-      if (rest !== undefined) return [cell, ...rest];
-    }
-    return undefined;
-  };
-  return [to, ...(walk(from) ?? [from])];
-}
-
-/** The message begins with the smallest name, so that it does not depend on where the cycle was entered. */
-function cycleError(chain: readonly Cell[]): IncrementalError {
-  const names = chain.map(nameOf);
-  let first = 0;
-  for (let i = 1; i < names.length; i++) if (names[i]! < names[first]!) first = i;
-  const turned = [...names.slice(first), ...names.slice(0, first)];
-  const text = [...turned, turned[0]].join(" reads ");
-  return new IncrementalError("incremental.cycle", `evaluations read each other in a cycle: ${text}`, text);
 }
