@@ -8,13 +8,14 @@
  * pending. Then it is abandoned, raised above that cell and run again when its turn comes: definitions are pure, so an
  * abandoned run leaves no trace. A raise that comes back to its origin is a cycle.
  */
-import { Cell, COMPUTED, EVALUATION, forgetEdges, GONE, link, nameOf, PRESENT, QUEUED, RUNNING } from "./cell.ts";
+import { Cell, COMPUTED, EVALUATION, GONE, link, nameOf, PRESENT, QUEUED, RUNNING } from "./cell.ts";
 import { bodyOf, type DefinitionBody } from "./definitions.ts";
 import { IncrementalError } from "./error.ts";
 import { cycleError, Failure, pathBetween } from "./failure.ts";
 import { raise } from "./heights.ts";
 import {
   compareKeys,
+  forgetDerived,
   type GroupNews,
   groupsOf,
   Home,
@@ -126,21 +127,7 @@ class EngineState implements Engine {
   }
 
   recompute(): void {
-    for (const home of this.#homes) {
-      if (home === undefined) continue;
-      if (home.keysCell) forgetEdges(home.keysCell);
-      home.keysCell = undefined;
-      home.subscribers.length = 0;
-      for (const cell of home.cells.values()) forgetEdges(cell);
-      for (const cell of home.evaluations.values()) forgetEdges(cell);
-      for (const [key, cell] of home.cells) if (!(cell.flags & PRESENT)) home.cells.delete(key);
-      if (home.body.kind === "input" || home.body.kind === "each") continue;
-      home.cells.clear();
-      home.evaluations.clear();
-      home.producers.clear();
-      home.news.clear();
-      home.state = "idle";
-    }
+    for (const home of this.#homes) if (home !== undefined) forgetDerived(home);
     this.#orphans = [];
     this.#cyclic = [];
     this.#failed.clear();

@@ -1,4 +1,4 @@
-import type { Cell } from "./cell.ts";
+import { type Cell, forgetEdges, PRESENT } from "./cell.ts";
 import type { DefinitionBody } from "./definitions.ts";
 import type { EngineOptions, EngineStatistics, Key, Sink } from "./types.ts";
 
@@ -120,4 +120,20 @@ export function statisticsOf(homes: readonly (Home | undefined)[], commits: numb
     if (home.runs > 0) evaluations.set(home.body.name, (evaluations.get(home.body.name) ?? 0) + home.runs);
   }
   return { evaluations, commits, cells };
+}
+
+/** Forgets what was derived; inputs keep their rows, eaches what they yielded. */
+export function forgetDerived(home: Home): void {
+  if (home.keysCell) forgetEdges(home.keysCell);
+  home.keysCell = undefined;
+  home.subscribers.length = 0;
+  for (const cell of home.cells.values()) forgetEdges(cell);
+  for (const cell of home.evaluations.values()) forgetEdges(cell);
+  for (const [key, cell] of home.cells) if (!(cell.flags & PRESENT)) home.cells.delete(key);
+  if (home.body.kind === "input" || home.body.kind === "each") return;
+  home.cells.clear();
+  home.evaluations.clear();
+  home.producers.clear();
+  home.news.clear();
+  home.state = "idle";
 }
