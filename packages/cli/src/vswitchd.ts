@@ -1,6 +1,6 @@
 /** ovs-vswitchd(8): the switch with its userspace datapath. */
 import { createReplica } from "@weft/ovsdb";
-import { type Host, messageOf, type Program, type Runtime } from "@weft/runtime";
+import { messageOf, type Program, type Runtime } from "@weft/runtime";
 import { openVSwitch } from "@weft/schemas";
 import { createSwitch, type EnableDummy, type SwitchWorld } from "@weft/vswitch";
 import { runDaemon } from "./daemon/daemon.ts";
@@ -35,12 +35,6 @@ function dummyKind(value: string | undefined): EnableDummy {
   return value === "override" ? "override" : value === "system" ? "system" : "dummy";
 }
 
-/** The program on a machine with these devices. `world` is called with the daemon's runtime, whose log is its own. */
-export function vswitchdOn(world: (runtime: Runtime) => SwitchWorld): Program {
-  return (args, host) => run(world, args, host);
-}
-
-/** The program as a process: dummy devices only. */
 /** ovs-vswitchd on a machine whose devices and tunnels `world` gives. */
 export function vswitchdOn(world: (runtime: Runtime) => SwitchWorld): Program {
   return async (args, host) => {
