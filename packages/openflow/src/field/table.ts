@@ -105,8 +105,8 @@ add("tun_ttl", 8, "decimal", "none", exactRW);
 add("tun_tos", 8, "decimal", "none", exactRW);
 add("tun_gbp_id", 16, "decimal", "none", { ...RW, nxm: ["NXM_NX_TUN_GBP_ID", 38] });
 add("tun_gbp_flags", 8, "hexadecimal", "none", { ...RW, nxm: ["NXM_NX_TUN_GBP_FLAGS", 39] });
-add("tun_erspan_ver", [4, 1], "decimal", "none", { ...RW, nxm: ["NXOXM_ET_ERSPAN_VER", 12] });
 add("tun_erspan_idx", [20, 4], "hexadecimal", "none", { ...RW, nxm: ["NXOXM_ET_ERSPAN_IDX", 11] });
+add("tun_erspan_ver", [4, 1], "decimal", "none", { ...RW, nxm: ["NXOXM_ET_ERSPAN_VER", 12] });
 add("tun_erspan_dir", [1, 1], "decimal", "none", { ...RW, nxm: ["NXOXM_ET_ERSPAN_DIR", 13] });
 add("tun_erspan_hwid", [6, 1], "hexadecimal", "none", { ...RW, nxm: ["NXOXM_ET_ERSPAN_HWID", 14] });
 add("tun_gtpu_flags", 8, "hexadecimal", "none", { ...RO, nxm: ["NXOXM_ET_GTPU_FLAGS", 15] });
@@ -119,6 +119,7 @@ for (let i = 0; i < TUN_METADATA_FIELDS; i++)
     nxm: [`NXM_NX_TUN_METADATA${i}`, 40 + i],
   });
 
+add("metadata", 64, "hexadecimal", "none", { ...RW, oxm: [["OXM_OF_METADATA", 2, 3]], of11: "mask" });
 // A port takes its whole word, whichever field names it.
 add("in_port", 16, "ofp10-port", "none", { ...exactRW, wordMask: -1, nxm: ["NXM_OF_IN_PORT", 0], of10: "exact", of11: "exact" });
 add("in_port_oxm", 32, "ofp11-port", "none", { ...exactRW, place: "in_port", oxm: [["OXM_OF_IN_PORT", 0, 3]], of11: "exact" });
@@ -143,7 +144,6 @@ add("ct_ipv6_dst", 128, "ipv6", "ct", { ...RO, nxm: ["NXM_NX_CT_IPV6_DST", 123] 
 add("ct_tp_src", 16, "decimal", "ct", { ...RO, nxm: ["NXM_NX_CT_TP_SRC", 124] });
 add("ct_tp_dst", 16, "decimal", "ct", { ...RO, nxm: ["NXM_NX_CT_TP_DST", 125] });
 
-add("metadata", 64, "hexadecimal", "none", { ...RW, oxm: [["OXM_OF_METADATA", 2, 3]], of11: "mask" });
 for (let i = 0; i < 32; i++)
   add(`reg${i}`, 32, "hexadecimal", "none", {
     ...RW,
@@ -380,12 +380,12 @@ add("nd_reserved", 32, "decimal", "nd", { ...exactRW, nxm: ["ERICOXM_OF_ICMPV6_N
 add("nd_options_type", 8, "decimal", "nd", { ...exactRW, nxm: ["ERICOXM_OF_ICMPV6_ND_OPTIONS_TYPE", 2] });
 
 add("nsh_flags", 8, "decimal", "nsh", { ...RW, nxm: ["NXOXM_NSH_FLAGS", 1] });
-add("nsh_ttl", 8, "decimal", "nsh", { ...exactRW, nxm: ["NXOXM_NSH_TTL", 10] });
 add("nsh_mdtype", 8, "decimal", "nsh", { nxm: ["NXOXM_NSH_MDTYPE", 2] });
 add("nsh_np", 8, "decimal", "nsh", { nxm: ["NXOXM_NSH_NP", 3] });
 add("nsh_spi nsp", [24, 4], "hexadecimal", "nsh", { ...exactRW, nxm: ["NXOXM_NSH_SPI", 4] });
 add("nsh_si nsi", 8, "decimal", "nsh", { ...exactRW, nxm: ["NXOXM_NSH_SI", 5] });
 for (let i = 1; i <= 4; i++) add(`nsh_c${i} nshc${i}`, 32, "hexadecimal", "nsh", { ...RW, nxm: [`NXOXM_NSH_C${i}`, 5 + i] });
+add("nsh_ttl", 8, "decimal", "nsh", { ...exactRW, nxm: ["NXOXM_NSH_TTL", 10] });
 
 /** Every field, in a fixed order. */
 export const FIELDS: readonly Field[] = list;

@@ -100,6 +100,8 @@ export interface QueueConfig {
 }
 
 export interface TableStats {
+  /** OpenFlow 1.0: OFPFW_ bits that may be wildcarded. */
+  readonly wildcards?: number;
   readonly table: number;
   readonly name: string;
   readonly maxEntries: number;
@@ -259,7 +261,6 @@ export interface MeterFeatures {
 export interface CtTuple {
   readonly src: string | undefined;
   readonly dst: string | undefined;
-  /** IP protocol; 0: any. */
   readonly srcPort: number | undefined;
   readonly dstPort: number | undefined;
   readonly icmpType: number | undefined;
@@ -269,8 +270,8 @@ export interface CtTuple {
 
 export interface CtFlush {
   readonly type: "ct_flush";
+  /** IP protocol; 0: any. */
   readonly protocol: number;
-  readonly family: number;
   readonly zone: number | undefined;
   readonly original: CtTuple | undefined;
   readonly reply: CtTuple | undefined;

@@ -165,11 +165,17 @@ export function formatPriorityMatch(match: Match, priority: number, names: Names
   return text === "" ? `priority=${priority}` : `priority=${priority},${text}`;
 }
 
-/** Seconds with the fraction as ovs-ofctl prints it: milliseconds, or all nine digits where there is more. */
+/** Seconds with the fraction as ovs-ofctl prints it: three, six or nine digits, as few as say it all; none for none. */
 export function formatDuration(sec: number, nsec: number): string {
   if (nsec === 0) return `${sec}s`;
-  const ms = nsec / 1e6;
-  return Number.isInteger(ms) ? `${sec}.${String(ms).padStart(3, "0")}s` : `${sec}.${String(nsec).padStart(9, "0")}s`;
+  return `${sec}.${String(nsec)
+    .padStart(9, "0")
+    .replace(/(?:000){1,2}$/, "")}s`;
+}
+
+/** A counter; all ones is "not counted". */
+export function formatCounter(value: bigint): string {
+  return value === 0xffffffffffffffffn ? "?" : String(value);
 }
 
 export interface FlowFormat {
@@ -186,7 +192,7 @@ export function formatFlowStats(flow: FlowStats, format: FlowFormat = {}): strin
   if (stats || flow.cookie !== 0n) text += `cookie=0x${flow.cookie.toString(16)}, `;
   if (stats) text += `duration=${formatDuration(flow.durationSec, flow.durationNsec)}, `;
   if (stats || flow.table !== 0) text += `table=${formatTable(flow.table, names)}, `;
-  if (stats) text += `n_packets=${flow.packets}, n_bytes=${flow.bytes}, `;
+  if (stats) text += `n_packets=${formatCounter(flow.packets)}, n_bytes=${formatCounter(flow.bytes)}, `;
   if (flow.idleTimeout !== 0) text += `idle_timeout=${flow.idleTimeout}, `;
   if (flow.hardTimeout !== 0) text += `hard_timeout=${flow.hardTimeout}, `;
   text += formatFlowFlags(flow.flags);

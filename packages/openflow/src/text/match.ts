@@ -221,14 +221,14 @@ function formatTunnel(out: Printer): void {
   if (gbp !== undefined) out.put(`tun_gbp_flags=${hex(gbp.value)}`);
   out.decimal(F.tun_tos!);
   out.decimal(F.tun_ttl!);
-  const valueOf = (name: string) => match.get(F[name]!)?.value ?? 0n;
-  const version = valueOf("tun_erspan_ver");
+  const of = (name: string) => match.get(F[name]!)?.value ?? 0n;
+  const version = of("tun_erspan_ver");
   if (version !== 0n) out.put(`tun_erspan_ver=${version}`);
-  if (version === 1n && match.has(F.tun_erspan_idx!)) out.put(`tun_erspan_idx=${hex(valueOf("tun_erspan_idx"))}`);
-  if (version === 2n && valueOf("tun_erspan_dir") !== 0n) out.put(`tun_erspan_dir=${valueOf("tun_erspan_dir")}`);
-  if (version === 2n && valueOf("tun_erspan_hwid") !== 0n) out.put(`tun_erspan_hwid=${hex(valueOf("tun_erspan_hwid"))}`);
-  if (valueOf("tun_gtpu_flags") !== 0n) out.put(`gtpu_flags=${hex(valueOf("tun_gtpu_flags"))}`);
-  if (valueOf("tun_gtpu_msgtype") !== 0n) out.put(`gtpu_msgtype=${valueOf("tun_gtpu_msgtype")}`);
+  if (version === 1n && match.has(F.tun_erspan_idx!)) out.put(`tun_erspan_idx=${hex(of("tun_erspan_idx"))}`);
+  if (version === 2n && of("tun_erspan_dir") !== 0n) out.put(`tun_erspan_dir=${of("tun_erspan_dir")}`);
+  if (version === 2n && of("tun_erspan_hwid") !== 0n) out.put(`tun_erspan_hwid=${hex(of("tun_erspan_hwid"))}`);
+  if (of("tun_gtpu_flags") !== 0n) out.put(`gtpu_flags=${hex(of("tun_gtpu_flags"))}`);
+  if (of("tun_gtpu_msgtype") !== 0n) out.put(`gtpu_msgtype=${of("tun_gtpu_msgtype")}`);
   const flags = match.get(F.tun_flags!);
   if (flags !== undefined) {
     const value = Number(flags.value);

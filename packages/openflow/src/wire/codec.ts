@@ -76,6 +76,15 @@ export function encode(message: Message, version: OfVersion, xid: number, option
   return out.slice();
 }
 
+/** Where a message stands in a version; undefined when the version has none such. */
+export function whereOf(message: Message, version: OfVersion, options: EncodeOptions = {}): Where | undefined {
+  const row = byType.get(message.type);
+  if (row === undefined) return undefined;
+  return row.choose === undefined
+    ? row.where.find((w) => w.first <= version && version <= w.last)
+    : row.choose(message, version, options);
+}
+
 /** Encodes at the end of `out`. */
 export function encodeInto(
   out: ByteWriter,
@@ -86,14 +95,11 @@ export function encodeInto(
 ): void {
   const row = byType.get(message.type);
   if (row === undefined) throw new EncodeError(`messages of type ${message.type} cannot be encoded`);
-  const where =
-    row.choose === undefined
-      ? row.where.find((w) => w.first <= version && version <= w.last)
-      : row.choose(message, version, options);
+  const where = whereOf(message, version, options);
   if (where === undefined) throw new EncodeError(`OpenFlow version ${version} has no message ${message.type}`);
   const start = out.at;
   writePlace(out, version, xid, where, "more" in message && message.more);
-  row.encode(message, { out, version, options });
+  row.encode(message, { out, version, xid, options });
   const length = out.at - start;
   if (length > 0xffff) {
     out.cut(start);
@@ -117,65 +123,86 @@ export function peekHeader(bytes: Uint8Array): {
   return { version: input.u8(), type: input.u8(), length: input.u16(), xid: input.u32() };
 }
 
+/** What a message is, and what it says: the type and place are known even where the body does not decode. */
+export interface Decoded {
+  readonly version: OfVersion;
+  readonly xid: number;
+  readonly type: MessageType;
+  readonly where: Where;
+  readonly result: Message | DecodeError;
+}
+
 /**
  * Decodes one whole message. Throws a DecodeError whose `error` names the OpenFlow error to answer with and whose place
  * has the byte offset.
  */
 export function decode(bytes: Uint8Array, options: DecodeOptions = {}): Envelope {
-  const input = new ByteReader(bytes);
-  const version = input.u8();
-  const type = input.u8();
-  const length = input.u16();
-  const xid = input.u32();
-  if (length !== bytes.length) throw new DecodeError("OFPBRC_BAD_LEN", 2, `length ${length} of ${bytes.length} bytes`);
-  if (!isVersion(version)) {
-    // A hello of a version to come is still a hello.
-    if (type !== 0) throw new DecodeError("OFPBRC_BAD_VERSION", 0, `version ${version}`);
-    return { version: 6, xid, message: decodePlace("standard", 0, input, 6, false, options) };
-  }
-  return { version, xid, message: decodeBody(type, input, version, options) };
+  const decoded = decodeAt(bytes, options);
+  if (decoded instanceof DecodeError) throw decoded;
+  if (decoded.result instanceof DecodeError) throw decoded.result;
+  return { version: decoded.version, xid: decoded.xid, message: decoded.result };
 }
 
-function decodeBody(type: number, input: ByteReader, version: OfVersion, options: DecodeOptions): Message {
+/** Like {@link decode}, but returns errors; for printers. A DecodeError in place of all: nobody knows such a message. */
+export function decodeAt(bytes: Uint8Array, options: DecodeOptions = {}): Decoded | DecodeError {
+  const input = new ByteReader(bytes);
+  try {
+    const version = input.u8();
+    const type = input.u8();
+    const length = input.u16();
+    const xid = input.u32();
+    if (length !== bytes.length) return new DecodeError("OFPBRC_BAD_LEN", 2, `length ${length} of ${bytes.length} bytes`);
+    // A hello of a version to come is still a hello.
+    if (!isVersion(version) && type !== 0) return new DecodeError("OFPBRC_BAD_VERSION", 0, `version ${version}`);
+    const known = isVersion(version) ? version : 6;
+    const { place, number, more } = readPlace(type, input, known);
+    const found = byPlace.get(`${known}/${place}/${number}`);
+    if (found === undefined) {
+      const error =
+        place === "standard" ? "OFPBRC_BAD_TYPE" : place === "nx" || place === "onf" ? "OFPBRC_BAD_SUBTYPE" : "OFPBRC_BAD_STAT";
+      return new DecodeError(error, place === "standard" ? 1 : 8, `${place} message ${number}`);
+    }
+    const base = { version: known, xid, type: found.row.type, where: found.where };
+    return { ...base, result: decodeRow(found.row, { input, version: known, xid, where: found.where, more, options }) };
+  } catch (error) {
+    if (error instanceof DecodeError) return error;
+    throw error;
+  }
+}
+
+function decodeRow(row: Row, state: Parameters<Row["decode"]>[0]): Message | DecodeError {
+  try {
+    const message = row.decode(state);
+    if (state.input.left > 0) return state.input.fail("OFPBRC_BAD_LEN", `${state.input.left} bytes left over`);
+    return message;
+  } catch (error) {
+    if (error instanceof DecodeError) return error;
+    throw error;
+  }
+}
+
+function readPlace(
+  type: number,
+  input: ByteReader,
+  version: OfVersion,
+): { place: Where["place"]; number: number; more: boolean } {
   const types = multipartTypes(version);
   if (type === EXPERIMENTER) {
     const vendor = input.u32();
-    const subtype = input.u32();
-    if (vendor === NICIRA) return decodePlace("nx", subtype, input, version, false, options);
-    if (vendor === ONF) return decodePlace("onf", subtype, input, version, false, options);
-    throw new DecodeError("OFPBRC_BAD_VENDOR", 8, `experimenter 0x${vendor.toString(16)}`);
+    const number = input.u32();
+    if (vendor !== NICIRA && vendor !== ONF)
+      throw new DecodeError("OFPBRC_BAD_VENDOR", 8, `experimenter 0x${vendor.toString(16)}`);
+    return { place: vendor === NICIRA ? "nx" : "onf", number, more: false };
   }
-  if (type === types.request || type === types.reply) {
-    const number = input.u16();
-    const more = (input.u16() & 1) !== 0;
-    if (version > 1) input.skip(4);
-    const isRequest = type === types.request;
-    if (number !== EXPERIMENTER_MULTIPART)
-      return decodePlace(isRequest ? "request" : "reply", number, input, version, more, options);
-    const vendor = input.u32();
-    const subtype = input.u32();
-    if (vendor !== NICIRA) throw input.fail("OFPBRC_BAD_VENDOR", `experimenter 0x${vendor.toString(16)}`);
-    if (version === 1) input.skip(4);
-    return decodePlace(isRequest ? "nx-request" : "nx-reply", subtype, input, version, more, options);
-  }
-  return decodePlace("standard", type, input, version, false, options);
-}
-
-function decodePlace(
-  place: Where["place"],
-  number: number,
-  input: ByteReader,
-  version: OfVersion,
-  more: boolean,
-  options: DecodeOptions,
-): Message {
-  const found = byPlace.get(`${version}/${place}/${number}`);
-  if (found === undefined) {
-    const error =
-      place === "standard" ? "OFPBRC_BAD_TYPE" : place === "nx" || place === "onf" ? "OFPBRC_BAD_SUBTYPE" : "OFPBRC_BAD_STAT";
-    throw new DecodeError(error, place === "standard" ? 1 : 8, `${place} message ${number}`);
-  }
-  const message = found.row.decode({ input, version, where: found.where, more, options });
-  if (input.left > 0) throw input.fail("OFPBRC_BAD_LEN", `${input.left} bytes left over`);
-  return message;
+  if (type !== types.request && type !== types.reply) return { place: "standard", number: type, more: false };
+  const number = input.u16();
+  const more = (input.u16() & 1) !== 0;
+  if (version > 1) input.skip(4);
+  const isRequest = type === types.request;
+  if (number !== EXPERIMENTER_MULTIPART) return { place: isRequest ? "request" : "reply", number, more };
+  const vendor = input.u32();
+  const subtype = input.u32();
+  if (vendor !== NICIRA) throw input.fail("OFPBRC_BAD_VENDOR", `experimenter 0x${vendor.toString(16)}`);
+  if (version === 1) input.skip(4);
+  return { place: isRequest ? "nx-request" : "nx-reply", number: subtype, more };
 }

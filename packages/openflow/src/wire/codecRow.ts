@@ -24,12 +24,14 @@ export interface EncodeOptions {
 export interface EncodeState {
   readonly out: ByteWriter;
   readonly version: number;
+  readonly xid: number;
   readonly options: EncodeOptions;
 }
 
 export interface DecodeState {
   readonly input: ByteReader;
   readonly version: number;
+  readonly xid: number;
   readonly where: Where;
   /** More parts follow (multipart replies). */
   readonly more: boolean;

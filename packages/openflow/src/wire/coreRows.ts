@@ -7,6 +7,7 @@ import type {
   FeaturesReply,
   FragmentHandling,
   MessageOf,
+  OfVersion,
   Role,
   SwitchConfig,
 } from "../message/types.ts";
@@ -115,12 +116,12 @@ function encodeConfig(m: SwitchConfig, { out }: EncodeState): void {
 }
 
 function configRow(type: SwitchConfig["type"], number: number): Row {
-  const decodeConfig = ({ input }: DecodeState): SwitchConfig => {
+  const decodeConfig = ({ input, version }: DecodeState): SwitchConfig => {
     const flags = input.u16();
     return {
       type,
       fragments: FRAGMENTS[flags & 3]!,
-      invalidTtlToController: (flags & 4) !== 0,
+      invalidTtlToController: version < 4 && (flags & 4) !== 0,
       missSendLength: input.u16(),
     };
   };
@@ -255,8 +256,8 @@ const BARE: readonly (readonly [BareRequest, readonly Where[]])[] = [
   ["meter_features_request", [multipart("request", 11, 4)]],
   ["table_desc_request", [multipart("request", 14, 5)]],
   ["tlv_table_request", [nicira(25)]],
-  ["flow_monitor_paused", [nicira(22, 1, 4)]],
-  ["flow_monitor_resumed", [nicira(23, 1, 4)]],
+  ["flow_monitor_paused", [nicira(22, 1, 3)]],
+  ["flow_monitor_resumed", [nicira(23, 1, 3)]],
   ["ipfix_bridge_stats_request", [niciraStats("nx-request", 3)]],
   ["ipfix_flow_stats_request", [niciraStats("nx-request", 4)]],
 ];
@@ -330,15 +331,18 @@ export const CORE_ROWS: readonly Row[] = [
   row(
     "bundle_add",
     BUNDLE_ADD_WHERE,
-    (m, { out }) => {
+    (m, { out, version, xid }) => {
+      // What is added has the version and transaction id of the message that adds it.
       out.u32(m.bundle).zeros(2).u16(m.flags);
-      writeEnvelope(out, m.message);
+      encodeInto(out, m.message.message, version as OfVersion, xid); // A row is encoded for versions 1 to 6 only.
     },
-    ({ input }) => {
+    ({ input, version, xid }) => {
       const bundle = input.u32();
       input.skip(2);
       const flags = input.u16();
       const message = readEnvelope(input);
+      if (message.version !== version) throw input.fail("OFPBFC_MSG_BAD_VERSION");
+      if (message.xid !== xid) throw input.fail("OFPBFC_MSG_BAD_XID");
       input.at = input.end; // Properties may follow; none is defined.
       return { type: "bundle_add", bundle, flags, message };
     },
@@ -409,7 +413,7 @@ export const CORE_ROWS: readonly Row[] = [
   ),
   row(
     "flow_monitor_cancel",
-    [nicira(21)],
+    [nicira(21, 1, 3)],
     (m, { out }) => {
       out.u32(m.id);
     },

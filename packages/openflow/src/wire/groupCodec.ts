@@ -141,6 +141,13 @@ function typeOf(input: ByteReader, number: number, error: string): GroupType {
   return type;
 }
 
+/** Only fast failover and select groups watch ports and groups. */
+function checkWatches(input: ByteReader, groupType: GroupType, buckets: readonly Bucket[]): void {
+  if (groupType === "ff" || groupType === "select") return;
+  if (buckets.some((bucket) => bucket.watchPort !== OFPP.NONE || bucket.watchGroup !== OFPG.ANY))
+    throw input.fail("OFPGMFC_WATCH_UNSUPPORTED", `watch in a group of type ${groupType}`);
+}
+
 export function encodeGroupMod(m: GroupMod, out: ByteWriter, version: number): void {
   out.u16(COMMANDS.get(m.command)!).u8(GROUP_TYPES.indexOf(m.groupType)).zeros(1).u32(m.group);
   const at = out.at;
@@ -175,6 +182,7 @@ export function decodeGroupMod(input: ByteReader, version: number): GroupMod {
   input.skip(2);
   const commandBucket = input.u32();
   const buckets = readBuckets(input.part(length), groupType, version);
+  checkWatches(input, groupType, buckets);
   return { type: "group_mod", command, groupType, group, commandBucket, buckets, selection: readSelection(input) };
 }
 

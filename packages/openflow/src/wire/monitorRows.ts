@@ -22,10 +22,18 @@ const EVENTS_14 = ["initial", "added", "removed", "modified"] as const;
 const ABBREV_NX = 3;
 const ABBREV_14 = 4;
 
-/** Our MONITOR_FLAG.OWN asks for the peer's own changes in full; OpenFlow 1.4 asks with NO_ABBREV. */
+/** What OpenFlow 1.4 has of our MONITOR_FLAG bits: all but OWN. */
+const FLAGS_14 = 0x1f;
+
 function encodeRequest(m: FlowMonitorRequest, { out, version }: EncodeState): void {
   if (version >= 5) {
-    out.u32(m.id).u32(toOfp11Port(m.outPort)).u32(m.outGroup).u16(m.flags).u8(m.table).u8(COMMANDS.indexOf(m.command));
+    out
+      .u32(m.id)
+      .u32(toOfp11Port(m.outPort))
+      .u32(m.outGroup)
+      .u16(m.flags & FLAGS_14)
+      .u8(m.table)
+      .u8(COMMANDS.indexOf(m.command));
     writeMatch(out, m.match, version);
     return;
   }
@@ -41,6 +49,7 @@ function decodeRequest({ input, version }: DecodeState): FlowMonitorRequest {
     const outPort = readOutPort(input, version);
     const outGroup = input.u32();
     const flags = input.u16();
+    if ((flags & ~FLAGS_14) !== 0) throw input.fail("OFPMOFC_BAD_FLAGS", `flags ${flags}`);
     const table = input.u8();
     const number = input.u8();
     const command = COMMANDS[number];
@@ -99,7 +108,7 @@ function writeUpdate(out: ByteWriter, update: FlowUpdate, version: number): void
     const at = out.at;
     out.u16(0).u8(update.table).zeros(1).u64(update.cookie);
     out.patch16(at, writeNxm(out, update.match));
-    encodeInstructions(update.actions, out, 1, update.match);
+    encodeInstructions(update.actions, out, version, update.match);
   }
   out.patch16(start, out.at - start);
 }
@@ -145,7 +154,7 @@ function readUpdate(input: ByteReader, version: number): FlowUpdate {
   part.skip(1);
   const cookie = part.u64();
   match = readNxm(part, matchLength, { lenient: true });
-  const actions = decodeInstructions(part, 1);
+  const actions = decodeInstructions(part, version);
   return {
     event,
     reason: event === "removed" ? reason : undefined,
@@ -160,10 +169,10 @@ function readUpdate(input: ByteReader, version: number): FlowUpdate {
 }
 
 export const MONITOR_ROWS: readonly Row[] = [
-  row("flow_monitor_request", [niciraStats("nx-request", 2, 1, 4), multipart("request", 16, 5)], encodeRequest, decodeRequest),
+  row("flow_monitor_request", [niciraStats("nx-request", 2, 1, 3), multipart("request", 16, 5)], encodeRequest, decodeRequest),
   row(
     "flow_monitor_reply",
-    [niciraStats("nx-reply", 2, 1, 4), multipart("reply", 16, 5)],
+    [niciraStats("nx-reply", 2, 1, 3), multipart("reply", 16, 5)],
     (m, { out, version }) => {
       for (const update of m.updates) writeUpdate(out, update, version);
     },

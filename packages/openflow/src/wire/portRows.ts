@@ -287,7 +287,14 @@ export function readTableDescription(input: ByteReader): TableDescription {
 function writeTableStats(out: ByteWriter, t: TableStats, version: number): void {
   out.u8(t.table);
   if (version === 1) {
-    out.zeros(3).text(t.name, 32).u32(0x003fffff).u32(t.maxEntries).u32(t.active).u64(t.lookups).u64(t.matched);
+    out
+      .zeros(3)
+      .text(t.name, 32)
+      .u32(t.wildcards ?? 0x003fffff)
+      .u32(t.maxEntries)
+      .u32(t.active)
+      .u64(t.lookups)
+      .u64(t.matched);
   } else if (version === 2) {
     out.zeros(7).text(t.name, 32).u32(0x3ff).u32(0x3ff).u32(0x3e).u32(0xfff).u32(0xfff).u32(0).u32(t.maxEntries).u32(t.active);
     out.u64(t.lookups).u64(t.matched);
@@ -304,10 +311,11 @@ function readTableStats(input: ByteReader, version: number): TableStats {
   const table = input.u8();
   let name = "";
   let maxEntries = 0;
+  let wildcards: number | undefined;
   if (version === 1) {
     input.skip(3);
     name = input.text(32);
-    input.skip(4);
+    wildcards = input.u32();
     maxEntries = input.u32();
   } else if (version < 4) {
     input.skip(7);
@@ -315,7 +323,9 @@ function readTableStats(input: ByteReader, version: number): TableStats {
     input.skip(version === 2 ? 24 : 64);
     maxEntries = input.u32();
   } else input.skip(3);
-  return { table, name, maxEntries, active: input.u32(), lookups: input.u64(), matched: input.u64() };
+  const active = input.u32();
+  const stats = { table, name, maxEntries, active, lookups: input.u64(), matched: input.u64() };
+  return wildcards === undefined ? stats : { ...stats, wildcards };
 }
 
 /** OFPQT_ rates. */
@@ -324,14 +334,12 @@ const NO_RATE = 0xffff;
 function readQueueConfig(input: ByteReader, port: number, version: number): QueueConfig {
   if (version >= 5) {
     const start = input.at;
+    const at = readOutPort(input, version);
+    const queue = input.u32();
     const length = input.u16();
     if (length < 16 || start + length > input.end) throw input.fail("OFPBRC_BAD_LEN", "queue description");
-    const part = input.part(length - 2);
-    part.skip(2); // OpenFlow 1.4: length of properties follows the ids.
-    const at = readOutPort(part, version);
-    const queue = part.u32();
-    part.skip(2);
-    part.skip(Math.min(2, part.left));
+    input.skip(6);
+    const part = input.part(start + length - input.at);
     return { port: at, queue, ...readRates(part, version) };
   }
   const start = input.at;
@@ -367,11 +375,12 @@ function writeQueueConfig(out: ByteWriter, q: QueueConfig, version: number): voi
     [2, q.maxRate],
   ];
   if (version >= 5) {
-    out.u16(0).zeros(2);
     writeOutPort(out, q.port, version);
-    out.u32(q.queue).zeros(4);
+    out.u32(q.queue);
+    const at = out.at;
+    out.u16(0).zeros(6);
     for (const [type, rate] of rates) if (rate !== undefined) out.u16(type).u16(8).u16(rate).zeros(2);
-    out.patch16(start, out.at - start);
+    out.patch16(at, out.at - start);
     return;
   }
   out.u32(q.queue);

@@ -69,7 +69,7 @@ function writeTuple(out: ByteWriter, type: number, tuple: CtTuple, protocol: num
 }
 
 function encodeFlush(m: CtFlush, { out }: EncodeState): void {
-  out.u8(m.protocol).u8(m.family).zeros(6);
+  out.u8(m.protocol).zeros(7);
   if (m.original !== undefined) writeTuple(out, FLUSH.original, m.original, m.protocol);
   if (m.reply !== undefined) writeTuple(out, FLUSH.reply, m.reply, m.protocol);
   if (m.zone !== undefined) out.u16(FLUSH.zone).u16(8).u16(m.zone).zeros(2);
@@ -121,8 +121,7 @@ function readTuple(input: ByteReader): CtTuple {
 
 function decodeFlush({ input }: DecodeState): CtFlush {
   const protocol = input.u8();
-  const family = input.u8();
-  input.zeros(6, "NXBRC_MUST_BE_ZERO");
+  input.zeros(7, "NXBRC_MUST_BE_ZERO");
   let zone: number | undefined;
   let original: CtTuple | undefined;
   let reply: CtTuple | undefined;
@@ -155,7 +154,7 @@ function decodeFlush({ input }: DecodeState): CtFlush {
         throw input.fail("OFPBPC_BAD_TYPE", `ct_flush property ${type}`);
     }
   }
-  return { type: "ct_flush", protocol, family, zone, original, reply, mark, labels };
+  return { type: "ct_flush", protocol, zone, original, reply, mark, labels };
 }
 
 export const TLV_ROWS: readonly Row[] = [
