@@ -733,7 +733,11 @@ export function resubmitTo(ctx: Context, port: number, table: number, how: Resub
   const rule = lookup(ctx, table, how.mayMiss);
   ct?.();
   flow[WORD.in_port] = savedPort;
+  // A resubmit to a later table does not count against the depth: ovs-actions(7), "Recursion too deep".
+  const later = table > savedTable ? 1 : 0;
+  ctx.depth -= later;
   if (rule !== undefined) runRule(ctx, rule, how.last);
+  ctx.depth += later;
   ctx.table = savedTable;
 }
 
