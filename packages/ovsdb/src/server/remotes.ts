@@ -34,10 +34,17 @@ export interface Endpoint {
   readonly port: number | undefined;
   /** Rejects when a passive remote cannot listen. */
   readonly ready: Promise<void>;
+  /** For the status column of a Manager or Connection row. */
+  status(): EndpointStatus;
   close(): Promise<void>;
 }
 
-/** The state of an active remote, for the status column of a Manager row. */
+export interface EndpointStatus {
+  readonly connected: boolean;
+  /** Keys as of ovs-vswitchd.conf.db(5), Manager table, sorted. */
+  readonly fields: readonly (readonly [string, string])[];
+}
+
 export interface EndpointWorld {
   readonly runtime: Runtime;
   readonly logger: Logger;
@@ -58,12 +65,15 @@ function netOptions(world: EndpointWorld): { readonly defaultPort: number; reado
 function listen(world: EndpointWorld, target: string, options: RemoteOptions): Endpoint {
   let listener: Listener | undefined;
   let closed = false;
-  const ready = world.runtime.net
-    .listen(target, (stream) => void world.accept(stream, target, options), netOptions(world))
-    .then(async (opened) => {
-      listener = opened;
-      if (closed) await opened.close();
-    });
+  let clients = 0;
+  const accept = (stream: Stream): void => {
+    clients++;
+    void world.accept(stream, target, options).then(() => clients--);
+  };
+  const ready = world.runtime.net.listen(target, accept, netOptions(world)).then(async (opened) => {
+    listener = opened;
+    if (closed) await opened.close();
+  });
   return {
     target,
     options,
@@ -71,6 +81,14 @@ function listen(world: EndpointWorld, target: string, options: RemoteOptions): E
       return listener?.port;
     },
     ready,
+    status() {
+      const fields: [string, string][] = [];
+      if (listener?.port !== undefined) fields.push(["bound_port", String(listener.port)]);
+      if (clients > 1) fields.push(["n_connections", String(clients)]);
+      // The reference counts no seconds for those who come by themselves.
+      fields.push(["sec_since_connect", "0"], ["sec_since_disconnect", "0"]);
+      return { connected: clients > 0, fields };
+    },
     async close() {
       closed = true;
       await listener?.close();
@@ -83,9 +101,13 @@ function dial(world: EndpointWorld, target: string, options: RemoteOptions): End
   let closed = false;
   let current: Stream | undefined;
   let backoff = FIRST_BACKOFF;
+  let state: "CONNECTING" | "ACTIVE" | "BACKOFF" = "CONNECTING";
+  let connectedAt: number | undefined;
+  let disconnectedAt: number | undefined;
   const run = async (): Promise<void> => {
     while (!closed) {
       world.logger.info(`${target}: connecting...`);
+      state = "CONNECTING";
       try {
         current = await net.connect(target, netOptions(world));
         if (closed) {
@@ -94,12 +116,16 @@ function dial(world: EndpointWorld, target: string, options: RemoteOptions): End
         }
         world.logger.info(`${target}: connected`);
         backoff = FIRST_BACKOFF;
+        state = "ACTIVE";
+        connectedAt = clock.now();
         await world.accept(current, target, options);
+        disconnectedAt = clock.now();
         world.logger.info(`${target}: connection closed by peer`);
       } catch (error) {
         world.logger.info(`${target}: connection attempt failed (${messageOf(error)})`);
       }
       if (closed) return;
+      state = "BACKOFF";
       await new Promise<void>((resolve) => clock.after(backoff, resolve, true));
       backoff = Math.min(2 * backoff, Math.max(options.maxBackoff, FIRST_BACKOFF));
     }
@@ -110,6 +136,14 @@ function dial(world: EndpointWorld, target: string, options: RemoteOptions): End
     options,
     port: undefined,
     ready: Promise.resolve(),
+    status() {
+      const since = (name: string, at: number | undefined): [string, string][] =>
+        at === undefined ? [] : [[name, String(Math.floor((clock.now() - at) / 1000))]];
+      return {
+        connected: state === "ACTIVE",
+        fields: [...since("sec_since_connect", connectedAt), ...since("sec_since_disconnect", disconnectedAt), ["state", state]],
+      };
+    },
     async close() {
       closed = true;
       current?.destroy();

@@ -1,8 +1,8 @@
 /** An OVSDB server: databases, remotes, clients. */
-import { type Logger, messageOf, type Runtime, type Stream, type TlsOptions, WeftError } from "@weft/runtime";
+import { type Logger, messageOf, type Runtime, type Stream, type Timer, type TlsOptions, WeftError } from "@weft/runtime";
 import { convertDatabase } from "../engine/convert.ts";
 import { Database } from "../engine/database.ts";
-import { TRUSTED } from "../engine/operations.ts";
+import { errorIn, TRUSTED } from "../engine/operations.ts";
 import { OvsdbError } from "../error.ts";
 import { type Channel, channelPair, streamChannel } from "../jsonrpc/channel.ts";
 import { isObject, type Json, stringifyJson } from "../jsonrpc/json.ts";
@@ -31,6 +31,9 @@ export interface ServerOptions {
   readonly tls?: TlsOptions;
 }
 
+/** Ms between two reports on remotes. */
+const STATUS_INTERVAL = 2500;
+
 /** A remote as it was given: one endpoint, or those that a database names. */
 interface Remote {
   readonly name: string;
@@ -55,6 +58,7 @@ export class OvsdbServer implements SessionServer {
   readonly #sessions = new Set<Session>();
   readonly #leaving = new Map<Session, () => void>();
   #inProcess = 0;
+  #statusTimer: Timer | undefined;
   #closed = false;
 
   constructor(options: ServerOptions) {
@@ -285,6 +289,33 @@ export class OvsdbServer implements SessionServer {
     };
     this.#remotes.set(name, { name, endpoints, refresh });
     await refresh();
+    this.#statusTimer ??= this.clock.every(STATUS_INTERVAL, () => this.#writeStatus(), true);
+  }
+
+  /** Tells in the rows that name remotes how these are: ovs-vswitchd.conf.db(5), Manager table. */
+  #writeStatus(): void {
+    for (const remote of this.#remotes.values()) {
+      const source = parseDatabaseSource(remote.name);
+      const served = source === undefined ? undefined : this.#databases.get(source.database);
+      if (source === undefined || served === undefined) continue;
+      const { column } = findSource(served, source, remote.name);
+      const table = served.database.table(column.type.key.refTable ?? "");
+      if (table?.schema.column("target") === undefined) continue;
+      const operations: Json[] = [];
+      for (const endpoint of remote.endpoints.values()) {
+        const { connected, fields } = endpoint.status();
+        const row: { [column: string]: Json } = {};
+        if (table.schema.column("is_connected")?.type.key.type === "boolean") row.is_connected = connected;
+        if (table.schema.column("status")?.type.value !== undefined) row.status = ["map", fields];
+        if (Object.keys(row).length === 0) continue;
+        operations.push({ op: "update", table: table.name, where: [["target", "==", endpoint.target]], row });
+      }
+      if (operations.length === 0) continue;
+      served.transact(operations, TRUSTED, (results) => {
+        const fault = errorIn(results);
+        if (fault !== undefined) this.logger.err(`${served.name}: status of remotes: ${fault.error}: ${fault.details}`);
+      });
+    }
   }
 
   /** Tries again every second for as long as the remote is wanted. */
@@ -393,6 +424,7 @@ export class OvsdbServer implements SessionServer {
   /** Closes remotes, clients and databases, in this order; what was committed is in the logs. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#statusTimer?.cancel();
     for (const name of this.remotes) await this.removeRemote(name);
     for (const session of [...this.#sessions]) session.destroy();
     for (const served of this.#databases.values()) await served.close();
