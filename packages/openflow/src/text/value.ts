@@ -28,9 +28,12 @@ const FRAG: readonly (readonly [string, number, number])[] = [
   ["not_later", 0, 2],
 ];
 
+/** The name of a masked value. Masks that no name has print as the nearest one: 0/1 as "no", 2/2 as "later". */
 export function formatFrag(value: number, mask: number): string {
   const found = FRAG.find(([, v, m]) => m === mask && v === (value & mask));
-  return found === undefined ? "<error>" : found[0];
+  if (found !== undefined) return found[0];
+  if (mask === 1) return "no";
+  return mask === 2 ? "later" : "<error>";
 }
 
 /** 0 as "0", anything else as 0x with digits: C's %#x. */
