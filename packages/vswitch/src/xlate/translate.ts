@@ -843,7 +843,6 @@ export function runRule(ctx: Context, rule: Rule, last: boolean, asClone = false
   const savedRule = ctx.rule;
   const savedCookie = ctx.cookie;
   ctx.resubmits++;
-  ctx.depth++;
   ctx.rule = rule;
   ctx.cookie = rule.cookie;
   if (rule.table !== HIDDEN_TABLE) ctx.effects.push({ kind: "rule", rule });
@@ -852,7 +851,6 @@ export function runRule(ctx: Context, rule: Rule, last: boolean, asClone = false
   ctx.within(parent, () => (asClone ? xlateClone(ctx, rule.actions, last) : doActions(ctx, rule.actions, last)));
   ctx.rule = savedRule;
   ctx.cookie = savedCookie;
-  ctx.depth--;
 }
 
 /** OpenFlow's action set is executed in a fixed order (OpenFlow 1.5 section 5.6), the last one of a kind counting. */
