@@ -337,7 +337,7 @@ export class RandomNetwork {
     if (router.routes.some((other) => other[1] === prefix)) return undefined;
     const policy = `--policy=${this.#chance(15) ? "src-ip" : "dst-ip"}`;
     router.routes.push([policy, prefix]);
-    return [policy, "lr-route-add", router.name, prefix, nexthop];
+    return ["--may-exist", policy, "lr-route-add", router.name, prefix, nexthop];
   }
 
   #deleteRoute(): string[] | undefined {
@@ -345,7 +345,7 @@ export class RandomNetwork {
     if (router === undefined) return undefined;
     const route = this.#pick(router.routes);
     router.routes.splice(router.routes.indexOf(route), 1);
-    return [route[0]!, "lr-route-del", router.name, route[1]!];
+    return ["--if-exists", route[0]!, "lr-route-del", router.name, route[1]!];
   }
 
   #policy(): string[] | undefined {
