@@ -16,6 +16,8 @@ const checks: Checks = {
     some(row.qos_rules, "qos_rules"),
     some(row.forwarding_groups, "forwarding_groups"),
     set(row.copp, "copp"),
+    row.other_config.get("mcast_snoop") === "true" && "forwarding to groups learned by mcast_snoop",
+    ...option(row.other_config, "interconn-ts", "mcast_relay"),
   ],
   Logical_Switch_Port: (row) => [
     set(row.dhcpv4_options, "dhcpv4_options"),

@@ -57,6 +57,23 @@ export class SouthboundWriter {
     for (const table of ownedTables) for (const row of this.#sb.table(table).rows()) this.#recognise(table, row);
     const groups = new Map<Uuid, DatapathGroup>();
     for (const row of this.#sb.table("Logical_Flow").rows()) this.#recogniseFlow(row, groups);
+    this.#sweep();
+  }
+
+  /** Marks what chassis learned behind ports that are no longer there. */
+  #sweep(): void {
+    const keys = new Set<string>();
+    for (const { desired } of this.#rows.table("Port_Binding").values()) {
+      const datapath = desired?.columns["datapath"];
+      const owner = datapath instanceof Ref ? this.#rows.find("Datapath_Binding", datapath.key)?.desired : undefined;
+      if (owner !== undefined) keys.add(`${owner.columns["tunnel_key"]} ${desired!.columns["tunnel_key"]}`);
+    }
+    for (const row of this.#sb.table("FDB").rows()) {
+      if (!keys.has(`${row.dp_key} ${row.port_key}`)) this.#strangers.set(row._uuid, "FDB");
+    }
+    for (const row of this.#sb.table("MAC_Binding").rows()) {
+      if (this.#rows.find("Port_Binding", row.logical_port)?.desired === undefined) this.#strangers.set(row._uuid, "MAC_Binding");
+    }
   }
 
   #recognise(table: SbTable, row: { readonly _uuid: Uuid }): void {
