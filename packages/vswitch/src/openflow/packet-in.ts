@@ -25,7 +25,7 @@ export function metadataMatch(key: Int32Array, bridge: Bridge): Match {
       return;
     }
   };
-  if (key[WORD.in_port] !== OFPP.NONE || key[WORD.in_port] === 0) b.setWord(WORD.in_port, key[WORD.in_port] as number, 0xffff);
+  if (key[WORD.in_port] !== OFPP.NONE || key[WORD.in_port] === 0) b.setWord(WORD.in_port, key[WORD.in_port] as number, -1);
   group(WORD.tun_id, 2);
   group(WORD.tun_src, 1);
   group(WORD.tun_dst, 1);
