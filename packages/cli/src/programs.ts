@@ -11,6 +11,7 @@ export const programs: Readonly<Record<string, () => Promise<Program>>> = {
   "ovs-appctl": async () => (await import("./appctl.ts")).ovsAppctl,
   "ovs-vsctl": async () => (await import("./ctl/vsctl.ts")).ovsVsctl,
   "ovs-vswitchd": async () => (await import("./vswitchd.ts")).vswitchd,
+  "ovsdb-client": async () => (await import("./ovsdb/client.ts")).ovsdbClient,
   "ovsdb-server": async () => (await import("./ovsdb/server.ts")).ovsdbServer,
   "ovsdb-tool": async () => (await import("./ovsdb/tool.ts")).ovsdbTool,
 };

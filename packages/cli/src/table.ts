@@ -16,8 +16,8 @@ export interface TableStyle {
   readonly maxColumnWidth: number;
 }
 
-/** Plain text, or the value of a database column. */
-export type Cell = string | { readonly column: ColumnModel; readonly value: ColumnValue };
+/** Plain text, the value of a database column, or nothing. */
+export type Cell = string | { readonly column: ColumnModel; readonly value: ColumnValue } | undefined;
 
 export interface Table {
   readonly caption?: string;
@@ -67,7 +67,7 @@ const printers: { readonly [F in TableFormat]: (table: Table, style: TableStyle)
   table(table, style) {
     const cut = (text: string) => (style.maxColumnWidth > 0 ? text.slice(0, style.maxColumnWidth) : text);
     const rows = table.rows.map((row) => row.map((cell) => cut(cellText(cell, style.data))));
-    const headings = table.headings.map(cut);
+    const { headings } = table;
     const widths = headings.map((heading, i) => Math.max(width(heading), ...rows.map((row) => width(row[i] ?? ""))));
     const line = (cells: readonly string[]) =>
       cells
@@ -112,7 +112,7 @@ const printers: { readonly [F in TableFormat]: (table: Table, style: TableStyle)
   json(table, style) {
     const json: Json = {
       ...(table.caption === undefined ? {} : { caption: table.caption }),
-      data: table.rows.map((row) => row.map((cell) => (typeof cell === "string" ? cell : encode(cell.column, cell.value)))),
+      data: table.rows.map((row) => row.map(cellJson)),
       headings: table.headings,
       ...(table.timestamp === undefined ? {} : { time: table.timestamp }),
     };
@@ -120,7 +120,13 @@ const printers: { readonly [F in TableFormat]: (table: Table, style: TableStyle)
   },
 };
 
+function cellJson(cell: Cell): Json {
+  if (cell === undefined) return null;
+  return typeof cell === "string" ? cell : encode(cell.column, cell.value);
+}
+
 function cellText(cell: Cell, data: DataFormat): string {
+  if (cell === undefined) return "";
   if (typeof cell === "string") return data === "json" ? stringifyJson(cell) : cell;
   if (data === "json") return stringifyJson(encode(cell.column, cell.value));
   return data === "bare" ? formatBare(cell.column, cell.value) : formatValue(cell.column, cell.value);

@@ -21,7 +21,7 @@ export interface Answer {
 const runtime = nodeRuntime();
 
 /** A program run in this process, with what it printed. */
-export async function runOurs(program: Program, args: readonly string[], env: Host["env"] = {}): Promise<Answer> {
+export async function runOurs(program: Program, args: readonly string[], env: Host["env"] = {}, input = ""): Promise<Answer> {
   let [stdout, stderr] = ["", ""];
   const text = (bytes: string | Uint8Array) => (typeof bytes === "string" ? bytes : new TextDecoder().decode(bytes));
   const host: Host = {
@@ -30,7 +30,9 @@ export async function runOurs(program: Program, args: readonly string[], env: Ho
     cwd: process.cwd(),
     hostname: "test",
     pid: process.pid,
-    stdin: (async function* () {})(),
+    stdin: (async function* () {
+      if (input !== "") yield new TextEncoder().encode(input);
+    })(),
     stdout: {
       write: (bytes) => {
         stdout += text(bytes);
@@ -209,11 +211,11 @@ export async function compareLines(
     for (const text of lines) {
       const unordered = text.startsWith("~");
       const line = unordered ? text.slice(1) : text;
-      const args = (server: Server) => [
-        `--db=${server.remote}`,
-        ...common,
-        ...words(line).map((word) => resolve(word, server, name)),
-      ];
+      // A line that names the SERVER itself needs no option to say where it is.
+      const args = (server: Server) =>
+        line.includes("SERVER")
+          ? words(line).map((word) => resolve(word, server, name).replace("SERVER", server.remote))
+          : [`--db=${server.remote}`, ...common, ...words(line).map((word) => resolve(word, server, name))];
       const theirs = normalise(runReference(name, args(left)), left, unordered);
       const ours = normalise(await runOurs(program, args(right)), right, unordered);
       if (theirs.stdout !== ours.stdout || theirs.stderr !== ours.stderr || theirs.code !== ours.code) {
