@@ -4,8 +4,8 @@ export { atomText, datumJson, datumText, defaultDatum, parseDatum, parseUuid, ZE
 export { convertDatabase } from "./engine/convert.ts";
 export { Database } from "./engine/database.ts";
 export { type Commit, errorIn, execute, type Outcome, type Requester, TRUSTED } from "./engine/operations.ts";
-export { Row, type RowDelta } from "./engine/row.ts";
-export { Table } from "./engine/table.ts";
+export { Row } from "./engine/row.ts";
+export { type RowDelta, Table } from "./engine/table.ts";
 export { canonicalJson, type ErrorString, formatReal, OvsdbError } from "./error.ts";
 export * from "./jsonrpc/index.ts";
 export * from "./log/index.ts";

@@ -5,8 +5,8 @@ import { checkSize } from "../datum.ts";
 import { OvsdbError } from "../error.ts";
 import type { ColumnSchema, DatabaseSchema } from "../model.ts";
 import type { Datum, Uuid } from "../value.ts";
-import { Row, type RowDelta, Slot } from "./row.ts";
-import { Table } from "./table.ts";
+import { Row } from "./row.ts";
+import { type RowDelta, Slot, Table } from "./table.ts";
 
 export class Database {
   readonly schema: DatabaseSchema;
@@ -20,7 +20,7 @@ export class Database {
     this.schema = schema;
     this.random = random;
     const tables = new Map<string, Table>();
-    for (const table of schema.tables.values()) tables.set(table.name, new Table(this, table));
+    for (const table of schema.tables.values()) tables.set(table.name, new Table(tables, random, table));
     this.tables = tables;
   }
 

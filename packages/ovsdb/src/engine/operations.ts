@@ -8,8 +8,8 @@ import { type ColumnSchema, parseColumnNames, type TableSchema } from "../model.
 import { type Mutation, mutate, parseMutation } from "../mutation.ts";
 import type { Datum, Uuid } from "../value.ts";
 import type { Database } from "./database.ts";
-import type { Row, RowDelta, Slot } from "./row.ts";
-import { keyOfCells, type Table } from "./table.ts";
+import type { Row } from "./row.ts";
+import { keyOfCells, type RowDelta, type Slot, type Table } from "./table.ts";
 import { Transaction } from "./transaction.ts";
 
 /** Who asks, as far as operations depend on it. */

@@ -1,9 +1,45 @@
-/** A table's rows and unique indexes. */
+/** A table: where its rows stand, and its unique indexes. */
+import type { Random } from "@weft/runtime";
 import { type Clause, clauseHolds } from "../condition.ts";
 import { type ColumnSchema, type TableSchema, UUID_INDEX } from "../model.ts";
 import type { Datum, Uuid } from "../value.ts";
-import type { Database } from "./database.ts";
-import type { Row, Slot } from "./row.ts";
+import type { Row } from "./row.ts";
+
+/** The place of one uuid in a table: the row as the transaction in progress sees it, and who refers to it. */
+export class Slot {
+  readonly table: Table;
+  readonly uuid: Uuid;
+  /** Undefined when deleted by the transaction in progress. */
+  row: Row | undefined;
+  /** Strong references from other rows, as of the last commit. */
+  refs = 0;
+  /** What the transaction in progress adds to `refs`. */
+  refsDelta = 0;
+  /** Whether the transaction in progress has this slot in its list of counted ones. */
+  counted = false;
+  /** Rows with weak references to this one, and how many, as of the last commit. */
+  weakIn: Map<Slot, number> | undefined;
+  /** Set while the transaction in progress has touched this slot. */
+  touched = false;
+  /** The row before the transaction in progress, where `touched`. */
+  before: Row | undefined;
+
+  constructor(table: Table, uuid: Uuid, row: Row | undefined) {
+    this.table = table;
+    this.uuid = uuid;
+    this.row = row;
+  }
+}
+
+/** What a commit did to one row; neither side ever changes afterwards. */
+export interface RowDelta {
+  readonly table: Table;
+  readonly uuid: Uuid;
+  /** Absent for an insert. */
+  readonly before: Row | undefined;
+  /** Absent for a delete. */
+  readonly after: Row | undefined;
+}
 
 /** A unique index as of the last commit. */
 export class UniqueIndex {
@@ -43,7 +79,9 @@ export function keyOfCells(cells: readonly Datum[]): string {
 }
 
 export class Table {
-  readonly database: Database;
+  /** The tables of the database, this one among them. */
+  readonly tables: ReadonlyMap<string, Table>;
+  readonly random: Random;
   readonly schema: TableSchema;
   /** Includes the slots of rows that the transaction in progress deleted. */
   readonly slots = new Map<Uuid, Slot>();
@@ -51,8 +89,9 @@ export class Table {
   /** Slots that the transaction in progress touched. */
   touched: Slot[] = [];
 
-  constructor(database: Database, schema: TableSchema) {
-    this.database = database;
+  constructor(tables: ReadonlyMap<string, Table>, random: Random, schema: TableSchema) {
+    this.tables = tables;
+    this.random = random;
     this.schema = schema;
     this.indexes = schema.indexes.map((columns) => new UniqueIndex(columns));
   }
@@ -76,7 +115,7 @@ export class Table {
   match(clauses: readonly Clause[]): Slot[] {
     const candidates = this.#candidates(clauses);
     const found: Slot[] = [];
-    const { random } = this.database;
+    const { random } = this;
     next: for (const slot of candidates) {
       const row = slot.row;
       if (row === undefined) continue;

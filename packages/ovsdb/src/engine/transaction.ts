@@ -9,8 +9,8 @@ import { OvsdbError } from "../error.ts";
 import type { ColumnSchema } from "../model.ts";
 import type { Datum, Uuid } from "../value.ts";
 import { countWeak, type Database, nonexistent, referenceChanges, replaceCell, tooManyRows } from "./database.ts";
-import { Row, type RowDelta, Slot } from "./row.ts";
-import type { Table, UniqueIndex } from "./table.ts";
+import { Row } from "./row.ts";
+import { type RowDelta, Slot, type Table, type UniqueIndex } from "./table.ts";
 
 const NOTHING: Datum = [];
 

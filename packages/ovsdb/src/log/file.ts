@@ -1,7 +1,7 @@
 /** Databases in files: opening, appending with group commit, compacting. */
 import { type Clock, type Files, type Logger, messageOf, type OpenFile, type Random, WeftError } from "@weft/runtime";
 import { Database } from "../engine/database.ts";
-import type { RowDelta } from "../engine/row.ts";
+import type { RowDelta } from "../engine/table.ts";
 import { OvsdbError } from "../error.ts";
 import { stringifyJson } from "../jsonrpc/json.ts";
 import { type DatabaseSchema, parseSchema } from "../model.ts";

@@ -1,8 +1,8 @@
 /** Transaction records of ovsdb(5), to and from what a commit changed. */
 import { applyDifference, datumJson, difference, equalData, isDefault, parseDatum, parseUuid } from "../datum.ts";
 import type { Database } from "../engine/database.ts";
-import { Row, type RowDelta } from "../engine/row.ts";
-import type { Table } from "../engine/table.ts";
+import { Row } from "../engine/row.ts";
+import type { RowDelta, Table } from "../engine/table.ts";
 import { OvsdbError, syntaxError } from "../error.ts";
 import { isObject, type Json, type JsonObject, stringifyJson } from "../jsonrpc/json.ts";
 import type { ColumnSchema } from "../model.ts";

@@ -5,8 +5,8 @@
 import { type Clause, clauseHolds, parseClause } from "../condition.ts";
 import { datumJson, difference, equalData, isDefault } from "../datum.ts";
 import type { Database } from "../engine/database.ts";
-import type { Row, RowDelta } from "../engine/row.ts";
-import type { Table } from "../engine/table.ts";
+import type { Row } from "../engine/row.ts";
+import type { RowDelta, Table } from "../engine/table.ts";
 import { syntaxError } from "../error.ts";
 import { isArray, isObject, type Json, stringifyJson } from "../jsonrpc/json.ts";
 import { Members } from "../members.ts";

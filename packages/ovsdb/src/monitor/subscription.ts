@@ -1,6 +1,5 @@
 /** Who watches what: the clients of specifications, and what each of them still has to be told. */
-import type { RowDelta } from "../engine/row.ts";
-import type { Table } from "../engine/table.ts";
+import type { RowDelta, Table } from "../engine/table.ts";
 import type { Json } from "../jsonrpc/json.ts";
 import { stringifyJson } from "../jsonrpc/json.ts";
 import { type Message, SharedMessage } from "../jsonrpc/message.ts";

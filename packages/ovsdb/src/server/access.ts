@@ -10,7 +10,7 @@ import type { Datum } from "../value.ts";
 export function authorizer(role: string, clientId: string): Requester["authorize"] {
   if (role === "") return undefined;
   return (change) => {
-    const roles = change.table.database.table("RBAC_Role");
+    const roles = change.table.tables.get("RBAC_Role");
     if (roles === undefined) return;
     const permission = findPermission(roles, role, change.table.name);
     const operation = { insert: "insert", delete: "delete", update: "modify", mutate: "modify" }[change.kind];
@@ -35,7 +35,7 @@ function cellNamed(table: Table, row: Row, name: string): Datum | undefined {
 function findPermission(roles: Table, role: string, tableName: string): Permission | undefined {
   const permissions = roles.schema.column("permissions");
   const target = permissions?.type.value?.refTable;
-  const table = target === undefined ? undefined : roles.database.table(target);
+  const table = target === undefined ? undefined : roles.tables.get(target);
   if (permissions === undefined || table === undefined) return undefined;
   for (const row of roles.rows()) {
     if (cellNamed(roles, row, "name")?.[0] !== role) continue;

@@ -1,7 +1,7 @@
 /** The ovsdb-server/* commands of a running server: ovsdb-server(1) "RUNTIME MANAGEMENT COMMANDS". */
 import { type ControlCommand, type LogBook, type Logger, messageOf, WeftError } from "@weft/runtime";
 import { datumText } from "../datum.ts";
-import type { RowDelta } from "../engine/row.ts";
+import type { RowDelta } from "../engine/table.ts";
 import { OvsdbError } from "../error.ts";
 import type { OvsdbServer } from "./server.ts";
 
@@ -43,7 +43,7 @@ class TableLogging {
       if (!tables.has(table.name)) continue;
       const operation = before === undefined ? "inserted" : after === undefined ? "deleted" : "updated";
       const row = after ?? before!;
-      const { random } = table.database;
+      const { random } = table;
       const columns = table.schema.allColumns.map(
         (column) => `${column.name}:${datumText(row.cell(column, random), column.type)}`,
       );

@@ -1,7 +1,7 @@
 /** Where clients come from: listening and connecting, given directly or through the rows of a database. */
 import { type Listener, type Logger, messageOf, type Runtime, type Stream, type TlsOptions } from "@weft/runtime";
-import type { Row, RowDelta } from "../engine/row.ts";
-import type { Table } from "../engine/table.ts";
+import type { Row } from "../engine/row.ts";
+import type { RowDelta, Table } from "../engine/table.ts";
 import { OvsdbError } from "../error.ts";
 import type { ColumnSchema } from "../model.ts";
 import type { Datum } from "../value.ts";
@@ -198,7 +198,7 @@ function scalar(table: Table, row: Row, name: string): Datum[number] | undefined
 /** The remotes that a database's rows give. */
 export function remotesInDatabase(table: Table, column: ColumnSchema): Map<string, RemoteOptions> {
   const found = new Map<string, RemoteOptions>();
-  const target = column.type.key.refTable === undefined ? undefined : table.database.table(column.type.key.refTable);
+  const target = column.type.key.refTable === undefined ? undefined : table.tables.get(column.type.key.refTable);
   for (const row of table.rows()) {
     for (const atom of row.cells[column.index]!) {
       if (target === undefined) {
