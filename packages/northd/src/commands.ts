@@ -32,6 +32,14 @@ export function northdCommands(northd: Omit<Northd, "controlCommands">): readonl
     command("status", "", 0, 0, () => `Status: ${northd.status()}\n`),
     command("sb-connection-status", "", 0, 0, connection("sb")),
     command("nb-connection-status", "", 0, 0, connection("nb")),
+    command("sb-cluster-state-reset", "", 0, 0, () => {
+      northd.resetClusterState("sb");
+      return "";
+    }),
+    command("nb-cluster-state-reset", "", 0, 0, () => {
+      northd.resetClusterState("nb");
+      return "";
+    }),
     command("inc-engine/show-stats", "[engine_node_name] [counter_name]", 0, 2, ([name]) => counters(name)),
     command("inc-engine/clear-stats", "", 0, 0, () => {
       cleared = new Map(northd.statistics().evaluations);

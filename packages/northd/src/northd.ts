@@ -36,6 +36,8 @@ export interface Northd {
   recompute(): void;
   statistics(): ReturnType<Core["engine"]["statistics"]>;
   connected(database: "nb" | "sb"): boolean;
+  /** See {@link Replica.resetClusterState}. */
+  resetClusterState(database: "nb" | "sb"): void;
   readonly controlCommands: readonly ControlCommand[];
 }
 
@@ -53,6 +55,7 @@ class Daemon implements Northd {
   readonly #nb: Replica<NbSchema>;
   readonly #sb: Replica<SbSchema>;
   readonly #log: Logger;
+  readonly #main: Logger;
   readonly #unsupported: Unsupported;
   readonly #stops: (() => void)[] = [];
   readonly controlCommands: readonly ControlCommand[];
@@ -77,6 +80,7 @@ class Daemon implements Northd {
     this.#sb = sb;
     this.#paused = paused === true;
     this.#log = runtime.log.logger("northd");
+    this.#main = runtime.log.logger("ovn_northd");
     this.#unsupported = new Unsupported((text) => this.#log.warn(text));
     this.controlCommands = northdCommands(this);
   }
@@ -86,7 +90,7 @@ class Daemon implements Northd {
       this.#nb.onChange((set) => this.#northboundChanged(set)),
       this.#sb.onChange((set) => this.#southboundChanged(set)),
       this.#sb.onLock((held) => {
-        this.#log.info(
+        this.#main.info(
           held
             ? "ovn-northd lock acquired. This ovn-northd instance is now active."
             : "ovn-northd lock lost. This ovn-northd instance is now on standby.",
@@ -113,7 +117,7 @@ class Daemon implements Northd {
   pause(): void {
     this.#paused = true;
     this.#sb.setLock(undefined);
-    this.#log.info("This ovn-northd instance is now paused.");
+    this.#main.info("This ovn-northd instance is now paused.");
   }
 
   resume(): void {
@@ -144,6 +148,10 @@ class Daemon implements Northd {
 
   connected(database: "nb" | "sb"): boolean {
     return (database === "nb" ? this.#nb : this.#sb).state === "synced";
+  }
+
+  resetClusterState(database: "nb" | "sb"): void {
+    (database === "nb" ? this.#nb : this.#sb).resetClusterState?.();
   }
 
   #northboundChanged(set: ChangeSet): void {

@@ -115,6 +115,8 @@ export interface Replica<S extends SchemaJson> {
   setLock(name: string | undefined): void;
   readonly hasLock: boolean;
   onLock(listener: (held: boolean) => void): () => void;
+  /** Forgets how far a clustered database had come, for when its servers were rebuilt from nothing. */
+  resetClusterState?(): void;
   close(): Promise<void>;
 }
 

@@ -133,6 +133,10 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
     return this.#conditions.applied();
   }
 
+  resetClusterState(): void {
+    this.#minIndex = 0;
+  }
+
   setLock(name: string | undefined): void {
     if (name === this.#lock) return;
     const connection = this.#session.connection;
