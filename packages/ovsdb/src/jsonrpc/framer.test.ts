@@ -71,6 +71,8 @@ describe("Framer", () => {
         fc.array(fc.nat(200)),
         (objects, cuts) => {
           const clean = objects.map((object) => JSON.parse(JSON.stringify(object)) as Json);
+          // Integers beyond 2^53 come back as bigint: a test of their own.
+          if (/(?<![.\d])\d{16,}(?![.\d])/.test(JSON.stringify(clean))) return;
           if (/\p{Surrogate}|\\u0000|\\ud/u.test(JSON.stringify(clean)) || /e\+/.test(JSON.stringify(clean))) return;
           const bytes = encode(clean.map(stringifyJson).join(" "));
           const sorted = cuts.filter((cut) => cut < bytes.length).sort((a, b) => a - b);
