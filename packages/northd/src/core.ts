@@ -30,6 +30,11 @@ const MAX_DATAPATH_KEY_VXLAN = 4095;
 const MAX_PORT_KEY = 32_767;
 const MAX_PORT_KEY_VXLAN = 2047;
 
+/** A disabled router is as good as not there. */
+function disabled(row: object): boolean {
+  return (row as { readonly enabled?: boolean }).enabled === false;
+}
+
 export class Core {
   readonly engine: Engine;
   readonly flows = new FlowStore();
@@ -44,14 +49,17 @@ export class Core {
   readonly #givenTags = new Map<Uuid, number>();
   readonly #givenAddresses = new Map<Uuid, string>();
 
-  constructor(hooks: CoreHooks, options: { readonly vxlan?: boolean } = {}) {
+  /** Where tunnels are VXLAN's, keys are as short as its header. */
+  readonly vxlan: boolean;
+
+  constructor(hooks: CoreHooks, vxlan = false) {
+    this.vxlan = vxlan;
     this.#hooks = hooks;
     this.engine = createEngine({
       onError: ({ definition, key, error }) =>
         hooks.warn("northd", `${definition}: ${key}: ${error instanceof Error ? error.message : String(error)}`),
     });
     const { engine } = this;
-    const vxlan = options.vxlan === true;
     this.#datapathKeys = new Numbers(
       { min: 1, max: vxlan ? MAX_DATAPATH_KEY_VXLAN : MAX_DATAPATH_KEY, order: "next", share: false },
       this.#outcome("datapath", datapathKey),
@@ -147,7 +155,7 @@ export class Core {
   set(table: TableName<NbSchema>, uuid: Uuid, row: object | undefined): void {
     // The row is of this table by the change set's word.
     const source = nb[table] as unknown as Input<Uuid, object>;
-    if (row === undefined) this.engine.delete(source, uuid);
+    if (row === undefined || (table === "Logical_Router" && disabled(row))) this.engine.delete(source, uuid);
     else this.engine.set(source, uuid, row);
   }
 

@@ -209,9 +209,10 @@ class Daemon implements Northd {
   }
 
   async #round(): Promise<void> {
-    this.#core ??= this.#load();
+    const vxlan = this.#vxlan();
+    if (this.#core?.vxlan !== vxlan) this.#core = this.#load(vxlan);
     const core = this.#core;
-    const globals = globalOptions(this.#nb, this.#runtime.random, this.#vxlan());
+    const globals = globalOptions(this.#nb, this.#runtime.random, vxlan);
     core.macPrefix = globals.get("mac_prefix")!;
     const nbGlobal = first(this.#nb.table("NB_Global").rows());
     const nbCfg = nbGlobal?.nb_cfg ?? 0;
@@ -241,7 +242,7 @@ class Daemon implements Northd {
   }
 
   /** A core with all that both databases have now. */
-  #load(): Core {
+  #load(vxlan: boolean): Core {
     const datapathRows = this.#sb.table("Datapath_Binding").index("nb", (datapath) => [ownerOf(datapath)]);
     const portRows = this.#sb.table("Port_Binding").index("logical_port", (port) => [port.logical_port]);
     const core = new Core(
@@ -254,7 +255,7 @@ class Daemon implements Northd {
         },
         warn: (module, text) => this.#runtime.log.logger(module).warn(text),
       },
-      { vxlan: this.#vxlan() },
+      vxlan,
     );
     for (const table of nbTables) {
       for (const item of this.#nb.table(table).rows()) {

@@ -17,7 +17,7 @@ const checks: Checks = {
     some(row.forwarding_groups, "forwarding_groups"),
     set(row.copp, "copp"),
     row.other_config.get("mcast_snoop") === "true" && "forwarding to groups learned by mcast_snoop",
-    ...option(row.other_config, "interconn-ts", "mcast_relay"),
+    ...option(row.other_config, "interconn-ts", "fdb_age_threshold"),
   ],
   Logical_Switch_Port: (row) => [
     set(row.dhcpv4_options, "dhcpv4_options"),
@@ -32,7 +32,8 @@ const checks: Checks = {
     some(row.load_balancer, "load_balancer"),
     some(row.load_balancer_group, "load_balancer_group"),
     set(row.copp, "copp"),
-    ...option(row.options, "chassis", "mcast_relay", "dynamic-routing"),
+    row.options.get("mcast_relay") === "true" && "option mcast_relay",
+    ...option(row.options, "chassis", "dynamic-routing", "mac_binding_age_threshold"),
   ],
   Logical_Router_Port: (row) => [
     some(row.gateway_chassis, "gateway_chassis"),

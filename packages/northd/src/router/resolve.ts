@@ -60,7 +60,7 @@ function* linked(port: RouterPort, peer: RouterPort): Iterable<Flow> {
 function* neighbours(port: RouterPort, read: Read): Iterable<Flow> {
   const attached = attachedSwitchPort(port, read);
   const own = attached === undefined ? undefined : read(switchPort, attached);
-  if (own === undefined || own.peer !== port.uuid) return;
+  if (own === undefined || own.peer !== port.uuid || !own.enabled) return;
   for (const id of read(routerPortsOfSwitch, own.datapath)) {
     const other = id === port.uuid ? undefined : read(routerPort, id);
     if (other === undefined || other.datapath === port.datapath) continue;

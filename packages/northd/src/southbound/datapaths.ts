@@ -37,9 +37,20 @@ export const routerDatapaths = each("northd/routerDatapaths", nb.Logical_Router,
   const second = lr.external_ids.get("neutron:router_name");
   if (second !== undefined && second !== "") ids.set("name2", second);
   if (lr.options.get("always_learn_from_arp_request") === "false") ids.set("always_learn_from_arp_request", "false");
-  for (const name of ["mac_binding_age_threshold", "ct-zone-limit", "snat-ct-zone"]) {
+  const age = lowestThreshold(lr.options.get("mac_binding_age_threshold"));
+  if (age !== undefined) ids.set("mac_binding_age_threshold", age);
+  for (const name of ["ct-zone-limit", "snat-ct-zone"]) {
     const value = lr.options.get(name);
     if (value !== undefined) ids.set(name, value);
   }
   yield row("Datapath_Binding", uuid, { tunnel_key: key, external_ids: ids, nb_uuid: uuid, type: "logical-router" });
 });
+
+/** Of "CIDR:SECONDS;...;SECONDS" the least number of seconds: chassis refresh what is used at that pace. */
+function lowestThreshold(text: string | undefined): string | undefined {
+  const seconds = (text ?? "")
+    .split(";")
+    .map((entry) => Number(entry.slice(entry.lastIndexOf(":") + 1)))
+    .filter((value) => Number.isInteger(value) && value > 0);
+  return seconds.length === 0 ? undefined : String(Math.min(...seconds));
+}

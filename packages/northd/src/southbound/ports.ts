@@ -66,7 +66,7 @@ function tagOf(lsp: NbRow<"Logical_Switch_Port">, read: Read): number | undefine
 }
 
 function requestedChassis(lsp: NbRow<"Logical_Switch_Port">, read: Read): readonly Uuid[] {
-  if (lsp.type === "router" || lsp.type === "localnet") return [];
+  if (lsp.type === "router") return [];
   const names = lsp.options.get("requested-chassis");
   if (names === undefined || names === "") return [];
   const found: Uuid[] = [];
