@@ -136,6 +136,18 @@ function timestamp(wall: number): Timestamp {
   return { seconds, nanoseconds: Math.floor((wall - seconds * 1000) * 1000) * 1000 };
 }
 
+/**
+ * What a filter sees of a frame captured live: Linux keeps the outermost VLAN tag beside the frame, so that a filter which
+ * does not speak of VLANs looks at the frame without it.
+ */
+function seenByFilter(frame: Uint8Array, filter: string): Uint8Array {
+  if (frame[12] !== 0x81 || frame[13] !== 0 || frame.length < 18 || /\bvlan\b/.test(filter)) return frame;
+  const untagged = new Uint8Array(frame.length - 4);
+  untagged.set(frame.subarray(0, 12));
+  untagged.set(frame.subarray(16), 12);
+  return untagged;
+}
+
 /** Takes packets until `count` have passed the filter. */
 class Capture {
   readonly #options: Options;
@@ -150,7 +162,11 @@ class Capture {
     this.#options = options;
     this.#printer = new PacketPrinter(options.printer);
     this.#writer = options.write === undefined ? undefined : new PcapWriter({ linkType: LINK_TYPE.ethernet });
-    this.#passes = filter === "" ? () => true : compileFilter(filter);
+    const passes = filter === "" ? () => true : compileFilter(filter);
+    this.#passes = (frame, length, linkType) => {
+      const seen = options.read === undefined ? seenByFilter(frame, filter) : frame;
+      return passes(seen, length - (frame.length - seen.length), linkType);
+    };
     this.#output = output;
     if (this.#writer) void output(this.#writer.header());
   }
