@@ -189,9 +189,14 @@ export class RunningController implements Controller {
     });
   }
 
-  /** Everything of both databases that concerns us is here. */
+  /** Everything of both databases that concerns us is here. It may be old, while the Southbound cannot be reached. */
+  get #whole(): boolean {
+    return this.#complete && !this.#conditionsPending;
+  }
+
+  /** As {@link #whole}, and up to date. */
   get #settled(): boolean {
-    return this.#sb?.state === "synced" && this.#complete && !this.#conditionsPending;
+    return this.#sb?.state === "synced" && this.#whole;
   }
 
   #run(): void {
@@ -201,7 +206,7 @@ export class RunningController implements Controller {
     this.#applyConditions();
     this.#writeLocal();
     this.#writeSouthbound();
-    if (this.#settled) this.#switchSide.program(this.#nbCfg);
+    if (this.#whole) this.#switchSide.program(this.#nbCfg);
     this.#announce();
     if (this.isIdle) for (const wake of this.#idlers.splice(0)) wake();
   }
@@ -298,7 +303,7 @@ export class RunningController implements Controller {
     const transaction = this.#ovs.transaction();
     const now = this.#runtime.clock.now();
     const wall = this.#runtime.clock.wall();
-    for (const write of this.#settled ? this.core.vsWrites.due(now).writes : []) {
+    for (const write of this.#whole ? this.core.vsWrites.due(now).writes : []) {
       write.apply(transaction, wall);
       for (const line of write.log ?? []) this.#bindingLog.info(line);
     }
