@@ -163,3 +163,12 @@ it(`gives the reference's southbound database for ${networks} random networks`, 
     await clear();
   }
 });
+
+it("gives the same dynamic addresses and tags, asked for one at a time", { timeout: 200_000 }, async () => {
+  for (let seed = 1001; seed <= 1004; seed++) {
+    const network = new RandomNetwork(seed);
+    for (const words of network.build(50)) await edit([words]);
+    compare(seed, "edited step by step");
+    await clear();
+  }
+});
