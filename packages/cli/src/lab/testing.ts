@@ -43,7 +43,11 @@ export class VirtualLab {
   start(node: string, line: string): { readonly output: Promise<string>; stop(): void } {
     const abort = new AbortController();
     let text = "";
-    const out = { write: (more: string | Uint8Array) => void (text += more), isTerminal: false };
+    const decoder = new TextDecoder("latin1");
+    const out = {
+      write: (more: string | Uint8Array) => void (text += typeof more === "string" ? more : decoder.decode(more)),
+      isTerminal: false,
+    };
     const done = this.lab.exec(node, line.split(" "), {
       stdin: (async function* () {})(),
       stdout: out,

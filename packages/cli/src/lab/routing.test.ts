@@ -1,0 +1,92 @@
+/** The post on routing and ovn-trace, command by command, in the built-in lab. */
+import { builtinLabs, parseLab } from "@weft/lab";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { VirtualLab } from "./testing.ts";
+
+let lab: VirtualLab;
+beforeAll(async () => {
+  lab = await VirtualLab.up(parseLab(builtinLabs.get("routing")!, "routing"));
+});
+afterAll(() => lab.down());
+
+it("vm1 pings vm2 through the router, which takes one from the TTL", async () => {
+  expect(await lab.sh("worker1", "ip netns exec vm1 ping 192.168.1.11 -c2")).toMatch(
+    /^PING 192\.168\.1\.11 \(192\.168\.1\.11\) 56\(84\) bytes of data\.\n64 bytes from 192\.168\.1\.11: icmp_seq=1 ttl=63 time=\S+ ms\n64 bytes from 192\.168\.1\.11: icmp_seq=2 ttl=63 time=\S+ ms\n\n--- 192\.168\.1\.11 ping statistics ---\n2 packets transmitted, 2 received, 0% packet loss, time 1000ms\n/,
+  );
+});
+
+it("ovn-trace --summary shows the three datapaths, each within the one before it", async () => {
+  const text = await lab.sh(
+    "central",
+    "ovn-trace --summary network1 'inport == \"vm1\" && eth.src == 40:44:00:00:00:01 && eth.dst == 40:44:00:00:00:03 && ip4.src == 192.168.0.11 && ip4.dst == 192.168.1.11 && ip.ttl == 64'",
+  );
+  expect(text).toMatch(
+    /^# ip,reg14=0x1,vlan_tci=0x0000,dl_src=40:44:00:00:00:01,dl_dst=40:44:00:00:00:03,nw_src=192\.168\.0\.11,nw_dst=192\.168\.1\.11,nw_proto=0,nw_tos=0,nw_ecn=0,nw_ttl=64/,
+  );
+  const telling = text
+    .split("\n")
+    .filter((line) => /gress\(dp|output to|ip\.ttl--|reg0 = ip4\.dst|eth\.(src|dst) =|outport =|loopback/.test(line));
+  expect(telling).toEqual([
+    'ingress(dp="network1", inport="vm1") {',
+    '    outport = "net1-router1";',
+    '    egress(dp="network1", inport="vm1", outport="net1-router1") {',
+    '        /* output to "net1-router1", type "patch" */;',
+    '        ingress(dp="router1", inport="router1-net1") {',
+    "            ip.ttl--;",
+    "            reg0 = ip4.dst;",
+    "            eth.src = 40:44:00:00:00:04;",
+    '            outport = "router1-net2";',
+    "            flags.loopback = 1;",
+    "            eth.dst = 40:44:00:00:00:02;",
+    '            egress(dp="router1", inport="router1-net1", outport="router1-net2") {',
+    '                /* output to "router1-net2", type "patch" */;',
+    '                ingress(dp="network2", inport="net2-router1") {',
+    '                    outport = "vm2";',
+    '                    egress(dp="network2", inport="net2-router1", outport="vm2") {',
+    '                        /* output to "vm2", type "" */;',
+  ]);
+});
+
+describe("Geneve between the workers", () => {
+  it.each([
+    ["request", "network2", "net2-router1", "vm2", "192.168.50.100", "192.168.50.101"],
+    ["reply", "network1", "net1-router1", "vm1", "192.168.50.101", "192.168.50.100"],
+  ])(
+    "the %s carries datapath and ports as the southbound database numbers them",
+    async (kind, datapath, ingress, egress, from, to) => {
+      const key = async (table: string, row: string) =>
+        Number(await lab.sh("central", `ovn-sbctl get ${table} ${row} tunnel_key`));
+      const vni = await key("Datapath_Binding", datapath);
+      const ports = [await key("Port_Binding", ingress), await key("Port_Binding", egress)]
+        .map((port) => port.toString(16).padStart(4, "0"))
+        .join("");
+      const capture = lab.start(
+        "worker2",
+        `tcpdump -vvnne -i eth1 -c1 inner icmp[icmptype] = icmp-echo${kind === "reply" ? "reply" : ""}`,
+      );
+      await lab.sh("worker1", "ip netns exec vm1 ping -c1 192.168.1.11");
+      const text = await lab.runtime.clock.run(capture.output);
+      expect(text).toMatch(
+        new RegExp(
+          `52:54:00:\\S+ > 52:54:00:\\S+, ethertype IPv4 \\(0x0800\\), length 156: \\(tos 0x0, ttl 64, id \\d+, offset 0, flags \\[DF\\], proto UDP \\(17\\), length 142\\)\\n    ${from}\\.\\d+ > ${to}\\.6081: \\[udp sum ok\\] Geneve, Flags \\[C\\], vni 0x${vni.toString(16)}, proto TEB \\(0x6558\\), options \\[class Open Virtual Networking \\(OVN\\) \\(0x102\\) type 0x80\\(C\\) len 8 data ${ports}\\]`,
+        ),
+      );
+    },
+  );
+});
+
+it("the same seed gives the same bytes on every wire, twice; another seed gives others", async () => {
+  const capture = async (seed: number) => {
+    const other = await VirtualLab.up(parseLab(builtinLabs.get("routing")!, "routing"), seed);
+    const wires = ["worker1", "worker2", "central"].map((node) => other.start(node, "tcpdump -w - -i eth1"));
+    await other.sh("worker1", "ip netns exec vm1 ping -c2 192.168.1.11");
+    for (const wire of wires) wire.stop();
+    const bytes = await other.runtime.clock.run(Promise.all(wires.map(({ output }) => output)));
+    await other.down();
+    return bytes;
+  };
+  const first = await capture(7);
+  expect(first.join("").length).toBeGreaterThan(500);
+  expect(await capture(7)).toEqual(first);
+  expect(await capture(8)).not.toEqual(first);
+});
