@@ -61,6 +61,8 @@ export class PacketSide {
     this.#packetIns = new PacketIns({
       exchange,
       log: this.#runtime.log.logger("pinctrl"),
+      // The part in parentheses is the thread of the original; scripts look for the line as a whole.
+      aclLog: this.#runtime.log.logger("acl_log(ovn_pinctrl0)"),
       macBindings: this.#macBindings,
       buffered: this.#buffered,
       learned: this.#wake,

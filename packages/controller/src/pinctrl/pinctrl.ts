@@ -8,6 +8,7 @@ import { formatIpv4, formatIpv6, formatMac, type Ipv4, type Ipv6, ipv4Of, ipv6Of
 import { type Logger, messageOf } from "@weft/runtime";
 import { unwire } from "../lflow/wire.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
+import { aclLogLine } from "./aclLog.ts";
 import {
   arpRequest,
   type IpPacket,
@@ -82,6 +83,8 @@ interface Request {
 export interface PacketInOptions {
   readonly exchange: Exchange;
   readonly log: Logger;
+  /** For packets that ACLs log. */
+  readonly aclLog: Logger;
   readonly macBindings: MacBindingBook;
   readonly buffered: BufferedPackets;
   /** Called when something is to be written to the Southbound. */
@@ -148,6 +151,10 @@ export class PacketIns {
     this.#options.buffered.add({ datapath: state.datapath, port: state.outport, ip }, packetIn);
   }
 
+  logAcl(line: string): void {
+    this.#options.aclLog.info(line);
+  }
+
   learn(entry: Parameters<MacBindingBook["learn"]>[0], alone: boolean): void {
     this.#options.macBindings.learn(entry, alone);
     this.#options.learned();
@@ -195,6 +202,9 @@ const HANDLERS: { readonly [O in Opcode]?: Handler } = {
     const ip: Ipv6 = ipv6Of(state.wide("xxreg0"));
     const { datapath, inport: port } = state;
     this.learn({ datapath, port, mac: sourceMac(packetIn.packet), ip: formatIpv6(ip) }, isUnicast(packetIn.packet));
+  },
+  log({ packetIn, operands }) {
+    this.logAcl(aclLogLine(operands, packetIn.table, packetIn.packet));
   },
   put_fdb({ packetIn, state }) {
     const { datapath, inport: port } = state;
