@@ -16,7 +16,7 @@
  * A rule with conjunctions (ovs-actions(7), "conjunction") is no answer in itself: when rules of one priority satisfy all clauses of some
  * id, the lookup is done again with the key's conj_id set to it.
  */
-import { PrefixTrie, prefixLength, unmaskPrefix } from "./trie.ts";
+import { PrefixTrie, prefixLength, prefixMasked, unmaskPrefix } from "./trie.ts";
 
 /** What a rule matches: word offsets ascending, each with value and mask (value is zero where mask is). */
 export interface KeyMatch {
@@ -44,8 +44,16 @@ export interface KeyLayout {
   readonly words: number;
   /** For every word: 0 metadata, 1 L2, 2 L3, 3 L4. */
   readonly stages: Uint8Array;
-  /** Fields with a prefix trie: first word and number of words. */
-  readonly prefixes: readonly { readonly word: number; readonly words: number }[];
+  /**
+   * Fields with a prefix trie: first word and number of words. Their words mean something else in packets whose word `typeWord` is
+   * not `type`; the trie is not asked for those.
+   */
+  readonly prefixes: readonly {
+    readonly word: number;
+    readonly words: number;
+    readonly typeWord: number;
+    readonly type: number;
+  }[];
   readonly conjId: number;
   readonly tpSrc: number;
   readonly tpDst: number;
@@ -354,7 +362,8 @@ export class Classifier<R extends ClassifierRule> {
 
   /** For generated code: may a rule with a prefix of this length cover the key? If not, marks the bits that tell so. */
   prefixFound(p: number, length: number, key: Int32Array, wc: Int32Array | undefined): boolean {
-    const field = this.layout.prefixes[p] as { word: number; words: number };
+    const field = this.layout.prefixes[p] as KeyLayout["prefixes"][number];
+    if (key[field.typeWord] !== field.type) return true;
     const trie = this.#tries[p] as PrefixTrie;
     let bits = this.#trieBits[p] as number;
     if (bits < 0) {
@@ -362,8 +371,13 @@ export class Classifier<R extends ClassifierRule> {
       this.#trieBits[p] = bits;
     }
     if (trie.found(length)) return true;
-    if (wc !== undefined) unmaskPrefix(wc, field.word, bits);
-    return false;
+    if (wc === undefined) return false;
+    // The trie may only spare bits: when it read more than the subtable itself would, the subtable is asked.
+    if (bits <= length) {
+      unmaskPrefix(wc, field.word, bits);
+      return false;
+    }
+    return !prefixMasked(wc, field.word, bits);
   }
 
   #sort(): void {

@@ -97,3 +97,13 @@ export function unmaskPrefix(wc: Int32Array, at: number, length: number): void {
     wc[word] = (wc[word] as number) | (left >= 32 ? -1 : ~(-1 >>> left));
   }
 }
+
+/** Are the first `length` bits of a field at `wc[at]` in a mask already? */
+export function prefixMasked(wc: Int32Array, at: number, length: number): boolean {
+  let left = length;
+  for (let word = at; left > 0; word++, left -= 32) {
+    const bits = left >= 32 ? -1 : ~(-1 >>> left);
+    if (((wc[word] as number) & bits) !== bits) return false;
+  }
+  return true;
+}

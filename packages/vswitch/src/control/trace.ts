@@ -78,7 +78,8 @@ function traceOne(
   final[WORD.actset_output] = 0;
   final[WORD.conj_id] = 0;
   text += "\nFinal flow: ";
-  text += sameKey(final, shown) ? "unchanged" : flowText(final, names);
+  const finalText = flowText(final, names);
+  text += `Flow: ${finalText}\n` === text.slice(0, finalText.length + 7) ? "unchanged" : finalText;
   text += `\nMegaflow: ${megaflowText(key, made.mask, names)}`;
   text += `\nDatapath actions: ${formatDpActions(made.actions, request.names ? datapath.portName : portNumber)}`;
   if (made.error !== undefined) text += `\nTranslation failed (${made.error}), packet is dropped.`;
@@ -106,11 +107,6 @@ const SLOW_TEXT = {
   cfm: "Consists of CFM packets.",
   bfd: "Consists of BFD packets.",
 } as const;
-
-function sameKey(a: Int32Array, b: Int32Array): boolean {
-  for (let w = 0; w < FLOW_WORDS; w++) if (a[w] !== b[w]) return false;
-  return true;
-}
 
 /** The whole text of a trace, without a newline at the end. */
 export function trace(datapath: Datapath, request: TraceRequest): string {

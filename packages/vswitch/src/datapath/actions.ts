@@ -131,12 +131,18 @@ const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
 const sharpHex = (value: number): string => (value === 0 ? "0" : hex(value));
 const addressText = (address: TunnelAddress): string => (address.family === 4 ? formatIpv4(address.ip) : formatIpv6(address.ip));
 
-export function formatOption(option: GeneveOption): string {
-  let data = "";
-  for (const byte of option.data) data += byte.toString(16).padStart(2, "0");
-  data = data.replace(/^0+/, "");
+/** An option; with the mask of its data where that is not all ones. */
+export function formatOption(option: GeneveOption, mask?: Uint8Array): string {
+  const number = (bytes: Uint8Array): string => {
+    let digits = "";
+    for (const byte of bytes) digits += byte.toString(16).padStart(2, "0");
+    digits = digits.replace(/^0+/, "");
+    return digits === "" ? "0" : `0x${digits}`;
+  };
   const text = `{class=${sharpHex(option.optionClass)},type=${sharpHex(option.type)},len=${option.data.length}`;
-  return option.data.length === 0 ? `${text}}` : `${text},${data === "" ? "0" : `0x${data}`}}`;
+  if (option.data.length === 0) return `${text}}`;
+  const masked = mask === undefined || mask.every((byte) => byte === 0xff) ? "" : `/${number(mask)}`;
+  return `${text},${number(option.data)}${masked}}`;
 }
 
 export function formatVlan(tci: number): string {
@@ -151,7 +157,7 @@ function formatTunnelKey(t: TunnelKey): string {
   if (t.tos !== 0) text += `tos=${hex(t.tos)},`;
   text += `ttl=${t.ttl},`;
   if (t.tpDst !== 0) text += `tp_dst=${t.tpDst},`;
-  if (t.options.length > 0) text += `geneve(${t.options.map(formatOption).join("")}),`;
+  if (t.options.length > 0) text += `geneve(${t.options.map((option) => formatOption(option)).join("")}),`;
   const flags = [t.df ? "df" : "", t.csum ? "csum" : "", t.key ? "key" : ""].filter((flag) => flag !== "").join("|");
   return `tunnel(${text}flags(${flags}))`;
 }
@@ -172,7 +178,7 @@ function formatHeader(h: TunnelHeader): string {
     tunnel = `gre((flags=${hex(flags)},proto=0x6558)${h.csum ? ",csum=0x0" : ""}${h.hasKey ? `,key=${hex(h.vni)}` : ""})`;
   } else {
     const critical = h.options.some((option) => (option.type & 0x80) !== 0) ? "crit," : "";
-    const options = h.options.length === 0 ? "" : `,options(${h.options.map(formatOption).join("")})`;
+    const options = h.options.length === 0 ? "" : `,options(${h.options.map((option) => formatOption(option)).join("")})`;
     tunnel = `${udp},geneve(${critical}vni=${hex(h.vni)}${options})`;
   }
   return `header(size=${h.bytes.length},type=${type},${eth},${ip},${tunnel})`;

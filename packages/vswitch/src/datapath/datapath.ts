@@ -7,7 +7,7 @@ import { type Action, Match, OFPP } from "@weft/openflow";
 import { type Mac, macOf } from "@weft/packet";
 import type { Clock, Logger } from "@weft/runtime";
 import { extract } from "../flow/extract.ts";
-import { FIRST_PACKET_WORD, FLOW_WORDS, keyMatch, WORD } from "../flow/key.ts";
+import { FIRST_PACKET_WORD, FLOW_WORDS, keyMatch, VLAN_CFI, WORD } from "../flow/key.ts";
 import { Packet } from "../flow/packet.ts";
 import type { Netdev } from "../netdev.ts";
 import { type Bridge, HIDDEN_TABLE } from "../ofproto/bridge.ts";
@@ -337,7 +337,7 @@ export class Datapath implements Executor {
     const key = Int32Array.from(packet.key);
     const generation = this.#generation;
     const { made, bridge } = this.#translate(packet, key, true);
-    const mask = made?.mask ?? noPortMask();
+    const mask = made === undefined ? noPortMask() : cacheMask(made.mask, key);
     const flow = new Megaflow({
       key,
       mask,
@@ -371,7 +371,7 @@ export class Datapath implements Executor {
     const { made } = this.#translate(packet, flow.key, false);
     const same =
       made !== undefined &&
-      sameMask(made.mask, flow.mask) &&
+      sameMask(cacheMask(made.mask, flow.key), flow.mask) &&
       made.actions.length === flow.actions.length &&
       sameActions(made.actions, flow.actions);
     if (!same) {
@@ -645,6 +645,13 @@ function noPortMask(): Int32Array {
   mask[WORD.recirc_id] = -1;
   mask[WORD.eth_type] = 0xffff;
   mask.fill(-1, WORD.tun_id, WORD.tun_ipv6_dst + 4);
+  return mask;
+}
+
+/** Whether there are VLAN headers goes with the Ethernet type, which is always looked at. */
+function cacheMask(mask: Int32Array, key: Int32Array): Int32Array {
+  mask[WORD.vlan_tci] = (mask[WORD.vlan_tci] as number) | VLAN_CFI;
+  if (((key[WORD.vlan_tci] as number) & VLAN_CFI) !== 0) mask[WORD.vlan_tci1] = (mask[WORD.vlan_tci1] as number) | VLAN_CFI;
   return mask;
 }
 

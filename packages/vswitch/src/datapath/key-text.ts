@@ -75,7 +75,7 @@ export function formatDpKey(key: Int32Array, mask: Int32Array, port: PortName, v
         .toString(16)
         .padStart(4, "0")})`,
     );
-    const tci = bits(at);
+    const tci = bits(at) & ~VLAN_CFI;
     if (tci !== 0) parts.push(`vlan(${vlanText(word(at), tci)})`);
     parts.push(`encap(`);
     closing += ")";
@@ -159,22 +159,26 @@ function formatTunnel(key: Int32Array, mask: Int32Array, tlv: TlvMap | undefined
     const m = (mask[at] as number) & full;
     if (m !== 0) parts.push(`${name}=${text(key[at] as number)}${m === full ? "" : `/${hex(m)}`}`);
   };
-  small("tos", WORD.tun_tos, 0xff, (v) => (v === 0 ? "0" : hex(v)));
+  if (key[WORD.tun_tos] !== 0) small("tos", WORD.tun_tos, 0xff, (v) => (v === 0 ? "0" : hex(v)));
   small("ttl", WORD.tun_ttl, 0xff, String);
   const options = (tlv?.mappings ?? []).flatMap((mapping) => {
     const place = tlv?.place(mapping.index);
     if (place === undefined) return [];
     let looked = false;
     const data = new Uint8Array(mapping.length);
+    const bits = new Uint8Array(mapping.length);
     for (let i = 0; i < place.words; i++) {
       if (mask[place.word + i] !== 0) looked = true;
       const value = key[place.word + i] as number;
-      for (let b = 0; b < 4; b++) data[4 * i + b] = value >>> (24 - 8 * b);
+      for (let b = 0; b < 4; b++) {
+        data[4 * i + b] = value >>> (24 - 8 * b);
+        bits[4 * i + b] = (mask[place.word + i] as number) >>> (24 - 8 * b);
+      }
     }
-    return looked ? [formatOption({ optionClass: mapping.optionClass, type: mapping.optionType, data })] : [];
+    return looked ? [formatOption({ optionClass: mapping.optionClass, type: mapping.optionType, data }, bits)] : [];
   });
   if (options.length > 0) parts.push(`geneve(${options.join("")})`);
-  parts.push(`flags(-df-csum+key)`);
+  parts.push("flags(+key)");
   return parts.join(",");
 }
 

@@ -25,7 +25,7 @@ const L2: readonly LayoutName[] = [
   "mpls_lse1",
   "mpls_lse2",
 ];
-const L4: readonly LayoutName[] = ["tp_src", "tp_dst", "ct_tp_src", "ct_tp_dst"];
+const L4: readonly LayoutName[] = ["tp_src", "tp_dst", "tcp_flags", "ct_tp_src", "ct_tp_dst"];
 const CT_L3: readonly LayoutName[] = ["ct_nw_src", "ct_nw_dst", "ct_ipv6_src", "ct_ipv6_dst"];
 
 /** Words of each layout name, in the layout's order. */
@@ -51,10 +51,10 @@ export const KEY_LAYOUT: KeyLayout = {
   words: FLOW_WORDS,
   stages,
   prefixes: [
-    { word: WORD.nw_dst, words: 1 },
-    { word: WORD.nw_src, words: 1 },
-    { word: WORD.ipv6_dst, words: 4 },
-    { word: WORD.ipv6_src, words: 4 },
+    { word: WORD.nw_dst, words: 1, typeWord: WORD.eth_type, type: 0x0800 },
+    { word: WORD.nw_src, words: 1, typeWord: WORD.eth_type, type: 0x0800 },
+    { word: WORD.ipv6_dst, words: 4, typeWord: WORD.eth_type, type: 0x86dd },
+    { word: WORD.ipv6_src, words: 4, typeWord: WORD.eth_type, type: 0x86dd },
   ],
   conjId: WORD.conj_id,
   tpSrc: WORD.tp_src,

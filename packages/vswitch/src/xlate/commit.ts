@@ -101,8 +101,8 @@ function commitNetwork(flow: Int32Array, base: Int32Array, wc: Int32Array, out: 
       if (base[WORD.nw_proto] === IP_ICMPV6 && group === "ipv6") {
         const type = base[WORD.tp_src];
         if ((type === 135 || type === 136) && base[WORD.tp_dst] === 0) {
-          commitGroup("nd", flow, base, wc, out);
-          return commitGroup("nd_ext", flow, base, wc, out);
+          const changed = commitGroup("nd", flow, base, wc, out);
+          return commitGroup("nd_ext", flow, base, wc, out) || changed;
         }
       }
       return false;

@@ -77,7 +77,8 @@ export function xlateNormal(ctx: Context, output: OutputPort, last: boolean): vo
 /** Whether an ARP is gratuitous is asked of every broadcast one, so that locked entries stay where they are. */
 function lookGratuitous(ctx: Context): void {
   ctx.look(WORD.nw_proto, 0xff);
-  if (ctx.flow[WORD.nw_proto] === 1 || ctx.flow[WORD.nw_proto] === 2) {
+  // Every broadcast reply is; a request for the sender's own address is.
+  if (ctx.flow[WORD.nw_proto] === 1) {
     ctx.look(WORD.nw_src);
     ctx.look(WORD.nw_dst);
   }

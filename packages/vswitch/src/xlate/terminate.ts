@@ -2,7 +2,7 @@
 import { OFPP } from "@weft/openflow";
 import { type Ipv4, ipv4Of, macOf } from "@weft/packet";
 import { ipv6At, macAt } from "../datapath/fields.ts";
-import { ETH_ARP, ETH_IPV6, IP_ICMPV6, WORD } from "../flow/key.ts";
+import { ETH_ARP, ETH_IPV6, IP_ICMPV6, VLAN_CFI, WORD } from "../flow/key.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import type { Context } from "./context.ts";
 
@@ -10,6 +10,11 @@ import type { Context } from "./context.ts";
 export function terminateTunnel(ctx: Context, port: OfPort): number | undefined {
   const { datapath, flow } = ctx;
   if (!datapath.nativeTunnels || port.ofport !== OFPP.LOCAL || !datapath.tunnelPorts.any) return undefined;
+  // Tunnels end at untagged packets.
+  if (((flow[WORD.vlan_tci] as number) & VLAN_CFI) !== 0) {
+    ctx.look(WORD.vlan_tci, 0xffff);
+    return undefined;
+  }
   const found = datapath.tunnelPorts.lookup(flow, ctx.wc);
   if (found !== undefined) return found;
   snoop(ctx);

@@ -217,7 +217,7 @@ function maskedMatch(key: Int32Array, given: Int32Array): Match {
   const masks = Int32Array.from(given);
   // Whether there is a VLAN header goes with the Ethernet type, without being told.
   for (const word of [WORD.vlan_tci, WORD.vlan_tci1]) {
-    if (((key[word] as number) & VLAN_CFI) === 0 || masks[word] === VLAN_CFI) masks[word] = 0;
+    if (((key[word] as number) & VLAN_CFI) === 0) masks[word] = 0;
   }
   masks[WORD.vlan_tpid] = 0;
   masks[WORD.vlan_tci1] = 0;

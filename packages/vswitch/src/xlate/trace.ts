@@ -10,8 +10,8 @@ export interface TraceNode {
   readonly children: TraceNode[];
 }
 
-/** Kinds that are lines within their parent rather than a step of their own. */
-const LEAF: ReadonlySet<TraceKind> = new Set(["action", "detail", "warning", "error"]);
+/** Kinds that are indented even as the last of their siblings. */
+const LEAF: ReadonlySet<TraceKind> = new Set(["action", "bucket", "detail", "warning", "error"]);
 
 function line(node: TraceNode): string {
   switch (node.kind) {

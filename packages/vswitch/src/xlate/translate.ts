@@ -18,6 +18,7 @@ import {
   WORD,
 } from "../flow/key.ts";
 import { HIDDEN_TABLE } from "../ofproto/bridge.ts";
+import type { FlowTable } from "../ofproto/flow-table.ts";
 import type { Rule } from "../ofproto/rule.ts";
 import { xlateBundle, xlateMultipath } from "./choose.ts";
 import { mplsDepth } from "./commit.ts";
@@ -145,12 +146,14 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
       break;
     }
     case "set_queue":
+      ctx.look(WORD.skb_priority);
       flow[WORD.skb_priority] = action.queue;
       break;
     case "pop_queue":
-      flow[WORD.skb_priority] = 0;
       ctx.look(WORD.skb_priority);
-      if (ctx.tracing) ctx.report("detail", `queue = ${flow[WORD.skb_priority]}`);
+      if (flow[WORD.skb_priority] === 0) break;
+      flow[WORD.skb_priority] = 0;
+      ctx.report("detail", "queue = 0");
       break;
     case "bundle":
       xlateBundle(ctx, action, last);
@@ -402,8 +405,7 @@ function pushVlan(ctx: Context, ethertype: number): void {
   flow[WORD.vlan_tci1] = inner;
   flow[WORD.vlan_tpid1] = flow[WORD.vlan_tpid] as number;
   flow[WORD.vlan_tpid] = ethertype === ETH_QINQ ? ETH_QINQ : ETH_VLAN;
-  // The new header takes over the priority of the one below it.
-  flow[WORD.vlan_tci] = VLAN_CFI | (inner & 0xefff);
+  flow[WORD.vlan_tci] = VLAN_CFI;
 }
 
 function pushMpls(ctx: Context, ethertype: number): void {
@@ -795,6 +797,20 @@ function swapCtTuple(ctx: Context): () => void {
   };
 }
 
+/** Unless asked otherwise, flows do not see the ports of fragments. */
+function fragmentLookup(ctx: Context, table: FlowTable): Rule | undefined {
+  const { flow, wc } = ctx;
+  if (((flow[WORD.nw_frag] as number) & 1) === 0 || ctx.bridge.fragments !== "normal") return table.classifier.lookup(flow, wc);
+  const src = flow[WORD.tp_src] as number;
+  const dst = flow[WORD.tp_dst] as number;
+  flow[WORD.tp_src] = 0;
+  flow[WORD.tp_dst] = 0;
+  const rule = table.classifier.lookup(flow, wc);
+  flow[WORD.tp_src] = src;
+  flow[WORD.tp_dst] = dst;
+  return rule;
+}
+
 /**
  * The rule for the flow in a table of the bridge, or undefined for a goto or resubmit into nothing. `mayMiss` gives the
  * switch's own behaviour on a miss (first table, goto_table); a resubmit that finds nothing does nothing.
@@ -803,7 +819,7 @@ export function lookup(ctx: Context, tableId: number, mayMiss: boolean): Rule | 
   const { bridge } = ctx;
   const table = bridge.tables[tableId];
   if (table === undefined) return undefined;
-  const rule = table.classifier.lookup(ctx.flow, ctx.wc);
+  const rule = fragmentLookup(ctx, table);
   ctx.effects.push({ kind: "table", table, matched: rule !== undefined });
   if (rule !== undefined) {
     if (table.classifier.conjId !== 0) ctx.flow[WORD.conj_id] = table.classifier.conjId;

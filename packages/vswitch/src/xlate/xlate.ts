@@ -59,9 +59,9 @@ function finishMask(mask: Int32Array, key: Int32Array): void {
     mask.fill(0, WORD.tun_id, WORD.metadata);
     mask.fill(0, WORD.tun_metadata);
   }
-  // Whether there are VLAN headers decides what the Ethernet type is that was looked at.
-  mask[WORD.vlan_tci] = (mask[WORD.vlan_tci] as number) | VLAN_CFI;
-  if (((key[WORD.vlan_tci] as number) & VLAN_CFI) !== 0) mask[WORD.vlan_tci1] = (mask[WORD.vlan_tci1] as number) | VLAN_CFI;
+  for (const word of [WORD.vlan_tci, WORD.vlan_tci1]) {
+    if (mask[word] !== 0) mask[word] = (mask[word] as number) | VLAN_CFI;
+  }
   const type = key[WORD.eth_type];
   const protocol = key[WORD.nw_proto];
   if ((type === ETH_IP && protocol === IP_ICMP) || (type === ETH_IPV6 && protocol === IP_ICMPV6)) {
@@ -115,7 +115,7 @@ export function xlate(request: XlateRequest): Translation {
       },
     );
   });
-  let actions: readonly DpAction[] = ctx.odp;
+  let actions: readonly DpAction[] = withoutLastClone(ctx.odp);
   if (ctx.error !== undefined) actions = [];
   finishMask(wc, key);
   return {
@@ -131,6 +131,16 @@ export function xlate(request: XlateRequest): Translation {
   };
 }
 
+/** What nothing follows needs no copy of the packet. */
+function withoutLastClone(actions: readonly DpAction[]): readonly DpAction[] {
+  let list = actions;
+  for (;;) {
+    const last = list[list.length - 1];
+    if (last?.type !== "clone") return list;
+    list = [...list.slice(0, -1), ...last.actions];
+  }
+}
+
 /** Which tunnel port a packet is received on depends on its outer addresses and key. */
 function lookTunnel(ctx: Context): void {
   ctx.look(WORD.tun_src);
@@ -138,7 +148,7 @@ function lookTunnel(ctx: Context): void {
   ctx.lookAt(WORD.tun_ipv6_src, 8);
   ctx.lookAt(WORD.tun_id, 2);
   ctx.look(WORD.tun_flags);
-  ctx.look(WORD.tun_tos, 3);
+  ctx.look(WORD.tun_tos, 0xff);
 }
 
 function start(ctx: Context, port: OfPort | undefined): void {
@@ -152,12 +162,6 @@ function start(ctx: Context, port: OfPort | undefined): void {
     if (bridge.fragments === "drop") {
       ctx.report("table", ` 0. Packets are IP fragments and the fragment handling mode is "drop".`);
       return;
-    }
-    if (bridge.fragments === "normal") {
-      // Ports of fragments are not matched on.
-      flow[WORD.tp_src] = 0;
-      flow[WORD.tp_dst] = 0;
-      ctx.base.set(flow);
     }
   }
   if (port === undefined) {
