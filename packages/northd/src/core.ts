@@ -11,7 +11,7 @@ import { type NumberOutcome, type NumberRequest, Numbers } from "./allocate/numb
 import { type KeyRequest, routerKeys, routerPortKeys, switchKeys, switchPortKeys, tagRequests } from "./allocate/requests.ts";
 import { flowFeatures, rowFeatures } from "./features.ts";
 import { datapathKey, dynamicAddresses, nb, portKey, portTag, portUp } from "./model/nb.ts";
-import { routerProblems } from "./model/problems.ts";
+import { problems } from "./model/problems.ts";
 import { FlowStore } from "./output/flows.ts";
 import { RowStore } from "./output/rows.ts";
 import { constantRows } from "./southbound/constant.ts";
@@ -144,7 +144,7 @@ export class Core {
     );
     engine.collect([tagRequests], this.#tags);
     engine.collect<IpamFact>([pools, wants, takenBySwitchPorts, takenByRouterPorts], this.#ipam);
-    engine.collect([routerProblems], { add: (text) => hooks.warn("northd", text), remove: () => {} });
+    engine.collect(problems, { add: (text) => hooks.warn("northd", text), remove: () => {} });
   }
 
   set macPrefix(prefix: string) {

@@ -231,6 +231,19 @@ describe("northd", () => {
     expect(warnings).toEqual(["Logical_Router r: nat is not supported"]);
   });
 
+  it("reports a match that does not parse on its ACL, and does the rest", async () => {
+    const { nb, sb, warnings, settle } = await place();
+    nb.edit((tx) => {
+      const bad = tx.insert("ACL", { direction: "to-lport", priority: 1, match: "ip4.src == ", action: "drop", name: "bad" });
+      const good = tx.insert("ACL", { direction: "to-lport", priority: 2, match: "ip4.src == $set", action: "drop" });
+      tx.insert("Address_Set", { name: "set", addresses: ["10.0.0.1"] });
+      tx.insert("Logical_Switch", { name: "a", acls: [bad, good] });
+    });
+    await settle();
+    expect(warnings).toEqual([expect.stringMatching(/^ACL bad: error parsing match "ip4.src == ": /)]);
+    expect(flows(sb, "ls_out_acl_eval")).toContain("1002 (ip4.src == $set) { reg8[17] = 1; next; } on a");
+  });
+
   it("writes nothing while it is paused", async () => {
     const { nb, sb, northd, settle } = await place();
     northd.pause();

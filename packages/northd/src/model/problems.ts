@@ -1,10 +1,48 @@
-/** What is wrong with the configuration, to be logged. */
-import { each } from "@weft/incremental";
+/** What is wrong with the configuration, to be logged with the row that it is about. */
+import { type Each, each, index, type Read } from "@weft/incremental";
+import { LogicalError, parseMatch } from "@weft/logical";
+import type { Uuid } from "@weft/ovsdb";
 import { policyHops } from "../router/policy.ts";
 import { staticRoutes } from "../router/routing.ts";
 import { nb } from "./nb.ts";
 
-export const routerProblems = each("northd/routerProblems", nb.Logical_Router, function* (uuid, _row, read): Iterable<string> {
+const routerProblems = each("northd/routerProblems", nb.Logical_Router, function* (uuid, _row, read): Iterable<string> {
   yield* read(staticRoutes, uuid).problems;
   for (const { problems } of read(policyHops, uuid).values()) yield* problems;
 });
+
+const addressSetsByName = index("addressSetsByName", nb.Address_Set, (set) => [set.name]);
+const portGroupsByName = index("portGroupsByName", nb.Port_Group, (group) => [group.name]);
+
+const aclProblems = each("northd/aclProblems", nb.ACL, (uuid, { match, name }, read) =>
+  matchProblems("ACL", uuid, name, match, read),
+);
+
+const policyProblems = each("northd/policyProblems", nb.Logical_Router_Policy, (uuid, { match }, read) =>
+  matchProblems("Logical_Router_Policy", uuid, undefined, match, read),
+);
+
+/** A match that no chassis will understand. Its flows are made all the same, as others may be waiting for a set to come. */
+function matchProblems(table: string, uuid: Uuid, name: string | undefined, match: string, read: Read): readonly string[] {
+  try {
+    parseMatch(match, {
+      addressSet: (set) => addressesOf(set, read),
+      portGroup: (group) => (read(portGroupsByName, group).length > 0 ? [] : undefined),
+    });
+    return [];
+  } catch (error) {
+    if (!(error instanceof LogicalError)) throw error;
+    return [`${table} ${name ?? uuid}: error parsing match "${match}": ${error.message}`];
+  }
+}
+
+function addressesOf(set: string, read: Read): readonly string[] | undefined {
+  if (set === "svc_monitor_mac") return [];
+  const row = read(addressSetsByName, set)[0];
+  if (row !== undefined) return read(nb.Address_Set, row)?.addresses;
+  // Every port group has the sets of its members' addresses.
+  const group = /^(.*)_ip[46]$/.exec(set)?.[1];
+  return group !== undefined && read(portGroupsByName, group).length > 0 ? [] : undefined;
+}
+
+export const problems: readonly Each<string>[] = [routerProblems, aclProblems, policyProblems];
