@@ -46,3 +46,4 @@ export {
 export { type ParsedMatch, parseMatch } from "./match/parse.ts";
 export type { Names, References } from "./reader.ts";
 export { type Level, type LogicalSymbol, SYMBOLS, type SymbolKind } from "./symbols.ts";
+export { type ExpandedTemplate, expandTemplates } from "./template.ts";

@@ -76,6 +76,8 @@ export class TraceModel {
   readonly #rowsOf = new Map<string, SbRow<"Logical_Flow">[]>();
   readonly #flows = new Map<string, readonly TraceFlow[]>();
   readonly #warn: (text: string) => void;
+  #macs: ReadonlyMap<string, string> | undefined;
+  #fdb: ReadonlyMap<string, number> | undefined;
   #dhcp: { readonly v4: ReadonlyMap<string, DhcpRow>; readonly v6: ReadonlyMap<string, DhcpRow> } | undefined;
 
   constructor(sb: Southbound, warn: (text: string) => void) {
@@ -157,16 +159,14 @@ export class TraceModel {
 
   /** Mac_Binding: the Ethernet address of an IP address as known on a port. */
   macBinding(port: TracePort, ip: string): string | undefined {
-    for (const row of this.#sb.table("MAC_Binding").rows()) if (row.logical_port === port.name && row.ip === ip) return row.mac;
-    return undefined;
+    this.#macs ??= new Map([...this.#sb.table("MAC_Binding").rows()].map((row) => [`${row.logical_port} ${row.ip}`, row.mac]));
+    return this.#macs.get(`${port.name} ${ip}`);
   }
 
   /** FDB: the port behind which an Ethernet address was seen. */
   fdb(datapath: TraceDatapath, mac: string): number | undefined {
-    for (const row of this.#sb.table("FDB").rows()) {
-      if (Number(row.dp_key) === datapath.tunnelKey && row.mac === mac) return Number(row.port_key);
-    }
-    return undefined;
+    this.#fdb ??= new Map([...this.#sb.table("FDB").rows()].map((row) => [`${row.dp_key} ${row.mac}`, Number(row.port_key)]));
+    return this.#fdb.get(`${datapath.tunnelKey} ${mac}`);
   }
 
   // ---- flows
