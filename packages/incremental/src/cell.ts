@@ -3,8 +3,8 @@
  * relation, table or each. There are hundreds of thousands, so edges are kept in plain arrays, in both directions, each
  * end knowing the other's position: adding and removing an edge take constant time, however many readers a cell has.
  */
-import type { Home } from "./home.ts";
-import type { Key } from "./types.ts";
+import type { DefinitionBody } from "./definitions.ts";
+import type { Key, Sink } from "./types.ts";
 
 /** In the queue of cells to bring up to date. */
 export const QUEUED = 1;
@@ -43,6 +43,40 @@ export class Cell {
     this.key = key;
     this.height = height;
     this.flags = flags;
+  }
+}
+
+/** Members that joined and left a group since its sorted list was made. */
+export interface GroupNews {
+  readonly joined: Key[];
+  readonly left: Key[];
+}
+
+/** An engine's state of one definition. */
+export class Home {
+  readonly body: DefinitionBody;
+  readonly source: Home | undefined;
+  /** Rows, values, groups or entries. */
+  readonly cells = new Map<Key, Cell>();
+  /** Evaluations of a relation, table or each, by the source's key. */
+  readonly evaluations = new Map<Key, Cell>();
+  /** Relations, indexes, tables and eaches that range over this source. */
+  readonly subscribers: Home[] = [];
+  readonly news = new Map<Cell, GroupNews>();
+  /** Of a table's keys: source key and value in turn, for every evaluation that yields the key. */
+  readonly producers = new Map<Key, unknown[]>();
+  /** Writes of an input that wait for the commit; `undefined` deletes. */
+  readonly staged = new Map<Key, { readonly value: unknown } | undefined>();
+  keysCell: Cell | undefined = undefined;
+  state: "idle" | "starting" | "active" = "idle";
+  /** The height of the cells. */
+  height = 0;
+  runs = 0;
+  sink: Sink<unknown> | undefined = undefined;
+
+  constructor(body: DefinitionBody, source: Home | undefined) {
+    this.body = body;
+    this.source = source;
   }
 }
 
@@ -93,7 +127,7 @@ export function link(cell: Cell, reads: readonly Cell[], orphan: (cell: Cell) =>
 }
 
 /** Forgets all edges at once, without telling the other ends: for when everything is forgotten. */
-export function forgetEdges(cell: Cell): void {
+function forgetEdges(cell: Cell): void {
   cell.deps = NO_CELLS;
   cell.depSlots = NO_SLOTS;
   cell.readers = NO_CELLS;
@@ -103,4 +137,20 @@ export function forgetEdges(cell: Cell): void {
 /** "addressesOf(3fa8...)", for messages. */
 export function nameOf(cell: Cell): string {
   return `${cell.home.body.name}(${cell.key})`;
+}
+
+/** Forgets what was derived; inputs keep their rows, eaches what they yielded. */
+export function forgetDerived(home: Home): void {
+  if (home.keysCell) forgetEdges(home.keysCell);
+  home.keysCell = undefined;
+  home.subscribers.length = 0;
+  for (const cell of home.cells.values()) forgetEdges(cell);
+  for (const cell of home.evaluations.values()) forgetEdges(cell);
+  for (const [key, cell] of home.cells) if (!(cell.flags & PRESENT)) home.cells.delete(key);
+  if (home.body.kind === "input" || home.body.kind === "each") return;
+  home.cells.clear();
+  home.evaluations.clear();
+  home.producers.clear();
+  home.news.clear();
+  home.state = "idle";
 }

@@ -8,24 +8,25 @@
  * pending. Then it is abandoned, raised above that cell and run again when its turn comes: definitions are pure, so an
  * abandoned run leaves no trace. A raise that comes back to its origin is a cycle.
  */
-import { Cell, COMPUTED, EVALUATION, GONE, link, nameOf, PRESENT, QUEUED, RUNNING } from "./cell.ts";
+import {
+  Cell,
+  COMPUTED,
+  EVALUATION,
+  forgetDerived,
+  GONE,
+  type GroupNews,
+  Home,
+  link,
+  nameOf,
+  PRESENT,
+  QUEUED,
+  RUNNING,
+} from "./cell.ts";
 import { bodyOf, type DefinitionBody } from "./definitions.ts";
 import { IncrementalError } from "./error.ts";
 import { cycleError, Failure, pathBetween } from "./failure.ts";
 import { raise } from "./heights.ts";
-import {
-  compareKeys,
-  forgetDerived,
-  type GroupNews,
-  groupsOf,
-  Home,
-  leadingValue,
-  membership,
-  mergeMembers,
-  noteProducer,
-  sameKeys,
-  statisticsOf,
-} from "./home.ts";
+import { compareKeys, groupsOf, leadingValue, membership, mergeMembers, noteProducer, sameKeys, statisticsOf } from "./home.ts";
 import { tellSink } from "./sink.ts";
 import type { Each, Engine, EngineOptions, EngineStatistics, Input, Key, Read, Sink } from "./types.ts";
 
@@ -296,7 +297,7 @@ class EngineState implements Engine {
     if (cell.home.body.kind !== "each" && height > cell.height) {
       const old = cell.height;
       if (!raise(cell, height, reads)) {
-        this.#noteCyclic(cell);
+        this.#cyclic.push(cell);
         const above = reads.find((dep) => dep.height >= old)!;
         result = new Failure(cell, cycleError(pathBetween(above, cell)));
         link(
@@ -321,12 +322,8 @@ class EngineState implements Engine {
       const cell = this.#frames[i]!.cell!;
       if (chain.length > 0 || cell === target) chain.push(cell);
     }
-    for (const cell of chain) this.#noteCyclic(cell);
+    for (const cell of chain) this.#cyclic.push(cell);
     return cycleError(chain);
-  }
-
-  #noteCyclic(cell: Cell): void {
-    this.#cyclic.push(cell);
   }
 
   // --- marking and settling ------------------------------------------------------------------------------------------
@@ -467,7 +464,7 @@ class EngineState implements Engine {
       this.#mark(cell);
       return;
     }
-    this.#noteCyclic(cell);
+    this.#cyclic.push(cell);
     this.#settleValue(cell, this.#note(cell, new Failure(cell, cycleError(pathBetween(target, cell)))));
   }
 

@@ -1,6 +1,5 @@
 /** Heights: a cell's is above those of all it reads, and gives the order of recomputation. */
-import { type Cell, EVALUATION } from "./cell.ts";
-import type { Home } from "./home.ts";
+import { type Cell, EVALUATION, type Home } from "./cell.ts";
 
 /**
  * Raises a cell, and whatever reads it above it, so that it may read cells below `height`. If one of those, `wanted`,

@@ -1,40 +1,6 @@
-import { type Cell, forgetEdges, PRESENT } from "./cell.ts";
-import type { DefinitionBody } from "./definitions.ts";
-import type { EngineOptions, EngineStatistics, Key, Sink } from "./types.ts";
-
-/** Members that joined and left a group since its sorted list was made. */
-export interface GroupNews {
-  readonly joined: Key[];
-  readonly left: Key[];
-}
-
-/** An engine's state of one definition. */
-export class Home {
-  readonly body: DefinitionBody;
-  readonly source: Home | undefined;
-  /** Rows, values, groups or entries. */
-  readonly cells = new Map<Key, Cell>();
-  /** Evaluations of a relation, table or each, by the source's key. */
-  readonly evaluations = new Map<Key, Cell>();
-  /** Relations, indexes, tables and eaches that range over this source. */
-  readonly subscribers: Home[] = [];
-  readonly news = new Map<Cell, GroupNews>();
-  /** Of a table's keys: source key and value in turn, for every evaluation that yields the key. */
-  readonly producers = new Map<Key, unknown[]>();
-  /** Writes of an input that wait for the commit; `undefined` deletes. */
-  readonly staged = new Map<Key, { readonly value: unknown } | undefined>();
-  keysCell: Cell | undefined = undefined;
-  state: "idle" | "starting" | "active" = "idle";
-  /** The height of the cells. */
-  height = 0;
-  runs = 0;
-  sink: Sink<unknown> | undefined = undefined;
-
-  constructor(body: DefinitionBody, source: Home | undefined) {
-    this.body = body;
-    this.source = source;
-  }
-}
+/** What an engine keeps of a definition: groups, entries, statistics. */
+import type { GroupNews, Home } from "./cell.ts";
+import type { EngineOptions, EngineStatistics, Key } from "./types.ts";
 
 /** Numbers before strings; strings by UTF-16 units. */
 export function compareKeys(a: Key, b: Key): number {
@@ -120,20 +86,4 @@ export function statisticsOf(homes: readonly (Home | undefined)[], commits: numb
     if (home.runs > 0) evaluations.set(home.body.name, (evaluations.get(home.body.name) ?? 0) + home.runs);
   }
   return { evaluations, commits, cells };
-}
-
-/** Forgets what was derived; inputs keep their rows, eaches what they yielded. */
-export function forgetDerived(home: Home): void {
-  if (home.keysCell) forgetEdges(home.keysCell);
-  home.keysCell = undefined;
-  home.subscribers.length = 0;
-  for (const cell of home.cells.values()) forgetEdges(cell);
-  for (const cell of home.evaluations.values()) forgetEdges(cell);
-  for (const [key, cell] of home.cells) if (!(cell.flags & PRESENT)) home.cells.delete(key);
-  if (home.body.kind === "input" || home.body.kind === "each") return;
-  home.cells.clear();
-  home.evaluations.clear();
-  home.producers.clear();
-  home.news.clear();
-  home.state = "idle";
 }

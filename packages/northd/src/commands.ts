@@ -1,6 +1,6 @@
 /** The daemon's own commands on its control socket (ovn-northd(8), "Runtime Management Commands"). */
 import type { ControlCommand } from "@weft/runtime";
-import type { Northd } from "./northd.ts";
+import type { Northd } from "./types.ts";
 
 export function northdCommands(northd: Omit<Northd, "controlCommands">): readonly ControlCommand[] {
   const command = (

@@ -1,2 +1,2 @@
-export { createNorthd, type Northd, type NorthdOptions, type NorthdStatus } from "./northd.ts";
-export { type Stage, stagesByPlace } from "./stages.ts";
+export { createNorthd } from "./northd.ts";
+export type { Northd, NorthdOptions, NorthdStatus } from "./types.ts";

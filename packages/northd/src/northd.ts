@@ -2,6 +2,7 @@
  * The daemon's work: follows both databases, keeps the core up to date with the northbound one, brings the southbound one
  * to what the core says, and writes back what people wait for (ovn-northd(8)).
  */
+import type { EngineStatistics } from "@weft/incremental";
 import type { ChangeSet, Replica, TableName, Uuid } from "@weft/ovsdb";
 import { type ControlCommand, type Logger, messageOf, type Runtime, type Timer } from "@weft/runtime";
 import type { NbRow, NbSchema, SbRow, SbSchema } from "@weft/schemas";
@@ -11,35 +12,8 @@ import { Core } from "./core.ts";
 import { globalOptions, southboundOptions } from "./globalOptions.ts";
 import { row } from "./output/row.ts";
 import { SouthboundWriter } from "./output/writer.ts";
+import type { Northd, NorthdOptions, NorthdStatus } from "./types.ts";
 import { Unsupported } from "./unsupported.ts";
-
-export interface NorthdOptions {
-  readonly runtime: Runtime;
-  readonly nb: Replica<NbSchema>;
-  readonly sb: Replica<SbSchema>;
-  /** Start without writing anything (--dry-run). */
-  readonly paused?: boolean;
-}
-
-export type NorthdStatus = "active" | "standby" | "paused";
-
-export interface Northd {
-  /** Follows the databases from now on; resolves when both are there. */
-  start(): Promise<void>;
-  stop(): Promise<void>;
-  pause(): void;
-  resume(): void;
-  status(): NorthdStatus;
-  /** Resolves when nothing that is known now is left to write. */
-  idle(): Promise<void>;
-  /** Computes everything from scratch. */
-  recompute(): void;
-  statistics(): ReturnType<Core["engine"]["statistics"]>;
-  connected(database: "nb" | "sb"): boolean;
-  /** See {@link Replica.resetClusterState}. */
-  resetClusterState(database: "nb" | "sb"): void;
-  readonly controlCommands: readonly ControlCommand[];
-}
 
 const LOCK = "ovn_northd";
 /** Wait before a transaction that the server refused is tried again, in ms. */
@@ -142,7 +116,7 @@ class Daemon implements Northd {
     this.#kick();
   }
 
-  statistics(): ReturnType<Core["engine"]["statistics"]> {
+  statistics(): EngineStatistics {
     return this.#core?.engine.statistics() ?? { evaluations: new Map(), commits: 0, cells: 0 };
   }
 

@@ -24,23 +24,14 @@ export const nb = Object.fromEntries(
 ) as unknown as NbInputs;
 
 export const switchOfPort = index("switchOfPort", nb.Logical_Switch, (row) => row.ports);
-export const switchesByName = index("switchesByName", nb.Logical_Switch, (row) => [row.name]);
 export const switchPortsByName = index("switchPortsByName", nb.Logical_Switch_Port, (row) => [row.name]);
-export const childrenOfPort = index("childrenOfPort", nb.Logical_Switch_Port, (row) =>
-  row.parent_name === undefined ? [] : [row.parent_name],
-);
-/** Switch ports of type router (or switch, or patch-like peers), by the name of the port that they are peers of. */
+/** Switch ports of type router, by the name of the router port that they name. */
 export const switchPortsByPeer = index("switchPortsByPeer", nb.Logical_Switch_Port, (row) => {
   const peer = row.type === "router" ? row.options.get("router-port") : undefined;
   return peer === undefined ? [] : [peer];
 });
 export const routerOfPort = index("routerOfPort", nb.Logical_Router, (row) => row.ports);
 export const routerPortsByName = index("routerPortsByName", nb.Logical_Router_Port, (row) => [row.name]);
-/** Router ports that name another router's port as their peer, by that name. */
-export const routerPortsByPeer = index("routerPortsByPeer", nb.Logical_Router_Port, (row) =>
-  row.peer === undefined ? [] : [row.peer],
-);
-export const portGroupsOfPort = index("portGroupsOfPort", nb.Port_Group, (row) => row.ports);
 /** The only row of NB_Global is under "". */
 export const globalRow = index("globalRow", nb.NB_Global, () => [""]);
 

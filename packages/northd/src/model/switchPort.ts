@@ -1,5 +1,5 @@
 /** A logical switch port, read and parsed. */
-import { derive, index, type Read, relation, sameContent } from "@weft/incremental";
+import { derive, type Read, relation, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { quoted } from "../flow.ts";
@@ -7,11 +7,11 @@ import { type PortAddress, parsePortAddress } from "./addresses.ts";
 import {
   dynamicAddresses,
   nb,
-  portGroupsOfPort,
   routerOfPort,
   routerPortsByName,
   switchOfPort,
   switchPortsByName,
+  switchPortsByPeer,
 } from "./nb.ts";
 import { routerPort } from "./routerPort.ts";
 
@@ -125,17 +125,11 @@ export const switchPorts = derive(
 /** Router ports that are attached to a switch, through its ports of type router. */
 export const routerPortsOfSwitch = relation("routerPortsOfSwitch", nb.Logical_Router_Port, (uuid, row, read) => {
   const groups: Uuid[] = [];
-  for (const port of read(attachments, row.name)) {
+  for (const port of read(switchPortsByPeer, row.name)) {
     const parsed = read(switchPort, port);
     if (parsed?.peer === uuid) groups.push(parsed.datapath);
   }
   return groups;
-});
-
-/** Switch ports of type router, by the name of the router port that they name. */
-export const attachments = index("attachments", nb.Logical_Switch_Port, (row) => {
-  const peer = row.type === "router" ? row.options.get("router-port") : undefined;
-  return peer === undefined ? [] : [peer];
 });
 
 /** The port groups that have a port of the switch. */
@@ -144,5 +138,3 @@ export const portGroupsOfSwitch = relation("portGroupsOfSwitch", nb.Port_Group, 
   for (const port of row.ports) for (const datapath of read(switchOfPort, port)) switches.add(datapath);
   return switches;
 });
-
-export { portGroupsOfPort };

@@ -2,7 +2,7 @@
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
 import { nb } from "../model/nb.ts";
-import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
+import { type RouterPort, routerPort } from "../model/routerPort.ts";
 import { LR_IN_IP_INPUT } from "../stages.ts";
 
 /** "10.0.0.1", or "{10.0.0.1, 10.0.0.2}" of several. */
@@ -141,5 +141,3 @@ export const multicastInput = each("router/multicastInput", nb.Logical_Router, f
     yield flow(uuid, LR_IN_IP_INPUT, 82, "ip4.mcast || ip6.mcast", "drop;");
   }
 });
-
-export { routerPorts };

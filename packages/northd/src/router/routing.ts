@@ -137,8 +137,6 @@ function prefixOf(text: string): { readonly family: 4 | 6; readonly prefix: stri
   return { family: 6, prefix: `${formatIpv6(ipv6Network(six))}/${six.length}`, length: six.length };
 }
 
-export type RouteProblem = { readonly route: NbRow<"Logical_Router_Static_Route">; readonly text: string };
-
 /** The routes of a router that lead somewhere, and what is wrong with the others. */
 export const staticRoutes = derive(
   "staticRoutes",

@@ -4,7 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { nb } from "../model/nb.ts";
 import { type RouterPort, routerPort } from "../model/routerPort.ts";
-import { routerPortsOfSwitch, type SwitchPort, switchPort, switchPorts } from "../model/switchPort.ts";
+import { type SwitchPort, switchPort, switchPorts } from "../model/switchPort.ts";
 import { LS_IN_L2_LKUP, LS_IN_L2_UNKNOWN } from "../stages.ts";
 
 export const lookup = each("switch/lookup", nb.Logical_Switch_Port, function* (uuid, _row, read): Iterable<Flow> {
@@ -88,5 +88,3 @@ function* snooping(uuid: Flow["datapath"], config: ReadonlyMap<string, string>):
     yield flow(uuid, LS_IN_L2_LKUP, 80, "ip4.mcast || ip6.mcast", "drop;");
   }
 }
-
-export { routerPortsOfSwitch };

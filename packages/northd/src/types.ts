@@ -1,0 +1,33 @@
+/** The public face of northd. */
+import type { EngineStatistics } from "@weft/incremental";
+import type { Replica } from "@weft/ovsdb";
+import type { ControlCommand, Runtime } from "@weft/runtime";
+import type { NbSchema, SbSchema } from "@weft/schemas";
+
+export interface NorthdOptions {
+  readonly runtime: Runtime;
+  readonly nb: Replica<NbSchema>;
+  readonly sb: Replica<SbSchema>;
+  /** Start without writing anything (--dry-run). */
+  readonly paused?: boolean;
+}
+
+export type NorthdStatus = "active" | "standby" | "paused";
+
+export interface Northd {
+  /** Follows the databases from now on; resolves when both are there. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  pause(): void;
+  resume(): void;
+  status(): NorthdStatus;
+  /** Resolves when nothing that is known now is left to write. */
+  idle(): Promise<void>;
+  /** Computes everything from scratch. */
+  recompute(): void;
+  statistics(): EngineStatistics;
+  connected(database: "nb" | "sb"): boolean;
+  /** See {@link Replica.resetClusterState}. */
+  resetClusterState(database: "nb" | "sb"): void;
+  readonly controlCommands: readonly ControlCommand[];
+}
