@@ -30,7 +30,12 @@ export class Site {
   /** Runs a command to its end and returns its standard output. */
   run(side: Side, program: string, ...args: readonly string[]): string {
     const [file, ...first] = Site.command(side, program);
-    return execFileSync(file, [...first, ...args], { env: this.#env, encoding: "utf8", maxBuffer: 2 ** 30 });
+    return execFileSync(file, [...first, ...args], {
+      env: this.#env,
+      encoding: "utf8",
+      maxBuffer: 2 ** 30,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
   }
 
   /** Starts a daemon and returns its pid when it is ready. `name` tells several of a kind apart. */
