@@ -42,6 +42,7 @@ export interface Call<S extends SchemaJson> extends Prepared<S> {
   reprint(text: string): void;
   show(table: Table): void;
   warn(module: string, text: string): void;
+  error(module: string, text: string): void;
   /** What the command keeps for `after`. */
   kept?: unknown;
   has(option: string): boolean;

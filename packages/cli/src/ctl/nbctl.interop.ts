@@ -594,6 +594,278 @@ meter-del zz
 meter-del m1
 meter-list
 `,
+  nats: `
+lr-add r -- lrp-add r lp 00:00:00:00:00:01 10.0.0.1/24 -- lrp-add r lp2 00:00:00:00:00:02 10.0.1.1/24 -- ls-add s -- lsp-add s p1
+lr-nat-add r snat 1.1.1.1 10.0.0.0/24
+lr-nat-add r snat 1.1.1.2 10.0.0.0/24
+--may-exist lr-nat-add r snat 1.1.1.1 10.0.0.0/24
+--may-exist lr-nat-add r snat 1.1.1.3 10.0.0.0/24
+lr-nat-add r dnat 1.1.1.4 10.0.0.5
+lr-nat-add r dnat 1.1.1.4 10.0.0.6
+lr-nat-add r dnat_and_snat 1.1.1.5 10.0.0.7
+lr-nat-add r dnat_and_snat 1.1.1.6 10.0.0.8 p1 00:00:00:00:00:09
+lr-nat-add r dnat_and_snat 1.1.1.7 10.0.0.9 p1
+lr-nat-add r dnat_and_snat 1.1.1.7 10.0.0.9 zz 00:00:00:00:00:09
+lr-nat-add r dnat_and_snat 1.1.1.7 10.0.0.9 p1 zz
+lr-nat-add r snat 1.1.1.8 10.0.5.0/24 p1 00:00:00:00:00:09
+lr-nat-add r foo 1.1.1.8 10.0.5.0/24
+lr-nat-add r snat zz 10.0.5.0/24
+lr-nat-add r snat 1.1.1.8 zz
+lr-nat-add r dnat 1.1.1.9 10.0.5.0/24
+lr-nat-add r dnat_and_snat 1.1.1.9 10.0.5.0/24
+lr-nat-add r snat fd00::1 10.0.6.0/24
+lr-nat-add r snat fd00::1 fd01::/64
+lr-nat-add r snat 1.1.1.30 10.0.99.5/24
+--stateless lr-nat-add r dnat_and_snat 1.1.1.10 10.0.0.10
+--stateless lr-nat-add r snat 1.1.1.10 10.0.0.11
+--portrange lr-nat-add r dnat 1.1.1.11 10.0.0.12 1-3000
+--portrange lr-nat-add r dnat 1.1.1.12 10.0.0.13 zz
+--portrange lr-nat-add r dnat 1.1.1.12 10.0.0.13
+lr-nat-add r dnat 1.1.1.12 10.0.0.13 1-3
+--gateway-port=lp lr-nat-add r snat 1.1.1.13 10.0.7.0/24
+--gateway-port=zz lr-nat-add r snat 1.1.1.13 10.0.8.0/24
+--add-route lr-nat-add r dnat_and_snat 1.1.1.20 10.0.0.20
+--match=ip4 lr-nat-add r snat 1.1.1.21 10.0.9.0/24
+--priority=5 --match=ip4 lr-nat-add r snat 1.1.1.21 10.0.9.0/24
+--priority=5 lr-nat-add r snat 1.1.1.21 10.0.9.1
+--priority=x --match=ip6 lr-nat-add r snat 1.1.1.21 10.0.9.0/24
+lrp-set-gateway-chassis lp hv1
+--gateway-port=lp lr-nat-add r snat 1.1.1.13 10.0.7.0/24
+lr-nat-list r
+lr-nat-list zz
+lr-nat-del r foo
+lr-nat-del r snat zz
+lr-nat-del r snat 9.9.9.9
+lr-nat-del r snat 10.0.0.0/24
+lr-nat-del r dnat 1.1.1.4
+lr-nat-del r dnat_and_snat 1.1.1.5
+lr-nat-del r snat 10.0.77.0/24 lp
+lr-nat-del r snat 10.0.7.0/24
+--match=ip4 lr-nat-del r snat 10.0.9.0/24
+lr-nat-list r
+lr-nat-del r snat
+lr-nat-update-ext-ip r snat 1.1.1.1 as1
+~show r
+lr-nat-del r
+lr-nat-list r
+`,
+  "load balancers": `
+lr-add r -- ls-add s
+lb-add lb0 30.0.0.1:80 10.0.0.1:8080,10.0.0.2:8080
+lb-add lb0 30.0.0.1:80 10.0.0.1:8080
+--may-exist lb-add lb0 30.0.0.1:80 10.0.0.3:8080
+lb-add lb0 30.0.0.2:80 10.0.0.3:8080 udp
+lb-add lb0 30.0.0.3:80 10.0.0.3:8080
+lb-add lb1 30.0.0.1 10.0.0.1
+lb-add lb1 30.0.0.1:80 10.0.0.1
+lb-add lb2 30.0.0.1:80 10.0.0.1:8080 udp
+lb-add lb3 zz 10.0.0.1
+lb-add lb3 30.0.0.1:80 zz
+lb-add lb3 30.0.0.1:80 10.0.0.1:80 foo
+lb-add lb3 30.0.0.1 10.0.0.1:80
+lb-add lb3 30.0.0.1 10.0.0.1 tcp
+lb-add lb3 [fd00::1]:80 [fd01::1]:80
+lb-add lb3 [fd00::2]:80 10.0.0.1:80
+lb-add lb3 30.0.0.5:80 "10.0.0.1:8080, 10.0.0.2:80"
+lb-add lb3 30.0.0.6:80 ""
+lb-add lb4 30.0.0.1:99999 10.0.0.1:80
+lb-add lb4 30.0.0.1:0 10.0.0.1:80
+lb-add lb4 fd00::1 fd01::1
+--reject lb-add lb5 1.1.1.1:1 2.2.2.2:2
+--event lb-add lb6 1.1.1.1:1 ""
+--reject --event lb-add lb7 1.1.1.1:1 ""
+--add-duplicate lb-add lb5 3.3.3.3:3 4.4.4.4:4
+--add-route lb-add lb8 1.1.1.1:1 2.2.2.2:2
+--template lb-add lb9 ^vip:^port ^back tcp ipv4
+~lb-list
+lb-list lb0
+lb-list zz
+lb-del lb0 30.0.0.9:80
+--if-exists lb-del lb0 30.0.0.9:80
+lb-del lb0 30.0.0.3:80
+lb-list lb0
+lb-del lb5
+lb-del zz
+--if-exists lb-del zz
+lr-lb-add r lb0
+lr-lb-add r lb0
+--may-exist lr-lb-add r lb0
+lr-lb-add r zz
+lr-lb-add zz lb0
+lr-lb-list r
+lr-lb-del r lb1
+--if-exists lr-lb-del r lb1
+lr-lb-del r lb0
+lr-lb-add r lb1
+lr-lb-add r lb2
+lr-lb-list r
+lr-lb-del r
+lr-lb-list r
+ls-lb-add s lb0
+ls-lb-add s lb0
+ls-lb-add s lb3
+ls-lb-list s
+ls-lb-del s lb0
+ls-lb-del s lb0
+ls-lb-del s zz
+ls-lb-del s
+lb-del lb4
+lb-del lb2 30.0.0.1:80
+~lb-list
+`,
+  "copp, chassis groups, mirrors, bindings, forwarding groups, network functions": `
+ls-add s -- lsp-add s p1 -- lsp-add s p2 -- lr-add r
+meter-add m1 drop 1 kbps
+copp-add c1 arp m1
+copp-add c1 foo m1
+copp-add c1 arp zz
+copp-add c1 arp-resolve m1
+copp-list c1
+copp-list zz
+ls-copp-add c1 s
+ls-copp-add zz s
+ls-copp-add c1 zz
+lr-copp-add c1 r
+copp-del c1 arp
+copp-del c1 foo
+copp-del zz
+copp-list c1
+copp-del c1
+copp-list c1
+get logical_switch s copp
+ha-chassis-group-add g1
+ha-chassis-group-add g1
+ha-chassis-group-add-chassis g1 c1 10
+ha-chassis-group-add-chassis g1 c2 x
+ha-chassis-group-add-chassis g1 c1 20
+ha-chassis-group-add-chassis zz c1 20
+ha-chassis-group-list
+ha-chassis-group-list g1
+ha-chassis-group-list zz
+ha-chassis-group-set-chassis-prio g1 c1 5
+ha-chassis-group-set-chassis-prio g1 zz 5
+ha-chassis-group-remove-chassis g1 zz
+ha-chassis-group-remove-chassis g1 c1
+ha-chassis-group-del zz
+ha-chassis-group-del g1
+ha-chassis-group-list
+mirror-add m1 gre 5 to-lport 1.2.3.4
+mirror-add m1 gre 5 to-lport 1.2.3.4
+--may-exist mirror-add m1 gre 5 to-lport 1.2.3.4
+mirror-add m2 foo 5 to-lport 1.2.3.4
+mirror-add m2 gre x to-lport 1.2.3.4
+mirror-add m2 gre 5 foo 1.2.3.4
+mirror-add m2 gre 5 both zz
+mirror-add m3 local both id1
+mirror-add m4 lport to-lport p2
+mirror-add m5 erspan 7 from-lport 1.2.3.5
+mirror-add m6 gre to-lport 1.2.3.4
+mirror-list
+lsp-attach-mirror p1 m1
+lsp-attach-mirror p1 m1
+--may-exist lsp-attach-mirror p1 m1
+lsp-attach-mirror p1 zz
+lsp-attach-mirror zz m1
+lsp-detach-mirror p1 m1
+lsp-detach-mirror p1 m1
+lsp-detach-mirror p1 zz
+mirror-rule-add m4 10 ip mirror
+mirror-rule-add m4 10 ip mirror
+mirror-rule-add m4 10 ip foo
+mirror-rule-add m1 10 ip mirror
+mirror-rule-add m4 x ip skip
+mirror-rule-add zz 1 ip skip
+mirror-list
+mirror-rule-del m4 10 ip
+mirror-rule-del m4
+mirror-rule-del m4 10
+mirror-del zz
+mirror-del m1
+mirror-del
+mirror-list
+static-mac-binding-add lp 1.1.1.1 00:00:00:00:00:01
+static-mac-binding-add lp 1.1.1.1 00:00:00:00:00:01
+--may-exist static-mac-binding-add lp 1.1.1.1 00:00:00:00:00:02
+static-mac-binding-add lp zz 00:00:00:00:00:01
+static-mac-binding-add lp 1.1.1.2 zz
+lrp-add r lp 00:00:00:00:00:01 1.1.1.3/24
+static-mac-binding-add lp 1.1.1.1 00:00:00:00:00:01
+static-mac-binding-add lp 1.1.1.1 00:00:00:00:00:01
+--may-exist static-mac-binding-add lp 1.1.1.1 00:00:00:00:00:02
+static-mac-binding-add lp fd00::1 00:00:00:00:00:02
+static-mac-binding-list
+static-mac-binding-del lp 1.1.1.9
+--if-exists static-mac-binding-del lp 1.1.1.9
+static-mac-binding-del lp 1.1.1.1
+static-mac-binding-del zz 1.1.1.1
+static-mac-binding-list
+fwd-group-add g1 s 1.1.1.1 00:00:00:00:00:05 p1 p2
+fwd-group-add g1 s 1.1.1.1 00:00:00:00:00:05 p1 p2
+--liveness fwd-group-add g2 s 1.1.1.2 00:00:00:00:00:06 p1
+fwd-group-add g3 zz 1.1.1.2 00:00:00:00:00:06 p1
+fwd-group-add g3 s zz 00:00:00:00:00:06 p1
+fwd-group-add g3 s 1.1.1.3 zz p1
+fwd-group-add g3 s 1.1.1.3 00:00:00:00:00:06 zz
+~fwd-group-list
+~fwd-group-list s
+~fwd-group-list zz
+fwd-group-del zz
+--if-exists fwd-group-del zz
+fwd-group-del g1
+~fwd-group-list
+nf-add nf1 1 p1 p2
+nf-add nf1 1 p1 p2
+--may-exist nf-add nf1 1 p1 p2
+nf-add nf2 x p1 p2
+nf-add nf2 2 zz p2
+nf-add nf2 256 p1 p2
+nf-list
+nfg-add g1 1 inline nf1
+nfg-add g1 1 inline nf1
+--may-exist nfg-add g1 1 inline nf1
+nfg-add g2 2 foo
+nfg-add g2 x inline
+nfg-add g2 2 inline zz
+nfg-add g2 2 inline
+nfg-list
+nfg-add-nf g2 nf1
+nfg-add-nf g2 nf1
+--may-exist nfg-add-nf g2 nf1
+nfg-add-nf zz nf1
+nfg-add-nf g2 zz
+nfg-list
+nfg-del-nf g2 nf1
+nfg-del-nf g2 nf1
+nfg-del g2
+nfg-del zz
+nf-del nf1
+nf-del zz
+nfg-del g1
+nf-del nf1
+nf-list
+`,
+  "health checks": `
+ls-add s -- lsp-add s p1 -- lsp-set-addresses p1 "50:54:00:00:00:01 2.2.2.2 2.2.2.3" "50:54:00:00:00:02 2.2.2.4"
+lsp-hc-add p1 tcp 1.1.1.1 80 2.2.2.2
+lsp-hc-add p1 tcp 1.1.1.1 80 2.2.2.2
+lsp-hc-add p1 tcp 1.1.1.1 80 9.9.9.9
+lsp-hc-add p1 foo 1.1.1.1 80 2.2.2.2
+lsp-hc-add p1 tcp zz 80 2.2.2.2
+lsp-hc-add p1 tcp 1.1.1.1 x 2.2.2.2
+lsp-hc-add p1 tcp 1.1.1.1 80
+lsp-hc-add zz tcp 1.1.1.1 80 2.2.2.2
+lsp-hc-list p1
+lsp-hc-add p1 icmp 1.1.1.1 2.2.2.3
+lsp-hc-add p1 udp 1.1.1.1 81 2.2.2.4
+~lsp-hc-list p1
+lsp-hc-list zz
+lsp-hc-del p1 zz
+lsp-hc-del p1 7295e1c9-3f96-4e8d-a215-f6838f527449
+lsp-hc-del p1 %Logical_Switch_Port_Health_Check:protocol=icmp%
+~lsp-hc-list p1
+lsp-hc-del p1
+lsp-hc-list p1
+`,
   connections: `
 get-connection
 set-connection ptcp:6641 foo:bar

@@ -6,8 +6,17 @@ import { connectionCommands, sslCommands } from "./connection.ts";
 import { fail } from "./error.ts";
 import { byName, onlyOne, type RowRules } from "./lookup.ts";
 import { aclCommands } from "./nb/acls.ts";
+import { coppCommands } from "./nb/copp.ts";
 import { dhcpCommands } from "./nb/dhcp.ts";
+import { forwardingGroupCommands } from "./nb/forwardingGroups.ts";
+import { haChassisCommands } from "./nb/haChassis.ts";
+import { healthCheckCommands } from "./nb/healthChecks.ts";
+import { loadBalancerCommands } from "./nb/loadBalancers.ts";
+import { macBindingCommands } from "./nb/macBindings.ts";
 import { qosAndMeterCommands } from "./nb/meters.ts";
+import { mirrorCommands } from "./nb/mirrors.ts";
+import { natCommands } from "./nb/nats.ts";
+import { networkFunctionCommands } from "./nb/networkFunctions.ts";
 import { policyCommands } from "./nb/policies.ts";
 import { portGroupCommands } from "./nb/portGroups.ts";
 import { routerPortCommands } from "./nb/routerPorts.ts";
@@ -94,8 +103,17 @@ export const ovnNbctl = ctlProgram<NbSchema>({
     ...routerPortCommands,
     ...routeCommands,
     ...policyCommands,
+    ...natCommands,
+    ...loadBalancerCommands,
     ...dhcpCommands,
     ...portGroupCommands,
+    ...mirrorCommands,
+    ...forwardingGroupCommands,
+    ...networkFunctionCommands,
+    ...haChassisCommands,
+    ...coppCommands,
+    ...macBindingCommands,
+    ...healthCheckCommands,
     ...shared,
     sync,
   ],

@@ -22,7 +22,15 @@ import {
   WeftError,
 } from "@weft/runtime";
 import { directoriesOf, inFolder } from "../directories.ts";
-import { type GivenOption, loggingOptions, type OptionRow, tableOptions, tlsOptions, UsageError } from "../options.ts";
+import {
+  daemonOptions,
+  type GivenOption,
+  loggingOptions,
+  type OptionRow,
+  tableOptions,
+  tlsOptions,
+  UsageError,
+} from "../options.ts";
 import { printTable, sortedJson, type Table, type TableStyle, tableStyle } from "../table.ts";
 import { type Family, ovsVersion, versionLine } from "../version.ts";
 import type { Call, CallSession, Command, Prepared } from "./command.ts";
@@ -108,7 +116,9 @@ export function ctlProgram<S extends SchemaJson>(program: CtlProgram<S>): Progra
   };
   const own = program.commands.some(({ name }) => name === "init") ? [] : [init];
   const commands = [...own, ...program.commands, ...generic];
-  const options = [...ctlOptions, ...program.options, ...loggingOptions, ...tableOptions, ...tlsOptions];
+  // The OVN tools can also be daemons; what is meant for that is known, and refused by name.
+  const daemon = program.family === "ovn" ? daemonOptions : [];
+  const options = [...ctlOptions, ...program.options, ...daemon, ...loggingOptions, ...tableOptions, ...tlsOptions];
   const database = databaseModel(program.schema);
   return async (args, host) => {
     try {
@@ -146,7 +156,10 @@ async function informational<S extends SchemaJson>(
       const long = (row: OptionRow) => `--${row.name}${row.argument === undefined ? "" : "=ARG"}\n`;
       const short = (row: OptionRow) =>
         row.short === undefined ? "" : `-${row.short}${row.argument === undefined ? "" : " ARG"}\n`;
-      return options.map((row) => long(row) + short(row)).join("");
+      const own = program.wording === "ovn" ? commands.flatMap((command) => commandOptions(command.options)) : [];
+      const names = new Set(options.map((row) => row.name));
+      const more = new Map(own.filter((row) => !names.has(row.name)).map((row) => [row.name, row]));
+      return [...options, ...more.values()].map((row) => long(row) + short(row)).join("");
     }
   }
   return undefined;
@@ -194,6 +207,7 @@ class Run<S extends SchemaJson> {
   }
 
   async run(): Promise<number> {
+    this.#refuseDaemon();
     this.#openLog();
     const timeout = this.#timeout();
     const style = tableStyle(this.#options, "list");
@@ -225,6 +239,16 @@ class Run<S extends SchemaJson> {
       return await Promise.race([this.#work(replica, style), timer, aborted]);
     } finally {
       await replica.close();
+    }
+  }
+
+  #refuseDaemon(): void {
+    const { name, database } = this.#program;
+    const variable = database.variable?.replace(/_DB$/, "_DAEMON");
+    const asked = this.#options.find((option) => option.name === "detach" || option.name === "unixctl");
+    if (asked !== undefined) throw new UsageError(`--${asked.name}: ${name} does not run as a daemon yet`);
+    if (variable !== undefined && (this.#host.env[variable] ?? "") !== "") {
+      throw new UsageError(`${variable} is set, but ${name} does not talk to a daemon yet`);
     }
   }
 
@@ -416,6 +440,10 @@ class RunningCall<S extends SchemaJson> implements Call<S> {
 
   warn(module: string, text: string): void {
     this.#log.logger(module).warn(text);
+  }
+
+  error(module: string, text: string): void {
+    this.#log.logger(module).err(text);
   }
 
   has(option: string): boolean {

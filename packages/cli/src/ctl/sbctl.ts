@@ -60,7 +60,12 @@ export const ovnSbctl = ctlProgram<SbSchema>({
     ...shared,
   ],
   rules,
-  options: [{ name: "no-wait" }, { name: "wait", argument: "required" }, { name: "unixctl", short: "u", argument: "required" }],
+  options: [
+    { name: "no-wait" },
+    { name: "wait", argument: "required" },
+    { name: "print-wait-time" },
+    { name: "unixctl", short: "u", argument: "required" },
+  ],
   database: { variable: "OVN_SB_DB", socket: "ovnsb_db.sock" },
   root: "SB_Global",
   module: "ovn_dbctl",

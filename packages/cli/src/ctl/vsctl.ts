@@ -90,7 +90,7 @@ export const ovsVsctl = ctlProgram<VsSchema>({
     ...conntrackCommands,
   ],
   rules,
-  options: [{ name: "no-wait" }, { name: "retry" }],
+  options: [{ name: "no-wait" }, { name: "retry" }, { name: "peer-ca-cert", argument: "required" }],
   database: { socket: "db.sock" },
   root: "Open_vSwitch",
   module: "vsctl",

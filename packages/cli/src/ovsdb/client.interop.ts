@@ -27,7 +27,6 @@ transact SERVER '["OVN_Northbound",{"op":"insert","table":"NB_Global","row":{}}]
 --pretty transact SERVER '["OVN_Northbound",{"op":"select","table":"Copp","where":[]}]'
 transact SERVER '["Nope"]'
 transact SERVER '{}'
-transact SERVER
 transact SERVER '["OVN_Northbound",{"op":"foo"}]'
 query SERVER '["OVN_Northbound",{"op":"insert","table":"Logical_Switch","row":{"name":"zz"}}]'
 query SERVER '["OVN_Northbound",{"op":"select","table":"Copp","where":[]}]'
