@@ -43,7 +43,7 @@ function ctStateText(state: number): string {
 export function parseCtState(text: string): number | undefined {
   let state = 0;
   for (const name of text.split(/[,|]/)) {
-    const at = CT_STATES.findIndex((known) => known === name.trim());
+    const at = (CT_STATES as readonly string[]).indexOf(name.trim());
     if (at < 0) return undefined;
     state |= 1 << at;
   }

@@ -15,7 +15,7 @@ import { OpenFlowRefusal } from "../ofproto/errors.ts";
 import { FlowMods } from "../ofproto/flow-mods.ts";
 import type { Context } from "./context.ts";
 
-function valueOf(ctx: Context, source: LearnSource): bigint {
+function sourceValue(ctx: Context, source: LearnSource): bigint {
   return "value" in source ? source.value : ctx.readSubfield(source);
 }
 
@@ -24,7 +24,7 @@ export function learnedFlow(ctx: Context, action: ActionOf<"learn">): FlowMod {
   const match = new MatchBuilder();
   const actions: Action[] = [];
   for (const spec of action.specs) {
-    const value = valueOf(ctx, spec.src);
+    const value = sourceValue(ctx, spec.src);
     if (spec.kind === "match") {
       const { field: f, offset, bits } = spec.dst;
       const mask = ((1n << BigInt(bits)) - 1n) << BigInt(offset);

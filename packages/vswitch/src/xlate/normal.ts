@@ -71,7 +71,7 @@ export function xlateNormal(ctx: Context, output: OutputPort, last: boolean): vo
       !(bundle.protected && other.protected) &&
       other.ports.every((port) => (port.config & PORT_CONFIG.NO_FLOOD) === 0),
   );
-  targets.forEach((other, i) => outputNormal(ctx, other, tags, before, output, last && i === targets.length - 1));
+  for (const [i, other] of targets.entries()) outputNormal(ctx, other, tags, before, output, last && i === targets.length - 1);
 }
 
 /** Whether an ARP is gratuitous is asked of every broadcast one, so that locked entries stay where they are. */

@@ -52,7 +52,7 @@ function floodPorts(ctx: Context, all: boolean, last: boolean): void {
   const ports = [...ctx.bridge.ports.values()].filter(
     (port) => port.ofport !== ctx.inPort && (all || (port.config & PORT_CONFIG.NO_FLOOD) === 0),
   );
-  ports.forEach((port, i) => outputPort(ctx, port.ofport, last && i === ports.length - 1));
+  for (const [i, port] of ports.entries()) outputPort(ctx, port.ofport, last && i === ports.length - 1);
 }
 
 /** Sends the packet as it now is out of a port. */

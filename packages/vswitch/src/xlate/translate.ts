@@ -735,17 +735,17 @@ export function resubmitTo(ctx: Context, port: number, table: number, how: Resub
   const rule = lookup(ctx, table, how.mayMiss);
   ct?.();
   flow[WORD.in_port] = savedPort;
-  // A resubmit to a later table does not count against the depth: ovs-actions(7), "Recursion too deep".
-  const later = table > savedTable ? 1 : 0;
-  ctx.depth -= later;
+  // Only going to the same or an earlier table counts as depth; the number of tables bounds the rest.
+  const deepens = table <= savedTable ? 1 : 0;
+  ctx.depth += deepens;
   if (rule !== undefined) runRule(ctx, rule, how.last);
-  ctx.depth += later;
+  ctx.depth -= deepens;
   ctx.table = savedTable;
 }
 
 function enter(ctx: Context): boolean {
   const refuse = (text: string): void => void ctx.report("error", text);
-  if (ctx.depth > MAX_DEPTH) {
+  if (ctx.depth >= MAX_DEPTH) {
     refuse(`over max translation depth ${MAX_DEPTH}`);
     ctx.fail("Recursion too deep");
     return false;
