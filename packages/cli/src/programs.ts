@@ -9,6 +9,7 @@ export const programs: Readonly<Record<string, () => Promise<Program>>> = {
   "ovn-sbctl": async () => (await import("./ctl/sbctl.ts")).ovnSbctl,
   "ovn-trace": async () => (await import("./trace.ts")).ovnTrace,
   "ovs-appctl": async () => (await import("./appctl.ts")).ovsAppctl,
+  "ovs-ofctl": async () => (await import("./ofctl/main.ts")).ofctl,
   "ovs-vsctl": async () => (await import("./ctl/vsctl.ts")).ovsVsctl,
   "ovs-vswitchd": async () => (await import("./vswitchd.ts")).vswitchd,
   "ovsdb-client": async () => (await import("./ovsdb/client.ts")).ovsdbClient,

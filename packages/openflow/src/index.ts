@@ -1,6 +1,6 @@
 /** OpenFlow 1.0 to 1.5 with Nicira extensions: fields, matches, actions, messages, and the text of ovs-ofctl. */
 export * from "./action/types.ts";
-export { type ConnectionOptions, OpenFlowConnection, OpenFlowError } from "./connection/connection.ts";
+export { type ConnectionOptions, OpenFlowConnection, OpenFlowError, type Reply } from "./connection/connection.ts";
 export * from "./field/access.ts";
 export { FLOW_WORDS, newFlowKey, TUN_METADATA_FIELDS, TUN_METADATA_VIRTUAL, WORD } from "./field/layout.ts";
 export { codeFor, field, fieldByOvsName, fieldNamed, fieldOfCode, oxmNamed } from "./field/lookup.ts";
@@ -19,6 +19,8 @@ export * from "./ports.ts";
 export { hexDump } from "./print/hexdump.ts";
 export { formatEnvelope, formatMessage, type PrintOptions } from "./print/message.ts";
 export { flowOfPacket, formatPacket } from "./print/packet.ts";
+export { formatPortDescription } from "./print/ports.ts";
+export { formatTableFeatures } from "./print/tableFeatures.ts";
 export { formatAction, formatActions, outputTo, parseActions } from "./text/actions.ts";
 export { CT_STATES, formatBits, formatMaskedBits, parseBits, TCP_FLAGS, TUNNEL_FLAGS } from "./text/bits.ts";
 export { TextError } from "./text/error.ts";
@@ -31,8 +33,13 @@ export {
   parseFlow,
   parseFlowMod,
 } from "./text/flow.ts";
+export { parseBucketId, parseGroupId, parseGroupMod, takeGroupCommand } from "./text/group.ts";
 export { fieldsOf, formatMatch, parseMatch } from "./text/match.ts";
+export { parseMeterId, parseMeterMod } from "./text/meter.ts";
 export { formatPort, formatTable, type Names, NO_NAMES, namesOf, parsePort, parseTable, quoteName } from "./text/names.ts";
+export { formatOxms, matchOfOxms, matchToOxms, parseOxms } from "./text/oxm.ts";
+export { parseCtFlush, parseCtTuple, parsePacketOut, parseTlvMappings } from "./text/packetOut.ts";
+export { type Item, items, Scanner } from "./text/scan.ts";
 export { formatSubfield, oxmName, parseSubfield } from "./text/subfield.ts";
 export { formatFieldValue, parseFieldValue } from "./text/value.ts";
 export { ByteReader, ByteWriter } from "./wire/bytes.ts";
@@ -40,5 +47,5 @@ export { decode, encode, encodeInto, peekHeader } from "./wire/codec.ts";
 export type { DecodeOptions, EncodeOptions } from "./wire/codecRow.ts";
 export { DecodeError, EncodeError, ERROR_NAMES, errorCode, errorName } from "./wire/error.ts";
 export { Framer } from "./wire/framer.ts";
-export { decodeActionList, encodeActionList, instructionOrderProblem } from "./wire/instructions.ts";
+export { decodeActionList, decodeInstructions, encodeActionList, instructionOrderProblem } from "./wire/instructions.ts";
 export { fitsOf10, fitsOf11 } from "./wire/match.ts";

@@ -17,6 +17,8 @@ export interface ConnectionOptions {
   readonly clock?: Clock;
   /** Milliseconds of silence after which an echo request is sent, and again after which the connection is given up. */
   readonly probeInterval?: number;
+  /** Where transaction ids come from; several connections may share one source. Default: 1, 2, 3, ... */
+  nextXid?(): number;
   /** Called once, when both hellos agree on a version. */
   onReady?(version: OfVersion): void;
   /** Every message that is no reply to one of our requests, except hello and echo. */
@@ -29,23 +31,32 @@ export interface ConnectionOptions {
   onTraffic?(direction: "sent" | "received", bytes: Uint8Array): void;
 }
 
+/** A part of an answer, decoded and as it came. */
+export interface Reply {
+  readonly message: Message;
+  readonly bytes: Uint8Array;
+}
+
 interface Pending {
   readonly expects: "reply" | "multipart" | "barrier";
-  readonly parts: Message[];
-  resolve(replies: readonly Message[]): void;
+  readonly parts: Reply[];
+  resolve(replies: readonly Reply[]): void;
   reject(error: Error): void;
 }
 
 /** The peer answered a request with an error. */
 export class OpenFlowError extends WeftError {
   readonly error: ErrorMessage;
-  /** The request's message, encoded. */
+  /** The beginning of the request's message. */
   readonly request: Uint8Array;
+  /** The error's message as it came. */
+  readonly reply: Uint8Array;
 
-  constructor(error: ErrorMessage, request: Uint8Array) {
+  constructor(error: ErrorMessage, request: Uint8Array, reply: Uint8Array) {
     super(`openflow.refused`, `${error.error ?? `type ${error.errorType}, code ${error.code}`}`);
     this.error = error;
     this.request = request;
+    this.reply = reply;
   }
 }
 
@@ -109,6 +120,7 @@ export class OpenFlowConnection {
 
   /** A fresh transaction id. */
   nextXid(): number {
+    if (this.#options.nextXid !== undefined) return this.#options.nextXid();
     this.#xid = this.#xid === 0xffffffff ? 1 : this.#xid + 1;
     return this.#xid;
   }
@@ -162,11 +174,16 @@ export class OpenFlowConnection {
   /** Sends a request and resolves with its one reply. Rejects with an OpenFlowError, or a WeftError "openflow.closed". */
   async request(message: Message): Promise<Message> {
     const replies = await this.#ask(message, "reply");
-    return replies[0]!;
+    return replies[0]!.message;
   }
 
   /** Sends a multipart request and resolves with all parts of its reply. */
-  requestAll(message: Message): Promise<readonly Message[]> {
+  async requestAll(message: Message): Promise<readonly Message[]> {
+    return (await this.requestReplies(message)).map((reply) => reply.message);
+  }
+
+  /** Like {@link requestAll}, with the bytes of each part, for those who print them. */
+  requestReplies(message: Message): Promise<readonly Reply[]> {
     return this.#ask(message, "multipart");
   }
 
@@ -179,8 +196,8 @@ export class OpenFlowConnection {
    * Sends messages and a barrier; resolves with the errors that the peer answered, each with its message's index, when
    * everything is done.
    */
-  async transact(messages: readonly Message[]): Promise<readonly { readonly index: number; readonly error: ErrorMessage }[]> {
-    const errors: { index: number; error: ErrorMessage }[] = [];
+  async transact(messages: readonly Message[]): Promise<readonly { readonly index: number; readonly error: OpenFlowError }[]> {
+    const errors: { index: number; error: OpenFlowError }[] = [];
     const xids: number[] = [];
     this.batch(() => {
       messages.forEach((message, index) => {
@@ -191,7 +208,7 @@ export class OpenFlowConnection {
           parts: [],
           resolve: () => undefined,
           reject: (error) => {
-            if (error instanceof OpenFlowError) errors.push({ index, error: error.error });
+            if (error instanceof OpenFlowError) errors.push({ index, error });
           },
         });
         this.send(message, xid);
@@ -230,7 +247,7 @@ export class OpenFlowConnection {
     return this.#version;
   }
 
-  #ask(message: Message, expects: Pending["expects"]): Promise<readonly Message[]> {
+  #ask(message: Message, expects: Pending["expects"]): Promise<readonly Reply[]> {
     return new Promise((resolve, reject) => {
       const version = this.#ready();
       const xid = this.nextXid();
@@ -260,7 +277,7 @@ export class OpenFlowConnection {
       this.#bad(error, bytes);
       return;
     }
-    this.#handle(envelope);
+    this.#handle(envelope, bytes);
   }
 
   #bad(error: DecodeError, bytes: Uint8Array): void {
@@ -273,7 +290,7 @@ export class OpenFlowConnection {
     this.#options.onBadMessage?.(error, bytes);
   }
 
-  #handle(envelope: Envelope): void {
+  #handle(envelope: Envelope, bytes: Uint8Array): void {
     const { message, xid } = envelope;
     if (message.type === "hello") {
       this.#onHello(message.versions, xid);
@@ -293,10 +310,10 @@ export class OpenFlowConnection {
       if (message.type === "error") {
         const request = this.#requests.get(xid) ?? message.data;
         this.#settle(xid);
-        pending.reject(new OpenFlowError(message, request));
+        pending.reject(new OpenFlowError(message, request, bytes.slice()));
         return;
       }
-      pending.parts.push(message);
+      pending.parts.push({ message, bytes: bytes.slice() });
       if (pending.expects === "multipart" && "more" in message && message.more) return;
       this.#settle(xid);
       pending.resolve(pending.parts);

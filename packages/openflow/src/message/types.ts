@@ -119,7 +119,6 @@ export type BareRequest =
   | "table_stats_request"
   | "group_features_request"
   | "meter_features_request"
-  | "table_features_request"
   | "table_desc_request"
   | "tlv_table_request"
   | "flow_monitor_paused"
@@ -208,6 +207,8 @@ export type Message =
   | { readonly type: "meter_stats_reply"; readonly meters: readonly MeterStats[]; readonly more: boolean }
   | { readonly type: "meter_config_reply"; readonly meters: readonly MeterConfig[]; readonly more: boolean }
   | MeterFeatures
+  /** No tables: asks for the features; otherwise asks to set them. */
+  | { readonly type: "table_features_request"; readonly tables: readonly TableFeatures[]; readonly more: boolean }
   | { readonly type: "table_features_reply"; readonly tables: readonly TableFeatures[]; readonly more: boolean }
   | { readonly type: "table_desc_reply"; readonly tables: readonly TableDescription[]; readonly more: boolean }
   | FlowMonitorRequest

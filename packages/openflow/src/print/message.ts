@@ -44,6 +44,7 @@ import {
   formatQueueConfig,
   formatQueueStats,
 } from "./ports.ts";
+import { formatTableFeatures } from "./tableFeatures.ts";
 import { formatTableDescription, formatTableMod, formatTableStats } from "./tables.ts";
 
 export interface PrintOptions {
@@ -227,8 +228,7 @@ const COMMANDS: Readonly<Record<FlowMod["command"], string>> = {
 
 function formatFlowMod(m: FlowMod, { version, names }: Context): string {
   let text = ` ${COMMANDS[m.command]}`;
-  if (m.table !== 0 && !(m.table === ALL_TABLES && version === 1 && m.command !== "delete" && m.command !== "delete_strict"))
-    text += ` table:${formatTable(m.table, names)}`;
+  if (m.table !== 0) text += ` table:${formatTable(m.table, names)}`;
   const match = formatPriorityMatch(m.match, m.priority, names);
   text += ` ${match}`;
   if (match !== "") text += " ";
@@ -359,7 +359,7 @@ const PRINTERS: PrinterTable = {
   table_stats_request: bare,
   group_features_request: bare,
   meter_features_request: bare,
-  table_features_request: bare,
+  table_features_request: (m, { version }) => (m.tables.length === 0 ? "" : `\n${formatTableFeatures(m.tables, version)}`),
   table_desc_request: bare,
   tlv_table_request: bare,
   flow_monitor_paused: bare,
@@ -434,7 +434,7 @@ const PRINTERS: PrinterTable = {
   meter_stats_reply: (m) => formatMeterStats(m.meters),
   meter_config_reply: (m) => `\n${m.meters.map(formatMeter).join("\n")}`,
   meter_features_reply: formatMeterFeatures,
-  table_features_reply: () => "",
+  table_features_reply: (m, { version }) => `\n${formatTableFeatures(m.tables, version)}`,
   table_desc_reply: (m) => `\n${m.tables.map(formatTableDescription).join("\n")}`,
   flow_monitor_request: formatMonitorRequest,
   flow_monitor_reply: (m, { names }) => m.updates.map((update) => formatUpdate(update, names)).join(""),

@@ -10,6 +10,7 @@ import { GROUP_ROWS } from "./groupRows.ts";
 import { MONITOR_ROWS } from "./monitorRows.ts";
 import { PACKET_ROWS } from "./packetRows.ts";
 import { PORT_ROWS } from "./portRows.ts";
+import { TABLE_FEATURES_ROWS } from "./tableFeatures.ts";
 import { TLV_ROWS } from "./tlvRows.ts";
 
 export const ROWS: readonly Row[] = [
@@ -20,6 +21,7 @@ export const ROWS: readonly Row[] = [
   ...GROUP_ROWS,
   ...TLV_ROWS,
   ...MONITOR_ROWS,
+  ...TABLE_FEATURES_ROWS,
 ];
 
 const byType = new Map<MessageType, Row>(ROWS.map((row) => [row.type, row]));
