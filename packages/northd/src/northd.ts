@@ -202,8 +202,8 @@ class Daemon implements Northd {
       this.#writer.adopt();
       this.#stale = false;
     }
-    await this.#writeNorthbound(core, globals);
-    const result = await this.#writer!.write();
+    // The two do not depend on each other; what is told when all is written does.
+    const [result] = await Promise.all([this.#writer!.write(), this.#writeNorthbound(core, globals)]);
     if (result !== undefined && result.status !== "success" && result.status !== "unchanged") {
       this.#stale = true;
       if (result.status === "error") {
@@ -273,12 +273,7 @@ class Daemon implements Northd {
     tx.comment("ovn-northd");
     const nbGlobal = first(this.#nb.table("NB_Global").rows());
     if (nbGlobal === undefined) tx.insert("NB_Global", { options: globals });
-    else {
-      tx.update("NB_Global", nbGlobal._uuid, { options: globals });
-      if (nbGlobal.nb_cfg_timestamp === 0 || nbGlobal.sb_cfg !== nbGlobal.nb_cfg) {
-        if (nbGlobal.nb_cfg !== 0) tx.update("NB_Global", nbGlobal._uuid, { nb_cfg_timestamp: this.#nbCfgTime });
-      }
-    }
+    else tx.update("NB_Global", nbGlobal._uuid, { options: globals });
     const ports = this.#nb.table("Logical_Switch_Port");
     const ups = [...this.#upNames];
     this.#upNames.clear();
@@ -310,7 +305,9 @@ class Daemon implements Northd {
     if (nbGlobal === undefined) return;
     const tx = this.#nb.transaction();
     const now = Math.floor(this.#runtime.clock.wall());
-    if (nbGlobal.sb_cfg !== nbCfg) tx.update("NB_Global", nbGlobal._uuid, { sb_cfg: nbCfg, sb_cfg_timestamp: now });
+    if (nbGlobal.sb_cfg !== nbCfg) {
+      tx.update("NB_Global", nbGlobal._uuid, { nb_cfg_timestamp: this.#nbCfgTime, sb_cfg: nbCfg, sb_cfg_timestamp: now });
+    }
     let hvCfg = nbCfg;
     let hvTime = 0;
     for (const chassis of this.#sb.table("Chassis_Private").rows()) {
