@@ -4,10 +4,10 @@
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Connection, isObject, type Json, streamChannel } from "@weft/ovsdb";
+import { Connection, createServer, isObject, type Json, memoryDatabase, streamChannel } from "@weft/ovsdb";
 import { type Host, nodeRuntime, type Program } from "@weft/runtime";
 
 export const reference = process.env.OVN_REFERENCE ?? "/opt/ovn-reference/sid";
@@ -64,6 +64,7 @@ export class Server {
   readonly #schema: string;
   readonly #database: string;
   #pid = 0;
+  #close: (() => void) | undefined;
 
   /** `schema` is relative to the reference's share folder. */
   constructor(schema: string, database: string) {
@@ -73,7 +74,14 @@ export class Server {
     this.#database = database;
   }
 
-  async start(): Promise<this> {
+  /** `which` is whose ovsdb-server it is. Ours runs in this process: programs of the reference cannot be waited for with it. */
+  async start(which: "reference" | "weft" = "reference"): Promise<this> {
+    if (which === "weft") {
+      const schema = JSON.parse(readFileSync(this.#schema, "utf8")) as Json;
+      const server = await createServer({ runtime, databases: [memoryDatabase(runtime, schema)], remotes: [`p${this.remote}`] });
+      this.#close = () => void server.close();
+      return this;
+    }
     const file = join(this.dir, "db");
     execFileSync(join(reference, "bin", "ovsdb-tool"), ["create", file, this.#schema]);
     const args = [`--remote=p${this.remote}`, `--unixctl=${join(this.dir, "ctl")}`, "-vconsole:off", file];
@@ -84,6 +92,7 @@ export class Server {
 
   stop(): void {
     if (this.#pid > 0) process.kill(this.#pid);
+    this.#close?.();
     rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -151,6 +160,11 @@ export function normalise({ stdout, stderr, code }: Answer, server: Server, unor
     replaceUuids(text, () => "UUID")
       .replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\|/gm, "DATE|")
       .replace(/^\/\S*\/(ov[a-z-]+: )/gm, "$1")
+      // Which of two rows that collide is the first is an accident.
+      .replace(
+        /First row, (.*?)\. {2}Second row, (.*?)\./g,
+        (_, ...rows: string[]) => `Rows, ${rows.slice(0, 2).sort().join(" and ")}.`,
+      )
       .replace(/>[0-9a-f]{8}<\/a>/g, ">UUID</a>")
       .replaceAll(server.dir, "DIR")
       // The reference's text ends where it meets a NUL.
@@ -200,24 +214,26 @@ export async function compareLines(
   schema: string,
   database: string,
   common: readonly string[] = [],
+  which: "reference" | "weft" = "reference",
 ): Promise<{
   readonly differences: Difference[];
   readonly theirs: Record<string, string[]>;
   readonly ours: Record<string, string[]>;
 }> {
-  const [left, right] = await Promise.all([new Server(schema, database).start(), new Server(schema, database).start()]);
+  const [left, right] = await Promise.all([new Server(schema, database).start(), new Server(schema, database).start(which)]);
   const differences: Difference[] = [];
   try {
     for (const text of lines) {
       const unordered = text.startsWith("~");
       const line = unordered ? text.slice(1) : text;
-      // A line that names the SERVER itself needs no option to say where it is.
-      const args = (server: Server) =>
-        line.includes("SERVER")
-          ? words(line).map((word) => resolve(word, server, name).replace("SERVER", server.remote))
-          : [`--db=${server.remote}`, ...common, ...words(line).map((word) => resolve(word, server, name))];
-      const theirs = normalise(runReference(name, args(left)), left, unordered);
-      const ours = normalise(await runOurs(program, args(right)), right, unordered);
+      const args = async (server: Server) => {
+        const given = await Promise.all(words(line).map((word) => resolve(word, server, program)));
+        // A line that names the SERVER itself needs no option to say where it is.
+        if (line.includes("SERVER")) return given.map((word) => word.replace("SERVER", server.remote));
+        return [`--db=${server.remote}`, ...common, ...given];
+      };
+      const theirs = normalise(runReference(name, await args(left)), left, unordered);
+      const ours = normalise(await runOurs(program, await args(right)), right, unordered);
       if (theirs.stdout !== ours.stdout || theirs.stderr !== ours.stderr || theirs.code !== ours.code) {
         differences.push({ line: text, theirs, ours });
       }
@@ -230,9 +246,11 @@ export async function compareLines(
 }
 
 /** `%TABLE:CONDITION%` within a word is the uuid of that row. */
-function resolve(word: string, server: Server, program: string): string {
-  return word.replace(/%(\w+):([^%]*)%/g, (_, table: string, condition: string) => {
-    const { stdout } = runReference(program, [`--db=${server.remote}`, "--bare", "--columns=_uuid", "find", table, condition]);
-    return stdout.trim();
-  });
+async function resolve(word: string, server: Server, program: Program): Promise<string> {
+  let resolved = word;
+  for (const [text, table = "", condition = ""] of word.matchAll(/%(\w+):([^%]*)%/g)) {
+    const { stdout } = await runOurs(program, [`--db=${server.remote}`, "--bare", "--columns=_uuid", "find", table, condition]);
+    resolved = resolved.replace(text, stdout.trim());
+  }
+  return resolved;
 }

@@ -889,7 +889,11 @@ get-ssl
 `,
 };
 
-test.concurrent.for(Object.entries(scripts))("ovn-nbctl: %s", async ([, script]) => {
+const cases = Object.entries(scripts).flatMap(([name, script]) =>
+  (["reference", "weft"] as const).map((which) => ({ title: `${name}, over the ovsdb-server of ${which}`, script, which })),
+);
+
+test.concurrent.for(cases)("$title", async ({ script, which }) => {
   const lines = script.split("\n").filter((line) => line !== "");
   const { differences, theirs, ours } = await compareLines(
     "ovn-nbctl",
@@ -897,6 +901,8 @@ test.concurrent.for(Object.entries(scripts))("ovn-nbctl: %s", async ([, script])
     lines,
     "ovn/ovn-nb.ovsschema",
     "OVN_Northbound",
+    [],
+    which,
   );
   expect(differences.map(({ line, ours }) => [line, ours])).toEqual(differences.map(({ line, theirs }) => [line, theirs]));
   expect(ours).toEqual(theirs);

@@ -99,7 +99,11 @@ set port_binding p1 datapath=%Datapath_Binding:external_ids:name=ls1%
   ],
 };
 
-test.concurrent.for(Object.entries(scripts))("ovn-sbctl: %s", async ([, script]) => {
+const cases = Object.entries(scripts).flatMap(([name, script]) =>
+  (["reference", "weft"] as const).map((which) => ({ title: `${name}, over the ovsdb-server of ${which}`, script, which })),
+);
+
+test.concurrent.for(cases)("$title", async ({ script, which }) => {
   const lines = script.filter((line) => line !== "");
   const { differences, theirs, ours } = await compareLines(
     "ovn-sbctl",
@@ -107,6 +111,8 @@ test.concurrent.for(Object.entries(scripts))("ovn-sbctl: %s", async ([, script])
     lines,
     "ovn/ovn-sb.ovsschema",
     "OVN_Southbound",
+    [],
+    which,
   );
   expect(differences.map(({ line, ours }) => [line, ours])).toEqual(differences.map(({ line, theirs }) => [line, theirs]));
   expect(ours).toEqual(theirs);

@@ -192,17 +192,14 @@ remove open_vswitch . external_ids ovn-remote
 `,
 };
 
-test.concurrent.for(Object.entries(scripts))("ovs-vsctl: %s", async ([, script]) => {
+const cases = Object.entries(scripts).flatMap(([name, script]) =>
+  (["reference", "weft"] as const).map((which) => ({ title: `${name}, over the ovsdb-server of ${which}`, script, which })),
+);
+
+test.concurrent.for(cases)("$title", async ({ script, which }) => {
   const lines = script.split("\n").filter((line) => line !== "");
-  const common = ["--no-wait"];
-  const { differences, theirs, ours } = await compareLines(
-    "ovs-vsctl",
-    ovsVsctl,
-    lines,
-    "openvswitch/vswitch.ovsschema",
-    "Open_vSwitch",
-    common,
-  );
+  const schema = ["openvswitch/vswitch.ovsschema", "Open_vSwitch"] as const;
+  const { differences, theirs, ours } = await compareLines("ovs-vsctl", ovsVsctl, lines, ...schema, ["--no-wait"], which);
   expect(differences.map(({ line, ours }) => [line, ours])).toEqual(differences.map(({ line, theirs }) => [line, theirs]));
   expect(ours).toEqual(theirs);
 });
