@@ -8,6 +8,7 @@ import { messageOf, WeftError } from "@weft/runtime";
 import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { parseIp, parseNetwork } from "./machine/ip.ts";
+import { parseListen } from "./publish.ts";
 import { commandsOf } from "./words.ts";
 
 const name = z.string().regex(/^[A-Za-z][\w.-]{0,62}$/, "a name has letters, digits, '.', '-' and '_', and begins with a letter");
@@ -41,6 +42,11 @@ const node = z.strictObject({
    * and ovs-vswitchd. ovn-host: openvswitch and ovn-controller.
    */
   services: z.array(z.enum(["ovn-central", "openvswitch", "ovn-host"])).optional(),
+  /** Opens its databases on the real network: ADDRESS[:PORT], the northbound's port; the southbound's is one more. */
+  listen: z
+    .string()
+    .refine((text) => parseListen(text) !== undefined, "not an address of the host with or without a port, like 127.0.0.1:6641")
+    .optional(),
   /** Routes packets between its interfaces. */
   forwarding: z.boolean().optional(),
   gateway: z
@@ -51,10 +57,17 @@ const node = z.strictObject({
   provision: script.optional(),
 });
 
+const network = z.strictObject({
+  /** One-way delay, ms. */
+  delay: z.number().min(0).max(10_000).optional(),
+  /** Joined to the real network: tunnel ports are bound on the host at the NICs' addresses, which it must have. */
+  real: z.boolean().optional(),
+});
+
 const lab = z.strictObject({
   name,
   description: z.string().optional(),
-  networks: z.record(name, z.strictObject({ delay: z.number().min(0).max(10_000).optional() })).optional(),
+  networks: z.record(name, network).optional(),
   nodes: z.record(name, node),
   /** Commands run on a machine after every machine's `provision`; [machine, commands] in order. */
   setup: z.array(z.strictObject({ node: name, run: script })).optional(),
@@ -95,7 +108,9 @@ export function checkLab(value: unknown, fail: (why: string) => never): LabDefin
     if (error instanceof WeftError) return fail(error.message);
     throw error;
   }
-  for (const [nodeName, { nics = {} }] of Object.entries(definition.nodes)) {
+  for (const [nodeName, { nics = {}, listen, services = [] }] of Object.entries(definition.nodes)) {
+    if (listen !== undefined && !services.includes("ovn-central"))
+      fail(`nodes.${nodeName}.listen: the machine has no ovn-central service, and so no databases to open`);
     for (const [nicName, { network }] of Object.entries(nics)) {
       if (definition.networks?.[network] === undefined)
         fail(`nodes.${nodeName}.nics.${nicName}.network: there is no network ${JSON.stringify(network)}`);

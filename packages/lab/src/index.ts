@@ -4,4 +4,5 @@ export { describeSighting, type EchoId, EchoRecorder, echoOf, type Sighting, typ
 export { Lab, type LabPrograms, ProvisionError } from "./lab.ts";
 export { builtinLabs } from "./labs/index.ts";
 export { type Command, type CommandContext, Machine } from "./machine/machine.ts";
+export { type ListenAddress, type Published, parseListen } from "./publish.ts";
 export { JsonLines, jsonLine, type LabReply, type LabRequest, type LabStatus, serveLab } from "./server.ts";

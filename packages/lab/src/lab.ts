@@ -10,7 +10,9 @@ import { type CommandStreams, Machine } from "./machine/machine.ts";
 import { anyNetwork } from "./machine/namespace.ts";
 import { ControlNetwork } from "./network.ts";
 import { machineDevices, machineTunnels } from "./openvswitch.ts";
+import { NORTHBOUND_PORT, type Published, PublishedPorts, parseListen, SOUTHBOUND_PORT } from "./publish.ts";
 import { Segment } from "./underlay.ts";
+import { Uplink } from "./uplink.ts";
 import { commandsOf } from "./words.ts";
 
 /** The programs that the machines' shells find, by name; the switch is made for each machine from its devices. */
@@ -48,10 +50,13 @@ export class Lab {
   readonly #programs: LabPrograms;
   readonly #commands: ReadonlyMap<string, Command>;
   readonly #background = new Map<string, Background[]>();
+  readonly #ports: PublishedPorts | undefined;
+  readonly #uplinks = new Map<string, Uplink>();
 
   /**
-   * `commands`: those of the machines besides the programs (ip, ping, ...). `outside`: the real network, where machines may
-   * connect to addresses that no machine has.
+   * `commands`: those of the machines besides the programs (ip, ping, ...). `outside`: the real network, for a lab that
+   * listens there or has a network that is real; its machines may then connect to addresses that no machine has. Throws
+   * "lab.no-outside" when such a lab is given none.
    */
   constructor(
     definition: LabDefinition,
@@ -64,9 +69,18 @@ export class Lab {
     this.runtime = runtime;
     this.#programs = programs;
     this.#commands = commands;
-    this.control = new ControlNetwork(runtime.clock, outside);
-    for (const [name, { delay = DEFAULT_DELAY }] of Object.entries(definition.networks ?? {})) {
-      this.segments.set(name, new Segment(name, runtime.clock, delay));
+    const networks = Object.entries(definition.networks ?? {});
+    const real = networks.some(([, network]) => network.real === true);
+    if (!outside && (real || Object.values(definition.nodes).some(({ listen }) => listen !== undefined)))
+      throw new WeftError("lab.no-outside", `lab ${definition.name} wants the real network, which it is not given here`, {
+        blame: "caller",
+      });
+    this.control = new ControlNetwork(runtime.clock, real ? outside : undefined);
+    this.#ports = outside && new PublishedPorts(outside);
+    for (const [name, network] of networks) {
+      const segment = new Segment(name, runtime.clock, network.delay ?? DEFAULT_DELAY);
+      this.segments.set(name, segment);
+      if (network.real === true && outside) this.#uplinks.set(name, new Uplink(segment, this.#nicMac(), outside));
     }
     for (const [name, node] of Object.entries(definition.nodes)) this.#addNode(name, node);
   }
@@ -165,6 +179,29 @@ export class Lab {
     return node;
   }
 
+  /** The machines' ports that are open on the real network. */
+  get published(): readonly Published[] {
+    return this.#ports?.list ?? [];
+  }
+
+  async #openUplinks(): Promise<void> {
+    for (const [name, uplink] of this.#uplinks) {
+      const nics = Object.values(this.definition.nodes).flatMap(({ nics = {} }) => Object.values(nics));
+      const texts = nics.filter(({ network }) => network === name).flatMap(({ address = [] }) => address);
+      await uplink.open(texts.flatMap((text) => parseNetwork(text)?.address ?? []));
+    }
+  }
+
+  /** Opens the databases of machines that listen. */
+  async #publish({ name, definition: { listen } }: LabNode): Promise<void> {
+    const at = listen === undefined ? undefined : parseListen(listen);
+    if (!at) return;
+    for (const port of [NORTHBOUND_PORT, SOUTHBOUND_PORT]) {
+      const real = at.port === 0 ? 0 : at.port + port - NORTHBOUND_PORT;
+      await this.#ports?.open(name, port, { ...at, port: real }, (from) => this.control.connectFromOutside(from, name, port));
+    }
+  }
+
   /** The programs that go on in the background of a machine, in the order of their start. */
   daemonsOf(node: string): readonly string[] {
     return (this.#background.get(node) ?? []).map(({ name }) => name);
@@ -199,8 +236,13 @@ export class Lab {
       for (const { machine } of this.nodes.values()) await machine.runtime.files.write(path, new TextEncoder().encode(text));
     }
     const nodes = [...this.nodes.values()];
+    await this.#openUplinks();
     // Databases first, so that nobody waits for a second try to connect.
-    for (const { name, definition } of nodes) if (definition.services?.includes("ovn-central")) await this.run(name, central);
+    for (const node of nodes) {
+      if (!node.definition.services?.includes("ovn-central")) continue;
+      await this.run(node.name, central);
+      await this.#publish(node);
+    }
     await Promise.all(
       nodes.map(async ({ name, definition }) => {
         const services = definition.services ?? [];
@@ -224,8 +266,11 @@ export class Lab {
     }
   }
 
-  /** Ends every daemon, the last started first. */
+  /** Ends every daemon, the last started first, and closes what was open to the real network. */
   async stop(): Promise<void> {
+    await this.#ports?.close();
+    for (const uplink of this.#uplinks.values()) uplink.close();
+    this.#uplinks.clear();
     for (const list of [...this.#background.values()].reverse()) {
       for (const { stop, done } of [...list].reverse()) {
         stop.abort();

@@ -57,6 +57,11 @@ export class ControlNetwork {
     );
   }
 
+  /** A connection from outside to a TCP port of a machine; `from` is the address that the machine sees. */
+  connectFromOutside(from: string, node: string, port: number): Promise<Stream> {
+    return this.#memory.connectFrom(from, `tcp:${node}:${port}`);
+  }
+
   async #connect(
     from: string,
     own: (path: string) => string,

@@ -5,6 +5,7 @@
 import { type Listener, messageOf, type Stream, WeftError } from "@weft/runtime";
 import type { Lab } from "./lab.ts";
 import { formatNetwork } from "./machine/ip.ts";
+import type { Published } from "./publish.ts";
 
 export type LabRequest =
   | {
@@ -37,6 +38,8 @@ export type LabReply =
 
 export interface LabStatus {
   readonly name: string;
+  /** Ports of machines that are open on the real network. */
+  readonly published: readonly Published[];
   readonly nodes: readonly {
     readonly name: string;
     readonly addresses: readonly string[];
@@ -230,6 +233,7 @@ function base64(bytes: Uint8Array): string {
 function statusOf(lab: Lab): LabStatus {
   return {
     name: lab.definition.name,
+    published: lab.published,
     nodes: [...lab.nodes.values()].map(({ name, machine }) => ({
       name,
       addresses: machine.root.addresses

@@ -1,15 +1,25 @@
 /** `weft lab`: brings labs up and down, and reaches their machines. */
-import { builtinLabs, JsonLines, jsonLine, type LabReply, type LabRequest, parseLab } from "@weft/lab";
+import {
+  builtinLabs,
+  JsonLines,
+  jsonLine,
+  type LabDefinition,
+  type LabReply,
+  type LabRequest,
+  parseLab,
+  parseListen,
+} from "@weft/lab";
 import { type Host, messageOf, type Program, WeftError } from "@weft/runtime";
 import { type OptionRow, parseOptions, UsageError } from "../options.ts";
 import { runRemote } from "./client.ts";
 import { chosenLab, labFolder, labSocket, runningLabs } from "./places.ts";
 import { runShell } from "./shell.ts";
-import { bringUp } from "./up.ts";
+import { bringUp, publishedText } from "./up.ts";
 
 const help = `usage: weft lab COMMAND
 
   up NAME|FILE [--detach]       bring up a built-in lab (${[...builtinLabs.keys()].join(", ")}) or one from a YAML file
+    --listen[=ADDRESS[:PORT]]   its databases on real ports: NB on PORT (6641; 0: any), SB on the one after it
   list                          labs that are up, and the built-in ones
   status [--lab NAME]           machines, addresses and daemons of a lab
   shell NODE [-c SCRIPT]        your own shell on a machine: its commands are first on PATH
@@ -22,6 +32,7 @@ const help = `usage: weft lab COMMAND
 const rows: readonly OptionRow[] = [
   { name: "lab", argument: "required" },
   { name: "detach" },
+  { name: "listen", argument: "optional" },
   { name: "command", short: "c", argument: "required" },
   { name: "help", short: "h" },
 ];
@@ -52,9 +63,31 @@ async function definitionText(host: Host, name: string): Promise<{ text: string;
   return { text: new TextDecoder().decode(await host.runtime.files.read(name)), source: name };
 }
 
-async function up(host: Host, name: string): Promise<number> {
+/** The definition with the databases opened where --listen says. */
+function listening(definition: LabDefinition, text: string): LabDefinition {
+  if (!parseListen(text))
+    throw new WeftError(
+      "lab.usage",
+      `--listen=${text}: not an address of this host with or without a port, like 127.0.0.1:6641`,
+      {
+        blame: "caller",
+      },
+    );
+  const central = Object.entries(definition.nodes).filter(([, { services }]) => services?.includes("ovn-central"));
+  const [[name, node] = [], ...others] = central;
+  if (name === undefined || node === undefined || others.length > 0)
+    throw new WeftError(
+      "lab.usage",
+      `--listen is for a lab with one machine that has ovn-central; lab ${definition.name} has ${central.length} (each can have a listen entry)`,
+      { blame: "caller" },
+    );
+  return { ...definition, nodes: { ...definition.nodes, [name]: { ...node, listen: text } } };
+}
+
+async function up(host: Host, name: string, listen: string | undefined): Promise<number> {
   const { text, source } = await definitionText(host, name);
-  const definition = parseLab(text, source);
+  const parsed = parseLab(text, source);
+  const definition = listen === undefined ? parsed : listening(parsed, listen);
   if ((await runningLabs(host)).includes(definition.name))
     throw new WeftError("lab.is-up", `lab ${definition.name} is up already`, { blame: "caller" });
   await host.runtime.files.mkdir(labFolder(host));
@@ -64,8 +97,8 @@ async function up(host: Host, name: string): Promise<number> {
 async function status(host: Host, lab: string): Promise<number> {
   const reply = await ask(host, labSocket(host, lab), { status: true });
   if (!reply || !("status" in reply)) throw new WeftError("lab.no-answer", `lab ${lab} did not answer`);
-  const { name, nodes } = reply.status;
-  let text = `lab ${name}\n`;
+  const { name, nodes, published } = reply.status;
+  let text = `lab ${name}\n${published.map((port) => `  ${publishedText(port)}\n`).join("")}`;
   for (const node of nodes) {
     text += `  ${node.name}\n`;
     for (const [what, list] of [
@@ -111,7 +144,11 @@ export function labProgram(shim: string): Program {
     try {
       switch (verb) {
         case "up":
-          return await up(host, needs("a lab's name or file"));
+          return await up(
+            host,
+            needs("a lab's name or file"),
+            options.has("listen") ? options.get("listen") || more[0] || "127.0.0.1" : undefined,
+          );
         case "list": {
           const running = await runningLabs(host);
           const names = [...new Set([...running, ...builtinLabs.keys()])].sort();

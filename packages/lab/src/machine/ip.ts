@@ -2,6 +2,7 @@
 import {
   formatIpv4,
   formatIpv6,
+  type Header,
   type Ipv4,
   type Ipv6,
   ipv4Mask,
@@ -86,4 +87,17 @@ export function isAny(ip: Ip): boolean {
 /** A key for maps. */
 export function ipKey(ip: Ip): string {
   return ip.family === 4 ? `4${ip.value}` : `6${ip.value.toString(16)}`;
+}
+
+/** An IP header; undefined for addresses of different families. */
+export function ipHeader(
+  src: Ip,
+  dst: Ip,
+  { ttl = 64, tos = 0, id, dontFragment = false }: { ttl?: number; tos?: number; id?: number; dontFragment?: boolean } = {},
+): (Header & { readonly kind: "ipv4" | "ipv6" }) | undefined {
+  if (src.family === 4 && dst.family === 4)
+    return { kind: "ipv4", src: src.value, dst: dst.value, ttl, tos, dontFragment, ...(id === undefined ? {} : { id }) };
+  if (src.family === 6 && dst.family === 6)
+    return { kind: "ipv6", src: src.value, dst: dst.value, hopLimit: ttl, trafficClass: tos };
+  return undefined;
 }

@@ -227,8 +227,14 @@ export class Namespace {
   }
 
   isLocal(ip: Ip): boolean {
+    if (this.addresses.some(({ network }) => equalIp(network.address, ip))) return true;
+    // Unlike on Linux, a NIC may have a network within 127.0.0.0/8: labs without root are joined by such addresses.
     return this.addresses.some(
-      ({ network, device }) => equalIp(network.address, ip) || (device === this.loopback && device.up && contains(network, ip)),
+      ({ network, device }) =>
+        device === this.loopback &&
+        device.up &&
+        contains(network, ip) &&
+        !this.addresses.some((other) => other.device !== device && contains(other.network, ip)),
     );
   }
 
