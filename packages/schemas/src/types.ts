@@ -9,7 +9,6 @@ import type { BaseTypeJson, ColumnJson } from "@weft/ovsdb";
 
 export const string = { type: "string" } as const;
 export const integer = { type: "integer" } as const;
-export const real = { type: "real" } as const;
 export const boolean = { type: "boolean" } as const;
 export const uuid = { type: "uuid" } as const;
 

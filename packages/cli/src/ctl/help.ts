@@ -1,8 +1,8 @@
 /** `--help`, from the tables that the program is made of. */
 import type { SchemaJson } from "@weft/ovsdb";
+import type { OptionRow } from "../options.ts";
 import type { Command } from "./command.ts";
-import type { RowRule } from "./lookup.ts";
-import type { CtlProgram } from "./program.ts";
+import type { RowRule, RowRules } from "./lookup.ts";
 
 const COLUMN = 28;
 
@@ -16,7 +16,17 @@ function entry(left: string, text: string): string {
   return left.length < COLUMN - 1 ? `${left.padEnd(COLUMN)}${text}\n` : `${left}\n${" ".repeat(COLUMN)}${text}\n`;
 }
 
-export function helpText<S extends SchemaJson>(program: CtlProgram<S>, commands: readonly Command<S>[], rundir: string): string {
+/** What of a program its help tells. */
+interface Described<S extends SchemaJson> {
+  readonly name: string;
+  readonly title: string;
+  readonly schema: S;
+  readonly rules: RowRules;
+  readonly options: readonly OptionRow[];
+  readonly database: { readonly variable?: string; readonly socket: string };
+}
+
+export function helpText<S extends SchemaJson>(program: Described<S>, commands: readonly Command<S>[], rundir: string): string {
   const groups = new Map<string, string>();
   for (const { name, usage, options = "", group, help } of commands) {
     const own =
