@@ -5,6 +5,7 @@ import {
   type FlowModCommand,
   type FlowStats,
   fieldByOvsName,
+  OFPG,
   formatFlowStats,
   formatMessage,
   type Message,
@@ -41,6 +42,7 @@ async function statsRequest(session: Session, args: readonly string[], type: "fl
   const mod = parseFilter(filter ?? "", names!);
   let usable = usableForMatch(mod.match);
   if (filter === undefined) usable = ANY_PROTOCOL;
+  if (mod.outGroup !== OFPG.ANY) usable &= usableForFlowMod(mod);
   const { connection } = await session.openForDump(name, usable);
   return {
     name,
@@ -60,7 +62,7 @@ async function statsRequest(session: Session, args: readonly string[], type: "fl
 export async function dumpFlows(session: Session, args: readonly string[]): Promise<void> {
   const { sort, showNames, stats } = session.settings;
   for (const { field } of sort)
-    if (!SORTABLE.has(field) && fieldByOvsName(field) === undefined) throw new Fatal(`${field}: unknown field name`);
+    if (field !== "priority" && fieldByOvsName(field) === undefined) throw new Fatal(`${field}: unknown field name`);
   const { name, connection, request } = await statsRequest(session, args, "flow_stats_request");
   if (sort.length === 0 && !showNames && stats) {
     await session.dump(connection, request);
@@ -70,7 +72,8 @@ export async function dumpFlows(session: Session, args: readonly string[]): Prom
   const flows = replies.flatMap((reply) => (reply.type === "flow_stats_reply" ? reply.flows : []));
   const names = await session.namesToShow(name);
   for (const flow of sort.length === 0 ? flows : sorted(flows, sort))
-    await session.print(` ${formatFlowStats(flow, { names, stats })}\n`);
+    // Ages are not shown here.
+    await session.print(` ${formatFlowStats({ ...flow, idleAge: -1, hardAge: -1 }, { names, stats })}\n`);
 }
 
 const SORTABLE = new Set(["priority", "table", "cookie", "duration", "n_packets", "n_bytes", "idle_timeout", "hard_timeout"]);

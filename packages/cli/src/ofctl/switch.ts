@@ -198,10 +198,11 @@ export async function queueGetConfig(session: Session, args: readonly string[]):
     return;
   }
   // OpenFlow 1.0 has no "any port" here.
-  const features = await session.ask(connection, { type: "features_request" });
+  const other = await session.open(name);
+  const features = await session.ask(other, { type: "features_request" });
   const ports = features.type === "features_reply" ? features.ports : [];
   for (const { port: each } of ports)
-    if (each < OFPP.MAX || each === OFPP.LOCAL)
+    if (each < OFPP.MAX)
       await session.dump(connection, { type: "queue_config_request", port: each, queue });
 }
 

@@ -128,8 +128,9 @@ function rate(name: string, value: number | undefined): string {
 export function formatQueueConfig(queues: readonly QueueConfig[], port: number | undefined, names: Names): string {
   let text = "";
   let last: number | undefined;
-  if (port !== undefined && (queues.length > 0 || port !== OFPP.NONE)) text = ` port=${formatPort(port, names)}\n`;
-  for (const q of queues) {
+  const byPort = port === undefined ? [...queues].sort((a, b) => a.port - b.port || a.queue - b.queue) : queues;
+  if (port !== undefined && queues.length > 0) text = ` port=${formatPort(port, names)}\n`;
+  for (const q of byPort) {
     if (port === undefined && q.port !== last) {
       text += text === "" ? ` port=${formatPort(q.port, names)}\n` : `port=${formatPort(q.port, names)}\n`;
       last = q.port;

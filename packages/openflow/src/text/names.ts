@@ -48,7 +48,7 @@ function twoWay(pairs: Iterable<readonly [number, string]>): [Map<number, string
   return [names, numbers];
 }
 
-const PLAIN_NAME = /^[A-Za-z_][A-Za-z0-9_-]*$/;
+const PLAIN_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** A name as it is displayed: quoted unless it is plain. */
 export function quoteName(name: string): string {

@@ -252,7 +252,7 @@ const BARE: readonly (readonly [BareRequest, readonly Where[]])[] = [
   ["get_async_request", [standard(26, 4)]],
   ["desc_request", [multipart("request", 0)]],
   ["table_stats_request", [multipart("request", 3)]],
-  ["group_features_request", [niciraStats("nx-request", 9, 1, 1), multipart("request", 8, 3)]],
+  ["group_features_request", [niciraStats("nx-request", 9, 1, 2), multipart("request", 8, 3)]],
   ["meter_features_request", [multipart("request", 11, 4)]],
   ["table_desc_request", [multipart("request", 14, 5)]],
   ["tlv_table_request", [nicira(25)]],

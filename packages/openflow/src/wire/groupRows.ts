@@ -183,7 +183,7 @@ export const GROUP_ROWS: readonly Row[] = [
   ),
   row(
     "group_features_reply",
-    [niciraStats("nx-reply", 9, 1, 1), multipart("reply", 8, 3)],
+    [niciraStats("nx-reply", 9, 1, 2), multipart("reply", 8, 3)],
     (m, { out }) => {
       out.u32(m.types).u32(m.capabilities);
       for (const n of [...m.maxGroups, ...m.actions]) out.u32(n);

@@ -75,13 +75,13 @@ function writePortStats(out: ByteWriter, s: PortStats, version: number): void {
     for (const name of COUNTERS.slice(8)) out.u64(s.counters[name]);
     if (s.extended.length > 0) {
       const at = out.at;
-      out.u16(0xffff).u16(0).u32(INTEL).u32(1).u8(s.extended.length).zeros(3);
+      out.u16(0xffff).u16(0).u32(INTEL).u32(1).zeros(4);
       for (const value of s.extended) out.u64(value);
       out.patch16(at + 2, out.at - at);
     }
     if (s.custom.length > 0) {
       const at = out.at;
-      out.u16(0xffff).u16(0).u32(INTEL).u32(2).u16(s.custom.length).zeros(2);
+      out.u16(0xffff).u16(0).u32(INTEL).u32(2).zeros(2).u16(s.custom.length);
       for (const { name, value } of s.custom) {
         const text = new TextEncoder().encode(name);
         out.u8(text.length).raw(text).u64(value);
@@ -132,12 +132,11 @@ function readPortStats(input: ByteReader, version: number): PortStats {
       } else if (type === 0xffff && part.u32() === INTEL) {
         const kind = part.u32();
         if (kind === 1) {
-          const count = part.u8();
-          part.skip(3);
-          for (let i = 0; i < count; i++) extended.push(part.u64());
+          part.skip(4);
+          while (part.left >= 8) extended.push(part.u64());
         } else if (kind === 2) {
-          const count = part.u16();
           part.skip(2);
+          const count = part.u16();
           for (let i = 0; i < count; i++) custom.push({ name: part.text(part.u8()), value: part.u64() });
         }
       }
@@ -545,6 +544,8 @@ export const PORT_ROWS: readonly Row[] = [
     ({ input, version }) => {
       const port = readOutPort(input, version);
       if (version >= 5) return { type: "queue_config_request", port, queue: input.u32() };
+      // OpenFlow 1.0 has no word for "any port" here.
+      if (version === 1 && port >= OFPP.MAX && port !== OFPP.LOCAL) throw input.fail("OFPQOFC_BAD_PORT", `port ${port}`);
       input.skip(version === 1 ? 2 : 4);
       return { type: "queue_config_request", port, queue: ALL_QUEUES };
     },
