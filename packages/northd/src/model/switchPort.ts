@@ -138,3 +138,9 @@ export const portGroupsOfSwitch = relation("portGroupsOfSwitch", nb.Port_Group, 
   for (const port of row.ports) for (const datapath of read(switchOfPort, port)) switches.add(datapath);
   return switches;
 });
+
+/** Whether frames with VLAN tags pass a switch. */
+export const vlanPassthru = derive(
+  "vlanPassthru",
+  (datapath: Uuid, read): boolean => read(nb.Logical_Switch, datapath)?.other_config.get("vlan-passthru") === "true",
+);

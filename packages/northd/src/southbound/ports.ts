@@ -4,7 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { nb, portKey, portTag, switchPortsByPeer } from "../model/nb.ts";
 import { peerRouterPort, routerPort } from "../model/routerPort.ts";
-import { switchPort } from "../model/switchPort.ts";
+import { switchPort, vlanPassthru } from "../model/switchPort.ts";
 import { Ref, type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
 
@@ -33,9 +33,7 @@ export const switchPortBindings = each(
     const options = new Map(lsp.type === "router" ? [] : lsp.options);
     const peer = lsp.options.get("router-port");
     if (lsp.type === "router" && peer !== undefined) options.set("peer", peer);
-    if (lsp.type !== "router" && read(nb.Logical_Switch, port.datapath)?.other_config.get("vlan-passthru") === "true") {
-      options.set("vlan-passthru", "true");
-    }
+    if (lsp.type !== "router" && read(vlanPassthru, port.datapath)) options.set("vlan-passthru", "true");
     const requested = requestedChassis(lsp, read);
     yield row(
       "Port_Binding",

@@ -4,7 +4,7 @@ import { formatIpv6, parseIpv4, parseIpv6, solicitedNodeOf } from "@weft/packet"
 import { type Flow, flow, quoted } from "../flow.ts";
 import { globals } from "../model/globals.ts";
 import { nb, portUp } from "../model/nb.ts";
-import { type SwitchPort, switchPort, switchPorts } from "../model/switchPort.ts";
+import { type SwitchPort, switchPort, switchPorts, vlanPassthru } from "../model/switchPort.ts";
 import { LS_IN_ARP_RSP } from "../stages.ts";
 
 export function arpReply(mac: string, ip: string): string {
@@ -28,7 +28,7 @@ export const arpResponder = each("switch/arpResponder", nb.Logical_Switch_Port, 
     return;
   }
   if (type === "external" || port.unknown || port.options.get("disable_arp_nd_rsp") === "true") return;
-  if (read(nb.Logical_Switch, datapath)?.other_config.get("vlan-passthru") === "true") return;
+  if (read(vlanPassthru, datapath)) return;
   const always = type === "router" || type === "localport";
   if (!always && !read(globals, "").ignoreLspDown && read(portUp, uuid) !== true) return;
   for (const { macText, ip4, ip6 } of port.addresses) {
