@@ -57,12 +57,6 @@ module.exports = {
       from: { path: "^packages/([^/]+)/" },
       to: { path: "^packages/([^/]+)/src/", pathNot: ["^packages/$1/", "^packages/[^/]+/src/(index|node|browser)\\.ts$"] },
     },
-    {
-      name: "no-circular-files",
-      severity: "error",
-      from: {},
-      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
-    },
     { name: "not-to-unresolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
   ],
   options: {
