@@ -79,7 +79,7 @@ export function checkActions(bridge: Bridge, actions: readonly Action[], table: 
         if (!bridge.groups.has(action.group)) throw new OpenFlowRefusal("OFPBAC_BAD_OUT_GROUP");
         break;
       case "meter":
-        if (!bridge.meters.has(action.meter)) throw new OpenFlowRefusal("OFPMMFC_UNKNOWN_METER");
+        if (!bridge.meters.has(action.meter)) throw new OpenFlowRefusal("OFPMMFC_INVALID_METER");
         break;
       case "goto_table":
         if (action.table <= table && table !== 0xff) throw new OpenFlowRefusal("OFPBIC_BAD_TABLE_ID");

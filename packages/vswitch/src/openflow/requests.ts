@@ -89,7 +89,7 @@ export function answerStats(session: Session, message: Message, xid: number): bo
         .filter((table) => table.id < HIDDEN_TABLE)
         .map((table) => ({
           table: table.id,
-          name: table.name === "" ? `table${table.id}` : table.name,
+          name: table.name,
           maxEntries: table.limit ?? MAX_ENTRIES,
           active: table.size,
           lookups: BigInt(table.lookups),

@@ -80,6 +80,8 @@ class ConnectionChannel implements Channel {
   constructor(connection: OpenFlowConnection, version: OfVersion) {
     this.connection = connection;
     this.version = version;
+    // Until the peer asks for it, flow mods of OpenFlow 1.0 speak of no table.
+    connection.configure({}, { flowModTableId: false });
   }
 
   get name(): string {

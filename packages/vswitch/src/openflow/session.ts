@@ -80,6 +80,8 @@ export class Session {
       // What cannot be said in this version of the protocol is left unsaid; the owner's log tells.
       if (!(error instanceof WeftError)) throw error;
       this.owner.log.warn(`${this.channel.name}: cannot send ${message.type}: ${error.message}`);
+      // Whoever asked does not wait for nothing.
+      if (xid !== undefined) this.channel.refuse(new Uint8Array(0), "OFPBRC_BAD_TYPE", xid);
     }
   }
 

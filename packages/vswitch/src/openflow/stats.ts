@@ -220,10 +220,13 @@ const ACTIONS = [
   "set_queue",
 ];
 
+/** Fields that can be said on the wire. */
+const WIRE_FIELDS = FIELDS.filter((f) => f.codes.length > 0);
+
 export function tableFeatures(bridge: Bridge, id: number, version: number): TableFeatures {
   const table = bridge.tables[id];
   const last = id === HIDDEN_TABLE - 1;
-  const writable = FIELDS.filter((f) => f.writable).map((f) => f.id);
+  const writable = WIRE_FIELDS.filter((f) => f.writable).map((f) => f.id);
   const sets = { actions: ACTIONS, setFields: writable };
   const instructions = [...(version < 6 ? ["meter"] : []), ...INSTRUCTIONS, ...(last ? [] : ["goto_table"])];
   const next = last ? [] : Array.from({ length: HIDDEN_TABLE - 1 - id }, (_, i) => id + 1 + i);
@@ -239,9 +242,9 @@ export function tableFeatures(bridge: Bridge, id: number, version: number): Tabl
     maxEntries: table?.limit ?? MAX_ENTRIES,
     nonmiss: abilities,
     miss: abilities,
-    match: FIELDS.map((f) => f.id),
-    mask: FIELDS.filter((f) => f.maskable).map((f) => f.id),
-    wildcard: FIELDS.map((f) => f.id),
+    match: WIRE_FIELDS.map((f) => f.id),
+    mask: WIRE_FIELDS.filter((f) => f.maskable).map((f) => f.id),
+    wildcard: WIRE_FIELDS.map((f) => f.id),
   };
 }
 
