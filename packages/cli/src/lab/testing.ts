@@ -7,18 +7,19 @@ export class VirtualLab {
   readonly runtime: VirtualRuntime;
   readonly lab: Lab;
 
-  private constructor(definition: LabDefinition, seed: number, loaded: readonly (readonly [string, Program])[]) {
-    this.runtime = virtualRuntime({ seed });
+  private constructor(definition: LabDefinition, runtime: VirtualRuntime, loaded: readonly (readonly [string, Program])[]) {
+    this.runtime = runtime;
     // Loading a module takes real time, which the virtual clock does not wait for.
     const programs = Object.fromEntries(loaded.map(([name, program]) => [name, () => Promise.resolve(program)]));
-    this.lab = new Lab(definition, this.runtime, { ...labPrograms, programs }, machineCommands);
+    this.lab = new Lab(definition, this.runtime, { ...labPrograms, programs }, machineCommands, runtime.net);
   }
 
-  static async up(definition: LabDefinition, seed = 1): Promise<VirtualLab> {
+  /** `world`: a seed, or the runtime of another lab to share its time and its network. */
+  static async up(definition: LabDefinition, world: number | VirtualRuntime = 1): Promise<VirtualLab> {
     const loaded = await Promise.all(
       Object.entries(labPrograms.programs).map(async ([name, load]) => [name, await load()] as const),
     );
-    const virtual = new VirtualLab(definition, seed, loaded);
+    const virtual = new VirtualLab(definition, typeof world === "number" ? virtualRuntime({ seed: world }) : world, loaded);
     await virtual.runtime.clock.run(virtual.lab.start());
     return virtual;
   }

@@ -106,10 +106,30 @@ function parse(args: readonly string[]): { options: PingOptions; destination: st
   return { options, destination };
 }
 
+/** RFC 1812 5.2.7.1, in iputils' words; code 4 has the MTU besides. */
+const unreachable = [
+  "Destination Net Unreachable",
+  "Destination Host Unreachable",
+  "Destination Protocol Unreachable",
+  "Destination Port Unreachable",
+  "Frag needed and DF set",
+  "Source Route Failed",
+  "Destination Net Unknown",
+  "Destination Host Unknown",
+  "Source Host Isolated",
+  "Destination Net Prohibited",
+  "Destination Host Prohibited",
+  "Destination Net Unreachable for Type of Service",
+  "Destination Host Unreachable for Type of Service",
+  "Packet filtered",
+  "Precedence Violation",
+  "Precedence Cutoff",
+];
+
 /** The words for an ICMP error's type and code. */
 function errorText(family: Family, type: number, code: number): string | undefined {
   if (family === 4) {
-    if (type === 3) return `Destination ${["Net", "Host", "Protocol", "Port"][code] ?? "Host"} Unreachable`;
+    if (type === 3) return unreachable[code] ?? `Dest Unreachable, Bad Code: ${code}`;
     if (type === 11) return code === 0 ? "Time to live exceeded" : "Frag reassembly time exceeded";
     return undefined;
   }
