@@ -80,6 +80,8 @@ export class Datapath implements Executor {
   /** VLAN headers that are fields (other-config:vlan-limit). */
   vlanHeaders = 1;
   flowLimit = 200_000;
+  /** False: a cached flow is for packets of one key only (upcall/disable-megaflows). */
+  megaflows = true;
   /** UDP source ports of tunnel packets (tnl/egress_port_range). */
   portRange = { min: 32768, max: 61000 };
   hits = 0;
@@ -332,12 +334,17 @@ export class Datapath implements Executor {
     return { made, bridge: where.bridge };
   }
 
+  #cacheMask(mask: Int32Array, key: Int32Array): Int32Array {
+    if (!this.megaflows) for (const [word, bits] of PACKET_BITS) mask[word] = bits;
+    return cacheMask(mask, key);
+  }
+
   #upcall(packet: Packet): void {
     this.misses++;
     const key = Int32Array.from(packet.key);
     const generation = this.#generation;
     const { made, bridge } = this.#translate(packet, key, true);
-    const mask = made === undefined ? noPortMask() : cacheMask(made.mask, key);
+    const mask = made === undefined ? noPortMask() : this.#cacheMask(made.mask, key);
     const flow = new Megaflow({
       key,
       mask,
@@ -371,7 +378,7 @@ export class Datapath implements Executor {
     const { made } = this.#translate(packet, flow.key, false);
     const same =
       made !== undefined &&
-      sameMask(cacheMask(made.mask, flow.key), flow.mask) &&
+      sameMask(this.#cacheMask(made.mask, flow.key), flow.mask) &&
       made.actions.length === flow.actions.length &&
       sameActions(made.actions, flow.actions);
     if (!same) {
@@ -654,6 +661,13 @@ function cacheMask(mask: Int32Array, key: Int32Array): Int32Array {
   if (((key[WORD.vlan_tci] as number) & VLAN_CFI) !== 0) mask[WORD.vlan_tci1] = (mask[WORD.vlan_tci1] as number) | VLAN_CFI;
   return mask;
 }
+
+/** The words that come from a packet's bytes, and the bits that they have. */
+const PACKET_BITS: readonly (readonly [word: number, bits: number])[] = (() => {
+  const bits = new Int32Array(FLOW_WORDS);
+  for (const { word, offset = 0, width } of []) bits[word] = 0;
+  return [...bits].flatMap((b, w) => (b === 0 ? [] : [[w, b] as const]));
+})();
 
 function sameMask(a: Int32Array, b: Int32Array): boolean {
   for (let w = 0; w < FLOW_WORDS; w++) if (a[w] !== b[w]) return false;

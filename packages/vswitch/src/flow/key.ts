@@ -25,7 +25,7 @@ const L2: readonly LayoutName[] = [
   "mpls_lse1",
   "mpls_lse2",
 ];
-const L4: readonly LayoutName[] = ["tp_src", "tp_dst", "tcp_flags", "ct_tp_src", "ct_tp_dst"];
+const L4: readonly LayoutName[] = ["nd_target", "arp_sha", "arp_tha", "tp_src", "tp_dst", "tcp_flags", "ct_tp_src", "ct_tp_dst"];
 const CT_L3: readonly LayoutName[] = ["ct_nw_src", "ct_nw_dst", "ct_ipv6_src", "ct_ipv6_dst"];
 
 /** Words of each layout name, in the layout's order. */

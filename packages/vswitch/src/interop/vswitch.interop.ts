@@ -30,12 +30,20 @@ async function load(seed: number, tracked: boolean): Promise<FlowMaker> {
   for (const one of [reference, ours]) {
     await one.ofctl("del-flows", "br0");
     await one.ofctl("-O", "OpenFlow13", "del-groups", "br0");
-    await one.ofctl("-O", "OpenFlow13", "add-group", "br0", "group_id=1,type=all,bucket=mod_dl_dst:00:00:00:00:00:05,output:1,bucket=output:3");
+    await one.ofctl(
+      "-O",
+      "OpenFlow13",
+      "add-group",
+      "br0",
+      "group_id=1,type=all,bucket=mod_dl_dst:00:00:00:00:00:05,output:1,bucket=output:3",
+    );
     await one.ofctl("-O", "OpenFlow13", "add-group", "br0", "group_id=2,type=indirect,bucket=load:5->NXM_NX_REG1[],resubmit(,3)");
   }
   const verdicts: string[] = [];
   for (const flow of maker.flows(25, tracked)) {
-    const results = await Promise.allSettled([reference, ours].map((one) => one.ofctl("-O", "OpenFlow13", "add-flow", "br0", flow)));
+    const results = await Promise.allSettled(
+      [reference, ours].map((one) => one.ofctl("-O", "OpenFlow13", "add-flow", "br0", flow)),
+    );
     // What the reference's switch refuses, ours refuses too.
     if (results[0]?.status !== results[1]?.status) verdicts.push(flow);
   }
@@ -44,7 +52,9 @@ async function load(seed: number, tracked: boolean): Promise<FlowMaker> {
 }
 
 const dump = (one: TestSwitch): Promise<string> =>
-  one.ofctl("-O", "OpenFlow13", "dump-flows", "br0", "--no-stats", "--sort=priority").then((text) => text.split("\n").sort().join("\n"));
+  one
+    .ofctl("-O", "OpenFlow13", "dump-flows", "br0", "--no-stats", "--sort=priority")
+    .then((text) => text.split("\n").sort().join("\n"));
 
 const frameOf = (flow: string): { port: string; hex: string } => {
   const key = newFlowKey();
@@ -91,7 +101,8 @@ describe("packets", () => {
   it.each([11, 12, 13, 14])("leave both switches alike (%i)", async (seed) => {
     const maker = await load(seed, false);
     const before = new Map<string, number>();
-    for (const one of [reference, ours]) for (const n of [1, 2, 3, 4]) before.set(`${one.dir}/p${n}.pcap`, frames(`${one.dir}/p${n}.pcap`).length);
+    for (const one of [reference, ours])
+      for (const n of [1, 2, 3, 4]) before.set(`${one.dir}/p${n}.pcap`, frames(`${one.dir}/p${n}.pcap`).length);
     for (let i = 0; i < 40; i++) {
       const { port, hex } = frameOf(maker.packet());
       await Promise.all([reference, ours].map((one) => one.appctl("netdev-dummy/receive", port, hex)));
@@ -106,8 +117,30 @@ describe("packets", () => {
 
 describe("a wire between both", () => {
   it("carries frames either way", async () => {
-    await reference.vsctl("add-port", "br0", "w", "--", "set", "interface", "w", "type=dummy", "ofport_request=9", `options:pstream=punix:${reference.dir}/wire`);
-    await ours.vsctl("add-port", "br0", "w", "--", "set", "interface", "w", "type=dummy", "ofport_request=9", `options:stream=unix:${reference.dir}/wire`);
+    await reference.vsctl(
+      "add-port",
+      "br0",
+      "w",
+      "--",
+      "set",
+      "interface",
+      "w",
+      "type=dummy",
+      "ofport_request=9",
+      `options:pstream=punix:${reference.dir}/wire`,
+    );
+    await ours.vsctl(
+      "add-port",
+      "br0",
+      "w",
+      "--",
+      "set",
+      "interface",
+      "w",
+      "type=dummy",
+      "ofport_request=9",
+      `options:stream=unix:${reference.dir}/wire`,
+    );
     for (let tries = 0; tries < 100 && (await ours.appctl("netdev-dummy/conn-state", "w")) !== "w: connected"; tries++)
       await new Promise((resolve) => setTimeout(resolve, 50));
     for (const one of [reference, ours]) {
@@ -115,7 +148,9 @@ describe("a wire between both", () => {
       await one.ofctl("add-flow", "br0", "in_port=1,actions=output:9");
       await one.ofctl("add-flow", "br0", "in_port=9,actions=output:2");
     }
-    const { hex } = frameOf("in_port=1,dl_src=00:00:00:00:00:01,dl_dst=00:00:00:00:00:02,udp,nw_src=1.1.1.1,nw_dst=2.2.2.2,nw_ttl=4");
+    const { hex } = frameOf(
+      "in_port=1,dl_src=00:00:00:00:00:01,dl_dst=00:00:00:00:00:02,udp,nw_src=1.1.1.1,nw_dst=2.2.2.2,nw_ttl=4",
+    );
     for (const [from, to] of [
       [ours, reference],
       [reference, ours],
@@ -161,7 +196,13 @@ describe("ovs-ofctl", () => {
         .replace(/addr:[0-9a-f:]+/g, "addr")
         .replace(/ (9|5)\(w\):/g, " w:")
         .replace(/(active|lookup|matched)=\d+/g, "$1");
-    const sorted = (text: string): string => (args.includes("show") || args.includes("dump-ports-desc") ? text.split(/\n(?= \S+\()/).sort().join("\n") : text);
+    const sorted = (text: string): string =>
+      args.includes("show") || args.includes("dump-ports-desc")
+        ? text
+            .split(/\n(?= \S+\()/)
+            .sort()
+            .join("\n")
+        : text;
     expect(sorted(clean(await ours.ofctl(...args)))).toBe(sorted(clean(await reference.ofctl(...args))));
   });
 

@@ -137,6 +137,8 @@ export class FlowMods {
     const tableId = mod.table === 0xff ? 0 : mod.table;
     const table = bridge.tables[tableId];
     if (table === undefined) throw new OpenFlowRefusal("OFPBRC_BAD_TABLE_ID");
+    // The switch's own table is not a controller's to change.
+    if (tableId === HIDDEN_TABLE) throw new OpenFlowRefusal("OFPBRC_EPERM");
     checkActions(bridge, mod.actions, tableId);
     const key = keyMatch(placed(bridge, mod.match));
     const now = this.#now;

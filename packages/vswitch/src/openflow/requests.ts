@@ -107,7 +107,7 @@ export function answerStats(session: Session, message: Message, xid: number): bo
     }
     case "table_desc_request": {
       const all = bridge.tables.filter((table) => table.id < HIDDEN_TABLE).map((table) => tableDescription(bridge, table.id));
-      chunks(all, 128, (tables, more) => session.send({ type: "table_desc_reply", tables, more }, xid));
+      chunks(all, HIDDEN_TABLE, (tables, more) => session.send({ type: "table_desc_reply", tables, more }, xid));
       return true;
     }
     case "port_desc_request":

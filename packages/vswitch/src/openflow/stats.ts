@@ -234,7 +234,7 @@ export function tableFeatures(bridge: Bridge, id: number, version: number): Tabl
   return {
     table: id,
     name: table?.name ?? "",
-    command: "modify",
+    command: "replace",
     features: 0,
     metadataMatch: NOT_COUNTED,
     metadataWrite: NOT_COUNTED,
