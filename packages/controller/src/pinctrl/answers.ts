@@ -7,6 +7,7 @@ import {
   type Ethernet,
   emit,
   findLayer,
+  get32,
   type Header,
   type Ipv4Header,
   type Ipv6Header,
@@ -16,6 +17,7 @@ import {
   multicastMacOfIpv6,
   solicitedNodeOf,
 } from "@weft/packet";
+import { resized, under } from "./udp.ts";
 
 /** ICMP errors are no longer than this with the Ethernet header (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4). */
 const ICMP4_FRAME = 576;
@@ -190,4 +192,15 @@ export function refusal(packet: IpPacket): Uint8Array | undefined {
   if (findLayer(packet.layers, "tcp") !== undefined) return tcpReset(packet, true);
   if (findLayer(packet.layers, "sctp") !== undefined) return sctpAbort(packet, true);
   return icmpError(packet, { reverse: true });
+}
+
+/** The router advertisement with this ICMPv6 message, in the place of the solicitation. */
+export function routerAdvertisement(packet: IpPacket, message: Uint8Array): Uint8Array | undefined {
+  if (packet.ip.kind !== "ipv6" || findLayer(packet.layers, "nd")?.header.type !== 133 || message.length < 8) return undefined;
+  return under(
+    packet,
+    resized(packet.ip),
+    { kind: "icmpv6", type: message[0]!, code: message[1]!, rest: get32(message, 4) },
+    { kind: "payload", bytes: message.slice(8) },
+  );
 }

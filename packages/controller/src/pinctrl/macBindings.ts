@@ -51,6 +51,15 @@ export class Lookup {
       .get(name)[0];
   }
 
+  dnsRows(key: number) {
+    const datapath = this.datapath(key);
+    if (datapath === undefined) return [];
+    return this.#sb
+      .table("DNS")
+      .index("controller.datapath", (row) => [...row.datapaths])
+      .get(datapath._uuid);
+  }
+
   macBinding(port: string, ip: string) {
     return this.#sb
       .table("MAC_Binding")

@@ -65,6 +65,7 @@ export class PacketSide {
       aclLog: this.#runtime.log.logger("acl_log(ovn_pinctrl0)"),
       macBindings: this.#macBindings,
       buffered: this.#buffered,
+      dnsRows: (datapath) => this.#lookup?.dnsRows(datapath) ?? [],
       learned: this.#wake,
     });
     this.#wake();

@@ -3,8 +3,18 @@
  * what to do (an opcode and its operands), the metadata where in the pipeline the packet was.
  */
 import { OPCODES, type Opcode } from "@weft/logical";
-import { type Action, type Envelope, field, type Match, MatchBuilder, OFPP, type PacketIn } from "@weft/openflow";
-import { formatIpv4, formatIpv6, formatMac, type Ipv4, type Ipv6, ipv4Of, ipv6Of, readMac } from "@weft/packet";
+import {
+  type Action,
+  type Envelope,
+  type Field,
+  field,
+  fieldOfCode,
+  type Match,
+  MatchBuilder,
+  OFPP,
+  type PacketIn,
+} from "@weft/openflow";
+import { formatIpv4, formatIpv6, formatMac, get16, get32, type Ipv4, type Ipv6, ipv4Of, ipv6Of, readMac } from "@weft/packet";
 import { type Logger, messageOf } from "@weft/runtime";
 import { unwire } from "../lflow/wire.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
@@ -17,10 +27,13 @@ import {
   neighbourAdvertisement,
   neighbourSolicitation,
   refusal,
+  routerAdvertisement,
   sctpAbort,
   tcpReset,
 } from "./answers.ts";
 import type { BufferedPackets } from "./buffered.ts";
+import { dhcpAnswer } from "./dhcp.ts";
+import { type DnsRow, dnsAnswer } from "./dns.ts";
 import type { MacBindingBook } from "./macBindings.ts";
 
 /** Bytes of opcode and padding before the operands in userdata. */
@@ -87,6 +100,8 @@ export interface PacketInOptions {
   readonly aclLog: Logger;
   readonly macBindings: MacBindingBook;
   readonly buffered: BufferedPackets;
+  /** The DNS rows of a datapath, by its tunnel key. */
+  readonly dnsRows: (datapath: number) => readonly DnsRow[];
   /** Called when something is to be written to the Southbound. */
   readonly learned: () => void;
 }
@@ -145,6 +160,25 @@ export class PacketIns {
     this.#options.exchange.send({ type: "resume", packet, metadata, userdata, continuation });
   }
 
+  /**
+   * Lets a paused packet go on with another in its place, and with the bit set that says so; without one, as it was and
+   * with the bit clear.
+   */
+  complete({ packetIn, operands }: Request, packet: Uint8Array | undefined): void {
+    const result = resultOf(operands);
+    const metadata = new MatchBuilder(packetIn.metadata).set(result.field, packet === undefined ? 0n : result.bit, result.bit);
+    this.resume({ ...packetIn, metadata: metadata.build() }, packet ?? packetIn.packet);
+  }
+
+  dnsRows(datapath: number): readonly DnsRow[] {
+    return this.#options.dnsRows(datapath);
+  }
+
+  note(answer: { readonly notes: readonly string[]; readonly warning?: string }): void {
+    if (answer.warning !== undefined) this.#options.log.warn(answer.warning);
+    for (const line of answer.notes) this.#options.log.info(line);
+  }
+
   hold(request: Request, ip: string): void {
     const { packetIn, state } = request;
     if (packetIn.continuation === undefined) return;
@@ -159,6 +193,16 @@ export class PacketIns {
     this.#options.macBindings.learn(entry, alone);
     this.#options.learned();
   }
+}
+
+/** Bytes of the result's place in front of the operands of an action that completes a packet. */
+const RESULT_LENGTH = 8;
+
+/** Where such an action says whether it did. */
+function resultOf(operands: Uint8Array): { readonly field: Field; readonly bit: bigint } {
+  const found = fieldOfCode(get16(operands, 0), 0, operands[2]! >> 1)?.field;
+  if (found === undefined) throw new Error("unknown result field");
+  return { field: found, bit: 1n << BigInt(get32(operands, 4)) };
 }
 
 const FROM_CONTROLLER = new MatchBuilder().set("in_port", OFPP.CONTROLLER).build();
@@ -202,6 +246,19 @@ const HANDLERS: { readonly [O in Opcode]?: Handler } = {
     const ip: Ipv6 = ipv6Of(state.wide("xxreg0"));
     const { datapath, inport: port } = state;
     this.learn({ datapath, port, mac: sourceMac(packetIn.packet), ip: formatIpv6(ip) }, isUnicast(packetIn.packet));
+  },
+  put_dhcp_opts(request) {
+    const answer = request.ip === undefined ? undefined : dhcpAnswer(request.ip, request.operands.subarray(RESULT_LENGTH));
+    if (answer !== undefined) this.note(answer);
+    this.complete(request, answer?.packet);
+  },
+  dns_lookup(request) {
+    const { ip, state } = request;
+    this.complete(request, ip === undefined ? undefined : dnsAnswer(ip, this.dnsRows(state.datapath)));
+  },
+  put_nd_ra_opts(request) {
+    const { ip, operands } = request;
+    this.complete(request, ip === undefined ? undefined : routerAdvertisement(ip, operands.subarray(RESULT_LENGTH)));
   },
   log({ packetIn, operands }) {
     this.logAcl(aclLogLine(operands, packetIn.table, packetIn.packet));
