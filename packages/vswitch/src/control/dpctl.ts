@@ -173,6 +173,16 @@ export function datapathCommands(c: ControlContext): ControlCommand[] {
         `  0: (keys ${c.datapath.cache.size})`,
       ].join("\n"),
     ),
+    command("upcall/disable-megaflows", "", 0, 0, () => {
+      c.datapath.megaflows = false;
+      c.datapath.flushFlows();
+      return "megaflows disabled";
+    }),
+    command("upcall/enable-megaflows", "", 0, 0, () => {
+      c.datapath.megaflows = true;
+      c.datapath.flushFlows();
+      return "megaflows enabled";
+    }),
     command("upcall/set-flow-limit", "flow-limit-number", 1, 1, ([text]) => {
       const limit = Number(text);
       if (!Number.isInteger(limit) || limit < 0) throw refuse(`${text}: bad flow limit`);

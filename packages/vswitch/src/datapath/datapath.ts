@@ -20,6 +20,7 @@ import { neighbourRequest } from "../tunnel/request.ts";
 import { RouteTable } from "../tunnel/routes.ts";
 import { applyEffects } from "../xlate/effects.ts";
 import { type FrozenState, freezeMetadata, RecircTable, thawMetadata } from "../xlate/freeze.ts";
+import { packetFields } from "../xlate/text.ts";
 import { type Translation, xlate } from "../xlate/xlate.ts";
 import { type CtAction, type DpAction, formatDpActions, type TunnelKey } from "./actions.ts";
 import { FlowCache, Megaflow } from "./cache.ts";
@@ -335,8 +336,8 @@ export class Datapath implements Executor {
   }
 
   #cacheMask(mask: Int32Array, key: Int32Array): Int32Array {
-    if (!this.megaflows) for (const [word, bits] of PACKET_BITS) mask[word] = bits;
-    return cacheMask(mask, key);
+    const wide = cacheMask(mask, key);
+    return this.megaflows ? wide : exactMask(wide, key);
   }
 
   #upcall(packet: Packet): void {
@@ -662,12 +663,12 @@ function cacheMask(mask: Int32Array, key: Int32Array): Int32Array {
   return mask;
 }
 
-/** The words that come from a packet's bytes, and the bits that they have. */
-const PACKET_BITS: readonly (readonly [word: number, bits: number])[] = (() => {
-  const bits = new Int32Array(FLOW_WORDS);
-  for (const { word, offset = 0, width } of []) bits[word] = 0;
-  return [...bits].flatMap((b, w) => (b === 0 ? [] : [[w, b] as const]));
-})();
+/** Every field that the packet has: what the cache keeps while megaflows are disabled. */
+function exactMask(mask: Int32Array, key: Int32Array): Int32Array {
+  const exact = Int32Array.from(mask);
+  packetFields(key, (word, words = 1, bits = -1) => exact.fill(bits, word, word + words));
+  return exact;
+}
 
 function sameMask(a: Int32Array, b: Int32Array): boolean {
   for (let w = 0; w < FLOW_WORDS; w++) if (a[w] !== b[w]) return false;
