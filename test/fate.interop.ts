@@ -1,0 +1,112 @@
+/**
+ * Random networks and random packets: the reference's ovn-trace tells the same fate of a packet on the southbound database
+ * of our northd as on that of the reference's.
+ */
+import { createNorthd, type Northd } from "@weft/northd";
+import { createReplica, type Replica } from "@weft/ovsdb";
+import { nodeRuntime } from "@weft/runtime";
+import { type NbSchema, ovnNorthbound, ovnSouthbound, type SbSchema } from "@weft/schemas";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { microflows } from "./random/microflow.ts";
+import { RandomNetwork } from "./random/network.ts";
+import { Daemons, schemaFiles } from "./reference/daemons.ts";
+import { sameFate } from "./reference/fate.ts";
+
+const first = Number(process.env["SEED"] ?? 1);
+const networks = Number(process.env["NETWORKS"] ?? 200);
+const packets = 16;
+const runtime = nodeRuntime();
+const daemons = new Daemons();
+let northd: Northd;
+let ours: { readonly nb: Replica<NbSchema>; readonly sb: Replica<SbSchema> };
+
+beforeAll(async () => {
+  for (const number of [1, 2]) {
+    daemons.database(`nb${number}`, schemaFiles.nb);
+    daemons.database(`sb${number}`, schemaFiles.sb);
+    daemons.start("ovn-nbctl", `nbctl${number}`, [`--db=${daemons.socket(`nb${number}`)}`]);
+    await daemons.control(`nbctl${number}`).call("run", "init", "--", "set", "NB_Global", ".", "options:mac_prefix=0a:00:77");
+  }
+  // Some combinations of edits in one transaction make the reference's incremental engine crash: --monitor starts it again.
+  daemons.start("ovn-northd", "northd", [
+    "--monitor",
+    `--ovnnb-db=${daemons.socket("nb1")}`,
+    `--ovnsb-db=${daemons.socket("sb1")}`,
+  ]);
+  ours = {
+    nb: createReplica({ runtime, schema: ovnNorthbound, remotes: [daemons.socket("nb2")] }),
+    sb: createReplica({ runtime, schema: ovnSouthbound, remotes: [daemons.socket("sb2")] }),
+  };
+  northd = createNorthd({ runtime, ...ours });
+  await northd.start();
+});
+
+afterAll(async () => {
+  await northd?.stop();
+  await Promise.all([ours?.nb.close(), ours?.sb.close()]);
+  await daemons.stop();
+});
+
+/** Removes every switch and router and makes those of `edits`; returns when both southbounds have it and a trace has read each. */
+async function become(seed: number, edits: readonly (readonly string[])[]): Promise<void> {
+  const clear = ["Logical_Switch", "Logical_Router", "Port_Group", "Address_Set"].flatMap((table) => ["--", "--all", "destroy", table]);
+  const reset = ["--", "remove", "NB_Global", ".", "options", "use_ct_inv_match", "ignore_lsp_down", "default_acl_drop"];
+  // Every other network has its ports up, or taken for up.
+  if (seed % 2 === 0) reset.push("--", "set", "NB_Global", ".", "options:ignore_lsp_down=true");
+  const words = edits.flatMap((edit) => ["--", ...edit]);
+  const change = async (number: number) => {
+    const nbctl = daemons.control(`nbctl${number}`);
+    await nbctl.call("run", "--timeout=30", ...clear, ...reset);
+    await nbctl.call("run", "--wait=sb", "--timeout=30", ...words);
+  };
+  await Promise.all([change(1), change(2)]);
+  // What the reference does incrementally may differ from what it computes from scratch, which is what counts.
+  await daemons.control("northd").call("inc-engine/recompute");
+  await daemons.control("nbctl1").call("run", "--wait=sb", "--timeout=30", "sync");
+  for (const number of [1, 2]) {
+    // It reads the database once, when it starts.
+    await daemons.end(`trace${number}`);
+    daemons.start("ovn-trace", `trace${number}`, [`--db=${daemons.socket(`sb${number}`)}`]);
+  }
+}
+
+/** Undefined when the reference's ovn-trace has died of it; another is started. */
+async function trace(number: number, form: string, expression: string): Promise<string | undefined> {
+  try {
+    return await daemons.control(`trace${number}`).call("trace", ...form.split(" "), expression);
+  } catch {
+    await daemons.end(`trace${number}`);
+    daemons.start("ovn-trace", `trace${number}`, [`--db=${daemons.socket(`sb${number}`)}`]);
+    return undefined;
+  }
+}
+
+it(`${networks} random networks give packets the same fate`, { timeout: 10_000 * networks }, async () => {
+  let told = 0;
+  let delivered = 0;
+  let died = 0;
+  for (let seed = first; seed < first + networks; seed++) {
+    const network = new RandomNetwork(seed, { static: true });
+    const edits = network.build(45);
+    await become(seed, edits);
+    for (const { inport, expression } of microflows(network, seed, packets)) {
+      const text = `inport == "${inport}" && ${expression}`;
+      const [theirs, mine] = await Promise.all([1, 2].map((number) => trace(number, "--summary --minimal", text)));
+      if (theirs === undefined) { process.stderr.write(`DIED ${seed} ${text}\n`);died++;}
+      if (theirs === undefined || mine === undefined) {
+        expect(mine, `network ${seed}: ${text}`).toBe(theirs);
+        continue;
+      }
+      if (sameFate(mine) !== sameFate(theirs)) {
+        const detailed = await Promise.all([1, 2].map((number) => trace(number, "--detailed", text)));
+        expect.soft(detailed[1], `network ${seed}: ${text}`).toBe(detailed[0]);
+        expect(sameFate(mine), `network ${seed}: ${text}`).toBe(sameFate(theirs));
+      }
+      expect(theirs, text).toContain("ingress(");
+      told++;
+      if (/^output\(/m.test(theirs)) delivered++;
+    }
+  }
+  expect(told).toBeGreaterThan(networks * 12);
+  expect(delivered).toBeGreaterThan(told / 10);
+});
