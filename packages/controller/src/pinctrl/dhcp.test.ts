@@ -84,15 +84,21 @@ test("who only asks for information is told nothing of a lease", () => {
   expect(notes).toEqual(["DHCPINFORM from 50:54:00:00:00:01 0.0.0.0", "DHCPACK 50:54:00:00:00:01 10.0.0.1"]);
 });
 
+test("a refusal names no next server; a message of another kind is reported", () => {
+  const operands = fromHex("0a000001fd040a000009")!;
+  expect(answer(ask(3), operands).dhcp).toMatchObject({ serverIp: 0 });
+  expect(answer(ask(9))).toMatchObject({ packet: undefined, warning: "Invalid DHCP message type: 9" });
+});
+
 test("release and decline are not answered", () => {
   expect(answer(ask(7))).toMatchObject({ packet: undefined, notes: ["DHCPRELEASE 50:54:00:00:00:01 10.0.0.1"] });
   expect(answer(ask(4))).toMatchObject({ packet: undefined, notes: ["DHCPDECLINE from 50:54:00:00:00:01, 10.0.0.1 duplicated"] });
 });
 
-test("the boot file is the one for iPXE or the other one; the next server goes into the header", () => {
+test("the boot file is the one for iPXE or the other one; the next server is in the header too", () => {
   const operands = fromHex("0a000001" + "430161" + "fe0162" + "fd040a000009")!;
-  expect(answer(ask(1), operands).options).toBe(`350102430162${END}`);
-  expect(answer(ask(1, {}, { code: 175, data: Uint8Array.of(1) }), operands).options).toBe(`350102430161${END}`);
+  expect(answer(ask(1), operands).options).toBe(`350102430162fd040a000009${END}`);
+  expect(answer(ask(1, {}, { code: 175, data: Uint8Array.of(1) }), operands).options).toBe(`350102430161fd040a000009${END}`);
   expect(answer(ask(1), operands).dhcp).toMatchObject({ serverIp: parseIpv4("10.0.0.9") });
 });
 

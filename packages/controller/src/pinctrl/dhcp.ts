@@ -20,7 +20,7 @@ const RENEWAL_TIME = 58;
 const REBINDING_TIME = 59;
 const BOOT_FILE = 67;
 const ETHERBOOT = 175;
-/** Codes that only the userdata uses: the header's server address, and the boot file of clients other than iPXE. */
+/** Codes of the userdata only: the header's server address, and the boot file of clients other than iPXE. */
 const NEXT_SERVER = 253;
 const BOOT_FILE_ALT = 254;
 
@@ -94,9 +94,9 @@ function readRequest(packet: IpPacket): Request | undefined {
   return { message, type, options, address: asked?.length === 4 ? readIpv4(asked, 0) : readIpv4(message, CLIENT_ADDRESS) };
 }
 
-/** The options for this client: one boot file of two, and without what goes into the header. */
+/** The options for this client: one boot file of two. */
 function optionsFor(offer: Offer, request: Request): number[] {
-  const unwanted = new Set<number>([NEXT_SERVER]);
+  const unwanted = new Set<number>();
   const has = (code: number) => offer.options.some((option) => option.code === code);
   if (has(BOOT_FILE) && has(BOOT_FILE_ALT)) unwanted.add(request.options.has(ETHERBOOT) ? BOOT_FILE_ALT : BOOT_FILE);
   const bytes: number[] = [];
@@ -131,14 +131,14 @@ export function dhcpAnswer(packet: IpPacket, operands: Uint8Array): DhcpAnswer |
   if (type === DECLINE) return { packet: undefined, notes: [`DHCPDECLINE from ${client}, ${offered} duplicated`] };
   if (type === RELEASE) return { packet: undefined, notes: [`DHCPRELEASE ${client} ${offered}`] };
   const answer = answered(request, offer);
-  if (answer === undefined) return undefined;
+  if (answer === undefined) return { packet: undefined, notes: [], warning: `Invalid DHCP message type: ${type}` };
 
   const header = message.slice(0, HEADER);
   header[0] = 2;
   const refused = answer.type === NAK;
   put32(header, YOUR_ADDRESS, refused || type === INFORM ? 0 : offer.address);
   const server = offer.options.find(({ code }) => code === NEXT_SERVER)?.bytes;
-  if (server?.length === 6) put32(header, SERVER_ADDRESS, readIpv4(server, 2));
+  if (server?.length === 6 && !refused) put32(header, SERVER_ADDRESS, readIpv4(server, 2));
   const options = refused ? [] : optionsFor(offer, request);
   const bytes = Uint8Array.from([...header, ...COOKIE, MESSAGE_TYPE, 1, answer.type, ...options, ...END]);
   const dst = (get16(message, FLAGS) & BROADCAST_FLAG) !== 0 ? ipv4Of(BROADCAST) : offer.address;

@@ -54,6 +54,7 @@ test("what is unknown is left to others, unless OVN owns the name", () => {
   expect(answer("nope.org", DNS_TYPE.A)).toBeUndefined();
   expect(answer("vm2", DNS_TYPE.AAAA)).toBeUndefined();
   expect(answer("nope.org", DNS_TYPE.A, OWNED)).toBeUndefined();
+  expect(answer("vm2", DNS_TYPE.MX, OWNED)).toBeUndefined();
   expect(answer("vm2", DNS_TYPE.AAAA, OWNED)).toMatchObject({ flags: 0x8105, answers: [] });
 });
 

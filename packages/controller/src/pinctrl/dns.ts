@@ -9,8 +9,6 @@ const TTL = 3600;
 const IN = 1;
 const HEADER = 12;
 const RESPONSE = 0x8000;
-/** Of the flags, those that an answer repeats are all but the result code. */
-const RCODE = 0xf;
 const REFUSED = 5;
 
 interface Question {
@@ -23,8 +21,8 @@ interface Question {
 }
 
 function readQuestion(message: Uint8Array): Question | undefined {
-  // one question, and no answer
-  if (message.length < HEADER || (get16(message, 2) & 0xf800) !== 0 || get16(message, 4) !== 1) return undefined;
+  // Like the reference: whatever else the header says, the first question is answered.
+  if (message.length < HEADER || (get16(message, 2) & RESPONSE) !== 0 || get16(message, 4) === 0) return undefined;
   const labels: string[] = [];
   let at = HEADER;
   for (;;) {
@@ -71,7 +69,8 @@ function addressRecords({ type, wire }: Question, value: string): Uint8Array[] {
   return [...(type === DNS_TYPE.AAAA ? [] : four), ...(type === DNS_TYPE.A ? [] : six)];
 }
 
-function recordsFor(question: Question, value: string): Uint8Array[] {
+/** Undefined for types that rows of DNS do not have. */
+function recordsFor(question: Question, value: string): Uint8Array[] | undefined {
   switch (question.type) {
     case DNS_TYPE.A:
     case DNS_TYPE.AAAA:
@@ -80,7 +79,7 @@ function recordsFor(question: Question, value: string): Uint8Array[] {
     case DNS_TYPE.PTR:
       return [record(question.wire, DNS_TYPE.PTR, nameOnWire(value))];
     default:
-      return [];
+      return undefined;
   }
 }
 
@@ -98,10 +97,10 @@ export function dnsAnswer(packet: IpPacket, rows: readonly DnsRow[]): Uint8Array
   if (row === undefined) return undefined;
   const answers = recordsFor(question, row.records.get(question.name)!);
   const owned = row.options.get("ovn-owned") === "true";
-  if (answers.length === 0 && !owned) return undefined;
+  if (answers === undefined || (answers.length === 0 && !owned)) return undefined;
 
   const head = message.slice(0, question.end);
-  put16(head, 2, (get16(message, 2) & ~RCODE) | RESPONSE | (answers.length === 0 ? REFUSED : 0));
+  put16(head, 2, get16(message, 2) | RESPONSE | (answers.length === 0 ? REFUSED : 0));
   put16(head, 6, answers.length);
   put16(head, 8, 0);
   put16(head, 10, 0);
