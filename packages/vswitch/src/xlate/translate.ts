@@ -4,35 +4,35 @@
  */
 import { type Action, field, OFPP } from "@weft/openflow";
 import { putMac } from "../datapath/fields.ts";
-import {
-  ETH_IP,
-  ETH_IPV6,
-  ETH_MPLS,
-  ETH_MPLSM,
-  ETH_QINQ,
-  ETH_VLAN,
-  IP_SCTP,
-  IP_TCP,
-  IP_UDP,
-  VLAN_CFI,
-  WORD,
-} from "../flow/key.ts";
+import { ETH_IP, IP_SCTP, IP_TCP, IP_UDP, VLAN_CFI, WORD } from "../flow/key.ts";
 import { HIDDEN_TABLE } from "../ofproto/bridge.ts";
 import type { FlowTable } from "../ofproto/flow-table.ts";
 import type { Rule } from "../ofproto/rule.ts";
+import { effectiveActionSet, hasOutput, updateActsetOutput } from "./action-set.ts";
 import { xlateBundle, xlateMultipath } from "./choose.ts";
-import { mplsDepth } from "./commit.ts";
 import { type Context, type Engine, MAX_DEPTH, MAX_RESUBMITS } from "./context.ts";
 import { xlateController } from "./controller.ts";
 import { xlateCt, xlateCtClear } from "./ct.ts";
 import { shorten } from "./effects.ts";
+import {
+  applicable,
+  decMplsTtl,
+  decTtl,
+  deleteField,
+  isIp,
+  popMpls,
+  popVlan,
+  pushMpls,
+  pushVlan,
+  setField,
+  setLse,
+  setTpid,
+} from "./fields.ts";
 import { xlateGroup } from "./group.ts";
 import { xlateLearn } from "./learn.ts";
 import { outputPort, outputTo } from "./output.ts";
 import { actionSetText, actionText, conjunctiveText, fieldValueText, ruleText, subfieldText } from "./text.ts";
 import { forkRecirculation } from "./thaw.ts";
-
-const isIp = (type: number | undefined): boolean => type === ETH_IP || type === ETH_IPV6;
 
 /** Actions behind an MPLS pop that need to see what is below the label have the packet come around again. */
 function needsInner(action: Action): boolean {
@@ -384,228 +384,6 @@ const fromWide = (port: bigint): number | undefined => {
 const subValue = (ctx: Context, sub: import("@weft/openflow").Subfield): bigint =>
   (ctx.readField(sub.field) >> BigInt(sub.offset)) & ((1n << BigInt(sub.bits)) - 1n);
 
-function setTpid(flow: Int32Array): void {
-  if (((flow[WORD.vlan_tci] as number) & VLAN_CFI) === 0) flow[WORD.vlan_tpid] = ETH_VLAN;
-}
-
-function popVlan(ctx: Context): void {
-  const { flow } = ctx;
-  ctx.look(WORD.vlan_tci, 0x1000);
-  if (((flow[WORD.vlan_tci] as number) & VLAN_CFI) === 0) return;
-  flow[WORD.vlan_tci] = flow[WORD.vlan_tci1] as number;
-  flow[WORD.vlan_tpid] = flow[WORD.vlan_tpid1] as number;
-  flow[WORD.vlan_tci1] = 0;
-  flow[WORD.vlan_tpid1] = 0;
-}
-
-function pushVlan(ctx: Context, ethertype: number): void {
-  const { flow } = ctx;
-  ctx.look(WORD.vlan_tci, 0xffff);
-  const inner = flow[WORD.vlan_tci] as number;
-  flow[WORD.vlan_tci1] = inner;
-  flow[WORD.vlan_tpid1] = flow[WORD.vlan_tpid] as number;
-  flow[WORD.vlan_tpid] = ethertype === ETH_QINQ ? ETH_QINQ : ETH_VLAN;
-  flow[WORD.vlan_tci] = VLAN_CFI;
-}
-
-function pushMpls(ctx: Context, ethertype: number): void {
-  const { flow } = ctx;
-  const depth = mplsDepth(flow);
-  if (depth >= 3) {
-    ctx.report("error", `dropping packet on which an MPLS push would exceed the limit of 3 labels`);
-    ctx.fail("Too many MPLS labels");
-    return;
-  }
-  ctx.look(WORD.eth_type, 0xffff);
-  ctx.lookAt(WORD.mpls_lse, 3);
-  if (depth > 0) {
-    flow[WORD.mpls_lse2] = flow[WORD.mpls_lse1] as number;
-    flow[WORD.mpls_lse1] = flow[WORD.mpls_lse] as number;
-    flow[WORD.mpls_lse] = (flow[WORD.mpls_lse] as number) & ~0x100;
-  } else {
-    const type = flow[WORD.eth_type];
-    let lse = 0x100 | 64;
-    if (isIp(type)) {
-      ctx.look(WORD.nw_tos, 0xfc);
-      ctx.look(WORD.nw_ttl, 0xff);
-      lse = 0x100 | (flow[WORD.nw_ttl] as number) | (((flow[WORD.nw_tos] as number) >>> 5) << 9);
-      // The label is the explicit null of the protocol below (RFC 3032 section 2.1).
-      if (type === ETH_IPV6) lse |= 2 << 12;
-    }
-    // Headers below a label are not seen any more.
-    ctx.commit();
-    clearBelowMpls(flow);
-    flow[WORD.mpls_lse] = lse;
-  }
-  flow[WORD.eth_type] = ethertype;
-}
-
-function clearBelowMpls(flow: Int32Array): void {
-  flow.fill(0, WORD.nw_src, WORD.tun_metadata);
-}
-
-function popMpls(ctx: Context, ethertype: number): void {
-  const { flow } = ctx;
-  const type = flow[WORD.eth_type];
-  if (type !== ETH_MPLS && type !== ETH_MPLSM) return;
-  const depth = mplsDepth(flow);
-  ctx.look(WORD.mpls_lse);
-  flow[WORD.mpls_lse] = flow[WORD.mpls_lse1] as number;
-  flow[WORD.mpls_lse1] = flow[WORD.mpls_lse2] as number;
-  flow[WORD.mpls_lse2] = 0;
-  flow[WORD.eth_type] = ethertype;
-  if (depth <= 1 && ethertype !== ETH_MPLS && ethertype !== ETH_MPLSM) {
-    flow[WORD.mpls_lse] = 0;
-    ctx.wasMpls = true;
-  }
-}
-
-function setLse(ctx: Context, mask: number, value: number): void {
-  const type = ctx.flow[WORD.eth_type];
-  if (type !== ETH_MPLS && type !== ETH_MPLSM) return;
-  ctx.look(WORD.mpls_lse, mask);
-  ctx.flow[WORD.mpls_lse] = ((ctx.flow[WORD.mpls_lse] as number) & ~mask) | (value & mask);
-}
-
-function decMplsTtl(ctx: Context): boolean {
-  const { flow } = ctx;
-  const type = flow[WORD.eth_type];
-  if (type !== ETH_MPLS && type !== ETH_MPLSM) return false;
-  ctx.look(WORD.mpls_lse, 0xff);
-  const ttl = (flow[WORD.mpls_lse] as number) & 0xff;
-  if (ttl > 1) {
-    flow[WORD.mpls_lse] = (flow[WORD.mpls_lse] as number) - 1;
-    return false;
-  }
-  ctx.report("warning", "MPLS decrement TTL exception");
-  ttlException(ctx, [0]);
-  return true;
-}
-
-function decTtl(ctx: Context, controllers: readonly number[]): boolean {
-  const { flow } = ctx;
-  if (!isIp(flow[WORD.eth_type])) return false;
-  ctx.look(WORD.nw_ttl, 0xff);
-  if ((flow[WORD.nw_ttl] as number) > 1) {
-    flow[WORD.nw_ttl] = (flow[WORD.nw_ttl] as number) - 1;
-    return false;
-  }
-  ctx.report("warning", `${flow[WORD.eth_type] === ETH_IP ? "IPv4" : "IPv6"} decrement TTL exception`);
-  ttlException(ctx, controllers);
-  // The table's further actions do not see the packet.
-  return true;
-}
-
-function ttlException(ctx: Context, controllers: readonly number[]): void {
-  for (const controllerId of controllers) {
-    xlateController(ctx, {
-      type: "controller",
-      maxLen: 0xffff,
-      reason: "invalid_ttl",
-      controllerId,
-      userdata: new Uint8Array(0),
-      pause: false,
-      meter: undefined,
-    });
-  }
-}
-
-/** Does the packet have what a field to be written needs? Reading that counts as looking. */
-function applicable(ctx: Context, prerequisite: string): boolean {
-  const { flow } = ctx;
-  const type = flow[WORD.eth_type] as number;
-  const protocol = flow[WORD.nw_proto] as number;
-  const l4 = (wanted: number, v4: boolean, v6: boolean): boolean => {
-    const ok =
-      ((v4 && type === ETH_IP) || (v6 && type === ETH_IPV6)) && protocol === wanted && ((flow[WORD.nw_frag] as number) & 2) === 0;
-    ctx.look(WORD.nw_proto, 0xff);
-    return ok;
-  };
-  switch (prerequisite) {
-    case "ip":
-      return isIp(type);
-    case "ipv4":
-      return type === ETH_IP;
-    case "ipv6":
-      return type === ETH_IPV6;
-    case "arp":
-      return type === 0x0806 || type === 0x8035;
-    case "mpls":
-      return type === ETH_MPLS || type === ETH_MPLSM;
-    case "tcp":
-      return l4(IP_TCP, true, true);
-    case "udp":
-      return l4(IP_UDP, true, true);
-    case "sctp":
-      return l4(IP_SCTP, true, true);
-    case "icmpv4":
-      return l4(1, true, false);
-    case "icmpv6":
-      return l4(58, false, true);
-    case "nd-solicit":
-    case "nd-advert":
-    case "nd": {
-      if (!l4(58, false, true)) return false;
-      ctx.look(WORD.tp_src, 0xff);
-      ctx.look(WORD.tp_dst, 0xff);
-      const kind = flow[WORD.tp_src];
-      return (
-        flow[WORD.tp_dst] === 0 &&
-        ((kind === 135 && prerequisite !== "nd-advert") || (kind === 136 && prerequisite !== "nd-solicit"))
-      );
-    }
-    case "vlan-vid":
-      ctx.look(WORD.vlan_tci, 0x1000);
-      return ((flow[WORD.vlan_tci] as number) & VLAN_CFI) !== 0;
-    default:
-      return true;
-  }
-}
-
-function setField(ctx: Context, action: Extract<Action, { type: "set_field" }>): void {
-  const { field: f, value } = action;
-  const { flow } = ctx;
-  // A VLAN field is set only where a header is.
-  if (f.name === "vlan_vid" || f.name === "dl_vlan") {
-    ctx.look(WORD.vlan_tci, 0x1000);
-    if (((flow[WORD.vlan_tci] as number) & VLAN_CFI) === 0) return;
-    const mask = action.mask === undefined ? 0xfff : Number(action.mask) & 0xfff;
-    ctx.look(WORD.vlan_tci, mask);
-    flow[WORD.vlan_tci] = ((flow[WORD.vlan_tci] as number) & ~mask) | (Number(value) & mask) | VLAN_CFI;
-    return;
-  }
-  if (f.name === "vlan_pcp" || f.name === "dl_vlan_pcp") {
-    ctx.look(WORD.vlan_tci, 0x1000);
-    if (((flow[WORD.vlan_tci] as number) & VLAN_CFI) === 0) return;
-  }
-  if (!applicable(ctx, f.prerequisite)) return;
-  const all = (1n << BigInt(f.bits)) - 1n;
-  const mask = action.mask ?? all;
-  ctx.lookField(f, mask);
-  if (f.metadataIndex !== undefined) {
-    const place = ctx.placeOf(f);
-    if (place === undefined) {
-      ctx.fail("Invalid tunnel metadata");
-      return;
-    }
-    markOption(flow, f.metadataIndex, true);
-  }
-  ctx.writeField(f, (ctx.readField(f) & ~mask) | (value & mask));
-}
-
-/** Notes that a Geneve option is there (or not). */
-export function markOption(flow: Int32Array, index: number, present: boolean): void {
-  const word = WORD.tun_metadata_present + (index >> 5);
-  const bit = 1 << (index & 31);
-  flow[word] = present ? (flow[word] as number) | bit : (flow[word] as number) & ~bit;
-}
-
-function deleteField(ctx: Context, f: import("@weft/openflow").Field): void {
-  if (f.metadataIndex === undefined) return;
-  markOption(ctx.flow, f.metadataIndex, false);
-  ctx.writeField(f, 0n);
-}
-
 function outputTruncated(ctx: Context, port: number, maxLen: number, last: boolean): void {
   if (port === OFPP.IN_PORT || port !== ctx.inPort) {
     ctx.commit();
@@ -867,67 +645,6 @@ export function runRule(ctx: Context, rule: Rule, last: boolean, asClone = false
   ctx.within(parent, () => (asClone ? xlateClone(ctx, rule.actions, last) : doActions(ctx, rule.actions, last)));
   ctx.rule = savedRule;
   ctx.cookie = savedCookie;
-}
-
-/** OpenFlow's action set is executed in a fixed order (OpenFlow 1.5 section 5.6), the last one of a kind counting. */
-const SET_ORDER: readonly Action["type"][] = [
-  "strip_vlan",
-  "decap",
-  "pop_mpls",
-  "push_mpls",
-  "encap",
-  "push_vlan",
-  "dec_ttl",
-  "dec_mpls_ttl",
-  "dec_nsh_ttl",
-];
-const SET_MODIFY: ReadonlySet<Action["type"]> = new Set([
-  "load",
-  "move",
-  "mod_dl_dst",
-  "mod_dl_src",
-  "mod_nw_dst",
-  "mod_nw_src",
-  "mod_nw_tos",
-  "mod_nw_ecn",
-  "mod_nw_ttl",
-  "mod_tp_dst",
-  "mod_tp_src",
-  "mod_vlan_pcp",
-  "mod_vlan_vid",
-  "set_field",
-  "set_mpls_label",
-  "set_mpls_tc",
-  "set_mpls_ttl",
-  "set_queue",
-  "set_tunnel",
-]);
-
-export function effectiveActionSet(written: readonly Action[]): Action[] {
-  const out: Action[] = [];
-  const lastOf = (type: Action["type"]): Action | undefined => written.findLast((a) => a.type === type);
-  for (const type of SET_ORDER) {
-    const action = lastOf(type);
-    if (action !== undefined) out.push(action);
-  }
-  for (const action of written) if (SET_MODIFY.has(action.type)) out.push(action);
-  const end =
-    lastOf("group") ??
-    written.findLast((a) => a.type === "output" || a.type === "output_reg" || a.type === "controller") ??
-    lastOf("resubmit") ??
-    lastOf("ct");
-  if (end === undefined) return out;
-  out.push(end);
-  return out;
-}
-
-const hasOutput = (actions: readonly Action[]): boolean =>
-  actions.some((a) => ["group", "output", "output_reg", "controller", "resubmit", "ct", "clone"].includes(a.type));
-
-function updateActsetOutput(ctx: Context): void {
-  const set = effectiveActionSet(ctx.actionSet);
-  const output = set.find((a) => a.type === "output");
-  ctx.flow[WORD.actset_output] = output?.type === "output" && !set.some((a) => a.type === "group") ? output.port : OFPP.UNSET;
 }
 
 export function xlateActionSet(ctx: Context): void {
