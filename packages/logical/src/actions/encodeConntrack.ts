@@ -1,10 +1,10 @@
 /** Connection tracking and load balancing to OpenFlow. */
 import { type Action, type ActionOf, field, type Subfield } from "@weft/openflow";
 import { LogicalError } from "../error.ts";
-import { type EncodeOptions, encodeActions, resubmit, setBits, subfieldOf } from "./encode.ts";
+import { type EncodeOptions, resubmit, setBits, subfieldOf } from "./encodeParts.ts";
 import { bucket, type GroupRequest, selectionOf } from "./groups.ts";
 import { openflowTable } from "./tables.ts";
-import type { IpAddress, LogicalActionOf } from "./types.ts";
+import type { IpAddress, LogicalAction, LogicalActionOf } from "./types.ts";
 
 type ConntrackAction =
   | LogicalActionOf<"ct_next">
@@ -65,13 +65,19 @@ function nat(
   return { ...APPLY_NAT, direction, ipv4, ipv6, ports, random };
 }
 
-export function encodeConntrack(action: ConntrackAction, options: EncodeOptions, out: Action[]): void {
+/** `encodeInner` encodes the assignments of ct_commit. */
+export function encodeConntrack(
+  action: ConntrackAction,
+  options: EncodeOptions,
+  out: Action[],
+  encodeInner: (actions: readonly LogicalAction[], options: EncodeOptions) => Action[],
+): void {
   switch (action.kind) {
     case "ct_next":
       out.push(ct(zoneOf(options, action.zone), { commit: false, table: openflowTable(options.pipeline, action.next) }));
       break;
     case "ct_commit": {
-      const actions: Action[] = [{ ...APPLY_NAT, direction: "src" }, ...encodeActions(action.actions, options)];
+      const actions: Action[] = [{ ...APPLY_NAT, direction: "src" }, ...encodeInner(action.actions, options)];
       out.push(ct(zoneOf(options, "dnat"), { commit: true, actions }));
       break;
     }

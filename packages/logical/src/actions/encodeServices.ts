@@ -1,7 +1,7 @@
 /** Sampling, forwarding groups and learned flows to OpenFlow. */
 import { type Action, field, type LearnSpec, OFPP, type Subfield, whole } from "@weft/openflow";
-import { type EncodeOptions, resubmit, setBits, subfieldOf } from "./encode.ts";
 import { groupOf } from "./encodeConntrack.ts";
+import { type EncodeOptions, resubmit, setBits, subfieldOf } from "./encodeParts.ts";
 import { bucket } from "./groups.ts";
 import { OPENFLOW_TABLES } from "./tables.ts";
 import type { LogicalActionOf } from "./types.ts";

@@ -4,6 +4,7 @@
  * datapath).
  */
 import { type Field, field, type Match, MatchBuilder, meets, WORD } from "@weft/openflow";
+import { LogicalError } from "../error.ts";
 import type { LogicalSymbol } from "../symbols.ts";
 import { annotate, type Node, nodeOf } from "./annotate.ts";
 import type { Expression } from "./expression.ts";
@@ -49,6 +50,9 @@ export interface CompileOptions {
 /** Alternatives that are looked at before a match is given up. The reference has no bound, and runs out of memory. */
 export const DEFAULT_LIMIT = 1 << 24;
 
+/** Flows that one match may become. */
+const MAX_FLOWS = 1 << 18;
+
 interface PortTerm {
   readonly field: "inport" | "outport";
   readonly port: string;
@@ -66,6 +70,8 @@ interface TemplateFlow {
 /** A compiled match in which ports and the datapath are still names. */
 export class MatchTemplate {
   readonly #flows: readonly TemplateFlow[];
+  /** Number of clauses of each conjunctive match. */
+  readonly #clauses: readonly number[];
   /** Number of conjunctive matches, so of ids that an instance needs. */
   readonly conjunctions: number;
   /** Ports that the match compares inport or outport with. */
@@ -74,6 +80,9 @@ export class MatchTemplate {
   constructor(flows: readonly TemplateFlow[], conjunctions: number) {
     this.#flows = flows;
     this.conjunctions = conjunctions;
+    const counts: number[] = [];
+    for (const flow of flows) for (const { conjunction, clauses } of flow.clauses) counts[conjunction] = clauses;
+    this.#clauses = counts;
     const ports = new Set<string>();
     for (const flow of flows) for (const { port } of flow.ports) ports.add(port);
     this.ports = ports;
@@ -106,7 +115,7 @@ export class MatchTemplate {
         refs.push({ id: conjunctionId(options.conjunctionId, conjunction), clause, clauses });
       }
       if (refs.length === 0 && flow.clauses.length > 0) continue;
-      if (flow.conjunction !== undefined && !this.#complete(flow.conjunction, present)) continue;
+      if (flow.conjunction !== undefined && present[flow.conjunction]!.size !== this.#clauses[flow.conjunction]) continue;
       const same = flows.get(match.key);
       if (same === undefined) flows.set(match.key, { match, conjunctions: refs, plain: refs.length === 0 });
       else if (refs.length === 0) {
@@ -116,13 +125,6 @@ export class MatchTemplate {
       } else if (!same.plain) same.conjunctions.push(...refs);
     }
     return [...flows.values()];
-  }
-
-  #complete(conjunction: number, present: readonly ReadonlySet<number>[]): boolean {
-    for (const flow of this.#flows) {
-      for (const one of flow.clauses) if (one.conjunction === conjunction) return present[conjunction]!.size === one.clauses;
-    }
-    return false;
   }
 }
 
@@ -157,6 +159,9 @@ export function compileMatch(expression: Expression, options: CompileOptions = {
   const flows: TemplateFlow[] = [];
   let conjunctions = 0;
   for (const conjunct of separated(conjuncts)) {
+    if (flows.length > MAX_FLOWS) {
+      throw new LogicalError("logical.too-large", `The match becomes more than ${MAX_FLOWS} flows.`, options.text ?? "", 0);
+    }
     const shared: Alternatives[] = [];
     const multiple: Alternatives[] = [];
     for (const name of [...conjunct.keys()].sort()) {

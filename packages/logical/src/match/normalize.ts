@@ -32,6 +32,11 @@ export function normalize(node: Node, options: NormalizeOptions, text = ""): rea
   return new Normalizer(options, text).visit(node);
 }
 
+/** Conjuncts that a product of conditions may have: each is a flow at least. */
+const MAX_CONJUNCTS = 1 << 16;
+/** Alternatives of one field that several conditions on it may leave. */
+const MAX_ALTERNATIVES = 1 << 18;
+
 const ALWAYS: readonly Conjunct[] = [new Map()];
 
 class Normalizer {
@@ -63,14 +68,16 @@ class Normalizer {
 
   #count(steps: number): void {
     this.#work += steps;
-    if (this.#work > this.#options.limit) {
-      throw new LogicalError(
-        "logical.too-large",
-        `The match expands to more than ${this.#options.limit} alternatives.`,
-        this.#text,
-        0,
-      );
-    }
+    if (this.#work > this.#options.limit) this.#tooLarge(this.#options.limit);
+  }
+
+  /** Bounds what is kept at one time, so memory, where `limit` bounds time. */
+  #keep(size: number, most: number): void {
+    if (size > most) this.#tooLarge(most);
+  }
+
+  #tooLarge(limit: number): never {
+    throw new LogicalError("logical.too-large", `The match expands to more than ${limit} alternatives.`, this.#text, 0);
   }
 
   #bits(node: BitsNode): readonly Conjunct[] {
@@ -116,7 +123,7 @@ class Normalizer {
     const values: Bits[] = [];
     for (const one of all) if (one.kind === "bits") for (const bits of one.values) values.push(bits);
     this.#count(values.length);
-    return { kind: "bits", root: first.root, values: withoutCovered(values) };
+    return { kind: "bits", root: first.root, values: this.#withoutCovered(values) };
   }
 
   #and(args: readonly Node[]): readonly Conjunct[] {
@@ -130,7 +137,9 @@ class Normalizer {
         for (const b of right) {
           this.#count(1);
           const both = this.#intersect(a, b);
-          if (both !== undefined) next.push(both);
+          if (both === undefined) continue;
+          next.push(both);
+          this.#keep(next.length, MAX_CONJUNCTS);
         }
       }
       if (next.length === 0) return next;
@@ -151,6 +160,26 @@ class Normalizer {
     return both;
   }
 
+  /** Drops alternatives that another one covers: 10.1.1.1 beside 10.0.0.0/8. The order of the rest stays. */
+  #withoutCovered(values: readonly Bits[]): readonly Bits[] {
+    if (values.length < 2) return values;
+    const byMask = new Map<bigint, Set<bigint>>();
+    const distinct: Bits[] = [];
+    for (const bits of values) {
+      let set = byMask.get(bits.mask);
+      if (set === undefined) byMask.set(bits.mask, (set = new Set()));
+      if (set.has(bits.value)) continue;
+      set.add(bits.value);
+      distinct.push(bits);
+    }
+    if (byMask.size === 1) return distinct;
+    const masks = [...byMask];
+    this.#count(distinct.length * masks.length);
+    return distinct.filter(
+      ({ value, mask }) => !masks.some(([wider, set]) => wider !== mask && (wider & mask) === wider && set.has(value & wider)),
+    );
+  }
+
   /** What both allow; undefined if nothing. */
   #meet(a: Alternatives, b: Alternatives): Alternatives | undefined {
     if (a.kind === "ports" && b.kind === "ports") {
@@ -164,8 +193,9 @@ class Normalizer {
       for (const y of b.values) {
         if (((x.value ^ y.value) & x.mask & y.mask) === 0n) values.push({ value: x.value | y.value, mask: x.mask | y.mask });
       }
+      this.#keep(values.length, MAX_ALTERNATIVES);
     }
-    return values.length === 0 ? undefined : { kind: "bits", root: a.root, values: withoutCovered(values) };
+    return values.length === 0 ? undefined : { kind: "bits", root: a.root, values: this.#withoutCovered(values) };
   }
 }
 
@@ -184,25 +214,6 @@ function commonField(conjuncts: readonly Conjunct[]): string | undefined {
 export function* singles(one: Alternatives): Generator<Alternatives> {
   if (one.kind === "ports") for (const port of one.ports) yield { kind: "ports", root: one.root, ports: [port] };
   else for (const bits of one.values) yield { kind: "bits", root: one.root, values: [bits] };
-}
-
-/** Drops alternatives that another one covers: 10.1.1.1 beside 10.0.0.0/8. The order of the rest stays. */
-function withoutCovered(values: readonly Bits[]): readonly Bits[] {
-  if (values.length < 2) return values;
-  const byMask = new Map<bigint, Set<bigint>>();
-  const distinct: Bits[] = [];
-  for (const bits of values) {
-    let set = byMask.get(bits.mask);
-    if (set === undefined) byMask.set(bits.mask, (set = new Set()));
-    if (set.has(bits.value)) continue;
-    set.add(bits.value);
-    distinct.push(bits);
-  }
-  if (byMask.size === 1) return distinct;
-  const masks = [...byMask];
-  return distinct.filter(
-    ({ value, mask }) => !masks.some(([wider, set]) => wider !== mask && (wider & mask) === wider && set.has(value & wider)),
-  );
 }
 
 /**
