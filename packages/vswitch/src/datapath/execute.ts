@@ -1,7 +1,7 @@
 /** Carrying out datapath actions on a packet. A list is compiled once into a chain of closures, one for each action. */
 import { extract } from "../flow/extract.ts";
 import { END_PACKET_WORD, FIRST_PACKET_WORD, WORD } from "../flow/key.ts";
-import { Packet } from "../flow/packet.ts";
+import type { Packet } from "../flow/packet.ts";
 import {
   popMpls,
   popVlan,
@@ -223,11 +223,4 @@ function compileOne(
         return true;
       };
   }
-}
-
-/** A packet of these bytes with its key extracted. */
-export function packetOf(bytes: Uint8Array, vlanHeaders: number): Packet {
-  const packet = new Packet(bytes);
-  extract(packet, vlanHeaders);
-  return packet;
 }

@@ -4,6 +4,7 @@
  */
 import {
   type Action,
+  type ActionOf,
   FLOW_FLAG,
   type FlowMod,
   type FlowRemovedReason,
@@ -92,6 +93,14 @@ export function checkActions(bridge: Bridge, actions: readonly Action[], table: 
       default:
     }
   }
+}
+
+/** The learn actions in a list, nested ones included, whose flows go with them. */
+function learnersOf(actions: readonly Action[]): ActionOf<"learn">[] {
+  return actions.flatMap((action) => {
+    if (action.type === "learn") return action.deleteLearned ? [action] : [];
+    return action.type === "clone" || action.type === "write_actions" ? learnersOf(action.actions) : [];
+  });
 }
 
 export class FlowMods {
@@ -262,11 +271,29 @@ export class FlowMods {
     classifier.remove(rule);
     bridge.changed();
     bridge.events?.flowRemoved(rule, reason);
+    this.#forgetLearned(rule);
     return () => {
       rule.live = true;
       classifier.insert(rule);
       bridge.changed();
     };
+  }
+
+  /** learn(delete_learned): what was learned goes with the last flow that teaches it (ovs-actions(7)). */
+  #forgetLearned(gone: Rule): void {
+    for (const taught of learnersOf(gone.actions)) {
+      const taughtStill = this.#bridge.tables.some((table) => {
+        for (const rule of table.rules()) {
+          if (learnersOf(rule.actions).some((other) => other.table === taught.table && other.cookie === taught.cookie))
+            return true;
+        }
+        return false;
+      });
+      if (taughtStill) continue;
+      for (const rule of [...(this.#bridge.tables[taught.table]?.rules() ?? [])]) {
+        if (rule.cookie === taught.cookie) this.remove(rule, "delete");
+      }
+    }
   }
 
   removeWhere(test: (rule: Rule) => boolean, reason: FlowRemovedReason): void {

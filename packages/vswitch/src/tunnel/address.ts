@@ -17,8 +17,6 @@ export const formatAddress = (address: IpAddress): string =>
 export const address128 = (address: IpAddress): bigint =>
   address.family === 4 ? 0xffff_0000_0000n | BigInt(address.ip) : address.ip;
 
-export const sameAddress = (a: IpAddress, b: IpAddress): boolean => a.family === b.family && a.ip === b.ip;
-
 /** "10.0.0.0/24" or a bare address (a full-length prefix). */
 export function parsePrefix(text: string): { readonly address: IpAddress; readonly length: number } | undefined {
   const [ip, length, extra] = text.split("/");
