@@ -1,13 +1,14 @@
 // Bundles the programs with esbuild: one small entry, and a chunk for what a program alone needs, so that a command
 // starts fast and loads nothing that it does not use.
-import { rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const out = join(here, "dist", "bundle");
-await rm(out, { recursive: true, force: true });
+const bundle = join(here, "dist", "bundle");
+// Built beside the old one, which programs that start meanwhile go on using.
+const out = `${bundle}.${process.pid}`;
 await build({
   entryPoints: [
     { in: join(here, "src", "main.ts"), out: "main" },
@@ -31,3 +32,9 @@ await build({
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
 });
+const old = `${out}.old`;
+await rename(bundle, old).catch((error) => {
+  if (error.code !== "ENOENT") throw error;
+});
+await rename(out, bundle);
+await rm(old, { recursive: true, force: true });

@@ -89,7 +89,7 @@ export class Lab {
     const files = new MemoryFiles();
     const runtime: Runtime = {
       ...this.runtime,
-      net: this.control.viewOf(name),
+      net: this.control.viewOf(name, files),
       files,
       log: new ConfigurableLogBook(this.runtime.clock, name),
     };

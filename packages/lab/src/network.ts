@@ -5,8 +5,10 @@
 import {
   type Clock,
   type DatagramSocket,
+  type Files,
   type Listener,
   MemoryNetwork,
+  messageOf,
   type Network,
   parseRemote,
   type Stream,
@@ -28,12 +30,15 @@ export class ControlNetwork {
     this.outside = outside;
   }
 
-  /** The network as processes on the machine `name` see it; call {@link join} when the machine is there. */
-  viewOf(name: string): Network {
+  /**
+   * The network as processes on the machine `name` see it; call {@link join} when the machine is there. Sockets that are
+   * listened on are among the machine's `files`.
+   */
+  viewOf(name: string, files: Files): Network {
     const own = (path: string) => `/${name}${path.startsWith("/") ? path : `/${path}`}`;
     return {
       connect: (remote, options = {}) => this.#connect(name, own, remote, options),
-      listen: (remote, accept, options = {}) => this.#listen(name, own, remote, accept, options),
+      listen: (remote, accept, options = {}) => this.#listen(name, own, files, remote, accept, options),
       datagram: (options) => this.#datagram(name, options),
     };
   }
@@ -69,7 +74,15 @@ export class ControlNetwork {
     options: { readonly tls?: TlsOptions; readonly defaultPort?: number; readonly timeout?: number },
   ): Promise<Stream> {
     const remote = parseRemote(text);
-    if ("path" in remote) return this.#memory.connect(`${remote.kind}:${own(remote.path)}`);
+    if ("path" in remote) {
+      try {
+        return await this.#memory.connect(`${remote.kind}:${own(remote.path)}`);
+      } catch (error) {
+        // In the machine's own words: the table of sockets has its name in front of the path.
+        const reason = messageOf(error).split(": ").at(-1);
+        throw new WeftError("net.connect", `${text}: ${reason}`, { place: { source: text }, cause: error });
+      }
+    }
     const here = this.#machines.get(from);
     const loopback = remote.address === "127.0.0.1" || remote.address === "::1" || remote.address === "localhost";
     const target = loopback ? here : this.#machineWith(remote.address);
@@ -88,12 +101,25 @@ export class ControlNetwork {
   async #listen(
     name: string,
     own: (path: string) => string,
+    files: Files,
     text: string,
     accept: (stream: Stream) => void,
     options: { readonly tls?: TlsOptions; readonly defaultPort?: number },
   ): Promise<Listener> {
     const remote = parseRemote(text);
-    if ("path" in remote) return this.#memory.listen(`p${remote.kind}:${own(remote.path)}`, accept);
+    if ("path" in remote) {
+      const { path, kind } = remote;
+      const listener = await this.#memory.listen(`p${kind}:${own(path)}`, accept);
+      if (kind !== "unix") return listener;
+      await files.write(path, new Uint8Array());
+      return {
+        name: text,
+        close: async () => {
+          await listener.close();
+          if (await files.exists(path)) await files.remove(path);
+        },
+      };
+    }
     const listener = await this.#memory.listen(`ptcp:${remote.port ?? options.defaultPort ?? 0}:${name}`, accept);
     return { ...listener, name: text, close: () => listener.close() };
   }

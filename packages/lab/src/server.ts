@@ -30,6 +30,8 @@ export type LabReply =
   | { readonly stdout: string }
   | { readonly stderr: string }
   | { readonly exit: number }
+  /** The command reads its standard input: send it. A terminal's input must not be taken by commands that do not read. */
+  | { readonly input: true }
   /** Run this yourself, with the namespace as the one that further commands are for. */
   | { readonly local: { readonly argv: readonly string[]; readonly namespace: string } }
   | { readonly status: LabStatus }
@@ -130,6 +132,7 @@ class Session {
   }
 
   async *#stdin(): AsyncGenerator<Uint8Array> {
+    void this.#reply({ input: true });
     for (;;) {
       while (this.#input.length === 0) {
         await new Promise<void>((resolve) => {

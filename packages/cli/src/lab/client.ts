@@ -15,7 +15,12 @@ export interface RemoteCommand {
 }
 
 /** Environment variables that a lab's shell has, and that its commands find their way by. */
-export const shellVariables = { socket: "WEFT_LAB_SOCKET", node: "WEFT_LAB_NODE", namespace: "WEFT_LAB_NETNS" } as const;
+export const shellVariables = {
+  socket: "WEFT_LAB_SOCKET",
+  node: "WEFT_LAB_NODE",
+  namespace: "WEFT_LAB_NETNS",
+  settings: "WEFT_LAB_RC",
+} as const;
 
 /** What of the caller's environment goes to a command on the machine. */
 const passedOn = /^(OVS|OVN)_/;
@@ -24,13 +29,17 @@ const passedOn = /^(OVS|OVN)_/;
 export function runRemote({ socket: path, node, namespace, argv }: RemoteCommand): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
-    const send = (request: LabRequest) => void socket.write(`${JSON.stringify(request)}\n`);
+    const send = (request: LabRequest) => {
+      // The command may have ended while a signal or a closed pipe says so once more.
+      if (socket.writable) socket.write(`${JSON.stringify(request)}\n`);
+    };
     let result: number | undefined;
     let rest = "";
     let local = false;
+    let reading = false;
     const finish = (code: number) => {
       result = code;
-      process.stdin.destroy();
+      if (reading) process.stdin.destroy();
       socket.end();
     };
     socket.setEncoding("utf8");
@@ -54,11 +63,15 @@ export function runRemote({ socket: path, node, namespace, argv }: RemoteCommand
           ...(namespace === "" ? {} : { namespace }),
         },
       });
+    });
+    // Read only for commands that read: what was typed ahead is the shell's, and a job in the background would be stopped.
+    const readInput = () => {
       process.stdin.on("data", (bytes: Buffer) => send({ stdin: bytes.toString("base64") }));
       process.stdin.on("end", () => send({ stdin: null }));
-      // Commands that read nothing must not wait for our input.
+      // A terminal that went away has no more input.
+      process.stdin.on("error", () => send({ stdin: null }));
       process.stdin.unref?.();
-    });
+    };
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => send({ interrupt: true }));
     process.stdout.on("error", () => send({ interrupt: true }));
     const take = (reply: LabReply) => {
@@ -68,14 +81,17 @@ export function runRemote({ socket: path, node, namespace, argv }: RemoteCommand
           process.stdout.once("drain", () => socket.resume());
         }
       } else if ("stderr" in reply) process.stderr.write(Buffer.from(reply.stderr, "base64"));
-      else if ("exit" in reply) finish(reply.exit);
+      else if ("input" in reply) {
+        reading = true;
+        readInput();
+      } else if ("exit" in reply) finish(reply.exit);
       else if ("error" in reply) {
         process.stderr.write(`${reply.error}\n`);
         finish(1);
       } else if ("local" in reply) {
         local = true;
         socket.end();
-        runLocal(reply.local.argv, { [shellVariables.namespace]: reply.local.namespace }).then(resolve, reject);
+        runLocal(localShell(reply.local.argv), { [shellVariables.namespace]: reply.local.namespace }).then(resolve, reject);
       }
     };
     socket.on("data", (text: string) => {
@@ -92,10 +108,15 @@ export function runRemote({ socket: path, node, namespace, argv }: RemoteCommand
   });
 }
 
+/** A shell that is started by its name alone gets the settings of the shell that it is started from: prompt and PATH. */
+function localShell(argv: readonly string[]): readonly string[] {
+  const settings = process.env[shellVariables.settings];
+  return settings !== undefined && argv.length === 1 && /(^|\/)bash$/.test(argv[0]!) ? [argv[0]!, "--rcfile", settings] : argv;
+}
+
 /** Runs a program of the real machine with our streams. */
 export function runLocal(argv: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
   const [program = "", ...args] = argv;
-  process.stdin.pause();
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: "inherit", env: { ...process.env, ...env } });
     // The child gets the terminal's signals itself.

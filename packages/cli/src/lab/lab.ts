@@ -156,7 +156,7 @@ export function labProgram(shim: string): Program {
           return 0;
         }
         case "status":
-          return await status(host, operand ?? (await chosen()));
+          return await status(host, operand === undefined ? await chosen() : await chosenLab(host, operand));
         case "exec": {
           const node = needs("a machine");
           const argv = [...more, ...remote];

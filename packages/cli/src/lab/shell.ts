@@ -26,15 +26,17 @@ export async function runShell(host: Host, { lab, socket, node, commands, shim, 
       });
     }
     const shell = host.env["SHELL"] ?? "/bin/sh";
-    const prompt = `[root@${node} ~]# `;
+    // In a guest's namespace the prompt says so.
+    const prompt = `[root@${node} \${${shellVariables.namespace}:+($${shellVariables.namespace}) }`;
     const path = `${folder}:${host.env["PATH"] ?? "/usr/bin:/bin"}`;
     const rc = join(folder, ".rc");
     // The user's own settings come first; PATH and the prompt are the machine's.
-    await writeFile(rc, `[ -f ~/.bashrc ] && . ~/.bashrc\nPATH='${folder}':$PATH\nPS1='${prompt}'\n`);
+    await writeFile(rc, `[ -f ~/.bashrc ] && . ~/.bashrc\nPATH='${folder}':$PATH\nPS1='${prompt}\\W]# '\n`);
     const interactive = shell.endsWith("/bash") ? [shell, "--rcfile", rc, "-i"] : [shell, "-i"];
     return await runLocal(script === undefined ? interactive : [shell, "-c", script], {
       PATH: path,
-      PS1: prompt,
+      PS1: `${prompt}~]# `,
+      [shellVariables.settings]: rc,
       WEFT_LAB: lab,
       [shellVariables.socket]: socket,
       [shellVariables.node]: node,

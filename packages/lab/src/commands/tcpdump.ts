@@ -235,7 +235,8 @@ async function live(options: Options, filter: string, context: CommandContext): 
   await file?.close();
   const packets = (count: number) => `${count} packet${count === 1 ? "" : "s"}`;
   await host.stderr.write(
-    `${packets(capture.captured)} captured\n${packets(capture.captured)} received by filter\n0 packets dropped by kernel\n`,
+    // Behind the terminal's ^C, a line of its own.
+    `${host.signal.aborted ? "\n" : ""}${packets(capture.captured)} captured\n${packets(capture.captured)} received by filter\n0 packets dropped by kernel\n`,
   );
   return 0;
 }
