@@ -24,10 +24,11 @@ import type { Rule } from "../ofproto/rule.ts";
 
 const NOT_COUNTED = 0xffff_ffff_ffff_ffffn;
 
-/** Whole seconds and the remaining nanoseconds of a span in milliseconds. */
+/** Whole seconds and the remaining nanoseconds of a span in milliseconds: whole milliseconds, as the reference counts them. */
 export function secondsOf(ms: number): { sec: number; nsec: number } {
-  const sec = Math.floor(ms / 1000);
-  return { sec, nsec: Math.floor((ms - sec * 1000) * 1e6) };
+  const whole = Math.floor(ms);
+  const sec = Math.floor(whole / 1000);
+  return { sec, nsec: (whole - sec * 1000) * 1_000_000 };
 }
 
 export function flowStats(rule: Rule, now: number): FlowStats {
