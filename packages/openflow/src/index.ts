@@ -1,5 +1,6 @@
 /** OpenFlow 1.0 to 1.5 with Nicira extensions: fields, matches, actions, messages, and the text of ovs-ofctl. */
 export * from "./action/types.ts";
+export { type ActionsCheck, checkActions, matchErrorOf } from "./check/actions.ts";
 export { type ConnectionOptions, OpenFlowConnection, OpenFlowError, type Reply } from "./connection/connection.ts";
 export * from "./field/access.ts";
 export { FLOW_WORDS, newFlowKey, TUN_METADATA_FIELDS, TUN_METADATA_VIRTUAL, WORD } from "./field/layout.ts";
@@ -21,7 +22,8 @@ export { formatEnvelope, formatMessage, type PrintOptions } from "./print/messag
 export { flowOfPacket, formatPacket } from "./print/packet.ts";
 export { formatPortDescription } from "./print/ports.ts";
 export { formatTableFeatures } from "./print/tableFeatures.ts";
-export { formatAction, formatActions, outputTo, parseActions } from "./text/actions.ts";
+export { outputTo } from "./text/actionContext.ts";
+export { formatAction, formatActions, parseActions } from "./text/actions.ts";
 export { CT_STATES, formatBits, formatMaskedBits, parseBits, TCP_FLAGS, TUNNEL_FLAGS } from "./text/bits.ts";
 export { TextError } from "./text/error.ts";
 export {

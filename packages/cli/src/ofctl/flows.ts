@@ -1,23 +1,25 @@
 /** Commands about flows: dump, add, modify, delete. */
 import {
+  applicable,
   BUNDLE_FLAG,
   type FlowMod,
   type FlowModCommand,
   type FlowStats,
   fieldByOvsName,
-  OFPG,
   formatFlowStats,
   formatMessage,
   type Message,
   type Names,
+  OFPG,
   type OpenFlowConnection,
   OpenFlowError,
   parseFlowMod,
   TextError,
 } from "@weft/openflow";
 import { messageOf } from "@weft/runtime";
+import { Fatal, Refused } from "./fatal.ts";
 import { ANY_PROTOCOL, usableForFlowMod, usableForMatch } from "./protocols.ts";
-import { Fatal, Refused, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import type { SortKey } from "./settings.ts";
 
 /** A file position before the message, for lines of files. */
@@ -71,21 +73,22 @@ export async function dumpFlows(session: Session, args: readonly string[]): Prom
   const replies = await session.askAll(connection, request);
   const flows = replies.flatMap((reply) => (reply.type === "flow_stats_reply" ? reply.flows : []));
   const names = await session.namesToShow(name);
+  // Ages are not shown here.
   for (const flow of sort.length === 0 ? flows : sorted(flows, sort))
-    // Ages are not shown here.
     await session.print(` ${formatFlowStats({ ...flow, idleAge: -1, hardAge: -1 }, { names, stats })}\n`);
 }
-
-const SORTABLE = new Set(["priority", "table", "cookie", "duration", "n_packets", "n_bytes", "idle_timeout", "hard_timeout"]);
 
 /** The value that a flow is sorted by; undefined where the flow does not look at the field. */
 function sortValue(flow: FlowStats, name: string): bigint | undefined {
   if (name === "priority") return BigInt(flow.priority);
   const field = fieldByOvsName(name)!;
-  return flow.match.get(field)?.value;
+  // A word that several fields share counts only for the field that the flow's protocol has.
+  return applicable(flow.match, field) ? flow.match.get(field)?.value : undefined;
 }
 
-function sorted(flows: readonly FlowStats[], keys: readonly SortKey[]): FlowStats[] {
+function sorted(flows: readonly FlowStats[], given: readonly SortKey[]): FlowStats[] {
+  // What the given keys leave alike goes by priority, highest first.
+  const keys = given.some(({ field }) => field === "priority") ? given : [...given, { field: "priority", descending: true }];
   return [...flows].sort((a, b) => {
     for (const { field, descending } of keys) {
       const x = sortValue(a, field);

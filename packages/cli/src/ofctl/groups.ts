@@ -12,9 +12,10 @@ import {
   parseMeterMod,
   takeGroupCommand,
 } from "@weft/openflow";
+import { Fatal } from "./fatal.ts";
 import { sendBundle, withPlace } from "./flows.ts";
 import { ANY_PROTOCOL, OF13_UP, PROTOCOL, usableForActions } from "./protocols.ts";
-import { Fatal, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 const BUCKET_PROTOCOLS = PROTOCOL.OF10 | PROTOCOL.OF10_TID | PROTOCOL.NXM | PROTOCOL.NXM_TID | PROTOCOL.OXM15;
 

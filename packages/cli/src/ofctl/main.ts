@@ -4,6 +4,7 @@ import { type Host, messageOf, type Program, WeftError } from "@weft/runtime";
 import { UsageError } from "../options.ts";
 import { ovsVersion, weftVersion } from "../version.ts";
 import { diffFlows, replaceFlows } from "./diff.ts";
+import { Fatal, Refused } from "./fatal.ts";
 import { addFlow, addFlows, delFlows, dumpAggregate, dumpFlows, modFlows } from "./flows.ts";
 import {
   addGroup,
@@ -38,7 +39,7 @@ import {
   printError,
 } from "./offline.ts";
 import { addTlvMap, bundle, ctFlush, ctFlushZone, delTlvMap, dumpTlvMap, monitor, packetOut, snoop } from "./other.ts";
-import { Fatal, Refused, Session } from "./session.ts";
+import { Session } from "./session.ts";
 import { optionNames, readSettings, type Settings } from "./settings.ts";
 import {
   benchmark,

@@ -23,10 +23,11 @@ import {
   peekHeader,
   takeGroupCommand,
 } from "@weft/openflow";
+import { Fatal } from "./fatal.ts";
 import { withPlace } from "./flows.ts";
 import { usableForGroup } from "./groups.ts";
 import { ANY_PROTOCOL, hasTableId, isNxm, lowest, protocolNames, protocolsOf, usableForFlowMod, versionOf } from "./protocols.ts";
-import { Fatal, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import { versionNamed } from "./settings.ts";
 
 async function chooseProtocol(session: Session, usable: number): Promise<number> {

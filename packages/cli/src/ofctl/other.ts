@@ -18,10 +18,11 @@ import {
   TextError,
   takeGroupCommand,
 } from "@weft/openflow";
+import { Fatal } from "./fatal.ts";
 import { parseFlowLine, sendBundle, withPlace } from "./flows.ts";
 import { usableForGroup } from "./groups.ts";
 import { ANY_PROTOCOL, PROTOCOL, usableForActions, usableForFlowMod } from "./protocols.ts";
-import { Fatal, type Session } from "./session.ts";
+import type { Session } from "./session.ts";
 
 export async function packetOut(session: Session, args: readonly string[]): Promise<void> {
   const [name, first, actionText, ...packets] = args as [string, string, string | undefined, ...string[]];

@@ -1,7 +1,8 @@
 /**
  * Flow formats of ovs-ofctl(8) `--flow-format`: which of them can say a flow, and which are allowed on a connection.
  */
-import { type Action, type FlowMod, fitsOf10, fitsOf11, type Match, OFPG, type OfVersion } from "@weft/openflow";
+import { type Action, checkActions, type FlowMod, fitsOf10, fitsOf11, type Match, OFPG, type OfVersion } from "@weft/openflow";
+import { Fatal } from "./fatal.ts";
 
 /** One bit for each format, the least capable first. */
 export const PROTOCOL = {
@@ -141,9 +142,12 @@ export function usableForActions(actions: readonly Action[]): number {
   return actions.reduce((usable, action) => usable & usableForAction(action), ANY_PROTOCOL);
 }
 
-/** Formats that can say the flow mod. */
+/** Formats that can say the flow mod. Throws a Fatal when its actions contradict its match. */
 export function usableForFlowMod(mod: FlowMod): number {
   let usable = usableForMatch(mod.match) & usableForActions(mod.actions);
+  const check = checkActions(mod.match, mod.actions, mod.table);
+  if (check.error !== undefined) throw new Fatal(`actions are invalid with specified match (${check.error})`);
+  if (check.inconsistent) usable &= OF10_ANY | NXM_ANY;
   if (mod.table !== 0xff) usable &= ~(PROTOCOL.OF10 | PROTOCOL.NXM);
   if (mod.cookieMask !== 0n) usable &= ~OF10_ANY;
   if (mod.outGroup !== OFPG.ANY) usable &= OXM_ANY | PROTOCOL.OF11;

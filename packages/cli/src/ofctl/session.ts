@@ -11,23 +11,11 @@ import {
   type Reply,
   type TableFeatures,
 } from "@weft/openflow";
-import { type Host, messageOf, type Stream, WeftError } from "@weft/runtime";
+import { type Host, messageOf, type Stream } from "@weft/runtime";
 import { directoriesOf } from "../directories.ts";
+import { Fatal, Refused } from "./fatal.ts";
 import { hasTableId, isNxm, lowest, PROTOCOL, protocolNames, protocolsOf, versionsOf } from "./protocols.ts";
 import type { Settings } from "./settings.ts";
-
-/** Ends the program: the text goes to standard error after "ovs-ofctl: ", unless it is printed already. */
-export class Fatal extends WeftError {
-  readonly exitCode: number;
-
-  constructor(message: string, exitCode = 1) {
-    super("ofctl.fatal", message, { blame: "caller" });
-    this.exitCode = exitCode;
-  }
-}
-
-/** An OpenFlow error that was printed as such; nothing more is to be said. */
-export class Refused extends Fatal {}
 
 export interface OpenOptions {
   /** Wire versions to offer, as a bitmap. */

@@ -13,7 +13,8 @@ import {
   parseTable,
   type TableFeatures,
 } from "@weft/openflow";
-import { Fatal, type Session } from "./session.ts";
+import { Fatal } from "./fatal.ts";
+import type { Session } from "./session.ts";
 
 export async function show(session: Session, args: readonly string[]): Promise<void> {
   const connection = await session.open(args[0]!);
@@ -202,8 +203,7 @@ export async function queueGetConfig(session: Session, args: readonly string[]):
   const features = await session.ask(other, { type: "features_request" });
   const ports = features.type === "features_reply" ? features.ports : [];
   for (const { port: each } of ports)
-    if (each < OFPP.MAX)
-      await session.dump(connection, { type: "queue_config_request", port: each, queue });
+    if (each < OFPP.MAX) await session.dump(connection, { type: "queue_config_request", port: each, queue });
 }
 
 async function configOf(

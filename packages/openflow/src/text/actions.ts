@@ -7,6 +7,7 @@ import { formatIpv4, ipv4Of } from "@weft/packet";
 import type { Action, ActionOf, ActionType } from "../action/types.ts";
 import { OFPP } from "../ports.ts";
 import { instructionOrderProblem } from "../wire/instructions.ts";
+import { type ActionContext, outputTo } from "./actionContext.ts";
 import { TextError } from "./error.ts";
 import { formatPort, formatTable, type Names, NO_NAMES, parsePort } from "./names.ts";
 import { integerOf } from "./number.ts";
@@ -15,14 +16,6 @@ import { type Item, Scanner } from "./scan.ts";
 import { formatSubfield } from "./subfield.ts";
 import { SYNTAX } from "./syntax.ts";
 import { formatFieldValue, formatMacNumber, hex } from "./value.ts";
-
-/** What parsing an action may need to know of its surroundings. */
-export interface ActionContext {
-  readonly names: Names;
-  /** Within ct's exec(...). */
-  readonly inCt: boolean;
-  parse(text: string, inCt?: boolean): Action[];
-}
 
 /** Parses the text after `actions=`. Throws a TextError. */
 export function parseActions(text: string, names: Names = NO_NAMES): Action[] {
@@ -60,11 +53,6 @@ function parseOne(item: Item, context: ActionContext): Action[] {
     if (integerOf(item.key) !== undefined) throw new TextError(`${item.key}: output to unknown port`);
   }
   throw new TextError(`unknown action ${item.key}`);
-}
-
-/** Output to a port, with CONTROLLER's length. */
-export function outputTo(port: number, maxLen = 0xffff): Action {
-  return port === OFPP.CONTROLLER ? { type: "output", port, maxLen } : { type: "output", port };
 }
 
 /** The actions as ovs-ofctl prints them; "drop" for none. */

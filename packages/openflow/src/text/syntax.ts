@@ -4,7 +4,7 @@ import type { Action, Subfield } from "../action/types.ts";
 import { fieldMask } from "../field/access.ts";
 import { fieldNamed } from "../field/lookup.ts";
 import { OFPP } from "../ports.ts";
-import { type ActionContext, outputTo } from "./actions.ts";
+import { type ActionContext, outputTo } from "./actionContext.ts";
 import { TextError } from "./error.ts";
 import { parsePort, parseTable } from "./names.ts";
 import { integerOf, u8, u16, u32, u64, unsigned } from "./number.ts";

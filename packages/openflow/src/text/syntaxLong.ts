@@ -14,7 +14,7 @@ import type {
 import { fieldMask } from "../field/access.ts";
 import { fieldNamed } from "../field/lookup.ts";
 import { OFPP } from "../ports.ts";
-import type { ActionContext } from "./actions.ts";
+import type { ActionContext } from "./actionContext.ts";
 import { TextError } from "./error.ts";
 import { parsePort, parseTable } from "./names.ts";
 import { integerOf, u8, u16, u32, u64 } from "./number.ts";

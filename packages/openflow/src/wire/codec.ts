@@ -101,7 +101,13 @@ export function encodeInto(
   if (where === undefined) throw new EncodeError(`OpenFlow version ${version} has no message ${message.type}`);
   const start = out.at;
   writePlace(out, version, xid, where, "more" in message && message.more);
-  row.encode(message, { out, version, xid, options });
+  row.encode(message, {
+    out,
+    version,
+    xid,
+    options,
+    inner: (envelope) => encodeInto(out, envelope.message, envelope.version, envelope.xid),
+  });
   const length = out.at - start;
   if (length > 0xffff) {
     out.cut(start);
@@ -139,14 +145,21 @@ export interface Decoded {
  * has the byte offset.
  */
 export function decode(bytes: Uint8Array, options: DecodeOptions = {}): Envelope {
-  const decoded = decodeAt(bytes, options);
+  return envelopeOf(decodeAt(bytes, options));
+}
+
+function envelopeOf(decoded: Decoded | DecodeError): Envelope {
   if (decoded instanceof DecodeError) throw decoded;
   if (decoded.result instanceof DecodeError) throw decoded.result;
   return { version: decoded.version, xid: decoded.xid, message: decoded.result };
 }
 
 /** Like {@link decode}, but returns errors; for printers. A DecodeError in place of all: nobody knows such a message. */
-export function decodeAt(bytes: Uint8Array, options: DecodeOptions = {}): Decoded | DecodeError {
+export function decodeAt(
+  bytes: Uint8Array,
+  options: DecodeOptions = {},
+  inner: (bytes: Uint8Array) => Envelope = decodeInner,
+): Decoded | DecodeError {
   const input = new ByteReader(bytes);
   try {
     const version = input.u8();
@@ -165,11 +178,20 @@ export function decodeAt(bytes: Uint8Array, options: DecodeOptions = {}): Decode
       return new DecodeError(error, place === "standard" ? 1 : 8, `${place} message ${number}`);
     }
     const base = { version: known, xid, type: found.row.type, where: found.where };
-    return { ...base, result: decodeRow(found.row, { input, version: known, xid, where: found.where, more, options }) };
+    return { ...base, result: decodeRow(found.row, { input, version: known, xid, where: found.where, more, options, inner }) };
   } catch (error) {
     if (error instanceof DecodeError) return error;
     throw error;
   }
+}
+
+/** Reads a message within another. There is no third level. */
+function decodeInner(bytes: Uint8Array): Envelope {
+  return envelopeOf(
+    decodeAt(bytes, {}, () => {
+      throw new DecodeError("OFPBFC_MSG_UNSUP", 0, "a message within a message within a message");
+    }),
+  );
 }
 
 function decodeRow(row: Row, state: Parameters<Row["decode"]>[0]): Message | DecodeError {

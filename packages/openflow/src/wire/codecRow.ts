@@ -1,5 +1,5 @@
 /** The shape of a message's row in the codec table. */
-import type { Message, MessageOf, MessageType } from "../message/types.ts";
+import type { Envelope, Message, MessageOf, MessageType } from "../message/types.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 
 /** Where a message stands in some versions: as a standard type, a Nicira or ONF message, or a multipart type. */
@@ -26,6 +26,8 @@ export interface EncodeState {
   readonly version: number;
   readonly xid: number;
   readonly options: EncodeOptions;
+  /** Writes a message within this one. */
+  inner(envelope: Envelope): void;
 }
 
 export interface DecodeState {
@@ -36,6 +38,8 @@ export interface DecodeState {
   /** More parts follow (multipart replies). */
   readonly more: boolean;
   readonly options: DecodeOptions;
+  /** Reads a message within this one. Throws a DecodeError. */
+  inner(bytes: Uint8Array): Envelope;
 }
 
 export interface DecodeOptions {

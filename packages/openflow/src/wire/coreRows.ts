@@ -3,6 +3,7 @@ import type {
   AsyncConfig,
   BareRequest,
   BundleControlType,
+  Envelope,
   ErrorMessage,
   FeaturesReply,
   FragmentHandling,
@@ -11,8 +12,7 @@ import type {
   Role,
   SwitchConfig,
 } from "../message/types.ts";
-import type { ByteReader, ByteWriter } from "./bytes.ts";
-import { decode, encodeInto } from "./codec.ts";
+import type { ByteReader } from "./bytes.ts";
 import {
   type DecodeState,
   type EncodeState,
@@ -222,17 +222,12 @@ function onf(number: number): Where {
 const BUNDLE_CONTROL_WHERE = [onf(2300), standard(33, 5)];
 const BUNDLE_ADD_WHERE = [onf(2301), standard(34, 5)];
 
-/** Writes a message within another. */
-export function writeEnvelope(out: ByteWriter, envelope: MessageOf<"bundle_add">["message"]): void {
-  encodeInto(out, envelope.message, envelope.version, envelope.xid);
-}
-
 /** Reads a message within another; its length comes from its own header. */
-export function readEnvelope(input: ByteReader): MessageOf<"bundle_add">["message"] {
+function readEnvelope({ input, inner }: DecodeState): Envelope {
   input.need(8);
   const length = input.peek16(2);
   if (length < 8) throw input.fail("OFPBRC_BAD_LEN", "inner message");
-  return decode(input.take(length));
+  return inner(input.take(length));
 }
 
 function bareRow(type: BareRequest, where: readonly Where[]): Row {
@@ -331,16 +326,17 @@ export const CORE_ROWS: readonly Row[] = [
   row(
     "bundle_add",
     BUNDLE_ADD_WHERE,
-    (m, { out, version, xid }) => {
+    (m, { out, version, xid, inner }) => {
       // What is added has the version and transaction id of the message that adds it.
       out.u32(m.bundle).zeros(2).u16(m.flags);
-      encodeInto(out, m.message.message, version as OfVersion, xid); // A row is encoded for versions 1 to 6 only.
+      inner({ message: m.message.message, version: version as OfVersion, xid }); // A row is encoded for versions 1 to 6 only.
     },
-    ({ input, version, xid }) => {
+    (state) => {
+      const { input, version, xid } = state;
       const bundle = input.u32();
       input.skip(2);
       const flags = input.u16();
-      const message = readEnvelope(input);
+      const message = readEnvelope(state);
       if (message.version !== version) throw input.fail("OFPBFC_MSG_BAD_VERSION");
       if (message.xid !== xid) throw input.fail("OFPBFC_MSG_BAD_XID");
       input.at = input.end; // Properties may follow; none is defined.
@@ -350,9 +346,9 @@ export const CORE_ROWS: readonly Row[] = [
   row(
     "requestforward",
     [{ place: "onf", number: 2350, first: 4, last: 4 }, standard(32, 5)],
-    (m, { out }) => writeEnvelope(out, m.request),
-    ({ input }) => {
-      const request = readEnvelope(input);
+    (m, { inner }) => inner(m.request),
+    (state) => {
+      const request = readEnvelope(state);
       return { type: "requestforward", reason: request.message.type === "meter_mod" ? "meter_mod" : "group_mod", request };
     },
   ),

@@ -1,40 +1,11 @@
 /** Bytes to actions: tables by number for OpenFlow 1.0, for 1.1 and later, and for Nicira's actions. */
 import type { Action, Subfield } from "../action/types.ts";
-import type { Field } from "../field/types.ts";
-import { fromOfp11Port, OFPP } from "../ports.ts";
+import { OFPP } from "../ports.ts";
 import { NICIRA, NXAST, OFPAT_EXPERIMENTER, OFPAT10, OFPAT11, ONF, PACKET_TYPE_NEXT } from "./actionCodes.ts";
 import type { ByteReader } from "./bytes.ts";
+import { type Decode, type DecodeContext, readPort, readSubfield, subfieldOf } from "./decodeContext.ts";
 import { DECODE_LONG } from "./decodeLong.ts";
 import { readFieldHeader, readHeader, readValue } from "./oxm.ts";
-
-export interface DecodeContext {
-  readonly version: number;
-  /** Nested lists are limited in depth, so that no message can exhaust the stack. */
-  readonly depth: number;
-}
-
-export type Decode = (input: ByteReader, context: DecodeContext) => Action;
-
-const MAX_DEPTH = 16;
-
-/** A port as the version has it: 16 or 32 bits. Throws OFPBAC_BAD_OUT_PORT. */
-export function readPort(input: ByteReader, version: number): number {
-  if (version === 1) return input.u16();
-  const port = fromOfp11Port(input.u32());
-  if (port === undefined) throw input.fail("OFPBAC_BAD_OUT_PORT");
-  return port;
-}
-
-export function readSubfield(input: ByteReader, field: Field, offset: number, bits: number): Subfield {
-  if (bits === 0 || offset + bits > field.bits)
-    throw input.fail("OFPBAC_BAD_SET_LEN", `${field.name}[${offset}..${offset + bits - 1}]`);
-  return { field, offset, bits };
-}
-
-/** A subfield whose ofs_nbits stands before the header. */
-export function subfieldOf(input: ByteReader, ofsNbits: number, field: Field): Subfield {
-  return readSubfield(input, field, ofsNbits >> 6, (ofsNbits & 63) + 1);
-}
 
 function writable(input: ByteReader, subfield: Subfield): Subfield {
   if (!subfield.field.writable) throw input.fail("OFPBAC_BAD_SET_ARGUMENT", `${subfield.field.name} is read-only`);
@@ -359,9 +330,13 @@ function decoderOf(input: ByteReader, type: number, version: number): Decode {
   throw input.fail(vendor === ONF ? "OFPBAC_BAD_VENDOR_TYPE" : "OFPBAC_BAD_VENDOR", `experimenter 0x${vendor.toString(16)}`);
 }
 
+/** Nested lists are limited in depth, so that no message can exhaust the stack. */
+const MAX_DEPTH = 16;
+
 /** Reads actions up to the reader's end. Throws DecodeErrors of the OFPBAC_ kind. */
-export function decodeActions(input: ByteReader, context: DecodeContext): Action[] {
-  if (context.depth > MAX_DEPTH) throw input.fail("OFPBAC_TOO_MANY", "actions nested too deeply");
+export function decodeActions(input: ByteReader, version: number, depth = 0): Action[] {
+  if (depth > MAX_DEPTH) throw input.fail("OFPBAC_TOO_MANY", "actions nested too deeply");
+  const context: DecodeContext = { version, nested: (part) => decodeActions(part, version, depth + 1) };
   const actions: Action[] = [];
   while (input.left > 0) {
     const start = input.at;

@@ -11,7 +11,7 @@ import {
   REASONS,
 } from "./actionCodes.ts";
 import type { ByteReader } from "./bytes.ts";
-import { type Decode, type DecodeContext, decodeActions, readSubfield, subfieldOf } from "./decodeActions.ts";
+import { type Decode, type DecodeContext, readSubfield, subfieldOf } from "./decodeContext.ts";
 import { readFieldHeader } from "./oxm.ts";
 
 /** An element of a table of names, by a number read. */
@@ -160,7 +160,7 @@ function ct(input: ByteReader, context: DecodeContext): Action {
   const table = input.u8();
   input.skip(3);
   const alg = input.u16();
-  const actions = decodeActions(input, { version: context.version, depth: context.depth + 1 });
+  const actions = context.nested(input);
   for (const action of actions)
     if (action.type !== "nat" && action.type !== "set_field" && action.type !== "load" && action.type !== "move")
       throw input.fail("OFPBAC_BAD_ARGUMENT", `${action.type} within ct`);
@@ -351,7 +351,7 @@ export const DECODE_LONG: readonly (readonly [number, Decode])[] = [
     NXAST.clone,
     (input, context) => {
       input.skip(6);
-      return { type: "clone", actions: decodeActions(input, { version: context.version, depth: context.depth + 1 }) };
+      return { type: "clone", actions: context.nested(input) };
     },
   ],
 ];

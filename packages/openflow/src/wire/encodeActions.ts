@@ -6,36 +6,11 @@ import type { Action, ActionOf, ActionType, Subfield } from "../action/types.ts"
 import { field as fieldNamed } from "../field/lookup.ts";
 import type { Field } from "../field/types.ts";
 import { toOfp11Port } from "../ports.ts";
-import { NICIRA, NXAST, OFPAT_EXPERIMENTER, OFPAT10, OFPAT11, PACKET_TYPE_NEXT } from "./actionCodes.ts";
+import { NXAST, OFPAT10, OFPAT11, PACKET_TYPE_NEXT } from "./actionCodes.ts";
 import type { ByteWriter } from "./bytes.ts";
+import { type EncodeContext, endAction, nx, offsetAndBits } from "./encodeContext.ts";
 import { ENCODE_LONG } from "./encodeLong.ts";
 import { byteLength, codeOf, fieldHeaderLength, toWire, writeFieldHeader, writeHeader } from "./oxm.ts";
-
-/** One list of actions being written. */
-export interface EncodeContext {
-  readonly out: ByteWriter;
-  readonly version: number;
-  /** Whether the packet certainly has a VLAN header at this point. */
-  hasVlan: boolean;
-}
-
-/** Begins a Nicira action; returns its offset for {@link endAction}. */
-export function nx(out: ByteWriter, subtype: number): number {
-  const start = out.at;
-  out.u16(OFPAT_EXPERIMENTER).u16(0).u32(NICIRA).u16(subtype);
-  return start;
-}
-
-/** Pads to a multiple of 8 and fills in the length. */
-export function endAction(out: ByteWriter, start: number): void {
-  out.pad(8, start);
-  out.patch16(start + 2, out.at - start);
-}
-
-/** ofs_nbits: offset in 10 bits, width less one in 6. */
-export function offsetAndBits(subfield: Subfield): number {
-  return (subfield.offset << 6) | (subfield.bits - 1);
-}
 
 function standard(out: ByteWriter, type: number, length: number): void {
   out.u16(type).u16(length);

@@ -10,7 +10,7 @@ import {
   REASONS,
 } from "./actionCodes.ts";
 import type { ByteWriter } from "./bytes.ts";
-import { type EncodeContext, encodeActions, endAction, nx, offsetAndBits } from "./encodeActions.ts";
+import { type EncodeContext, endAction, nx, offsetAndBits } from "./encodeContext.ts";
 import { fieldHeaderLength, toWire, writeFieldHeader } from "./oxm.ts";
 
 function controller(action: ActionOf<"controller">, { out }: EncodeContext): void {
@@ -89,7 +89,7 @@ function ct(action: ActionOf<"ct">, context: EncodeContext): void {
     .u8(action.table ?? 0xff)
     .zeros(3)
     .u16(action.alg === undefined ? 0 : ALGS[action.alg]);
-  encodeActions(action.actions, context);
+  context.nested(action.actions, context);
   endAction(out, start);
 }
 
@@ -229,7 +229,7 @@ export const ENCODE_LONG: { readonly [T in LongTypes & ActionType]: (action: Act
   clone: ({ actions }, context) => {
     const start = nx(context.out, NXAST.clone);
     context.out.zeros(6);
-    encodeActions(actions, context);
+    context.nested(actions, context);
     endAction(context.out, start);
   },
   check_pkt_larger: ({ length, dst }, { out }) => {

@@ -66,11 +66,11 @@ function readBucket(input: ByteReader, groupType: GroupType | undefined, version
     const watchPort = readOutPort(part, version);
     const watchGroup = part.u32();
     part.skip(4);
-    return { id: BUCKET_ID.ALL, weight, watchPort, watchGroup, actions: decodeActions(part, { version, depth: 0 }) };
+    return { id: BUCKET_ID.ALL, weight, watchPort, watchGroup, actions: decodeActions(part, version) };
   }
   const actionsLength = part.u16();
   const id = part.u32();
-  const actions = decodeActions(part.part(actionsLength, "OFPBAC_BAD_LEN"), { version, depth: 0 });
+  const actions = decodeActions(part.part(actionsLength, "OFPBAC_BAD_LEN"), version);
   let weight = groupType === "select" ? 1 : 0;
   let watchPort: number = OFPP.NONE;
   let watchGroup: number = OFPG.ANY;

@@ -4,7 +4,8 @@ import { WORD } from "../field/layout.ts";
 import type { Match } from "../match/match.ts";
 import { ByteReader, type ByteWriter } from "./bytes.ts";
 import { decodeActions } from "./decodeActions.ts";
-import { type EncodeContext, encodeActions } from "./encodeActions.ts";
+import { encodeActions } from "./encodeActions.ts";
+import type { EncodeContext } from "./encodeContext.ts";
 
 const OFPIT = { goto_table: 1, write_metadata: 2, write_actions: 3, apply_actions: 4, clear_actions: 5, meter: 6 } as const;
 
@@ -46,7 +47,7 @@ export function instructionOrderProblem(actions: readonly Action[]): string | un
 
 function contextOf(out: ByteWriter, version: number, match: Match | undefined): EncodeContext {
   const present = match !== undefined && (match.wordMask(WORD.vlan_tci) & match.wordValue(WORD.vlan_tci) & 0x1000) !== 0;
-  return { out, version, hasVlan: present };
+  return { out, version, hasVlan: present, nested: encodeActions };
 }
 
 /** Writes a flow's actions: bare in OpenFlow 1.0, in instructions later. `match` tells whether packets have a VLAN header. */
@@ -108,7 +109,7 @@ export function encodeActionList(actions: readonly Action[], out: ByteWriter, ve
 /** Reads actions (OpenFlow 1.0) or instructions up to the reader's end. */
 export function decodeInstructions(input: ByteReader, version: number): Action[] {
   if (version === 1) {
-    const actions = decodeActions(input, { version, depth: 0 });
+    const actions = decodeActions(input, version);
     const problem = instructionOrderProblem(actions);
     if (problem !== undefined) throw input.fail("OFPBAC_UNSUPPORTED_ORDER", problem);
     return actions;
@@ -150,10 +151,10 @@ function decodeInstruction(part: ByteReader, type: number, length: number, versi
       return ["write_metadata", [{ type: "write_metadata", value: part.u64(), mask: part.u64() }]];
     case OFPIT.write_actions:
       part.skip(4);
-      return ["write_actions", [{ type: "write_actions", actions: decodeActions(part, { version, depth: 0 }) }]];
+      return ["write_actions", [{ type: "write_actions", actions: decodeActions(part, version) }]];
     case OFPIT.apply_actions:
       part.skip(4);
-      return ["apply_actions", decodeActions(part, { version, depth: 0 })];
+      return ["apply_actions", decodeActions(part, version)];
     case OFPIT.clear_actions:
       exactly(8);
       return ["clear_actions", [{ type: "clear_actions" }]];
@@ -169,5 +170,5 @@ function decodeInstruction(part: ByteReader, type: number, length: number, versi
 
 /** Reads actions alone. */
 export function decodeActionList(bytes: Uint8Array, version: number): Action[] {
-  return decodeActions(new ByteReader(bytes), { version, depth: 0 });
+  return decodeActions(new ByteReader(bytes), version);
 }

@@ -284,7 +284,7 @@ function decodePacketOut({ input, version }: DecodeState): PacketOut {
     length = input.u16();
     if (version > 1) input.skip(6);
   }
-  const actions = decodeActions(input.part(length, "OFPBAC_BAD_LEN"), { version, depth: 0 });
+  const actions = decodeActions(input.part(length, "OFPBAC_BAD_LEN"), version);
   return { type: "packet_out", buffer, packet: input.take(input.left), metadata, actions };
 }
 
