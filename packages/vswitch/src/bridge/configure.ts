@@ -273,7 +273,6 @@ export class Configuration {
       iface.netdev = netdev;
       dpPort = datapath.allocatePort(iface.name);
       datapath.addPort({ number: dpPort, name: iface.name, type: netdev.type, netdev, tunnel: undefined });
-      netdev.setUp(netdev.up || kind === "local");
       iface.wasUp = netdev.up && netdev.carrier;
     }
     const randomMac = (): number => {
@@ -432,7 +431,7 @@ export class Configuration {
     let mac = hwaddrOf(row);
     if (mac === undefined) {
       for (const port of held.bridge.ports.values()) {
-        if (port.kind !== "device" || port.type === "internal" || port.mac === 0) continue;
+        if (port.kind !== "device" || port.mac === 0) continue;
         const first = Math.floor(port.mac / 2 ** 40);
         if ((first & 3) !== 0) continue;
         if (mac === undefined || port.mac < mac) mac = port.mac;

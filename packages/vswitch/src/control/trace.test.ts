@@ -52,6 +52,13 @@ Datapath actions: set(eth(dst=00:00:00:00:00:01)),set(ipv4(ttl=63)),2,3`,
     expect(text).toMatch(/Translation failed \(Recursion too deep\), packet is dropped\.$/);
   });
 
+  it("drops what is nested deeper than the stack holds, and lives on", () => {
+    const chain = Array.from({ length: 253 }, (_, table) => `table=${table} actions=resubmit(,${table + 1})`);
+    const trace = tracer([...chain, "table=253 actions=resubmit(,1)"].join("\n"));
+    for (let i = 0; i < 2; i++)
+      expect(trace("in_port=1")).toMatch(/Translation failed \((Recursion too deep|Too many resubmits)\), packet is dropped\.$/);
+  });
+
   it("shows names with --names, and takes them always", () => {
     const text = tracer("in_port=1 actions=output:2")("in_port=p1", "--names");
     expect(text).toContain(" 0. in_port=p1, priority 32768\n    output:p2\n");
