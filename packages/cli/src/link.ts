@@ -18,7 +18,9 @@ export function linkProgram(main: string, node: string): Program {
     await files.mkdir(target);
     const names = Object.keys(programs).sort();
     for (const name of names) {
-      const script = `#!/bin/sh\nexec ${quote(node)} ${quote(main)} ${name} "$@"\n`;
+      // A pipeline's nested resubmits are nested calls: the switch wants a deep stack (of the 8 MB that there are).
+      const flags = name === "ovs-vswitchd" ? "--stack-size=3900 " : "";
+      const script = `#!/bin/sh\nexec ${quote(node)} ${flags}${quote(main)} ${name} "$@"\n`;
       await files.write(join(target, name), new TextEncoder().encode(script), { mode: 0o755 });
     }
     await host.stdout.write(`${target}: ${names.join(" ")}\n`);

@@ -15,6 +15,26 @@ import type { TraceKind, TraceNode } from "./trace.ts";
 export const MAX_DEPTH = 64;
 export const MAX_RESUBMITS = MAX_DEPTH * MAX_DEPTH;
 
+/**
+ * Nested resubmits are nested calls, of some six functions each; the stack holds fewer of them than ovs-actions(7) allows
+ * resubmits (node --stack-size changes that). Found out by trying, with a good margin.
+ */
+export const MAX_NESTED = Math.floor(0.06 * stackDepth());
+
+function stackDepth(): number {
+  let depth = 0;
+  const deeper = (): void => {
+    depth++;
+    deeper();
+  };
+  try {
+    deeper();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return depth;
+}
+
 /** Why a translation gave up; the packet is dropped. */
 export type TranslationError =
   | "Recursion too deep"
@@ -86,6 +106,8 @@ export class Context {
   stack: StackEntry[] = [];
   actionSet: Action[] = [];
   depth = 0;
+  /** Resubmits within resubmits, whichever way they go. */
+  nested = 0;
   resubmits = 0;
   table = 0;
   rule: Rule | undefined;

@@ -10,7 +10,7 @@ import type { FlowTable } from "../ofproto/flow-table.ts";
 import type { Rule } from "../ofproto/rule.ts";
 import { effectiveActionSet, hasOutput, updateActsetOutput } from "./action-set.ts";
 import { xlateBundle, xlateMultipath } from "./choose.ts";
-import { type Context, type Engine, MAX_DEPTH, MAX_RESUBMITS } from "./context.ts";
+import { type Context, type Engine, MAX_DEPTH, MAX_NESTED, MAX_RESUBMITS } from "./context.ts";
 import { xlateController } from "./controller.ts";
 import { xlateCt, xlateCtClear } from "./ct.ts";
 import { shorten } from "./effects.ts";
@@ -523,6 +523,11 @@ export function resubmitTo(ctx: Context, port: number, table: number, how: Resub
 
 function enter(ctx: Context): boolean {
   const refuse = (text: string): void => void ctx.report("error", text);
+  if (ctx.nested >= MAX_NESTED) {
+    refuse(`over ${MAX_NESTED} nested resubmits, which is what the stack holds`);
+    ctx.fail("Recursion too deep");
+    return false;
+  }
   if (ctx.depth >= MAX_DEPTH) {
     refuse(`over max translation depth ${MAX_DEPTH}`);
     ctx.fail("Recursion too deep");
@@ -637,6 +642,7 @@ export function runRule(ctx: Context, rule: Rule, last: boolean, asClone = false
   const savedRule = ctx.rule;
   const savedCookie = ctx.cookie;
   ctx.resubmits++;
+  ctx.nested++;
   ctx.rule = rule;
   ctx.cookie = rule.cookie;
   if (rule.table !== HIDDEN_TABLE) ctx.effects.push({ kind: "rule", rule });
@@ -645,6 +651,7 @@ export function runRule(ctx: Context, rule: Rule, last: boolean, asClone = false
   ctx.within(parent, () => (asClone ? xlateClone(ctx, rule.actions, last) : doActions(ctx, rule.actions, last)));
   ctx.rule = savedRule;
   ctx.cookie = savedCookie;
+  ctx.nested--;
 }
 
 export function xlateActionSet(ctx: Context): void {
