@@ -89,3 +89,34 @@ describe("traffic", () => {
     expect(await lab.runtime.clock.run(capture.output)).toMatch(expected);
   });
 });
+
+describe("flows", () => {
+  const flow = (text: string) => new RegExp(`^ cookie=0x[0-9a-f]{1,8}, duration=\\S+s, ${text}\n$`);
+  const number = async (node: string, port: string) => {
+    const [, found = ""] =
+      new RegExp(`^ (\\d+)\\(${port}\\): addr:`, "m").exec(await lab.sh(node, "ovs-ofctl show br-int")) ?? [];
+    return found;
+  };
+
+  it("worker1 takes VLAN 30 off frames of vm1, and child1's network and port for them; it knows nothing of VLAN 50", async () => {
+    expect(await lab.sh("worker1", "ovs-ofctl dump-flows br-int table=0 | grep vlan")).toMatch(
+      flow(
+        String.raw`table=0, n_packets=\d+, n_bytes=\d+, idle_age=\d+, priority=150,in_port=${await number("worker1", "vm1")},dl_vlan=30 actions=load:0x1->NXM_NX_REG10\[5\],strip_vlan,load:0x\w+->NXM_NX_REG13\[0\.\.15\],load:0x\w+->NXM_NX_REG11\[\],load:0x\w+->NXM_NX_REG12\[\],load:0x2->OXM_OF_METADATA\[\],load:0x1->NXM_NX_REG14\[\],load:0->NXM_NX_REG13\[16\.\.31\],resubmit\(,8\)`,
+      ),
+    );
+  });
+
+  it("vm1 is a port of the bridge", async () => {
+    expect(await lab.sh("worker1", "ovs-ofctl show br-int | grep vm1")).toMatch(/^ \d+\(vm1\): addr:40:44:00:00:00:01\n$/);
+    expect(await lab.sh("worker2", "ovs-ofctl show br-int | grep vm2")).toMatch(/^ \d+\(vm2\): addr:40:44:00:00:00:02\n$/);
+  });
+
+  it("worker2 tags what goes to child2", async () => {
+    expect(await lab.sh("worker2", "ovs-ofctl dump-flows br-int | grep mod_vlan_vid:50")).toMatch(
+      flow(
+        String.raw`table=65, n_packets=\d+, n_bytes=\d+, idle_age=\d+, priority=100,reg15=0x2,metadata=0x2 actions=mod_vlan_vid:50,output:${await number("worker2", "vm2")},strip_vlan`,
+      ),
+    );
+    expect(await lab.sh("worker1", "ovs-ofctl dump-flows br-int | grep mod_vlan_vid:50")).toBe("");
+  });
+});
