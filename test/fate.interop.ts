@@ -49,7 +49,12 @@ afterAll(async () => {
 
 /** Removes every switch and router and makes those of `edits`; returns when both southbounds have it and a trace has read each. */
 async function become(seed: number, edits: readonly (readonly string[])[]): Promise<void> {
-  const clear = ["Logical_Switch", "Logical_Router", "Port_Group", "Address_Set"].flatMap((table) => ["--", "--all", "destroy", table]);
+  const clear = ["Logical_Switch", "Logical_Router", "Port_Group", "Address_Set"].flatMap((table) => [
+    "--",
+    "--all",
+    "destroy",
+    table,
+  ]);
   const reset = ["--", "remove", "NB_Global", ".", "options", "use_ct_inv_match", "ignore_lsp_down", "default_acl_drop"];
   // Every other network has its ports up, or taken for up.
   if (seed % 2 === 0) reset.push("--", "set", "NB_Global", ".", "options:ignore_lsp_down=true");
@@ -81,6 +86,18 @@ async function trace(number: number, form: string, expression: string): Promise<
   }
 }
 
+/** Every fate that a packet may have: where a flow selects, ovn-trace selects by chance. */
+async function fates(number: number, expression: string): Promise<string | undefined> {
+  const all = new Set<string>();
+  for (let samples = 1; samples > 0; samples--) {
+    const told = await trace(number, "--summary --minimal", expression);
+    if (told === undefined) return undefined;
+    if (all.size === 0 && told.includes("select(")) samples += 15;
+    all.add(sameFate(told));
+  }
+  return [...all].sort().join("\n");
+}
+
 it(`${networks} random networks give packets the same fate`, { timeout: 10_000 * networks }, async () => {
   let told = 0;
   let delivered = 0;
@@ -91,22 +108,24 @@ it(`${networks} random networks give packets the same fate`, { timeout: 10_000 *
     await become(seed, edits);
     for (const { inport, expression } of microflows(network, seed, packets)) {
       const text = `inport == "${inport}" && ${expression}`;
-      const [theirs, mine] = await Promise.all([1, 2].map((number) => trace(number, "--summary --minimal", text)));
-      if (theirs === undefined) { process.stderr.write(`DIED ${seed} ${text}\n`);died++;}
+      const [theirs, mine] = await Promise.all([1, 2].map((number) => fates(number, text)));
       if (theirs === undefined || mine === undefined) {
         expect(mine, `network ${seed}: ${text}`).toBe(theirs);
+        died++;
         continue;
       }
-      if (sameFate(mine) !== sameFate(theirs)) {
+      if (mine !== theirs) {
         const detailed = await Promise.all([1, 2].map((number) => trace(number, "--detailed", text)));
         expect.soft(detailed[1], `network ${seed}: ${text}`).toBe(detailed[0]);
-        expect(sameFate(mine), `network ${seed}: ${text}`).toBe(sameFate(theirs));
+        expect(mine, `network ${seed}: ${text}`).toBe(theirs);
       }
       expect(theirs, text).toContain("ingress(");
       told++;
-      if (/^output\(/m.test(theirs)) delivered++;
+      if (/^ *output\(/m.test(theirs)) delivered++;
     }
   }
+  // It does of solicitations for a router's own address.
+  expect(died).toBeLessThan(told / 50);
   expect(told).toBeGreaterThan(networks * 12);
   expect(delivered).toBeGreaterThan(told / 10);
 });

@@ -335,7 +335,9 @@ export class RandomNetwork {
         ? `fd88:${number}::/${this.#pick([32, 48, 64])}`
         : `192.168.${number % 250}.0/${this.#pick([24, 25, 28])}`;
     if (router.routes.some((other) => other[1] === prefix)) return undefined;
-    const policy = `--policy=${this.#chance(15) ? "src-ip" : "dst-ip"}`;
+    // By source, the whole world has the priority of the flow that drops what has no route: which wins is open.
+    const bySource = this.#chance(15) && !prefix.endsWith("/0");
+    const policy = `--policy=${bySource ? "src-ip" : "dst-ip"}`;
     router.routes.push([policy, prefix]);
     return ["--may-exist", policy, "lr-route-add", router.name, prefix, nexthop];
   }

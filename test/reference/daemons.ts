@@ -130,7 +130,10 @@ export class Daemons {
     this.#controls.delete(name);
     const pidFile = join(this.dir, `${name}.pid`);
     if (!existsSync(pidFile) || !kill(Number(readFileSync(pidFile, "utf8")))) return rmSync(pidFile, { force: true });
-    while (existsSync(pidFile)) await new Promise((resolve) => setTimeout(resolve, 5));
+    // one that has crashed leaves its file
+    for (let waited = 0; existsSync(pidFile) && waited < 1000; waited += 5)
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    rmSync(pidFile, { force: true });
   }
 
   /** Ends every daemon, the last first, and removes the folder. */

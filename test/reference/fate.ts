@@ -16,8 +16,8 @@ const OPEN_CHOICE = new Set(["flags.pkt_sampled = 0;", "ct_clear;"]);
  * are the lines of the minimal form.
  */
 export function sameFate(told: string): string {
-  const text = told.replace(/\b(reg1[45]|metadata)=0x[0-9a-f]+/g, "$1=KEY");
-  const [, summary, minimal] = /^([^]*?)\n# Minimal trace.*\n([^]*)$|^/m.exec(text) ?? [];
+  const text = told.replace(/\b(reg1[45]|metadata)=0x[0-9a-f]+/g, "$1=KEY").replace(/(reg8\[16\.\.31\]) = \d+/g, "$1 = MEMBER");
+  const [, summary, minimal] = /^([\s\S]*?)\n# Minimal trace.*\n([\s\S]*)$/.exec(text) ?? [];
   if (summary === undefined || minimal === undefined) return text;
   const top: Block = { head: "", inner: [] };
   const stack = [top];
