@@ -14,7 +14,7 @@ import { sameFate } from "./reference/fate.ts";
 
 const first = Number(process.env["SEED"] ?? 1);
 const networks = Number(process.env["NETWORKS"] ?? 200);
-const packets = 16;
+const packets = 20;
 const runtime = nodeRuntime();
 const daemons = new Daemons();
 let northd: Northd;
@@ -104,7 +104,7 @@ it(`${networks} random networks give packets the same fate`, { timeout: 10_000 *
   let died = 0;
   for (let seed = first; seed < first + networks; seed++) {
     const network = new RandomNetwork(seed, { static: true });
-    const edits = network.build(45);
+    const edits = network.build(60);
     await become(seed, edits);
     for (const { inport, expression } of microflows(network, seed, packets)) {
       const text = `inport == "${inport}" && ${expression}`;
