@@ -68,6 +68,26 @@ describe("createSwitch", () => {
     await runtime.clock.run(made.stop());
   });
 
+  it("tells once of what a row asks for and the switch does not do", async () => {
+    const { db, made, runtime } = await start();
+    const warnings: string[] = [];
+    runtime.log.onRecord(({ level, text }) => void (level === "warn" && warnings.push(text)));
+    const [bridge] = db.table("Bridge").rows();
+    for (const rate of [1000, 2000]) {
+      db.edit((tx) => {
+        tx.update("Bridge", bridge!._uuid, { stp_enable: true });
+        for (const row of db.table("Interface").rows())
+          if (row.name === "p1") tx.update("Interface", row._uuid, { ingress_policing_rate: rate });
+      });
+      await runtime.clock.run(made.settled());
+    }
+    expect(warnings.sort()).toEqual([
+      "Bridge br0: stp_enable is not supported",
+      "Interface p1: ingress_policing_rate is not supported",
+    ]);
+    await runtime.clock.run(made.stop());
+  });
+
   it("follows changes: a port that goes takes its number with it", async () => {
     const { db, made, runtime } = await start();
     const [bridge] = db.table("Bridge").rows();

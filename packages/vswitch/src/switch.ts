@@ -9,6 +9,7 @@ import type { VsSchema } from "@weft/schemas";
 import { Configuration } from "./bridge/configure.ts";
 import { Devices, type EnableDummy } from "./bridge/devices.ts";
 import { writeStatus } from "./bridge/status.ts";
+import { Unsupported } from "./bridge/unsupported.ts";
 import { controlCommands } from "./control/commands.ts";
 import { traceCommand } from "./control/trace.ts";
 import { Datapath } from "./datapath/datapath.ts";
@@ -57,6 +58,7 @@ class SwitchImplementation implements Switch {
   readonly #db: Replica<VsSchema>;
   readonly datapath: Datapath;
   readonly #configuration: Configuration;
+  readonly #unsupported: Unsupported;
   readonly #devices: Devices;
   readonly #dummies: DummyProvider;
   readonly controlCommands: readonly ControlCommand[];
@@ -73,6 +75,7 @@ class SwitchImplementation implements Switch {
     this.#world = world;
     this.#db = db;
     this.#log = runtime.log.logger("bridge");
+    this.#unsupported = new Unsupported(db, this.#log);
     this.#dummies = new DummyProvider(runtime);
     const enable = options.enableDummy ?? "none";
     this.#devices = new Devices(world.providers, this.#dummies, enable);
@@ -151,6 +154,7 @@ class SwitchImplementation implements Switch {
       }
       const [root] = this.#db.table("Open_vSwitch").rows();
       const wanted = root?.next_cfg;
+      this.#unsupported.check();
       await this.#configuration.apply();
       for (const held of this.#configuration.bridges.values()) held.server.onStatus = () => this.#writeSoon();
       if (this.#stopped) return;
