@@ -1,8 +1,8 @@
 /** Column types as the server uses them: RFC 7047 section 3.2 <type> and <base-type>, parsed and checked. */
-import { canonicalJson, syntaxError } from "./error.ts";
+import { syntaxError } from "./error.ts";
 import { type Json, stringifyJson } from "./jsonrpc/json.ts";
 import { Members } from "./members.ts";
-import type { Atom, AtomicType, Datum } from "./value.ts";
+import type { AtomicType, Datum } from "./value.ts";
 
 export interface BaseType {
   readonly type: AtomicType;
@@ -168,10 +168,4 @@ export function describeType(type: ColumnType): string {
   return type.value === undefined
     ? `set of ${size}${type.key.type}s`
     : `map of ${size}(${type.key.type}, ${type.value.type}) pairs`;
-}
-
-/** Whether two types allow the same values. */
-export function sameType(a: ColumnType, b: ColumnType): boolean {
-  const print = (datum: Datum): Json => datum.map((atom: Atom) => atom);
-  return canonicalJson(columnTypeJson(a, print)) === canonicalJson(columnTypeJson(b, print));
 }

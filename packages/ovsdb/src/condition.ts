@@ -83,8 +83,3 @@ export function clauseHolds(clause: Clause, read: CellReader): boolean {
 export function parseWhere(table: TableSchema, json: readonly Json[], resolve?: NameResolver): Clause[] {
   return json.map((clause) => parseClause(table, clause, resolve));
 }
-
-export function allHold(clauses: readonly Clause[], read: CellReader): boolean {
-  for (const clause of clauses) if (!clauseHolds(clause, read)) return false;
-  return true;
-}

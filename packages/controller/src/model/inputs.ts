@@ -5,7 +5,7 @@
 
 import type { Engine } from "@weft/incremental";
 import { type Input, index, input, sameContent } from "@weft/incremental";
-import type { ChangeSet, RowChange, Uuid } from "@weft/ovsdb";
+import type { RowChange, Uuid } from "@weft/ovsdb";
 import { ovnSouthbound, type SbRow, type SbSchema, type VsRow, type VsSchema } from "@weft/schemas";
 
 type SbTable = keyof SbSchema["tables"] & string;
@@ -137,8 +137,6 @@ export function feed(engine: Engine, database: "sb" | "ovs", changes: readonly R
 function erased(rows: object): Readonly<Record<string, Input<Uuid, unknown>>> {
   return rows as Readonly<Record<string, Input<Uuid, unknown>>>;
 }
-
-export type { ChangeSet };
 
 export const chassisByName = index<string, Uuid, SbRow<"Chassis">>("chassisByName", sb.Chassis, (row) => [row.name]);
 export const portsByName = index<string, Uuid, SbRow<"Port_Binding">>("portsByName", sb.Port_Binding, (row) => [

@@ -1,7 +1,7 @@
 /** Conntrack zones: which names need one, and reading the ones of a port. The numbers are given out by write/zones.ts. */
 import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
-import { isLocalDatapath, isRelated, localDatapaths } from "./datapaths.ts";
+import { isLocalDatapath, isRelated } from "./datapaths.ts";
 import { sb, zones } from "./inputs.ts";
 
 /** The name that the zones of a datapath are kept under: its own, or its NB uuid where it has none. */
@@ -20,26 +20,6 @@ export const zoneNameOf = derive<Uuid, string | undefined>("zoneNameOf", (port, 
   const row = read(sb.Port_Binding, port);
   return row !== undefined && zoned.has(row.type) && read(isRelated, port) ? row.logical_port : undefined;
 });
-
-/** All names that need a zone, sorted. */
-export const zoneNames = derive<0, readonly string[]>(
-  "zoneNames",
-  (_key, read) => {
-    const names = new Set<string>();
-    for (const datapath of read(localDatapaths, 0)) {
-      const name = read(datapathName, datapath);
-      if (name === undefined) continue;
-      names.add(`${name}_dnat`);
-      names.add(`${name}_snat`);
-    }
-    for (const port of read.keys(sb.Port_Binding)) {
-      const name = read(zoneNameOf, port);
-      if (name !== undefined) names.add(name);
-    }
-    return [...names].sort();
-  },
-  { equals: sameContent },
-);
 
 export interface ZoneIds {
   readonly port: number | undefined;

@@ -1,8 +1,7 @@
 /** Actions to OpenFlow. Learned from the flows that ovn-controller 26.03 installs for each action. */
 import { type Action, encodeActionList, field, OFPP, type Subfield, ByteWriter as WireWriter, whole } from "@weft/openflow";
-import type { Constant, FieldRef } from "../match/expression.ts";
+import type { Constant } from "../match/expression.ts";
 import type { LogicalSymbol } from "../symbols.ts";
-import { symbol } from "../symbols.ts";
 import { encodeConntrack, encodeSelect } from "./encodeConntrack.ts";
 import { encodeDhcpOptions, encodeDhcpv6Options, encodeRouterAdvertisement } from "./encodeOptions.ts";
 import { type EncodeOptions, resubmit, setBits, subfieldOf } from "./encodeParts.ts";
@@ -426,10 +425,4 @@ function encodeMirror(action: LogicalActionOf<"mirror">, options: EncodeOptions,
       resubmit(OPENFLOW_TABLES.localOutput),
     ],
   });
-}
-
-/** Fields by symbol name, for those who build operands themselves. */
-export function fieldRef(name: string): FieldRef {
-  const of = symbol(name);
-  return { symbol: of, low: 0, width: of.width };
 }

@@ -37,9 +37,6 @@ export const OPCODES = {
 
 export type Opcode = keyof typeof OPCODES;
 
-/** Bytes of the opcode and its padding. */
-export const OPCODE_LENGTH = 8;
-
 /** OpenFlow wire version in which ovn-controller writes field headers and nested actions. */
 export const USERDATA_VERSION = 6;
 

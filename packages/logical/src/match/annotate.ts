@@ -3,7 +3,7 @@
  * field, prerequisites are added, relations are reduced to masked equality.
  */
 import { LogicalError } from "../error.ts";
-import { type LogicalSymbol, SYMBOLS } from "../symbols.ts";
+import type { LogicalSymbol } from "../symbols.ts";
 import type { Comparison, Expression, Relation } from "./expression.ts";
 import { parseMatch } from "./parse.ts";
 
@@ -122,17 +122,4 @@ export function negate(node: Node): Node {
     default:
       return { kind: node.kind === "and" ? "or" : "and", args: node.args.map(negate) };
   }
-}
-
-/** Names of all fields that `symbol` and whatever its prerequisites mention are taken from. */
-export function rootsOf(name: string): ReadonlySet<string> {
-  const roots = new Set<string>();
-  const visit = (node: Node): void => {
-    if (node.kind === "bits" || node.kind === "port") roots.add(node.root.name);
-    else if (node.kind === "and" || node.kind === "or") node.args.forEach(visit);
-  };
-  const symbol = SYMBOLS.get(name);
-  if (symbol?.prerequisites !== undefined) visit(nodeOf(symbol.prerequisites));
-  if (symbol?.field !== undefined) roots.add(symbol.root.name);
-  return roots;
 }
