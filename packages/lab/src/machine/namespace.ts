@@ -16,6 +16,7 @@ export interface Address {
   readonly scope: string;
   /** Set by the kernel, not by a person: the link-local address. */
   readonly automatic: boolean;
+  readonly broadcast?: Ip | undefined;
 }
 
 export interface Route {
@@ -94,7 +95,6 @@ export class Namespace {
 
   renameDevice(device: Device, name: string): void {
     if (this.devices.has(name)) throw new NetlinkError("RTNETLINK answers: File exists");
-    if (device.up) throw new NetlinkError("RTNETLINK answers: Device or resource busy");
     this.devices.delete(device.name);
     device.name = name;
     this.devices.set(name, device);
@@ -122,7 +122,7 @@ export class Namespace {
       if (device === this.loopback) {
         this.#ensureAddress(device, { address: parseIp("127.0.0.1")!, length: 8 }, "host");
         this.#ensureAddress(device, { address: parseIp("::1")!, length: 128 }, "host");
-      } else if (device.running && device.master === undefined && device.attached === undefined) {
+      } else if (device.running) {
         this.#ensureAddress(device, { address: ip6(linkLocalOfMac(device.mac)), length: 64 }, "link");
       }
       for (const address of this.addresses) if (address.device === device) this.#connect(address);
@@ -144,15 +144,17 @@ export class Namespace {
     this.#connect(address);
   }
 
-  addAddress(device: Device, network: Network, scope = "global"): void {
+  addAddress(device: Device, network: Network, scope = "global", broadcast?: Ip): void {
     if (
       this.addresses.some(
         (own) => own.device === device && equalIp(own.network.address, network.address) && own.network.length === network.length,
       )
     ) {
-      throw new NetlinkError("RTNETLINK answers: File exists");
+      throw new NetlinkError(
+        network.address.family === 4 ? "Error: ipv4: Address already assigned." : "Error: ipv6: address already assigned.",
+      );
     }
-    const address = { device, network, scope, automatic: false };
+    const address = { device, network, scope, automatic: false, broadcast };
     this.addresses.push(address);
     if (device.up) {
       this.#connect(address);
@@ -164,7 +166,10 @@ export class Namespace {
     const found = this.addresses.find(
       (own) => own.device === device && equalIp(own.network.address, network.address) && own.network.length === network.length,
     );
-    if (!found) throw new NetlinkError("RTNETLINK answers: Cannot assign requested address");
+    if (!found)
+      throw new NetlinkError(
+        network.address.family === 4 ? "Error: ipv4: Address not found." : "Error: ipv6: address not found.",
+      );
     this.#dropAddress(found);
   }
 

@@ -1,6 +1,17 @@
 /** ip address (ip-address(8)): show, add, delete, flush. */
+import { ipv4Of } from "@weft/packet";
 import type { Device } from "../../machine/device.ts";
-import { equalIp, formatIp, formatNetwork, type Network, networkOf, parseNetwork } from "../../machine/ip.ts";
+import {
+  equalIp,
+  formatIp,
+  formatNetwork,
+  type Ip,
+  ip4,
+  type Network,
+  networkOf,
+  parseIp,
+  parseNetwork,
+} from "../../machine/ip.ts";
 import type { CommandContext } from "../../machine/machine.ts";
 import type { Address, Namespace } from "../../machine/namespace.ts";
 import { briefName, findDevice, linkJson, linkLines, selectDevices } from "./link.ts";
@@ -9,9 +20,14 @@ import { abbreviated, IpError, Words } from "./words.ts";
 
 function addressesOf(namespace: Namespace, device: Device, options: IpOptions): Address[] {
   const own = namespace.addresses.filter((address) => address.device === device);
+  const four = own.filter(({ network }) => network.address.family === 4);
+  const six = own.filter(({ network }) => network.address.family === 6);
+  // The kernel's order: primary before secondary, then wider scopes before narrower ones.
   return [
-    ...own.filter(({ network }) => network.address.family === 4),
-    ...own.filter(({ network }) => network.address.family === 6),
+    ...four.filter((address) => !isSecondary(address, four)),
+    ...four.filter((address) => isSecondary(address, four)),
+    ...six.filter(({ scope }) => scope !== "link"),
+    ...six.filter(({ scope }) => scope === "link"),
   ].filter(({ network }) => options.family === undefined || network.address.family === options.family);
 }
 
@@ -26,22 +42,24 @@ function isSecondary(address: Address, all: readonly Address[]): boolean {
 }
 
 function addressLines(address: Address, all: readonly Address[]): string[] {
-  const { network, scope, device } = address;
+  const { network, scope, device, broadcast } = address;
   const lifetime = "       valid_lft forever preferred_lft forever";
   if (network.address.family === 6) return [`    inet6 ${formatNetwork(network)} scope ${scope} `, lifetime];
   return [
-    `    inet ${formatNetwork(network)} scope ${scope} ${isSecondary(address, all) ? "secondary " : ""}${device.name}`,
+    `    inet ${formatNetwork(network)}${broadcast ? ` brd ${formatIp(broadcast)}` : ""} scope ${scope} ${isSecondary(address, all) ? "secondary " : ""}${device.name}`,
     lifetime,
   ];
 }
 
-function addressJson(address: Address): Record<string, unknown> {
-  const { network, scope, device } = address;
+function addressJson(address: Address, all: readonly Address[]): Record<string, unknown> {
+  const { network, scope, device, broadcast } = address;
   return {
     family: network.address.family === 4 ? "inet" : "inet6",
     local: formatIp(network.address),
     prefixlen: network.length,
+    ...(broadcast ? { broadcast: formatIp(broadcast) } : {}),
     scope,
+    ...(isSecondary(address, all) ? { secondary: true } : {}),
     ...(network.address.family === 4 ? { label: device.name } : {}),
     valid_life_time: 4294967295,
     preferred_life_time: 4294967295,
@@ -54,8 +72,8 @@ function show(words: Words, { namespace }: CommandContext, options: IpOptions): 
   );
   if (options.json) {
     const rows = devices.map((device) => ({
-      ...linkJson(device, options, false),
-      addr_info: addressesOf(namespace, device, options).map(addressJson),
+      ...linkJson(device, options, false, options.family === undefined),
+      addr_info: addressesOf(namespace, device, options).map((address, _, all) => addressJson(address, all)),
     }));
     return jsonText(rows, options);
   }
@@ -69,11 +87,25 @@ function show(words: Words, { namespace }: CommandContext, options: IpOptions): 
       )
       .join("");
   }
+  if (options.oneline) {
+    // A line for each address, which says whose it is in few words.
+    return devices
+      .flatMap((device) => {
+        const addresses = addressesOf(namespace, device, options);
+        return addresses
+          .map((address) => lines(addressLines(address, addresses), options))
+          .map((line) => `${device.ifindex}: ${device.name}${line}`);
+      })
+      .join("");
+  }
   return devices
     .map((device) => {
       const addresses = addressesOf(namespace, device, options);
       return lines(
-        [...linkLines(device, options, false), ...addresses.flatMap((address) => addressLines(address, addresses))],
+        [
+          ...linkLines(device, options, false, options.family === undefined),
+          ...addresses.flatMap((address) => addressLines(address, addresses)),
+        ],
         options,
       );
     })
@@ -84,17 +116,20 @@ interface Given {
   readonly network: Network;
   readonly device: Device;
   readonly scope: string | undefined;
+  readonly broadcast: Ip | undefined;
 }
 
 function given(words: Words, { namespace }: CommandContext): Given {
   let network: Network | undefined;
   let name: string | undefined;
   let scope: string | undefined;
+  let broadcast: string | undefined;
   while (!words.done) {
     const word = words.next();
     if (word === "dev") name = words.next();
     else if (word === "scope") scope = words.next();
-    else if (word === "broadcast" || word === "brd" || word === "label" || word === "metric") words.next();
+    else if (word === "broadcast" || word === "brd") broadcast = words.next();
+    else if (word === "label" || word === "metric") words.next();
     else if (word === "nodad" || word === "noprefixroute" || word === "home") continue;
     else if (network === undefined) {
       const text = word === "local" ? words.next() : word;
@@ -102,15 +137,26 @@ function given(words: Words, { namespace }: CommandContext): Given {
       if (!network) throw new IpError(`Error: any valid prefix is expected rather than "${text}".`, 1);
     } else throw new IpError(`Error: either "local" is duplicate, or "${word}" is a garbage.`);
   }
-  if (name === undefined) throw new IpError('Not enough information: "dev" argument is required.', 255);
+  if (name === undefined) throw new IpError('Not enough information: "dev" argument is required.', 1);
   if (!network) throw new IpError("RTNETLINK answers: Operation not supported", 2);
-  return { network, device: findDevice(namespace, name), scope };
+  return { network, device: findDevice(namespace, name), scope, broadcast: broadcastOf(broadcast, network) };
+}
+
+/** "+" sets the host bits, "-" clears them. */
+function broadcastOf(text: string | undefined, { address, length }: Network): Ip | undefined {
+  if (text === undefined || address.family === 6) return undefined;
+  const first = networkOf({ address, length });
+  if (text === "-") return first;
+  if (text === "+" && first.family === 4) return ip4(ipv4Of((first.value | (length === 32 ? 0 : 0xffffffff >>> length)) >>> 0));
+  const given = parseIp(text);
+  if (given?.family !== 4) throw new IpError(`Error: inet address is expected rather than "${text}".`, 1);
+  return given;
 }
 
 function add(words: Words, context: CommandContext): string {
-  const { network, device, scope } = given(words, context);
+  const { network, device, scope, broadcast } = given(words, context);
   const local = network.address.family === 6 && network.address.value >> 118n === 0x3fan;
-  context.namespace.addAddress(device, network, scope ?? (local ? "link" : "global"));
+  context.namespace.addAddress(device, network, scope ?? (local ? "link" : "global"), broadcast);
   return "";
 }
 

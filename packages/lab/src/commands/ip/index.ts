@@ -1,6 +1,6 @@
 /** ip(8) of an emulated machine: objects link, address, route, neighbour and netns, with -d, -br, -j, -p, -o, -s, -4, -6, -n. */
+import { WeftError } from "@weft/runtime";
 import type { Command, CommandContext } from "../../machine/machine.ts";
-import { NetlinkError } from "../../machine/namespace.ts";
 import { ipAddress } from "./address.ts";
 import { ipLink } from "./link.ts";
 import { ipNeighbour } from "./neighbour.ts";
@@ -119,7 +119,7 @@ export const ip: Command = async (args, context) => {
       return 255;
     }
     const run = abbreviated(objects, object);
-    if (!run) throw new IpError(`Object "${object}" is unknown, try "ip help".`);
+    if (!run) throw new IpError(`Object "${object}" is unknown, try "ip help".`, 1);
     const namespace = options.netns === undefined ? context.namespace : machine.namespace(options.netns);
     if (run === "netns") return await netns(rest, { ...context, namespace }, options);
     await host.stdout.write(run(rest, { ...context, namespace }, options));
@@ -129,7 +129,8 @@ export const ip: Command = async (args, context) => {
       await host.stderr.write(`${error.message}\n`);
       return error.exitCode;
     }
-    if (error instanceof NetlinkError) {
+    // What devices refuse is worded as the kernel's answer, too.
+    if (error instanceof WeftError) {
       await host.stderr.write(`${error.message}\n`);
       return error.message.startsWith("Cannot") ? 1 : 2;
     }

@@ -40,8 +40,8 @@ export function fullName(device: Device): string {
 /** Linux's default transmit queue length, in packets. */
 const queueLength = 1000;
 
-/** The first two lines of a device in `ip link` and `ip addr`; the former adds the link mode. */
-export function linkLines(device: Device, options: IpOptions, mode: boolean): string[] {
+/** The first lines of a device in `ip link` and `ip addr`; the former adds the link mode. Without `addresses`, only the first. */
+export function linkLines(device: Device, options: IpOptions, mode: boolean, addresses = true): string[] {
   const link = device.kind === "loopback" ? "loopback" : "ether";
   const broadcast = device.kind === "loopback" ? macOf(0) : macOf(0xffff_ffff_ffff);
   const first = [
@@ -53,6 +53,8 @@ export function linkLines(device: Device, options: IpOptions, mode: boolean): st
   ].join(" ");
   let second = `    link/${link} ${formatMac(device.mac)} brd ${formatMac(broadcast)}`;
   if (device.link && device.link.namespace !== device.namespace) second += ` link-netns ${device.link.namespace?.name ?? ""}`;
+  // Asked for the addresses of one family, ip shows nothing of the link's own.
+  if (!addresses) return [first];
   const text = [first, second];
   if (options.details) {
     text[1] += ` promiscuity ${device.attached || device.taps.size > 0 ? 1 : 0}  allmulti 0 minmtu ${device.kind === "loopback" || device.kind === "vlan" ? 0 : 68} maxmtu 65535 `;
@@ -77,7 +79,7 @@ function kindDetails(device: Device): string {
   return device.kind === "loopback" || device.kind === "ether" ? "" : `${device.kind} `;
 }
 
-export function linkJson(device: Device, options: IpOptions, mode: boolean): Record<string, unknown> {
+export function linkJson(device: Device, options: IpOptions, mode: boolean, addresses = true): Record<string, unknown> {
   return {
     ifindex: device.ifindex,
     ...(device.link
@@ -94,9 +96,13 @@ export function linkJson(device: Device, options: IpOptions, mode: boolean): Rec
     ...(mode ? { linkmode: "DEFAULT" } : {}),
     group: "default",
     txqlen: queueLength,
-    link_type: device.kind === "loopback" ? "loopback" : "ether",
-    address: formatMac(device.mac),
-    broadcast: device.kind === "loopback" ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff",
+    ...(addresses
+      ? {
+          link_type: device.kind === "loopback" ? "loopback" : "ether",
+          address: formatMac(device.mac),
+          broadcast: device.kind === "loopback" ? "00:00:00:00:00:00" : "ff:ff:ff:ff:ff:ff",
+        }
+      : {}),
     ...(options.details && kindDetails(device) !== ""
       ? {
           linkinfo: {

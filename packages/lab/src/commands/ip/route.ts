@@ -23,20 +23,20 @@ function destinationText({ address, length }: Network): string {
   return length === widthOf(address.family) ? formatIp(address) : formatNetwork({ address, length });
 }
 
-function routeText(route: Route): string {
+/** `dev`: false when the question named the device. */
+function routeText(route: Route, dev = true): string {
   const six = route.destination.address.family === 6;
   return [
     destinationText(route.destination),
     ...(route.via ? ["via", formatIp(route.via)] : []),
-    "dev",
-    route.device.name,
-    ...(route.protocol === "boot" && !six ? [] : ["proto", route.protocol]),
+    ...(dev ? ["dev", route.device.name] : []),
+    ...(route.protocol === "boot" ? [] : ["proto", route.protocol]),
     ...(route.scope === "global" || six ? [] : ["scope", route.scope]),
     ...(route.source && !six ? ["src", formatIp(route.source)] : []),
     ...(route.metric === 0 ? [] : ["metric", String(route.metric)]),
     ...(six ? ["pref", "medium"] : []),
     ...(route.device.running ? [] : ["linkdown"]),
-    "",
+    ...(six ? [] : [""]),
   ].join(" ");
 }
 
@@ -65,12 +65,14 @@ function sorted(routes: readonly Route[]): Route[] {
 
 function show(words: Words, { namespace }: CommandContext, options: IpOptions): string {
   const family: Family = options.family ?? 4;
+  let asked = false;
   let routes = sorted(namespace.routes.filter((route) => route.destination.address.family === family));
   while (!words.done) {
     const word = words.next();
     if (word === "dev") {
       const device = findDevice(namespace, words.next());
       routes = routes.filter((route) => route.device === device);
+      asked = true;
     } else if (word === "via") {
       const via = ipArgument(words.next());
       routes = routes.filter((route) => route.via !== undefined && equalIp(route.via, via));
@@ -87,7 +89,7 @@ function show(words: Words, { namespace }: CommandContext, options: IpOptions): 
     }
   }
   if (options.json) return jsonText(routes.map(routeJson), options);
-  return routes.map((route) => `${routeText(route)}\n`).join("");
+  return routes.map((route) => `${routeText(route, !asked)}\n`).join("");
 }
 
 function ipArgument(text: string): Ip {
@@ -222,7 +224,7 @@ function get(words: Words, { namespace }: CommandContext, options: IpOptions): s
       options,
     );
   }
-  const words2 = [
+  const text = [
     ...(local ? ["local"] : []),
     formatIp(destination),
     ...(destination.family === 6 ? ["from", "::"] : []),
@@ -230,10 +232,9 @@ function get(words: Words, { namespace }: CommandContext, options: IpOptions): s
     "dev",
     found.route.device.name,
     ...(found.source ? ["src", formatIp(found.source)] : []),
-    ...(destination.family === 6 ? ["metric", String(found.route.metric), "pref", "medium"] : ["uid", "0"]),
-    "",
+    ...(destination.family === 6 ? ["metric", String(found.route.metric), "pref", "medium"] : ["uid", "0", ""]),
   ];
-  return destination.family === 6 ? `${words2.join(" ")}\n` : `${words2.join(" ")}\n    cache ${local ? "<local> " : ""}\n`;
+  return destination.family === 6 ? `${text.join(" ")}\n` : `${text.join(" ")}\n    cache ${local ? "<local> " : ""}\n`;
 }
 
 function flush(words: Words, { namespace }: CommandContext, options: IpOptions): string {
