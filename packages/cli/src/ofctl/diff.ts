@@ -1,6 +1,5 @@
 /** Comparing flow tables: replace-flows and diff-flows. */
 import {
-  type Action,
   type Flow,
   type FlowMod,
   flowMod,
@@ -10,6 +9,7 @@ import {
   KEEP_COOKIE,
   type Names,
   NO_NAMES,
+  type OpenFlowConnection,
   parseFlowMod,
 } from "@weft/openflow";
 import { sendBundle, withPlace } from "./flows.ts";
@@ -55,7 +55,7 @@ function flowOf(mod: FlowMod): Flow {
 /** Flows of a file into one side; returns the formats that can say them all. */
 async function readFile(session: Session, table: FlowTable, path: string, side: "a" | "b", names: Names): Promise<number> {
   let usable = ANY_PROTOCOL;
-  for (const { text, where } of await session.readLines(path)) {
+  for (const { text, where } of await session.readLines(path, "open")) {
     const mod = withPlace(where, () => parseFlowMod(text, "add", { names }));
     usable &= usableForFlowMod(mod);
     put(table, flowOf(mod), side);
@@ -63,8 +63,7 @@ async function readFile(session: Session, table: FlowTable, path: string, side: 
   return usable;
 }
 
-async function readSwitch(session: Session, table: FlowTable, name: string, side: "a" | "b", usable: number): Promise<void> {
-  const { connection } = await session.openForDump(name, usable);
+async function readSwitch(session: Session, table: FlowTable, connection: OpenFlowConnection, side: "a" | "b"): Promise<void> {
   const filter = parseFlowMod("", "delete");
   const replies = await session.askAll(connection, {
     type: "flow_stats_request",
@@ -84,28 +83,14 @@ function sameFlow(a: Flow, b: Flow): boolean {
     a.idleTimeout === b.idleTimeout &&
     a.hardTimeout === b.hardTimeout &&
     a.importance === b.importance &&
-    formatActions(canonical(a.actions)) === formatActions(canonical(b.actions))
+    formatActions(a.actions) === formatActions(b.actions)
   );
-}
-
-/** Whichever way a field was set: loads of whole fields and set_field are the same. */
-function canonical(actions: readonly Action[]): readonly Action[] {
-  return actions.map((action) => {
-    if (action.type === "load") {
-      const { field, offset, bits } = action.dst;
-      const whole = offset === 0 && bits === 8 * field.bytes;
-      const mask = whole ? undefined : ((1n << BigInt(bits)) - 1n) << BigInt(offset);
-      return { type: "set_field", field, value: action.value << BigInt(offset), mask };
-    }
-    if (action.type === "strip_vlan") return { type: "strip_vlan" };
-    return action;
-  });
 }
 
 /** A flow as a difference shows it. */
 export function formatDifference(sign: "-" | "+", flow: Flow, names: Names): string {
   let text = sign as string;
-  if (flow.table !== 0) text += `table=${formatTable(flow.table, names)}, `;
+  if (flow.table !== 0) text += `table=${formatTable(flow.table, names)} `;
   text += formatPriorityMatch(flow.match, flow.priority, names);
   if (flow.cookie !== 0n) text += ` cookie=0x${flow.cookie.toString(16)}`;
   if (flow.idleTimeout !== 0) text += ` idle_timeout=${flow.idleTimeout}`;
@@ -127,11 +112,13 @@ export async function diffFlows(session: Session, args: readonly string[]): Prom
   const files = [await isFile(session, first), await isFile(session, second)] as const;
   const switchName = !files[0] ? first : !files[1] ? second : undefined;
   const names = switchName === undefined ? NO_NAMES : await session.namesToAccept(switchName);
-  let usable = ANY_PROTOCOL;
-  if (files[0]) usable &= await readFile(session, table, first, "a", names);
-  if (files[1]) usable &= await readFile(session, table, second, "b", names);
-  if (!files[0]) await readSwitch(session, table, first, "a", usable);
-  if (!files[1]) await readSwitch(session, table, second, "b", usable);
+  if (files[0]) await readFile(session, table, first, "a", names);
+  if (files[1]) await readFile(session, table, second, "b", names);
+  for (const [i, side] of (["a", "b"] as const).entries()) {
+    if (files[i]!) continue;
+    const { connection } = await session.openForDump([first, second][i]!, ANY_PROTOCOL);
+    await readSwitch(session, table, connection, side);
+  }
   const shown = switchName === undefined ? NO_NAMES : await session.namesToShow(switchName);
   const lines: { readonly flow: Flow; readonly sign: "-" | "+" }[] = [];
   const entries = [...table.values()].sort((x, y) => order((x.a ?? x.b)!, (y.a ?? y.b)!));
@@ -155,7 +142,7 @@ export async function replaceFlows(session: Session, args: readonly string[]): P
   const names = await session.namesToAccept(name);
   const usable = await readFile(session, table, path, "a", names);
   const { connection } = await session.openForDump(name, usable);
-  await readSwitch(session, table, name, "b", usable);
+  await readSwitch(session, table, connection, "b");
   const changes: FlowMod[] = [];
   for (const { a, b } of table.values()) if (a === undefined && b !== undefined) changes.push(deletion(b));
   for (const { a, b } of table.values()) {
@@ -164,7 +151,7 @@ export async function replaceFlows(session: Session, args: readonly string[]): P
   }
   if (changes.length === 0) return;
   if (connection.version === 1) await session.mustSucceed(connection, { type: "flow_mod_table_id", on: true });
-  if (session.settings.bundle) await sendBundle(session, connection, changes);
+  if (session.settings.bundle) await sendBundle(session, name, connection, changes);
   else await session.mustSucceedAll(connection, changes);
 }
 

@@ -1,7 +1,7 @@
 /** Commands about flows: dump, add, modify, delete. */
 import {
   applicable,
-  BUNDLE_FLAG,
+  encode,
   type FlowMod,
   type FlowModCommand,
   type FlowStats,
@@ -12,12 +12,11 @@ import {
   type Names,
   OFPG,
   type OpenFlowConnection,
-  OpenFlowError,
   parseFlowMod,
+  peekHeader,
   TextError,
 } from "@weft/openflow";
-import { messageOf } from "@weft/runtime";
-import { Fatal, Refused } from "./fatal.ts";
+import { Fatal } from "./fatal.ts";
 import { ANY_PROTOCOL, usableForFlowMod, usableForMatch } from "./protocols.ts";
 import type { Session } from "./session.ts";
 import type { SortKey } from "./settings.ts";
@@ -32,9 +31,10 @@ export function withPlace<T>(where: string | undefined, run: () => T): T {
   }
 }
 
-/** Parses a filter of flows (dump-flows, dump-aggregate): no actions, no priority. */
+/** Parses a filter of flows (dump-flows, dump-aggregate): without what only flows have. */
 function parseFilter(text: string, names: Names): FlowMod {
-  if (/(^|[\s,])priority=/.test(text)) throw new TextError("unknown keyword priority", text);
+  const word = /(?:^|[\s,])(priority|actions?|idle_timeout|hard_timeout|importance)=/.exec(text)?.[1];
+  if (word !== undefined) throw new TextError(`unknown keyword ${word === "action" ? "actions" : word}`, text);
   return parseFlowMod(text, "delete", { names });
 }
 
@@ -78,12 +78,12 @@ export async function dumpFlows(session: Session, args: readonly string[]): Prom
     await session.print(` ${formatFlowStats({ ...flow, idleAge: -1, hardAge: -1 }, { names, stats })}\n`);
 }
 
-/** The value that a flow is sorted by; undefined where the flow does not look at the field. */
-function sortValue(flow: FlowStats, name: string): bigint | undefined {
-  if (name === "priority") return BigInt(flow.priority);
+/** What a flow is sorted by: whether it looks at the field at all, and the value (that of a field in the same place too). */
+function sortValue(flow: FlowStats, name: string): { readonly has: boolean; readonly value: bigint } {
+  if (name === "priority") return { has: true, value: BigInt(flow.priority) };
   const field = fieldByOvsName(name)!;
-  // A word that several fields share counts only for the field that the flow's protocol has.
-  return applicable(flow.match, field) ? flow.match.get(field)?.value : undefined;
+  const value = flow.match.get(field)?.value;
+  return { has: value !== undefined && applicable(flow.match, field), value: value ?? 0n };
 }
 
 function sorted(flows: readonly FlowStats[], given: readonly SortKey[]): FlowStats[] {
@@ -94,11 +94,8 @@ function sorted(flows: readonly FlowStats[], given: readonly SortKey[]): FlowSta
       const x = sortValue(a, field);
       const y = sortValue(b, field);
       // Flows without the field come last, whichever way the others are sorted.
-      if (x === undefined || y === undefined) {
-        if (x !== y) return x === undefined ? 1 : -1;
-        continue;
-      }
-      if (x !== y) return x < y !== descending ? -1 : 1;
+      if (x.has !== y.has) return x.has ? -1 : 1;
+      if (x.value !== y.value) return x.value < y.value !== descending ? -1 : 1;
     }
     return 0;
   });
@@ -140,46 +137,30 @@ export async function sendFlowMods(session: Session, name: string, mods: readonl
   const usable = mods.reduce((all, mod) => all & usableForFlowMod(mod), ANY_PROTOCOL);
   const { connection } = await session.openForFlows(name, usable);
   if (session.settings.bundle) {
-    await sendBundle(session, connection, mods);
+    await sendBundle(session, name, connection, mods);
     return;
   }
   await session.mustSucceedAll(connection, mods);
 }
 
 /** Sends messages as one atomic, ordered transaction. */
-export async function sendBundle(session: Session, connection: OpenFlowConnection, messages: readonly Message[]): Promise<void> {
-  const bundle = 0;
-  const flags = BUNDLE_FLAG.ATOMIC | BUNDLE_FLAG.ORDERED;
-  const version = connection.version!;
-  await session.ask(connection, { type: "bundle_control", bundle, control: "open_request", flags });
-  const failures = await connection.transact(
-    messages.map((message) => ({ type: "bundle_add", bundle, flags, message: { version, xid: 0, message } }) as const),
-  );
-  if (failures.length > 0) {
-    for (const { error } of failures) await session.complain(`Error ${error.message} for: ${describeFailed(error)}`);
-    await discard(session, connection, bundle, flags);
-    throw new Refused("bundle refused");
+export async function sendBundle(
+  session: Session,
+  name: string,
+  connection: OpenFlowConnection,
+  messages: readonly Message[],
+): Promise<void> {
+  const failures = await connection.bundle(messages);
+  if (failures.length === 0) return;
+  for (const { index, error } of failures) {
+    // What was added is shown whole; of the bundle, what the error repeats.
+    const request =
+      index === undefined
+        ? formatMessage(error.error.data, { verbosity: 1 })
+        : formatMessage(encode(messages[index]!, connection.version!, peekHeader(error.reply).xid), { verbosity: 1 });
+    await session.complain(`Error ${error.message} for: ${request}`);
   }
-  try {
-    await connection.request({ type: "bundle_control", bundle, control: "commit_request", flags });
-  } catch (error) {
-    if (!(error instanceof OpenFlowError)) throw error;
-    await session.complain(`Error ${error.message} for: ${describeFailed(error)}`);
-    throw new Refused(messageOf(error));
-  }
-}
-
-function describeFailed(error: OpenFlowError): string {
-  return formatMessage(error.error.data.length >= 8 ? error.error.data : error.request, { verbosity: 1 });
-}
-
-async function discard(session: Session, connection: OpenFlowConnection, bundle: number, flags: number): Promise<void> {
-  try {
-    await connection.request({ type: "bundle_control", bundle, control: "discard_request", flags });
-  } catch (error) {
-    if (!(error instanceof OpenFlowError)) throw error;
-    await session.complain(formatMessage(error.reply));
-  }
+  throw new Fatal(`talking to ${await session.remoteOf(name)} (Protocol error)`);
 }
 
 async function flowsCommand(session: Session, args: readonly string[], command: FlowModCommand): Promise<void> {

@@ -30,7 +30,7 @@ async function sendGroupMods(session: Session, name: string, mods: readonly Grou
   if (mods.length === 0) return;
   const usable = mods.reduce((all, mod) => all & usableForGroup(mod), ANY_PROTOCOL);
   const allowed = await session.openForGroups(name, usable, mods[0]!.command);
-  if (session.settings.bundle) await sendBundle(session, allowed, mods);
+  if (session.settings.bundle) await sendBundle(session, name, allowed, mods);
   else await session.mustSucceedAll(allowed, mods);
 }
 

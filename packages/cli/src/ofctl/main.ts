@@ -217,7 +217,7 @@ export const ofctl: Program = async (args, host) => {
     return 0;
   }
   if (settings.listOptions) {
-    await host.stdout.write(optionNames.map((name) => `--${name}\n`).join(""));
+    await host.stdout.write(optionNames.map((option) => `${option}\n`).join(""));
     return 0;
   }
   try {

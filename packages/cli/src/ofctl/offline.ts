@@ -144,12 +144,10 @@ async function printHex(session: Session, hex: string, verbosity: number): Promi
   if (bytes === undefined) throw new Fatal("trailing garbage following hex bytes");
   const length = bytes.length >= 4 ? (bytes[2]! << 8) | bytes[3]! : 0;
   if (bytes.length > length && length >= 8) {
-    await session.print(`${formatMessage(bytes.subarray(0, length), { verbosity })}`);
     await session.print(`(***only uses ${length} bytes out of ${bytes.length}***)\n${hexDump(bytes)}`);
     return;
   }
   await session.print(formatMessage(bytes, { verbosity }));
-  if (verbosity > 2) await session.print(hexDump(bytes));
 }
 
 export async function ofpPrint(session: Session, args: readonly string[]): Promise<void> {
@@ -203,5 +201,5 @@ export async function encodeHello(session: Session, args: readonly string[]): Pr
   const versions = Number(args[0]) & 0x7e;
   const highest = (31 - Math.clz32(versions)) as OfVersion; // The mask leaves bits 1 to 6.
   const bytes = encode({ type: "hello", versions }, highest, 1);
-  await session.print(hexDump(bytes) + formatMessage(bytes));
+  await session.print(hexDump(bytes, false) + formatMessage(bytes));
 }

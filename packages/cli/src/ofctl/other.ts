@@ -32,7 +32,7 @@ export async function packetOut(session: Session, args: readonly string[]): Prom
   else {
     // The old form: port, actions, packets in hexadecimal.
     const port = parsePort(first, names);
-    if (port === undefined) throw new Fatal(`${first}: port syntax error`);
+    if (port === undefined) throw new Fatal(`${name}: unknown port \`${first}'`);
     const actions = parseActions(actionText, names);
     const metadata = new MatchBuilder().set("in_port", port).build();
     messages = packets.map((hex) => {
@@ -109,14 +109,14 @@ export async function bundle(session: Session, args: readonly string[]): Promise
   const [name, path] = args as [string, string];
   const names = await session.namesToAccept(name);
   const messages: Message[] = [];
-  let usable = PROTOCOL.OXM14 | PROTOCOL.OXM15;
+  let usable = PROTOCOL.OXM13 | PROTOCOL.OXM14 | PROTOCOL.OXM15;
   for (const { text, where } of await session.readLines(path)) {
     const parsed = withPlace(where, () => parseBundleLine(text, names));
     messages.push(parsed.message);
     usable &= parsed.usable;
   }
   const { connection } = await session.openForFlows(name, usable);
-  await sendBundle(session, connection, messages);
+  await sendBundle(session, name, connection, messages);
 }
 
 /** watch:[spec...] of `monitor`. */

@@ -64,8 +64,7 @@ export class Session {
       stream = await this.host.runtime.net.connect(remote, { defaultPort: 6653 });
     } catch (error) {
       const reason = /: ([^:]*)$/.exec(messageOf(error))?.[1] ?? messageOf(error);
-      // A socket that is not there refuses like one that nobody listens on.
-      throw new Fatal(`connecting to ${remote} (${reason === "No such file or directory" ? "Connection refused" : reason})`);
+      throw new Fatal(name.includes(":") ? `connecting to ${remote} (${reason})` : `${name}: failed to open socket (${reason})`);
     }
     return await new Promise((resolve, reject) => {
       let ready = false;
@@ -128,6 +127,9 @@ export class Session {
       );
     const connection = await this.connect(name, { versions: versionsOf(usable & allowed) });
     const here = usable & allowed & protocolsOf(1 << connection.version!);
+    // Nothing but flow mods names tables in OpenFlow 1.0.
+    if ((here & ~(PROTOCOL.OF10_TID | PROTOCOL.NXM_TID)) === 0)
+      throw new Fatal(`switch does not support any of the usable flow formats (${protocolNames(usable)})`);
     const protocol = connection.version !== 1 ? lowest(here) : (here & PROTOCOL.NXM) !== 0 ? PROTOCOL.NXM : lowest(here);
     await this.setProtocol(connection, protocol);
     return { connection, protocol };
@@ -193,6 +195,18 @@ export class Session {
     } catch (error) {
       if (error instanceof OpenFlowError) return await this.refuse(error);
       throw error;
+    }
+  }
+
+  /** Sends a request of several parts and resolves with the replies; an error is printed and ends the program. */
+  async askParts(connection: OpenFlowConnection, parts: readonly Message[]): Promise<void> {
+    const xid = connection.nextXid();
+    for (const part of parts.slice(0, -1)) connection.send(part, xid);
+    try {
+      await connection.requestReplies(parts.at(-1)!, xid);
+    } catch (error) {
+      if (!(error instanceof OpenFlowError)) throw error;
+      await this.refuse(error);
     }
   }
 
@@ -268,8 +282,8 @@ export class Session {
     for (const connection of this.#open) connection.close();
   }
 
-  /** Text of a file, or of standard input for "-". Throws a Fatal. */
-  async readText(path: string): Promise<string> {
+  /** Text of a file, or of standard input for "-". Throws a Fatal, which says that it could not do `what`. */
+  async readText(path: string, what = "open failed"): Promise<string> {
     if (path === "-") {
       const chunks: Uint8Array[] = [];
       for await (const chunk of this.host.stdin) chunks.push(chunk);
@@ -279,13 +293,13 @@ export class Session {
       const full = path.startsWith("/") ? path : `${this.host.cwd}/${path}`;
       return new TextDecoder().decode(await this.host.runtime.files.read(full));
     } catch (error) {
-      throw new Fatal(`${path}: open (${/: ([^:]*)$/.exec(messageOf(error))?.[1] ?? messageOf(error)})`);
+      throw new Fatal(`${path}: ${what} (${/: ([^:]*)$/.exec(messageOf(error))?.[1] ?? messageOf(error)})`);
     }
   }
 
   /** Lines of a flow file with their numbers: comments and blank lines left out. */
-  async readLines(path: string): Promise<readonly { readonly text: string; readonly where: string }[]> {
-    const text = await this.readText(path);
+  async readLines(path: string, what?: string): Promise<readonly { readonly text: string; readonly where: string }[]> {
+    const text = await this.readText(path, what);
     const lines: { text: string; where: string }[] = [];
     text.split("\n").forEach((line, i) => {
       const stripped = line.replace(/#.*$/, "");

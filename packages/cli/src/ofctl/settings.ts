@@ -1,7 +1,7 @@
 /** Options of ovs-ofctl(8), and what they come to. */
 import type { Host } from "@weft/runtime";
 import { daemonOptions, loggingOptions, type OptionRow, parseOptions, tlsOptions, UsageError } from "../options.ts";
-import { ANY_PROTOCOL, protocolsNamed } from "./protocols.ts";
+import { ANY_PROTOCOL, protocolNames, protocolsNamed, protocolsOf } from "./protocols.ts";
 
 const rows: readonly OptionRow[] = [
   { name: "timeout", short: "t", argument: "required" },
@@ -86,7 +86,13 @@ function versionsNamed(text: string): number {
   return versions;
 }
 
-const OF14_UP = (1 << 5) | (1 << 6);
+const OF13_UP = (1 << 4) | (1 << 5) | (1 << 6);
+
+function versionList(versions: number): string {
+  return VERSION_NAMES.filter(([, v]) => (versions & (1 << v)) !== 0)
+    .map(([name]) => name)
+    .join(", ");
+}
 
 /** Reads the command line. Throws a UsageError. */
 export function readSettings(args: readonly string[], host: Host): Settings {
@@ -109,8 +115,13 @@ export function readSettings(args: readonly string[], host: Host): Settings {
   const given = last("protocols");
   const bundle = has("bundle");
   let versions = given === undefined ? 1 << 1 : versionsNamed(given);
-  // Bundles exist from OpenFlow 1.4 on.
-  if (bundle) versions = (versions & OF14_UP) === 0 ? OF14_UP : versions & OF14_UP;
+  // Bundles exist from OpenFlow 1.4 on, in 1.3 as an extension.
+  if (bundle || rest[0] === "bundle") versions = (versions & OF13_UP) === 0 ? 1 << 5 : versions & OF13_UP;
+  if ((protocolsOf(versions) & protocols) === 0)
+    throw new UsageError(
+      `None of the enabled OpenFlow versions (${versionList(versions)}) supports any of the enabled flow formats ` +
+        `(${protocolNames(protocols)}).  (Use -O to enable additional OpenFlow versions or -F to enable additional flow formats.)`,
+    );
   const namesOption = options.filter(({ name }) => name === "names" || name === "no-names").at(-1)?.name;
   const timeout = last("timeout");
   if (timeout !== undefined && !/^\d+$/.test(timeout)) throw new UsageError(`value ${timeout} on -t or --timeout is invalid`);
@@ -137,5 +148,8 @@ export function readSettings(args: readonly string[], host: Host): Settings {
   };
 }
 
-/** Long options, as `--option` lists them. */
-export const optionNames: readonly string[] = rows.map((row) => row.name).filter((name) => name !== "");
+/** Options, as `--option` lists them. */
+export const optionNames: readonly string[] = rows.flatMap(({ name, short, argument }) => [
+  `--${name}${argument === "required" ? "=ARG" : argument === "optional" ? "=[ARG]" : ""}`,
+  ...(short === undefined ? [] : [`-${short} ${argument === "required" ? "ARG" : ""}`]),
+]);

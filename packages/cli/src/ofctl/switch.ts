@@ -1,16 +1,21 @@
 /** Commands about the switch as a whole, its ports, queues and tables. */
 import {
   ALL_QUEUES,
+  encode,
   type FragmentHandling,
   formatMessage,
   formatTableFeatures,
+  type Message,
   type MessageOf,
   NO_NAMES,
   OFPP,
+  type OfVersion,
+  type OpenFlowConnection,
   PORT_CONFIG,
   type PortDescription,
   parsePort,
   parseTable,
+  type TableDescription,
   type TableFeatures,
 } from "@weft/openflow";
 import { Fatal } from "./fatal.ts";
@@ -68,6 +73,7 @@ function settingVersions(setting: string): number {
 
 export async function modTable(session: Session, args: readonly string[]): Promise<void> {
   const [name, tableText, setting] = args as [string, string, string];
+  if (/^\d+$/.test(tableText) && Number(tableText) > ALL_TABLES) throw new Fatal(`unknown table "${tableText}"`);
   const wanted = settingVersions(setting);
   const versions = session.settings.versions & wanted;
   if (versions === 0) {
@@ -75,7 +81,7 @@ export async function modTable(session: Session, args: readonly string[]): Promi
     throw new Fatal(`table_mod '${setting}' requires one of the OpenFlow versions ${list.join(", ")}`);
   }
   const names = await session.namesToAccept(name);
-  const table = tableText.toLowerCase() === "all" ? 0xff : parseTable(tableText, names);
+  const table = tableText.toLowerCase() === "all" ? ALL_TABLES : parseTable(tableText, names);
   if (table === undefined) throw new Fatal(`unknown table "${tableText}"`);
   const connection = await session.connect(name, { versions });
   if (setting.startsWith("name:")) {
@@ -87,38 +93,100 @@ export async function modTable(session: Session, args: readonly string[]): Promi
     await session.mustSucceed(connection, { type: "table_mod", table, miss, eviction: undefined, vacancy: undefined });
     return;
   }
-  // What is not changed keeps its present setting.
-  const replies = await session.askAll(connection, { type: "table_desc_request" });
-  const now = replies.flatMap((r) => (r.type === "table_desc_reply" ? r.tables : [])).find((t) => t.table === table);
-  const eviction = setting === "evict" ? true : setting === "noevict" ? false : (now?.eviction ?? false);
-  const vacancyText = /^vacancy:(\d+),(\d+)$/.exec(setting);
-  if (setting.startsWith("vacancy:") && vacancyText === null) throw new Fatal(`invalid vacancy thresholds "${setting.slice(8)}"`);
-  if (vacancyText !== null && Number(vacancyText[1]) >= Number(vacancyText[2]))
-    throw new Fatal(`Invalid vacancy threshold, vacancy_up must be greater than vacancy_down`);
-  const vacancy =
-    vacancyText !== null
-      ? { on: true, down: Number(vacancyText[1]), up: Number(vacancyText[2]) }
-      : { on: setting !== "novacancy" && (now?.vacancy.on ?? false), down: now?.vacancy.down ?? 0, up: now?.vacancy.up ?? 0 };
-  await session.mustSucceed(connection, { type: "table_mod", table, miss: "default", eviction, vacancy });
+  const vacancy = setting.startsWith("vacancy:") ? parseVacancy(setting.slice(8)) : undefined;
+  const tables = table !== ALL_TABLES ? [table] : (await tableDescriptions(session, connection)).map((t) => t.table);
+  for (const each of tables) await changeTable(session, connection, each, setting, vacancy);
 }
 
-async function renameTable(
-  session: Session,
-  connection: Awaited<ReturnType<Session["open"]>>,
-  table: number,
-  name: string,
-): Promise<void> {
-  const features = (await session.tableFeatures(connection)).find((f) => f.table === table);
-  if (features === undefined) throw new Fatal(`no table ${table}`);
-  await session.askAll(connection, { type: "table_features_request", tables: [{ ...features, name }], more: false });
+const ALL_TABLES = 0xff;
+
+type Vacancy = { readonly down: number; readonly up: number };
+
+/** Thresholds in percent. */
+function parseVacancy(text: string): Vacancy {
+  const [down, up] = text.split(",") as [string, string | undefined];
+  const percent = (what: string, value: string | undefined) => {
+    if (value === undefined) throw new Fatal(`Vacancy ${what} value missing`);
+    if (!/^\d+$/.test(value) || Number(value) > 100) throw new Fatal(`Invalid vacancy ${what} value "${value}"`);
+    return Number(value);
+  };
+  const thresholds = { down: percent("down", down), up: percent("up", up) };
+  if (thresholds.up < thresholds.down)
+    throw new Fatal("Invalid vacancy range, vacancy up should be greater than vacancy down (OFPBPC_BAD_VALUE)");
+  return thresholds;
 }
+
+async function tableDescriptions(session: Session, connection: OpenFlowConnection): Promise<readonly TableDescription[]> {
+  const replies = await session.askAll(connection, { type: "table_desc_request" });
+  return replies.flatMap((reply) => (reply.type === "table_desc_reply" ? reply.tables : []));
+}
+
+/** Changes eviction or vacancy events; what is not changed keeps its present setting. */
+async function changeTable(
+  session: Session,
+  connection: OpenFlowConnection,
+  table: number,
+  setting: string,
+  wanted: Vacancy | undefined,
+): Promise<void> {
+  const now = (await tableDescriptions(session, connection)).find((t) => t.table === table);
+  const ofEviction = setting === "evict" || setting === "noevict";
+  const vacancy = wanted ?? { down: now?.vacancy.down ?? 0, up: now?.vacancy.up ?? 0 };
+  await session.mustSucceed(connection, {
+    type: "table_mod",
+    table,
+    miss: "default",
+    eviction: ofEviction ? setting === "evict" : (now?.eviction ?? false),
+    ...(ofEviction ? {} : { evictionFlags: now?.evictionFlags ?? 0 }),
+    vacancy: { ...vacancy, on: wanted !== undefined || (setting !== "novacancy" && (now?.vacancy.on ?? false)) },
+  });
+}
+
+async function renameTable(session: Session, connection: OpenFlowConnection, table: number, name: string): Promise<void> {
+  const features = await session.tableFeatures(connection);
+  if (connection.version! >= 6) {
+    const found = features.find((f) => f.table === table);
+    if (found === undefined) throw new Fatal(`no table ${table}`);
+    // What is not said stays as it is.
+    const none = { instructions: [], next: [], write: NO_ACTIONS, apply: NO_ACTIONS };
+    const change = { ...found, name, command: "modify", capabilities: 0, features: 0, nonmiss: none, miss: none } as const;
+    await session.askParts(connection, [
+      { type: "table_features_request", tables: [{ ...change, match: [], mask: [], wildcard: [] }], more: false },
+    ]);
+    return;
+  }
+  // Before OpenFlow 1.5 the whole pipeline is said anew.
+  const wanted = features.map((each) => (each.table === table ? { ...each, name } : each));
+  await session.askParts(connection, partsOf(wanted, connection.version!));
+}
+
+const NO_ACTIONS = { actions: [], setFields: [] };
+
+/** The tables in as few messages as hold them. */
+function partsOf(tables: readonly TableFeatures[], version: OfVersion): Message[] {
+  const parts: TableFeatures[][] = [];
+  let room = 0;
+  for (const table of tables) {
+    const bytes = encode({ type: "table_features_request", tables: [table], more: false }, version, 0).length - HEADERS;
+    if (bytes > room || parts.length === 0) {
+      parts.push([]);
+      room = 0xffff - HEADERS;
+    }
+    parts.at(-1)!.push(table);
+    room -= bytes;
+  }
+  return parts.map((part, i) => ({ type: "table_features_request", tables: part, more: i < parts.length - 1 }));
+}
+
+/** Bytes of the headers of a message and of a multipart message. */
+const HEADERS = 16;
 
 /** A port's number: a number, a reserved name, or a name that the switch knows. Throws a Fatal. */
 async function portNamed(session: Session, name: string, text: string): Promise<PortDescription | number> {
   const number = parsePort(text, NO_NAMES);
   if (number !== undefined) return number;
   const found = (await session.portsOf(name)).find((port) => port.name === text);
-  if (found === undefined) throw new Fatal(`${await session.remoteOf(name)}: unknown port \`${text}'`);
+  if (found === undefined) throw new Fatal(`${name}: unknown port \`${text}'`);
   return found;
 }
 
@@ -131,8 +199,8 @@ export async function dumpPorts(session: Session, args: readonly string[]): Prom
 
 export async function dumpPortsDesc(session: Session, args: readonly string[]): Promise<void> {
   const [name, text] = args as [string, string | undefined];
-  const port = text === undefined ? OFPP.NONE : (parsePort(text) ?? OFPP.NONE);
-  await session.dumpOnce(name, { type: "port_desc_request", port });
+  const found = text === undefined ? OFPP.NONE : await portNamed(session, name, text);
+  await session.dumpOnce(name, { type: "port_desc_request", port: typeof found === "number" ? found : found.port });
 }
 
 /** Actions of mod-port: the bits to change, and their new values. */
@@ -164,7 +232,7 @@ export async function modPort(session: Session, args: readonly string[]): Promis
   const number = parsePort(text, NO_NAMES);
   const ports = await session.portsOf(name);
   const port = ports.find((p) => (number === undefined ? session.settings.acceptNames && p.name === text : p.port === number));
-  if (port === undefined) throw new Fatal(`${await session.remoteOf(name)}: couldn't find port \`${text}'`);
+  if (port === undefined) throw new Fatal(`${name}: couldn't find port \`${text}'`);
   if (action === undefined) throw new Fatal(`unknown mod-port command '${word}'`);
   const connection = await session.open(name);
   const [mask, config] = action;
@@ -231,9 +299,7 @@ export async function setFrags(session: Session, args: readonly string[]): Promi
   // A switch without the mode leaves its setting alone.
   const now = await configOf(session, connection);
   if (now.fragments !== wanted)
-    throw new Fatal(
-      `${await session.remoteOf(name)}: setting fragment handling mode failed (this switch probably doesn't support mode "${wanted}")`,
-    );
+    throw new Fatal(`${name}: setting fragment handling mode failed (this switch probably doesn't support mode "${wanted}")`);
 }
 
 export async function ipfixBridge(session: Session, args: readonly string[]): Promise<void> {

@@ -3,7 +3,14 @@
  * their replies (multipart replies gathered), barriers, echo, and everything else as events.
  */
 import { type Clock, messageOf, type Stream, type Timer, WeftError } from "@weft/runtime";
-import type { Envelope, ErrorMessage, Message, OfVersion } from "../message/types.ts";
+import {
+  BUNDLE_FLAG,
+  type BundleControlType,
+  type Envelope,
+  type ErrorMessage,
+  type Message,
+  type OfVersion,
+} from "../message/types.ts";
 import { ByteWriter } from "../wire/bytes.ts";
 import { decode, encode, encodeInto, peekHeader } from "../wire/codec.ts";
 import type { DecodeOptions, EncodeOptions } from "../wire/codecRow.ts";
@@ -182,9 +189,9 @@ export class OpenFlowConnection {
     return (await this.requestReplies(message)).map((reply) => reply.message);
   }
 
-  /** Like {@link requestAll}, with the bytes of each part, for those who print them. */
-  requestReplies(message: Message): Promise<readonly Reply[]> {
-    return this.#ask(message, "multipart");
+  /** Like {@link requestAll}, with the bytes of each part, for those who print them. `xid`: that of earlier parts of the request. */
+  requestReplies(message: Message, xid?: number): Promise<readonly Reply[]> {
+    return this.#ask(message, "multipart", xid);
   }
 
   /** Resolves when the peer has done everything that was sent before. */
@@ -197,29 +204,84 @@ export class OpenFlowConnection {
    * everything is done.
    */
   async transact(messages: readonly Message[]): Promise<readonly { readonly index: number; readonly error: OpenFlowError }[]> {
-    const errors: { index: number; error: OpenFlowError }[] = [];
-    const xids: number[] = [];
+    const watch = this.#watch(messages.map(() => this.nextXid()));
     this.batch(() => {
-      messages.forEach((message, index) => {
-        const xid = this.nextXid();
-        xids.push(xid);
-        this.#pending.set(xid, {
-          expects: "reply",
-          parts: [],
-          resolve: () => undefined,
-          reject: (error) => {
-            if (error instanceof OpenFlowError) errors.push({ index, error });
-          },
-        });
-        this.send(message, xid);
-      });
+      for (const [index, message] of messages.entries()) this.send(message, watch.xids[index]);
     });
     try {
       await this.barrier();
     } finally {
-      for (const xid of xids) this.#pending.delete(xid);
+      watch.end();
     }
-    return errors;
+    return watch.errors;
+  }
+
+  /**
+   * Makes all of `messages` take effect, or none: as a bundle (OpenFlow 1.4, and the ONF extension to 1.3). Resolves with
+   * what the peer refused: messages by index, and the bundle itself without one. Empty: it is committed.
+   */
+  async bundle(
+    messages: readonly Message[],
+    flags: number = BUNDLE_FLAG.ATOMIC | BUNDLE_FLAG.ORDERED,
+    bundle = 0,
+  ): Promise<readonly { readonly index: number | undefined; readonly error: OpenFlowError }[]> {
+    const version = this.#ready();
+    const watch = this.#watch(messages.map(() => this.nextXid()));
+    const refused = async (run: Promise<unknown>) => {
+      try {
+        await run;
+        return undefined;
+      } catch (error) {
+        if (error instanceof OpenFlowError) return { index: undefined, error };
+        throw error;
+      }
+    };
+    const control = (name: BundleControlType) => refused(this.request({ type: "bundle_control", bundle, control: name, flags }));
+    try {
+      const open = await control("open_request");
+      if (open !== undefined) return [open];
+      this.batch(() =>
+        messages.forEach((message, index) => {
+          const xid = watch.xids[index]!;
+          this.send({ type: "bundle_add", bundle, flags, message: { version, xid, message } }, xid);
+        }),
+      );
+      await this.barrier();
+      if (watch.errors.length > 0) {
+        const discard = await control("discard_request");
+        return discard === undefined ? watch.errors : [...watch.errors, discard];
+      }
+      const commit = await control("commit_request");
+      return commit === undefined ? watch.errors : [...watch.errors, commit];
+    } finally {
+      watch.end();
+    }
+  }
+
+  /** Gathers the errors that answer messages of these transaction ids. */
+  #watch(xids: readonly number[]): {
+    readonly xids: readonly number[];
+    readonly errors: readonly { readonly index: number; readonly error: OpenFlowError }[];
+    end(): void;
+  } {
+    const errors: { index: number; error: OpenFlowError }[] = [];
+    xids.forEach((xid, index) => {
+      this.#pending.set(xid, {
+        expects: "reply",
+        parts: [],
+        resolve: () => undefined,
+        reject: (error) => {
+          if (error instanceof OpenFlowError) errors.push({ index, error });
+        },
+      });
+    });
+    return {
+      xids,
+      errors,
+      end: () => {
+        for (const xid of xids) this.#pending.delete(xid);
+      },
+    };
   }
 
   /** Answers a message with an error that carries the beginning of it. */
@@ -247,10 +309,9 @@ export class OpenFlowConnection {
     return this.#version;
   }
 
-  #ask(message: Message, expects: Pending["expects"]): Promise<readonly Reply[]> {
+  #ask(message: Message, expects: Pending["expects"], xid = this.nextXid()): Promise<readonly Reply[]> {
     return new Promise((resolve, reject) => {
       const version = this.#ready();
-      const xid = this.nextXid();
       const bytes = encode(message, version, xid, this.#encodeOptions);
       this.#pending.set(xid, { expects, parts: [], resolve, reject });
       this.#requests.set(xid, bytes.subarray(0, 64));

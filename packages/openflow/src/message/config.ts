@@ -118,6 +118,8 @@ export interface TableMod {
   readonly table: number;
   readonly miss: TableMiss;
   readonly eviction: boolean | undefined;
+  /** What flows to evict first, if it is said. */
+  readonly evictionFlags?: number;
   readonly vacancy: { readonly on: boolean; readonly down: number; readonly up: number } | undefined;
 }
 

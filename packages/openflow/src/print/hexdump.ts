@@ -1,5 +1,5 @@
 /** Bytes as hex and text, sixteen a line, as ovs-ofctl dumps them. */
-export function hexDump(bytes: Uint8Array): string {
+export function hexDump(bytes: Uint8Array, withText = true): string {
   let text = "";
   for (let at = 0; at < bytes.length; at += 16) {
     text += at.toString(16).padStart(8, "0") + " ";
@@ -10,7 +10,7 @@ export function hexDump(bytes: Uint8Array): string {
       text += byte === undefined ? "  " : byte.toString(16).padStart(2, "0");
       plain += byte === undefined ? " " : byte >= 32 && byte < 127 ? String.fromCharCode(byte) : ".";
     }
-    text += ` |${plain}|\n`;
+    text = withText ? `${text} |${plain}|\n` : `${text.trimEnd()}\n`;
   }
   // The gap between the two halves is a space where nothing follows.
   return text.replaceAll(/-(?= {2} )/g, " ");

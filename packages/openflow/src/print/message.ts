@@ -342,6 +342,11 @@ function config(m: MessageOf<"set_config">): string {
 
 type PrinterTable = { readonly [T in MessageType]: Printer<T> };
 
+/** Hexadecimal, 0 without its prefix. */
+function sharpHex(n: number): string {
+  return n === 0 ? "0" : `0x${n.toString(16)}`;
+}
+
 const PRINTERS: PrinterTable = {
   hello: ({ versions }) => {
     const list = [1, 2, 3, 4, 5, 6, 7].filter((v) => (versions & (1 << v)) !== 0).map((v) => `0x0${v}`);
@@ -390,9 +395,9 @@ const PRINTERS: PrinterTable = {
   group_mod: (m, { version, names }) => formatGroupMod(m, version, names),
   meter_mod: (m) => ` ${{ add: "ADD", modify: "MOD", delete: "DEL" }[m.command]} ${formatMeter(m)}`,
   bundle_control: (m) =>
-    `\n bundle_id=0x${m.bundle.toString(16)} type=${m.control.toUpperCase()} flags=${bitNames(m.flags, ["atomic", "ordered"])}\n`,
+    `\n bundle_id=${sharpHex(m.bundle)} type=${m.control.toUpperCase()} flags=${bitNames(m.flags, ["atomic", "ordered"])}\n`,
   bundle_add: (m, context) =>
-    `\n bundle_id=0x${m.bundle.toString(16)} flags=${bitNames(m.flags, ["atomic", "ordered"])}\n${formatEnvelope(m.message, context)}`,
+    `\n bundle_id=${sharpHex(m.bundle)} flags=${bitNames(m.flags, ["atomic", "ordered"])}\n${formatEnvelope(m.message, context)}`,
   requestforward: (m, context) => ` reason=${m.reason}${formatInner(m.request, context)}`,
   set_flow_format: (m) => ` format=${m.format}`,
   flow_mod_table_id: (m) => (m.on ? " enable" : " disable"),

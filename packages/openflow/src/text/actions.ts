@@ -7,7 +7,7 @@ import { formatIpv4, ipv4Of } from "@weft/packet";
 import type { Action, ActionOf, ActionType } from "../action/types.ts";
 import { OFPP } from "../ports.ts";
 import { instructionOrderProblem } from "../wire/instructions.ts";
-import { type ActionContext, outputTo } from "./actionContext.ts";
+import { type ActionContext, outputTo, type Within } from "./actionContext.ts";
 import { TextError } from "./error.ts";
 import { formatPort, formatTable, type Names, NO_NAMES, parsePort } from "./names.ts";
 import { integerOf } from "./number.ts";
@@ -17,13 +17,13 @@ import { formatSubfield } from "./subfield.ts";
 import { SYNTAX } from "./syntax.ts";
 import { formatFieldValue, formatMacNumber, hex } from "./value.ts";
 
-/** Parses the text after `actions=`. Throws a TextError. */
-export function parseActions(text: string, names: Names = NO_NAMES): Action[] {
-  return parseList(text, names, false);
+/** Parses the text after `actions=`. Only a flow's may have instructions. Throws a TextError. */
+export function parseActions(text: string, names: Names = NO_NAMES, within: "flow" | "list" = "flow"): Action[] {
+  return parseList(text, names, within);
 }
 
-function parseList(text: string, names: Names, inCt: boolean): Action[] {
-  const context: ActionContext = { names, inCt, parse: (inner, ct) => parseList(inner, names, ct ?? inCt) };
+function parseList(text: string, names: Names, within: Within): Action[] {
+  const context: ActionContext = { names, within, parse: (inner, where) => parseList(inner, names, where) };
   const actions: Action[] = [];
   const scanner = new Scanner(text);
   let count = 0;
@@ -38,10 +38,24 @@ function parseList(text: string, names: Names, inCt: boolean): Action[] {
       throw error;
     }
   }
-  const problem = instructionOrderProblem(actions);
+  const problem = misplaced(actions, within) ?? instructionOrderProblem(actions);
   if (problem !== undefined) throw new TextError(problem, text);
   if (drop && count > 1) throw new TextError('"drop" must not be accompanied by any other action or instruction', text);
   return actions;
+}
+
+const INSTRUCTIONS: ReadonlySet<ActionType> = new Set(["clear_actions", "write_actions", "write_metadata", "goto_table"]);
+const IN_CT: ReadonlySet<ActionType> = new Set(["set_field", "load", "move", "nat"]);
+
+/** What is wrong with an action in this place. */
+function misplaced(actions: readonly Action[], within: Within): string | undefined {
+  if (within === "flow") return undefined;
+  for (const { type } of actions) {
+    if (within === "ct" ? !IN_CT.has(type) : type === "meter" && within !== "list")
+      return `${within} action doesn't support nested action ${type}`;
+    if (INSTRUCTIONS.has(type)) return `${type} instruction not allowed here`;
+  }
+  return undefined;
 }
 
 function parseOne(item: Item, context: ActionContext): Action[] {

@@ -146,7 +146,7 @@ function parseBucket(text: string, groupType: GroupType | undefined, names: Name
       if (item.delimiter === "=" || item.delimiter === ":") add(value);
     } else add(text.slice(item.start, scanner.at));
   }
-  return { id: id ?? 0, given: id !== undefined, weight, watchPort, watchGroup, actions: parseActions(actions, names) };
+  return { id: id ?? 0, given: id !== undefined, weight, watchPort, watchGroup, actions: parseActions(actions, names, "list") };
 }
 
 /** Buckets without an id get the smallest ones that are free; additions count from 0. */

@@ -37,7 +37,13 @@ export function parsePacketOut(text: string, names: Names = NO_NAMES): PacketOut
     }
   }
   if (packet === undefined || packet.length === 0) throw new TextError("must specify packet", text);
-  return { type: "packet_out", buffer: NO_BUFFER, packet, metadata: builder.build(), actions: parseActions(actions, names) };
+  return {
+    type: "packet_out",
+    buffer: NO_BUFFER,
+    packet,
+    metadata: builder.build(),
+    actions: parseActions(actions, names, "list"),
+  };
 }
 
 /** Parses "{class=0xffff,type=0,len=4}->tun_metadata0", one or several. Throws a TextError. */
@@ -60,7 +66,6 @@ export function parseTlvMappings(text: string): TlvMapping[] {
     if (optionClass === undefined || optionType === undefined || length === undefined)
       throw new TextError("invalid tlv mapping", text);
     if (index === null) throw new TextError("not a tunnel metadata field", text);
-    if (Number(index[1]) > 63) throw new TextError("not a tunnel metadata field", text);
     found.push({ optionClass, optionType, length, index: Number(index[1]) });
   }
   return found;

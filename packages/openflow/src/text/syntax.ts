@@ -49,8 +49,8 @@ function setField(item: Item, context: ActionContext): Action[] {
 
 function checkCt(name: string, context: ActionContext): void {
   const isCt = name === "ct_mark" || name === "ct_label";
-  if (isCt && !context.inCt) throw new TextError("cannot set CT fields outside of ct action");
-  if (!isCt && context.inCt) throw new TextError(`ct action doesn't support nested modification of ${name}`);
+  if (isCt && context.within !== "ct") throw new TextError("cannot set CT fields outside of ct action");
+  if (!isCt && context.within === "ct") throw new TextError(`ct action doesn't support nested modification of ${name}`);
 }
 
 function load(item: Item, context: ActionContext): Action[] {
@@ -287,10 +287,10 @@ export const SYNTAX: ReadonlyMap<string, Syntax> = new Map<string, Syntax>([
   ["note", note],
   ["ct_clear", bare({ type: "ct_clear" })],
   ["exit", bare({ type: "exit" })],
-  ["clone", (item, context) => [{ type: "clone", actions: context.parse(item.value) }]],
+  ["clone", (item, context) => [{ type: "clone", actions: context.parse(item.value, "clone") }]],
   ["meter", (item) => [{ type: "meter", meter: u32(item.value) }]],
   ["clear_actions", bare({ type: "clear_actions" })],
-  ["write_actions", (item, context) => [{ type: "write_actions", actions: context.parse(item.value) }]],
+  ["write_actions", (item, context) => [{ type: "write_actions", actions: context.parse(item.value, "write_actions") }]],
   ["write_metadata", writeMetadata],
   ["goto_table", (item, context) => [{ type: "goto_table", table: table(item.value, context) }]],
   ...LONG_SYNTAX,

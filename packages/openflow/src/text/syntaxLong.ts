@@ -240,7 +240,7 @@ function ct(item: Item, context: ActionContext): Action[] {
       alg = value;
     } else if (key === "nat") {
       actions.push(...nat(part));
-    } else if (key === "exec") actions.push(...context.parse(value, true));
+    } else if (key === "exec") actions.push(...context.parse(value, "ct"));
     else throw new TextError(`invalid argument to "ct" action: \`${key}'`, item.value);
   }
   if (force && !commit) throw new TextError('"force" flag requires "commit" flag.', item.value);

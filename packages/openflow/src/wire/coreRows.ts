@@ -32,8 +32,8 @@ const ERROR_VENDOR_10 = 0xb0c2;
 const ERROR_EXPERIMENTER = 0xffff;
 
 function encodeHello({ versions }: MessageOf<"hello">, { out, version }: EncodeState): void {
-  // A bare hello says "everything up to the header's version", which OpenFlow 1.0 peers expect.
-  if (versions === 2 && version === 1) return;
+  // A bare hello says "everything up to the header's version".
+  if (versions === (2 << version) - 2) return;
   out.u16(VERSION_BITMAP).u16(8).u32(versions);
 }
 

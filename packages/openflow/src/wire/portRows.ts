@@ -208,7 +208,7 @@ function encodeTableMod(m: MessageOf<"table_mod">, { out, version }: EncodeState
       : (m.eviction === true ? TABLE_CONFIG.EVICTION : 0) | (vacancy ? TABLE_CONFIG.VACANCY : 0);
   out.u8(m.table).zeros(3).u32(config);
   if (version < 5) return;
-  if (m.eviction === true) out.u16(2).u16(8).u32(7);
+  if (m.evictionFlags !== undefined) out.u16(2).u16(8).u32(m.evictionFlags);
   if (vacancy) out.u16(3).u16(8).u8(m.vacancy!.down).u8(m.vacancy!.up).zeros(2);
 }
 
@@ -222,20 +222,23 @@ function decodeTableMod({ input, version }: DecodeState): MessageOf<"table_mod">
   }
   let down = 0;
   let up = 0;
+  let evictionFlags: number | undefined;
   while (input.left >= 8) {
     const type = input.u16();
-    input.skip(2);
+    if (input.u16() !== 8) throw input.fail("OFPBPC_BAD_LEN", `property ${type}`);
     if (type === 3) {
       down = input.u8();
       up = input.u8();
       input.skip(2);
-    } else input.skip(4);
+    } else if (type === 2) evictionFlags = input.u32();
+    else throw input.fail("OFPBPC_BAD_TYPE", `property ${type}`);
   }
   return {
     type: "table_mod",
     table,
     miss: "default",
     eviction: (config & TABLE_CONFIG.EVICTION) !== 0,
+    ...(evictionFlags === undefined ? {} : { evictionFlags }),
     vacancy: { on: (config & TABLE_CONFIG.VACANCY) !== 0, down, up },
   };
 }

@@ -217,12 +217,21 @@ function writeAbilities(out: ByteWriter, a: TableAbilities, miss: 0 | 1, version
   writeProperty(out, PROPERTY.applySetField | miss, () => writeFields(out, a.apply.setFields, version));
 }
 
+/** A change of nothing but the table's own numbers has no properties. */
+function saysNothing({ nonmiss, miss, match, wildcard }: TableFeatures): boolean {
+  return [nonmiss, miss].every((a) => a.instructions.length + a.next.length === 0) && match.length + wildcard.length === 0;
+}
+
 function encodeFeatures(t: TableFeatures, out: ByteWriter, version: number): void {
   const start = out.at;
   out.u16(0).u8(t.table);
   if (version >= 6) out.u8(["replace", "modify", "enable", "disable"].indexOf(t.command)).u32(t.features);
   else out.zeros(5);
   out.text(t.name, 32).u64(t.metadataMatch).u64(t.metadataWrite).u32(t.capabilities).u32(t.maxEntries);
+  if (version >= 6 && t.command === "modify" && saysNothing(t)) {
+    out.patch16(start, out.at - start);
+    return;
+  }
   writeAbilities(out, t.nonmiss, 0, version);
   writeAbilities(out, t.miss, 1, version);
   const masked = new Set(t.mask);

@@ -1,5 +1,6 @@
 /** Codec rows of the TLV table map and of connection tracking flushes. */
 import { formatIpv4, formatIpv6, ipv4Of, ipv6Of, mappedOfIpv4, parseIpv4, parseIpv6 } from "@weft/packet";
+import { TUN_METADATA_FIELDS } from "../field/layout.ts";
 import type { TlvMapping } from "../field/tlvMap.ts";
 import type { CtFlush, CtTuple } from "../message/config.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
@@ -20,6 +21,8 @@ function readMappings(input: ByteReader): TlvMapping[] {
     const length = input.u8();
     const index = input.u16();
     input.skip(2);
+    if (index >= TUN_METADATA_FIELDS) throw input.fail("NXTTMFC_BAD_FIELD_IDX", `tun_metadata${index}`);
+    if (length === 0 || length % 4 !== 0 || length > 124) throw input.fail("NXTTMFC_BAD_OPT_LEN", `${length} bytes`);
     mappings.push({ optionClass, optionType, length, index });
   }
   return mappings;
