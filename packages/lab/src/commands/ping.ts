@@ -17,7 +17,8 @@ interface PingOptions {
   tos: number;
   quiet: boolean;
   timestamps: boolean;
-  dontFragment: boolean;
+  /** -M: do: never in fragments; want: in fragments where the path asks for it; dont: fragments anywhere on the way. */
+  fragments: "do" | "want" | "dont";
   family: Family | undefined;
   source: string | undefined;
   pattern: Uint8Array | undefined;
@@ -34,7 +35,7 @@ function parse(args: readonly string[]): { options: PingOptions; destination: st
     tos: 0,
     quiet: false,
     timestamps: false,
-    dontFragment: true,
+    fragments: "want",
     family: undefined,
     source: undefined,
     pattern: undefined,
@@ -64,8 +65,8 @@ function parse(args: readonly string[]): { options: PingOptions; destination: st
         options.tos = Number(value);
         break;
       case "M":
-        if (!["do", "want", "dont"].includes(value)) throw new UsageError("invalid -M argument: " + value);
-        options.dontFragment = value !== "dont";
+        if (value !== "do" && value !== "want" && value !== "dont") throw new UsageError(`invalid -M argument: ${value}`);
+        options.fragments = value;
         break;
       case "f":
         options.interval = 0;
@@ -244,7 +245,7 @@ class Session {
   }
 
   #send(): void {
-    const { size, ttl, tos, dontFragment, pattern } = this.#options;
+    const { size, ttl, tos, fragments, pattern } = this.#options;
     const { stack } = this.#context.namespace;
     const sequence = ++this.#sent & 0xffff;
     const bytes = Uint8Array.from({ length: size }, (_, i) =>
@@ -264,14 +265,17 @@ class Session {
       src: this.#source,
       ttl,
       tos,
-      dontFragment,
+      dontFragment: fragments !== "dont",
+      mayFragment: fragments !== "do",
       device: this.#device,
       onUnreachable: () => this.#unreachable(sequence),
     });
     if (result.ok) return;
     this.#errors++;
     const text =
-      result.reason === "too-big" ? `local error: message too long, mtu=${result.mtu}` : "sendmsg: Network is unreachable";
+      result.reason === "too-big"
+        ? `local error: message too long, mtu${four ? "=" : ": "}${result.mtu}`
+        : "sendmsg: Network is unreachable";
     void this.#context.host.stderr.write(`ping: ${text}\n`);
     this.#maybeDone();
   }
@@ -327,8 +331,11 @@ class Session {
   }
 
   #error(received: Received, { type, code }: Icmp | Icmpv6): void {
-    const text = errorText(this.#destination.family, type, code);
-    if (text === undefined) return;
+    const words = errorText(this.#destination.family, type, code);
+    if (words === undefined) return;
+    const { rest: said = 0 } = find(received.layers, this.#destination.family === 4 ? "icmp" : "icmpv6") ?? {};
+    const tooBig = this.#destination.family === 4 ? type === 3 && code === 4 : type === 2;
+    const text = !tooBig ? words : this.#destination.family === 4 ? `${words} (mtu = ${said & 0xffff})` : `${words}: mtu=${said}`;
     // The error quotes our request; its identifier and sequence number tell whose it is.
     const quoted: Icmp | Icmpv6 | undefined = find(received.layers, this.#destination.family === 4 ? "icmp" : "icmpv6", 1);
     const rest = quoted?.rest ?? 0;

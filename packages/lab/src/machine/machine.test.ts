@@ -131,7 +131,7 @@ rtt min/avg/max/mdev = 0.200/0.300/0.400/0.100 ms
       'Cannot open network namespace "nosuch": No such file or directory\n[1]\n',
     );
     expect(await sh(a, "ip route add default via 7.7.7.7")).toBe("Error: Nexthop has invalid gateway.\n[2]\n");
-    expect(await sh(a, "ip bogus")).toBe('Object "bogus" is unknown, try "ip help".\n[255]\n');
+    expect(await sh(a, "ip bogus")).toBe('Object "bogus" is unknown, try "ip help".\n[1]\n');
     expect(await sh(a, "frobnicate")).toBe("frobnicate: command not found\n[127]\n");
     expect(await sh(a, "ping -c x ::1")).toBe("ping: invalid argument: 'x'\n[1]\n");
   });

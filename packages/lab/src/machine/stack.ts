@@ -28,7 +28,8 @@ import {
   solicitedNodeOf,
 } from "@weft/packet";
 import type { Device } from "./device.ts";
-import { equalIp, type Ip, ip4, ip6, isAny, isMulticast } from "./ip.ts";
+import { fragmentsOf, Reassembly, readFragment, sealIpv4 } from "./fragments.ts";
+import { equalIp, type Ip, ip4, ip6, ipKey, isAny, isMulticast } from "./ip.ts";
 import type { Namespace, RouteLookup } from "./namespace.ts";
 import { Neighbours } from "./neighbours.ts";
 import { TcpSockets } from "./tcp.ts";
@@ -52,6 +53,8 @@ export interface SendOptions {
   readonly ttl?: number | undefined;
   readonly tos?: number | undefined;
   readonly dontFragment?: boolean | undefined;
+  /** Cut into fragments what is longer than the path takes, though `dontFragment` is set for what is not (IP_PMTUDISC_WANT). */
+  readonly mayFragment?: boolean | undefined;
   readonly id?: number | undefined;
   /** Send by this device only. */
   readonly device?: Device | undefined;
@@ -72,6 +75,15 @@ const HOST_UNREACHABLE = { 4: 1, 6: 3 } as const;
 const NO_ROUTE = { 4: 0, 6: 0 } as const;
 const PORT_UNREACHABLE = { 4: 3, 6: 4 } as const;
 const TIME_EXCEEDED = { 4: 11, 6: 3 } as const;
+const ETHER_TYPE = { ipv4: 0x0800, ipv6: 0x86dd } as const;
+const LONGEST_PACKET = 65535;
+const FRAGMENTATION_NEEDED = 4;
+const PACKET_TOO_BIG = 2;
+const REASSEMBLY_TIME_EXCEEDED = { 4: 1, 6: 1 } as const;
+/** Milliseconds for which Linux believes what it was told of a path (net.ipv4.route.mtu_expires). */
+const PATH_MTU_AGE = 600_000;
+/** No path has less (RFC 791, RFC 8200 5); Linux takes no less than 552 for IPv4. */
+const LEAST_MTU = { 4: 552, 6: 1280 } as const;
 /** Bytes of the offending packet that an error quotes: 576 or 1280 in all (RFC 1812 4.3.2.3, RFC 4443 2.4). */
 const QUOTED = { 4: 548, 6: 1232 } as const;
 
@@ -84,6 +96,9 @@ export class Stack {
   /** Protocols besides UDP and ICMP, by header kind. */
   readonly protocols = new Map<Header["kind"], (received: Received) => void>();
   readonly #namespace: Namespace;
+  readonly #reassembly: Reassembly;
+  /** What ICMP said of paths, by destination. */
+  readonly #pathMtu = new Map<string, { readonly mtu: number; readonly until: number }>();
   #nextId: number;
 
   constructor(namespace: Namespace) {
@@ -92,6 +107,8 @@ export class Stack {
     this.udp = new UdpSockets(this);
     this.tcp = new TcpSockets(namespace, this);
     this.#nextId = namespace.random.below(0x10000);
+    this.#reassembly = new Reassembly(namespace.clock);
+    this.#reassembly.onTimeout = (packet) => this.#reassemblyFailed(packet);
   }
 
   /** A frame arrived on one of the namespace's devices. */
@@ -102,10 +119,40 @@ export class Stack {
     const layers = decode(frame);
     const arp = find(layers, "arp");
     if (arp) return this.#arp(device, arp);
+    const read = this.#read(device, frame, layers);
+    if (!read) return;
+    const [received, layer] = read;
+    if (this.#isForUs(received)) {
+      const packet = frame.subarray(layer.start, layer.end);
+      const fragment = readFragment(packet);
+      if (!fragment) return this.#deliver(received);
+      const whole = this.#reassembly.add(fragment, packet.slice());
+      if (whole) this.#inputWhole(device, frame.subarray(0, layer.start), whole);
+    } else if (this.#namespace.forwarding && !isMulticast(received.dst) && destination === device.mac)
+      this.#forward(received, layer);
+  }
+
+  /** A packet that came in fragments, as if it had come in one. */
+  #inputWhole(device: Device, link: Uint8Array, packet: Uint8Array): void {
+    const frame = new Uint8Array(link.length + packet.length);
+    frame.set(link);
+    frame.set(packet, link.length);
+    const read = this.#read(device, frame, decode(frame));
+    if (read) this.#deliver(read[0]);
+  }
+
+  #reassemblyFailed(packet: Uint8Array): void {
+    const layers = decode(packet, (packet[0] ?? 0) >> 4 === 6 ? "ipv6" : "ipv4");
+    const read = this.#read(this.#namespace.loopback, packet, layers);
+    if (read) this.sendError(read[0], TIME_EXCEEDED, REASSEMBLY_TIME_EXCEEDED);
+  }
+
+  /** The IP packet in a frame; undefined for none, or one that is cut short or has a wrong checksum. */
+  #read(device: Device, frame: Uint8Array, layers: readonly Layer[]): readonly [Received, Layer] | undefined {
     const layer = layers.find(({ header }) => header.kind === "ipv4" || header.kind === "ipv6");
-    if (!layer || layer.missing > 0) return;
+    if (!layer || layer.missing > 0) return undefined;
     const header = layer.header as Ipv4Header | Ipv6Header;
-    if (header.kind === "ipv4" && header.checksum !== undefined) return;
+    if (header.kind === "ipv4" && header.checksum !== undefined) return undefined;
     const received: Received =
       header.kind === "ipv4"
         ? { device, src: ip4(header.src), dst: ip4(header.dst), ttl: header.ttl ?? 64, tos: header.tos ?? 0, layers, frame }
@@ -118,9 +165,7 @@ export class Stack {
             layers,
             frame,
           };
-    if (this.#isForUs(received)) this.#deliver(received);
-    else if (this.#namespace.forwarding && !isMulticast(received.dst) && destination === device.mac)
-      this.#forward(received, layer);
+    return [received, layer];
   }
 
   #isForUs({ dst, device }: Received): boolean {
@@ -155,6 +200,7 @@ export class Stack {
       case "icmpv6":
         if (transport.checksum !== undefined) return;
         if (transport.type === ECHO_REQUEST[received.src.family] && transport.code === 0) this.#answerEcho(received);
+        this.#learnPathMtu(received);
         for (const listener of this.icmpListeners) listener(received);
         break;
       case "nd":
@@ -210,13 +256,24 @@ export class Stack {
     if (received.ttl <= 1) return this.sendError(received, TIME_EXCEEDED, { 4: 0, 6: 0 });
     const lookup = this.#namespace.lookup(received.dst);
     if (!lookup) return this.sendError(received, UNREACHABLE, NO_ROUTE);
-    const rest = headersOf(received.layers.slice(received.layers.indexOf(layer) + 1));
-    const header = layer.header as Ipv4Header | Ipv6Header;
-    const forwarded: Header =
-      header.kind === "ipv4"
-        ? { ...header, ttl: received.ttl - 1, trailer: undefined }
-        : { ...header, hopLimit: received.ttl - 1, trailer: undefined };
-    this.#transmit(lookup, [forwarded, ...rest], () => this.sendError(received, UNREACHABLE, HOST_UNREACHABLE));
+    const packet = received.frame.slice(layer.start, layer.end);
+    const { family } = received.dst;
+    const { mtu } = lookup.route.device;
+    if (packet.length > mtu && (family === 6 || ((packet[6] ?? 0) & 0x40) !== 0)) {
+      const [type, code] =
+        family === 4
+          ? [UNREACHABLE, { 4: FRAGMENTATION_NEEDED, 6: 0 }]
+          : [
+              { 4: UNREACHABLE[4], 6: PACKET_TOO_BIG },
+              { 4: FRAGMENTATION_NEEDED, 6: 0 },
+            ];
+      return this.sendError(received, type, code, mtu);
+    }
+    if (family === 4) {
+      packet[8] = received.ttl - 1;
+      sealIpv4(packet);
+    } else packet[7] = received.ttl - 1;
+    this.#transmit(lookup, packet, mtu, () => this.sendError(received, UNREACHABLE, HOST_UNREACHABLE));
   }
 
   /** Sends transport headers (with their payload) to an address; the route decides device, next hop and source. */
@@ -240,7 +297,15 @@ export class Stack {
           ? { kind: "ipv6", src: src.value, dst: dst.value, hopLimit: options.ttl ?? 64, trafficClass: options.tos ?? 0 }
           : undefined;
     if (!header) return { ok: false, reason: "no-source" };
-    return this.#transmit(lookup, [header, ...transport], options.onUnreachable, src);
+    const mtu = this.#mtuTowards(dst, lookup.route.device);
+    let packet = emit([header, ...transport]);
+    if (packet.length > mtu) {
+      const whole = options.dontFragment === true && options.mayFragment !== true;
+      if (whole || packet.length > LONGEST_PACKET) return { ok: false, reason: "too-big", mtu };
+      if (header.kind === "ipv4") packet = emit([{ ...header, dontFragment: false }, ...transport]);
+    }
+    this.#transmit(lookup, packet, mtu, options.onUnreachable);
+    return { ok: true, src };
   }
 
   #id(): number {
@@ -248,15 +313,42 @@ export class Stack {
     return this.#nextId;
   }
 
-  #transmit(lookup: RouteLookup, packet: readonly Header[], onUnreachable?: () => void, src?: Ip): SendResult {
+  #mtuTowards(dst: Ip, device: Device): number {
+    const path = this.#pathMtu.get(ipKey(dst));
+    return path && path.until > this.#namespace.clock.now() ? Math.min(path.mtu, device.mtu) : device.mtu;
+  }
+
+  /** A router said that a packet of ours was too long for what is behind it (RFC 1191, RFC 8201). */
+  #learnPathMtu({ layers, src }: Received): void {
+    const { family } = src;
+    const message = family === 4 ? find(layers, "icmp") : find(layers, "icmpv6");
+    const about =
+      family === 4 ? message?.type === UNREACHABLE[4] && message.code === FRAGMENTATION_NEEDED : message?.type === PACKET_TOO_BIG;
+    const quoted = family === 4 ? find(layers, "ipv4", 1) : find(layers, "ipv6", 1);
+    if (!about || !quoted) return;
+    const dst = quoted.kind === "ipv4" ? ip4(quoted.dst) : ip6(quoted.dst);
+    const own = quoted.kind === "ipv4" ? ip4(quoted.src) : ip6(quoted.src);
+    if (!this.#namespace.isLocal(own)) return;
+    const said = family === 4 ? (message?.rest ?? 0) & 0xffff : (message?.rest ?? 0);
+    const mtu = Math.max(said, LEAST_MTU[family]);
+    this.#pathMtu.set(ipKey(dst), { mtu, until: this.#namespace.clock.now() + PATH_MTU_AGE });
+    this.tcp.pathMtuChanged(dst, mtu);
+  }
+
+  /** Sends a whole IP packet by a route, in fragments of at most `mtu` bytes where it is longer. */
+  #transmit(lookup: RouteLookup, packet: Uint8Array, mtu: number, onUnreachable?: () => void): void {
     const { device } = lookup.route;
-    const ethernet = (dst: Mac): Header => ({ kind: "ethernet", dst, src: device.mac });
-    const frame = emit([ethernet(MAC_ZERO), ...packet]);
-    const result: SendResult = { ok: true, src: src ?? lookup.nextHop };
-    if (frame.length - 14 > device.mtu) return { ok: false, reason: "too-big", mtu: device.mtu };
+    const pieces = packet.length > mtu ? (fragmentsOf(packet, mtu, this.#namespace.random.uint32()) ?? []) : [packet];
+    const six = (packet[0] ?? 0) >> 4 === 6;
     const go = (mac: Mac) => {
-      const bytes = emit([ethernet(mac), ...packet]);
-      device.transmit(bytes);
+      for (const piece of pieces) {
+        device.transmit(
+          emit([
+            { kind: "ethernet", dst: mac, src: device.mac, etherType: six ? ETHER_TYPE.ipv6 : ETHER_TYPE.ipv4 },
+            { kind: "payload", bytes: piece },
+          ]),
+        );
+      }
     };
     const { nextHop } = lookup;
     if (device.kind === "loopback") go(MAC_ZERO);
@@ -266,7 +358,6 @@ export class Stack {
     else {
       this.neighbours.resolve(device, nextHop, go, () => onUnreachable?.());
     }
-    return result;
   }
 
   /** Asks who has an address, by ARP or ND. */

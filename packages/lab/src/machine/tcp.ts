@@ -38,6 +38,8 @@ const RETRANSMIT = 200;
 const MOST_RETRIES = 8;
 const TIME_WAIT = 1000;
 const WINDOW = 65535;
+/** Of a peer that does not say (RFC 9293 3.7.1). */
+const DEFAULT_MSS = 536;
 /** Bytes written and not yet acknowledged above which a writer should wait. */
 const HIGH_WATER = 256 * 1024;
 
@@ -52,7 +54,7 @@ export class TcpConnection {
   handlers: TcpHandlers = {};
   state: State;
   readonly #tcp: TcpSockets;
-  readonly #mss: number;
+  #mss: number;
   #sendUnacked: number;
   #sendNext: number;
   #sendWindow = WINDOW;
@@ -155,6 +157,18 @@ export class TcpConnection {
     else if (this.#queued > 0) this.#arm();
   }
 
+  /** Segments are no longer than this from now on; what was on its way is sent again. */
+  limitSegments(mss: number): void {
+    if (mss >= this.#mss) return;
+    this.#mss = mss;
+    if (!this.#canSend() || this.#sendNext === this.#sendUnacked) return;
+    const unsent = distance(this.#sendNext, this.#sendUnacked);
+    if (!this.#finSent && unsent > 0) {
+      this.#sendNext = this.#sendUnacked;
+      this.#push();
+    }
+  }
+
   #slice(from: number, length: number): Uint8Array {
     const bytes = new Uint8Array(length);
     let at = 0;
@@ -222,6 +236,7 @@ export class TcpConnection {
     }
     if (this.state === "SYN-SENT") {
       if (!(flags & SYN) || !(flags & ACK) || acknowledgment !== this.#sendNext) return;
+      this.#mss = Math.min(this.#mss, mssOption(segment) ?? DEFAULT_MSS);
       this.#receiveNext = (sequence + 1) >>> 0;
       this.#established(acknowledgment, window);
       this.#emit(ACK, new Uint8Array(0));
@@ -367,6 +382,12 @@ export class TcpSockets {
     return connection;
   }
 
+  /** The path to a destination takes packets of at most `mtu` bytes. */
+  pathMtuChanged(dst: Ip, mtu: number): void {
+    for (const connection of [...this.#connections.values()])
+      if (equalIp(connection.remote.ip, dst)) connection.limitSegments(mssOf(mtu, dst));
+  }
+
   forget(connection: TcpConnection): void {
     this.#connections.delete(keyOf(connection.local, connection.remote));
   }
@@ -396,7 +417,7 @@ export class TcpSockets {
       ({ port, address }) => port === local.port && (address === undefined || equalIp(address, local.ip)),
     );
     if (listener && segment.flags & SYN && !(segment.flags & ACK)) {
-      const offered = mssOption(segment) ?? 536;
+      const offered = mssOption(segment) ?? DEFAULT_MSS;
       const mtu = received.device.mtu;
       const accepted = new TcpConnection(this, local, remote, Math.min(offered, mssOf(mtu, local.ip)), "SYN-RECEIVED");
       this.#connections.set(keyOf(local, remote), accepted);
