@@ -46,6 +46,11 @@ Datapath actions: set(eth(dst=00:00:00:00:00:01)),set(ipv4(ttl=63)),2,3`,
     expect(text).toMatch(/Datapath actions: 2$/);
   });
 
+  it("writes a zero for connection tracking bare, as printf's %#x does", () => {
+    const trace = tracer("in_port=1,ip actions=ct(commit,exec(set_field:0/0x41->ct_mark,set_field:0/0xff->ct_label))");
+    expect(trace("in_port=1,ip")).toMatch(/Datapath actions: ct\(commit,mark=0\/0x41,label=0\/0xff\)$/);
+  });
+
   it("stops what goes around", () => {
     const text = tracer("actions=resubmit(,0)")("in_port=1");
     expect(text).toContain(">>>> over max translation depth 64 <<<<");

@@ -211,11 +211,11 @@ function formatCt(action: CtAction): string {
   if (action.zone !== 0) parts.push(`zone=${action.zone}`);
   if (action.mark !== undefined) {
     const mask = action.mark.mask >>> 0;
-    parts.push(`mark=${hex(action.mark.value >>> 0)}/${hex(mask)}`);
+    parts.push(`mark=${sharpHex(action.mark.value >>> 0)}/${hex(mask)}`);
   }
   if (action.label !== undefined) {
     const mask = action.label.mask === ALL_LABEL ? "" : `/${hex(action.label.mask)}`;
-    parts.push(`label=${hex(action.label.value)}${mask}`);
+    parts.push(`label=${sharpBig(action.label.value)}${mask}`);
   }
   if (action.helper !== undefined) parts.push(`helper=${action.helper}`);
   if (action.nat !== undefined) parts.push(formatNat(action.nat));
