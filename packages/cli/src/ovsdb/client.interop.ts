@@ -44,7 +44,7 @@ dump SERVER Logical_Switch name
 -d bare dump SERVER OVN_Northbound Logical_Switch name
 -d json dump SERVER OVN_Northbound Logical_Switch name
 --max-column-width=5 dump SERVER OVN_Northbound Logical_Switch name external_ids
--f csv dump SERVER OVN_Northbound
+~-f csv dump SERVER OVN_Northbound
 needs-conversion SERVER ${nb}
 convert SERVER ${nb}
 convert SERVER /nope
