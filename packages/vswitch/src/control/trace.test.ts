@@ -51,6 +51,11 @@ Datapath actions: set(eth(dst=00:00:00:00:00:01)),set(ipv4(ttl=63)),2,3`,
     expect(trace("in_port=1,ip")).toMatch(/Datapath actions: ct\(commit,mark=0\/0x41,label=0\/0xff\)$/);
   });
 
+  it("leaves a VLAN header that is as it was", () => {
+    const trace = tracer("actions=strip_vlan,mod_vlan_vid:1012,output:2");
+    expect(trace("in_port=1,dl_vlan=1012,dl_vlan_pcp=0")).toMatch(/Datapath actions: 2$/);
+  });
+
   it("stops what goes around", () => {
     const text = tracer("actions=resubmit(,0)")("in_port=1");
     expect(text).toContain(">>>> over max translation depth 64 <<<<");

@@ -10,7 +10,7 @@ import type { Datapath } from "../datapath/datapath.ts";
 import { parseDpFlow } from "../datapath/key-text.ts";
 import { composeFrame } from "../flow/compose.ts";
 import { extract } from "../flow/extract.ts";
-import { FLOW_WORDS, WORD } from "../flow/key.ts";
+import { FLOW_WORDS, VLAN_CFI, WORD } from "../flow/key.ts";
 import { Packet } from "../flow/packet.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { OfPort } from "../ofproto/port.ts";
@@ -161,6 +161,11 @@ function bad(message: string): WeftError {
   return new WeftError("vswitch.trace", message, { blame: "caller" });
 }
 
+const VLAN_HEADERS = [
+  [WORD.vlan_tci, WORD.vlan_tpid],
+  [WORD.vlan_tci1, WORD.vlan_tpid1],
+] as const;
+
 /** A key from a flow in ovs-ofctl's syntax. */
 export function keyOfText(bridge: Bridge, text: string): Int32Array {
   const key = new Int32Array(FLOW_WORDS);
@@ -173,6 +178,8 @@ export function keyOfText(bridge: Bridge, text: string): Int32Array {
   const placed = match.place(bridge.tlv);
   if (placed === undefined) throw bad(`Bad openflow flow syntax: ${text}: tunnel metadata is not mapped`);
   for (let i = 0; i < placed.size; i++) key[placed.offset(i)] = placed.value(i);
+  // A flow's text does not say what kind of VLAN header it has.
+  for (const [tci, tpid] of VLAN_HEADERS) if (((key[tci] as number) & VLAN_CFI) !== 0) key[tpid] ||= 0x8100;
   return key;
 }
 
