@@ -2,8 +2,11 @@ import { WeftError } from "@weft/runtime";
 
 /** A wrong command line, in getopt(3)'s words. */
 export class UsageError extends WeftError {
-  constructor(text: string) {
+  readonly exitCode: number;
+
+  constructor(text: string, exitCode = 1) {
     super("lab.usage", text, { blame: "caller" });
+    this.exitCode = exitCode;
   }
 }
 
@@ -64,11 +67,16 @@ export function getopt(args: readonly string[], spec: string, long: Readonly<Rec
   return { options, operands };
 }
 
+/** The nearest number to a C program's largest; its text is the C program's. */
+const LONG_MAX = 2 ** 63;
+
 /** The number that an option's argument is, or a usage error in ping's words. */
-export function numberOf(text: string, { least = 0, most = Number.MAX_SAFE_INTEGER, whole = true } = {}): number {
+export function numberOf(text: string, { least = 0, most = LONG_MAX, whole = true } = {}): number {
   if (!/^\d+(\.\d*)?$/.test(text) || (whole && text.includes("."))) throw new UsageError(`invalid argument: '${text}'`);
   const value = Number(text);
   if (value < least || value > most)
-    throw new UsageError(`invalid argument: '${text}': out of range: ${least} <= value <= ${most}`);
+    throw new UsageError(
+      `invalid argument: '${text}': out of range: ${least} <= value <= ${most === LONG_MAX ? "9223372036854775807" : most}`,
+    );
   return value;
 }

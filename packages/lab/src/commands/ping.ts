@@ -65,7 +65,7 @@ function parse(args: readonly string[]): { options: PingOptions; destination: st
         options.tos = Number(value);
         break;
       case "M":
-        if (value !== "do" && value !== "want" && value !== "dont") throw new UsageError(`invalid -M argument: ${value}`);
+        if (value !== "do" && value !== "want" && value !== "dont") throw new UsageError(`invalid -M argument: ${value}`, 2);
         options.fragments = value;
         break;
       case "f":
@@ -99,7 +99,7 @@ function parse(args: readonly string[]): { options: PingOptions; destination: st
       case "v":
         break;
       default:
-        throw new UsageError(`-${letter} is not supported on an emulated machine`);
+        throw new UsageError(`-${letter} is not supported on an emulated machine`, 2);
     }
   }
   const [destination] = operands;
@@ -193,7 +193,7 @@ class Session {
   }
 
   async run(name: string): Promise<number> {
-    const { count, interval, deadline, wait, size } = this.#options;
+    const { count, interval, deadline, wait, size, pattern } = this.#options;
     const { stdout, stderr, signal } = this.#context.host;
     const { stack } = this.#context.namespace;
     const address = formatIp(this.#destination);
@@ -203,10 +203,12 @@ class Session {
       return 2;
     }
     const from =
-      this.#source || this.#device
-        ? ` from ${formatIp(this.#source ?? lookup.source)}${this.#device ? ` ${this.#device.name}` : ""}:`
-        : "";
+      this.#source || this.#device ? ` from ${formatIp(this.#source ?? lookup.source)} ${this.#device?.name ?? ""}:` : "";
     const four = this.#destination.family === 4;
+    if (pattern) {
+      const digits = [...pattern].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      await stdout.write(`PATTERN: 0x${digits}\n`);
+    }
     await stdout.write(
       `PING ${name}${four ? " " : ""}(${address})${from} ${four ? `${size}(${size + 28}) bytes of data.` : `${size} data bytes`}\n`,
     );
@@ -403,7 +405,7 @@ export function pingCommand(family?: Family): Command {
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       await stderr.write(`ping: ${error.message}\n`);
-      return error.message.startsWith("-") ? 2 : 1;
+      return error.exitCode;
     }
   };
 }
@@ -417,6 +419,6 @@ function sourceOf(
   const source = parseIp(text);
   if (source) return { source, device: undefined };
   const device = namespace.device(text);
-  if (!device) throw new UsageError(`unknown iface: ${text}`);
+  if (!device) throw new UsageError(`SO_BINDTODEVICE ${text}: No such device`, 2);
   return { source: undefined, device };
 }
