@@ -93,7 +93,9 @@ const frames = {
   ]),
 };
 
+/** `settled` waits until no capture has grown for most of a second. */
 const script = `
+settled() { local last= now; for _ in $(seq 30); do now=$(cat $DIR/*/*-tx.pcap | wc -c); [[ $now == "$last" ]] && return; last=$now; sleep 0.7; done; }
 cloud_start; net_add n1; hv_add w1 n1 10.9.0.1/24; hv_add w2 n1 10.9.0.2/24; underlay_warm
 ovn-nbctl ls-add a -- lsp-add a p1 -- lsp-set-addresses p1 "50:54:00:00:00:01 10.0.0.1 fd00::1" \
   -- lsp-set-port-security p1 "50:54:00:00:00:01 10.0.0.1 255.255.255.255 fd00::1" \
@@ -106,10 +108,10 @@ ovn-nbctl ls-add t -- lsp-add t c1 p1 30 -- lsp-set-addresses c1 "50:54:00:00:00
 vif_add w1 p1; vif_add w2 p2; vif_add w2 p3
 ovn-nbctl --wait=hv sync
 for f in ${frames.switched} ${frames.spoofed} ${frames.blocked} ${frames.routed} ${frames.ipv6} ${frames.ping} ${frames.arp} ${frames.broadcast} ${frames.tagged}; do vif_send w1 p1 $f; done
-sleep 1
+settled
 ovn-nbctl acl-add a to-lport 1000 'outport == "p2" && udp.dst == 9' drop; ovn-nbctl --wait=hv sync
 vif_send w1 p1 ${frames.blocked}; vif_send w1 p1 ${frames.switched}
-sleep 1
+settled
 for p in p1 c1 c2; do ovn-nbctl get logical_switch_port $p up; done
 `;
 
@@ -157,7 +159,13 @@ const expected = {
   p3: ["ethernet ipv4 ttl 63 udp 7 payload"],
 };
 
-const all: Mix = { OVSDB_SERVER: "reference", NORTHD: "reference", CONTROLLER: "reference", VSWITCHD: "reference", tools: "reference" };
+const all: Mix = {
+  OVSDB_SERVER: "reference",
+  NORTHD: "reference",
+  CONTROLLER: "reference",
+  VSWITCHD: "reference",
+  tools: "reference",
+};
 const ours: Mix = { OVSDB_SERVER: "weft", NORTHD: "weft", CONTROLLER: "weft", VSWITCHD: "weft", tools: "weft" };
 
 describe.each<[string, Mix]>([
