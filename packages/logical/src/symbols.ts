@@ -269,8 +269,3 @@ for (const name of ["icmp4.frag_mtu", "icmp6.frag_mtu"]) {
 
 /** All symbols by name. */
 export const SYMBOLS: ReadonlyMap<string, LogicalSymbol> = table;
-
-/** The symbol of a name that the program writes itself. */
-export function symbol(name: string): LogicalSymbol {
-  return table.get(name)!;
-}
