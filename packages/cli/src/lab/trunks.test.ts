@@ -120,3 +120,11 @@ describe("flows", () => {
     expect(await lab.sh("worker1", "ovs-ofctl dump-flows br-int | grep mod_vlan_vid:50")).toBe("");
   });
 });
+
+it("a lab comes up and goes down without waiting for any timer", async () => {
+  const other = await VirtualLab.up(parseLab(builtinLabs.get("trunks")!, "trunks"));
+  expect(other.runtime.clock.now()).toBeLessThan(100);
+  const up = other.runtime.clock.now();
+  await other.down();
+  expect(other.runtime.clock.now() - up).toBeLessThan(100);
+});

@@ -25,8 +25,8 @@ export function stateOf(device: Device): string {
 }
 
 function qdiscOf(device: Device): string {
-  if (device.kind === "loopback") return "noqueue";
   if (!device.up) return "noop";
+  if (device.kind === "loopback") return "noqueue";
   return device.kind === "ether" ? "fq_codel" : "noqueue";
 }
 
@@ -57,8 +57,12 @@ export function linkLines(device: Device, options: IpOptions, mode: boolean, add
   if (!addresses) return [first];
   const text = [first, second];
   if (options.details) {
-    text[1] += ` promiscuity ${device.attached || device.taps.size > 0 ? 1 : 0}  allmulti 0 minmtu ${device.kind === "loopback" || device.kind === "vlan" ? 0 : 68} maxmtu 65535 `;
-    text.push(`    ${kindDetails(device)}addrgenmode eui64 numtxqueues 1 numrxqueues 1 gso_max_size 65536 gso_max_segs 65535 `);
+    text[1] += ` promiscuity ${device.attached || device.taps.size > 0 ? 1 : 0}  allmulti 0 minmtu ${device.kind === "loopback" || device.kind === "vlan" ? 0 : 68} maxmtu ${device.kind === "loopback" ? 0 : 65535} `;
+    const kind = kindDetails(device);
+    const common = `addrgenmode eui64 numtxqueues 1 numrxqueues 1 gso_max_size 65536 gso_max_segs 65535 tso_max_size ${tsoSize(device)} tso_max_segs 65535 gro_max_size 65536 `;
+    // A device of no kind has no line for it.
+    if (kind === "") text[1] += common;
+    else text.push(`    ${kind}${common}`);
   }
   if (options.statistics) {
     const { rxBytes, rxPackets, rxDropped, txBytes, txPackets, txDropped } = device.statistics;
@@ -72,6 +76,11 @@ export function linkLines(device: Device, options: IpOptions, mode: boolean, add
     );
   }
   return text;
+}
+
+/** Devices of software alone cut nothing in hardware, and have no limit to it but the kernel's. */
+function tsoSize(device: Device): number {
+  return device.kind === "ether" ? 65536 : 524280;
 }
 
 function kindDetails(device: Device): string {
