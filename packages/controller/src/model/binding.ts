@@ -123,8 +123,10 @@ export const rootsOfDatapath = relation<Uuid, Uuid, Port>("rootsOfDatapath", sb.
   if (mayTakeOver || read(claimOf, uuid) !== undefined) yield row.datapath;
 });
 
-/** Whether a port has container ports that are ours. */
-export const hasNested = derive<Uuid, boolean>("hasNested", (uuid, read) => {
+/** The datapaths of a port's container ports that are ours. */
+export const nestedDatapaths = derive<Uuid, ReadonlySet<Uuid>>("nestedDatapaths", (uuid, read) => {
   const row = read(sb.Port_Binding, uuid);
-  return row !== undefined && read(childrenOf, row.logical_port).some((child) => read(attachmentOf, child) !== undefined);
+  const children = row === undefined ? [] : read(childrenOf, row.logical_port);
+  const ours = children.filter((child) => read(attachmentOf, child) !== undefined);
+  return new Set(ours.map((child) => read(sb.Port_Binding, child)?.datapath).filter((datapath) => datapath !== undefined));
 });

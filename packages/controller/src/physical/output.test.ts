@@ -54,6 +54,19 @@ test("a container is its parent's OpenFlow port with a VLAN tag", () => {
   expect(flows).toContain(`table=64, priority=100,reg10=0x20/0x20,reg15=0x1,metadata=0x1 actions=${loop}`);
 });
 
+test("back out of a parent from containers on another switch: the parent's key in the containers' datapath", () => {
+  const cloud = newCloud();
+  const [a, b] = [addDatapath(cloud.sb, "a", 1), addDatapath(cloud.sb, "b", 3)];
+  cloud.sb.insert("Port_Binding", { logical_port: "p1", datapath: a, tunnel_key: 1 });
+  cloud.sb.insert("Port_Binding", { logical_port: "c1", datapath: b, tunnel_key: 2, parent_port: "p1", tag: 10 });
+  cloud.sb.insert("Port_Binding", { logical_port: "c2", datapath: b, tunnel_key: 3, parent_port: "p1", tag: 11 });
+  addVif(cloud.ovs, "p1", 7);
+  const nested = flowsOf(cloud, t.saveInport).filter((flow) => flow.includes("reg10=0x20/0x20"));
+  expect(nested).toEqual([
+    "table=64, priority=100,reg10=0x20/0x20,reg15=0x1,metadata=0x3 actions=push:NXM_OF_IN_PORT[],set_field:ANY->in_port,resubmit(,65),pop:NXM_OF_IN_PORT[]",
+  ]);
+});
+
 test("with a localnet port, ports of other chassis are reached through the physical network", () => {
   const cloud = newCloud();
   const a = addDatapath(cloud.sb, "a", 1);

@@ -6,7 +6,7 @@ import { each, type Read } from "@weft/incremental";
 import type { Action } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import { parsePortAddresses } from "../model/addresses.ts";
-import { type Attachment, attachmentOf, claimOf, hasNested } from "../model/binding.ts";
+import { type Attachment, attachmentOf, claimOf, nestedDatapaths } from "../model/binding.ts";
 import { config, ownChassis } from "../model/config.ts";
 import { crossedPeer, localnetOf, peerOf } from "../model/datapaths.ts";
 import { haChassisOf } from "../model/ha.ts";
@@ -140,11 +140,14 @@ export const portOutput = each<DesiredFlow, Uuid, Port>("portOutput", sb.Port_Bi
     actions: looped,
     from: uuid,
   });
-  if (read(hasNested, uuid)) {
+  // As the reference has it: the key of the parent's port, in the datapath of its containers.
+  for (const datapath of read(nestedDatapaths, uuid)) {
+    const nested = read(sb.Datapath_Binding, datapath)?.tunnel_key;
+    if (nested === undefined) continue;
     yield flow({
       table: t.saveInport,
       priority: 100,
-      match: { ...here, [reg.flags]: [flag.nestedContainer, flag.nestedContainer] },
+      match: { ...here, metadata: nested, [reg.flags]: [flag.nestedContainer, flag.nestedContainer] },
       actions: looped,
       from: uuid,
     });
