@@ -19,7 +19,7 @@ interface Known {
 }
 
 /** Chance of its own, so that packets do not change the network that follows. */
-class Chance {
+export class Chance {
   #state: number;
 
   constructor(seed: number) {

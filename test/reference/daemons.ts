@@ -1,6 +1,6 @@
 /** The reference's programs for tests: commands, daemons in a scratch folder, and their control sockets (unixctl(8)). */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,20 +84,23 @@ export class Daemons {
   readonly #started: string[] = [];
   readonly #controls = new Map<string, Control>();
 
-  run(program: string, args: readonly string[]): string {
+  /** `folder`: a subfolder of {@link dir} where the program looks for others and makes its sockets. */
+  run(program: string, args: readonly string[], folder = "."): string {
+    const at = join(this.dir, folder);
     return execFileSync(join(reference, "bin", program), args, {
       encoding: "utf8",
       timeout: 60_000,
       maxBuffer: 1 << 28,
-      env: { ...process.env, OVS_RUNDIR: this.dir, OVN_RUNDIR: this.dir },
+      env: { ...process.env, OVS_RUNDIR: at, OVN_RUNDIR: at },
       stdio: ["ignore", "pipe", program === "ovs-ofctl" ? "pipe" : "ignore"],
     });
   }
 
   /** Starts a daemon; `name` names its files. Returns when it is ready. */
-  start(program: string, name: string, args: readonly string[]): void {
+  start(program: string, name: string, args: readonly string[], folder = "."): void {
+    mkdirSync(join(this.dir, folder), { recursive: true });
     const common = ["--detach", "--no-chdir", `--pidfile=${this.dir}/${name}.pid`, `--unixctl=${this.dir}/${name}.ctl`];
-    this.run(program, [...common, `--log-file=${this.dir}/${name}.log`, "-vconsole:off", ...args]);
+    this.run(program, [...common, `--log-file=${this.dir}/${name}.log`, "-vconsole:off", ...args], folder);
     this.#started.push(name);
   }
 

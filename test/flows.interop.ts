@@ -1,0 +1,418 @@
+/**
+ * Random networks on two chassis. For the same southbound database, the flows of our controller carry packets as those of the
+ * reference's do, both in the reference's switch; and the reference's flows do in our switch what they do in the reference's.
+ * Packets come from VIFs, out of tunnels, and from a physical network.
+ */
+import { writeFileSync } from "node:fs";
+import { Core } from "@weft/controller";
+import { formatActions, formatEnvelope, formatMatch, parseGroupMod, TlvMap } from "@weft/openflow";
+import { createReplica, type Replica } from "@weft/ovsdb";
+import { parseIpv4, parseMac } from "@weft/packet";
+import { messageOf, nodeRuntime } from "@weft/runtime";
+import { openVSwitch, ovnSouthbound, type SbSchema, type VsSchema } from "@weft/schemas";
+import { type Bridge, MemorySwitch, traceCommand } from "@weft/vswitch";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { Chance, type Microflow, microflows } from "./random/microflow.ts";
+import { RandomNetwork } from "./random/network.ts";
+import { Daemons, schemaFiles } from "./reference/daemons.ts";
+import { traced } from "./reference/traced.ts";
+
+const first = Number(process.env["SEED"] ?? 1);
+const networks = Number(process.env["NETWORKS"] ?? 60);
+const packets = 24;
+const runtime = nodeRuntime();
+const daemons = new Daemons();
+const control = (name: string, ...words: readonly string[]) => daemons.control(name).call(words[0]!, ...words.slice(1));
+const nbctl = (...words: readonly string[]) => control("nbctl", "run", "--timeout=30", ...words);
+
+/** A chassis of the reference, and a second switch with the same ports for the flows of our controller. */
+class Node {
+  readonly name: string;
+  readonly number: number;
+  readonly local: Replica<VsSchema>;
+  ports: readonly string[] = [];
+
+  constructor(name: string, number: number, local: Replica<VsSchema>) {
+    this.name = name;
+    this.number = number;
+    this.local = local;
+  }
+
+  vsctl(which: "live" | "player", ...words: readonly string[]): string {
+    const name = which === "live" ? this.name : `${this.name}p`;
+    return daemons.run("ovs-vsctl", [`--db=${daemons.socket(`${name}-db`)}`, ...words]);
+  }
+
+  ofctl(which: "live" | "player", ...words: readonly string[]): string {
+    const [command, ...rest] = words;
+    const bridge = `unix:${daemons.dir}/${which === "live" ? this.name : `${this.name}p`}/br-int.mgmt`;
+    return daemons.run("ovs-ofctl", ["-O", "OpenFlow15", command!, bridge, ...rest]);
+  }
+}
+
+/** The flow of br-phys. It does not flood, for in which order a switch does is open. */
+const PHYSICAL = "priority=0,actions=output:1,LOCAL";
+
+/** The hardware address of a bridge of the node at an index. */
+function macOf(bridge: string, index: number): string {
+  return `02:00:00:00:0${index}:0${bridge === "br-phys" ? 1 : 2}`;
+}
+
+const nodes: Node[] = [];
+let southbound: Replica<SbSchema>;
+
+beforeAll(async () => {
+  daemons.database("nb", schemaFiles.nb);
+  daemons.database("sb", schemaFiles.sb);
+  daemons.start("ovn-nbctl", "nbctl", [`--db=${daemons.socket("nb")}`]);
+  daemons.start("ovn-northd", "northd", [
+    "--monitor",
+    `--ovnnb-db=${daemons.socket("nb")}`,
+    `--ovnsb-db=${daemons.socket("sb")}`,
+  ]);
+  southbound = createReplica({ runtime, schema: ovnSouthbound, remotes: [daemons.socket("sb")] });
+  await Promise.all([southbound.ready(), nbctl("init")]);
+  for (const [index, name] of ["w1", "w2"].entries()) {
+    const ip = `10.9.0.${index + 1}`;
+    for (const which of [name, `${name}p`]) {
+      daemons.database(`${which}-db`, schemaFiles.vs);
+      daemons.run("ovs-vsctl", [`--db=${daemons.socket(`${which}-db`)}`, "--no-wait", "init"]);
+      daemons.start("ovs-vswitchd", `${which}-switch`, ["--enable-dummy=system", daemons.socket(`${which}-db`)], which);
+    }
+    const local = createReplica({ runtime, schema: openVSwitch, remotes: [daemons.socket(`${name}-db`)] });
+    await local.ready();
+    const node = new Node(name, index + 1, local);
+    nodes.push(node);
+    const bridges = [
+      "add-br",
+      "br-phys",
+      "--",
+      "set",
+      "Bridge",
+      "br-phys",
+      "fail-mode=secure",
+      "--",
+      "add-port",
+      "br-phys",
+      "phys",
+      "--",
+      "set",
+      "Interface",
+      "phys",
+      "ofport_request=1",
+    ];
+    bridges.push("--", "add-br", "br-int", "--", "set", "Bridge", "br-int", "fail-mode=secure");
+    for (const bridge of ["br-phys", "br-int"])
+      bridges.push("--", "set", "Bridge", bridge, `other-config:hwaddr=${JSON.stringify(macOf(bridge, index))}`);
+    node.vsctl("player", ...bridges);
+    node.vsctl("live", ...bridges);
+    for (const which of [name, `${name}p`]) {
+      daemons.run("ovs-ofctl", ["add-flow", `unix:${daemons.dir}/${which}/br-phys.mgmt`, PHYSICAL]);
+      await control(`${which}-switch`, "netdev-dummy/ip4addr", "br-phys", `${ip}/24`);
+      await control(`${which}-switch`, "ovs/route/add", `${ip}/24`, "br-phys");
+      await control(`${which}-switch`, "tnl/neigh/set", "br-phys", `10.9.0.${2 - index}`, macOf("br-phys", 1 - index));
+    }
+    const settings = [`system-id=${name}`, `hostname=${name}`, `ovn-remote=${daemons.socket("sb")}`, "ovn-encap-type=geneve"];
+    settings.push(`ovn-encap-ip=${ip}`, "ovn-bridge-mappings=physnet1:br-phys");
+    node.vsctl("live", "set", "Open_vSwitch", ".", ...settings.map((setting) => `external_ids:${setting}`));
+    daemons.start("ovn-controller", `${name}-controller`, [daemons.socket(`${name}-db`)], name);
+  }
+  for (const node of nodes) {
+    node.ofctl("player", "add-tlv-map", "{class=0x102,type=0x80,len=4}->tun_metadata0");
+  }
+});
+
+afterAll(async () => {
+  await southbound?.close();
+  for (const { local } of nodes) await local.close();
+  await daemons.stop();
+});
+
+/** Until the databases have settled and nobody changes them any more. */
+async function settled(): Promise<void> {
+  for (let quiet = 0; quiet < 4; quiet++) {
+    let changed = false;
+    const forget = [southbound, ...nodes.map(({ local }) => local)].map((replica) => replica.onChange(() => (changed = true)));
+    await runtime.clock.sleep(50);
+    for (const one of forget) one();
+    if (changed) quiet = 0;
+  }
+}
+
+/** Where a guest's interface is: the same for a child as for its parent. */
+function nodeOf(parent: string): Node {
+  return nodes[[...parent].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % nodes.length]!;
+}
+
+async function become(network: RandomNetwork, edits: readonly (readonly string[])[]): Promise<void> {
+  const clear = ["Logical_Switch", "Logical_Router", "Port_Group", "Address_Set"].flatMap((table) => [
+    "--",
+    "--all",
+    "destroy",
+    table,
+  ]);
+  const reset = ["--", "remove", "NB_Global", ".", "options", "use_ct_inv_match", "ignore_lsp_down", "default_acl_drop"];
+  await nbctl(...clear, ...reset);
+  await nbctl(...edits.flatMap((edit) => ["--", ...edit]));
+  const vifs = network.switches.flatMap(({ ports }) => ports.filter(({ kind }) => kind === "vif" || kind === "localport"));
+  for (const node of nodes) {
+    const here = vifs.filter(({ name, kind }) => kind === "localport" || nodeOf(name) === node).map(({ name }) => name);
+    const words = node.ports.flatMap((port) => ["--", "del-port", "br-int", port]);
+    for (const [index, port] of here.entries())
+      words.push(
+        "--",
+        "add-port",
+        "br-int",
+        port,
+        "--",
+        "set",
+        "Interface",
+        port,
+        `external_ids:iface-id=${port}`,
+        `ofport_request=${100 + index}`,
+      );
+    node.vsctl("live", ...words);
+    node.ports = here;
+  }
+  await nbctl("--wait=hv", "sync");
+  await settled();
+  // What the reference does incrementally may differ from what it computes from scratch, which is what counts.
+  await control("northd", "inc-engine/recompute");
+  for (const { name } of nodes) await control(`${name}-controller`, "inc-engine/recompute");
+  await nbctl("--wait=hv", "sync");
+  await settled();
+}
+
+interface LivePort {
+  readonly name: string;
+  readonly ofport: number;
+  readonly type: string;
+  readonly options: ReadonlyMap<string, string>;
+}
+
+function livePorts({ local }: Node, bridgeName: string): LivePort[] {
+  const bridge = [...local.table("Bridge").rows()].find(({ name }) => name === bridgeName)!;
+  return bridge.ports
+    .flatMap((port) => local.table("Port").get(port)!.interfaces)
+    .map((uuid) => local.table("Interface").get(uuid)!)
+    .filter(({ name }) => name !== bridgeName)
+    .map(({ name, ofport, type, options }) => ({ name, ofport: Number(ofport ?? -1), type, options }));
+}
+
+/** Our controller without connections, with what is in the databases now: conntrack zones are those that the reference has chosen. */
+function controllerOf(node: Node): Core {
+  const errors: unknown[] = [];
+  const core = new Core({
+    settings: { systemId: undefined, hostname: node.name, rundir: daemons.dir, startTime: 0 },
+    onError: ({ error }) => errors.push(error),
+  });
+  for (const table of Object.keys(ovnSouthbound.tables) as (keyof SbSchema["tables"])[])
+    core.feed(
+      "sb",
+      [...southbound.table(table).rows()].map((after) => ({ table, uuid: after._uuid, after })),
+    );
+  for (const table of Object.keys(openVSwitch.tables) as (keyof VsSchema["tables"])[])
+    core.feed(
+      "ovs",
+      [...node.local.table(table).rows()].map((after) => ({ table, uuid: after._uuid, after })),
+    );
+  core.commit(true);
+  core.takeFlows();
+  expect(errors).toEqual([]);
+  return core;
+}
+
+/** Gives the second switch the ports of the first and the flows of our controller. */
+function play(node: Node): void {
+  const has = new Set(node.vsctl("player", "list-ports", "br-int").split("\n"));
+  const physical = new Set(node.vsctl("player", "list-ports", "br-phys").split("\n"));
+  const words: string[] = [];
+  for (const [bridge, there] of [
+    ["br-int", has],
+    ["br-phys", physical],
+  ] as const) {
+    const ports = livePorts(node, bridge);
+    for (const name of there) if (name !== "") words.push("--", "del-port", bridge, name);
+    for (const { name, ofport, type, options } of ports) {
+      words.push("--", "add-port", bridge, name, "--", "set", "Interface", name, `ofport_request=${ofport}`);
+      if (type !== "") words.push(`type=${type}`);
+      for (const [key, value] of options) words.push(`options:${key}=${JSON.stringify(value)}`);
+    }
+  }
+  node.vsctl("player", ...words);
+  const core = controllerOf(node);
+  expect([...core.meters.entries()]).toEqual([]);
+  const bare = { type: "group_mod", command: "add", groupType: "select", commandBucket: 0xffff_ffff } as const;
+  const groups = [...core.groups.entries()].map(([, { request, number }]) =>
+    formatEnvelope({ version: 6, xid: 0, message: { ...bare, group: number, ...request } })
+      .replace(/^[\s\S]*?(?=group_id=)/, "")
+      .trim(),
+  );
+  const flows = [...core.flows.flows()].map(
+    ({ table, priority, match, actions, cookie }) =>
+      `table=${table},priority=${priority},cookie=0x${cookie.toString(16)},${formatMatch(match)} actions=${formatActions(actions)}`,
+  );
+  writeFileSync(`${daemons.dir}/groups`, groups.join("\n"));
+  writeFileSync(`${daemons.dir}/flows`, flows.join("\n"));
+  node.ofctl("player", "del-flows");
+  node.ofctl("player", "del-groups");
+  node.ofctl("player", "add-groups", `${daemons.dir}/groups`);
+  node.ofctl("player", "add-flows", `${daemons.dir}/flows`);
+}
+
+/** Our switch with the reference's ports and flows. */
+function inMemory(node: Node): MemorySwitch {
+  const memory = new MemorySwitch({ clock: runtime.clock, log: runtime.log.logger("vswitch") });
+  const made = new Map<string, Bridge>();
+  for (const name of ["br-phys", "br-int"]) {
+    const ports = livePorts(node, name).map(({ name, ofport, type, options }) => ({
+      name,
+      ofport,
+      ...(type === "patch" ? { peer: options.get("peer")! } : {}),
+      ...(type === "geneve"
+        ? {
+            tunnel: {
+              protocol: "geneve" as const,
+              remoteIp: options.get("remote_ip")!,
+              localIp: options.get("local_ip"),
+              inKey: "flow" as const,
+              outKey: "flow" as const,
+              dstPort: 6081,
+              csum: options.get("csum") === "true",
+              tos: 0,
+              ttl: 64,
+              df: true,
+              egressPktMark: undefined,
+            },
+          }
+        : {}),
+    }));
+    made.set(name, memory.addBridge({ name, ports, failMode: "secure" }));
+  }
+  for (const bridge of made.values()) bridge.local!.mac = parseMac(macOf(bridge.name, node.number - 1))!;
+  const { routes, neighbours } = memory.datapath;
+  const ip = (number: number) => ({ family: 4, ip: parseIpv4(`10.9.0.${number}`)! }) as const;
+  routes.setConnected("br-phys", [{ address: ip(node.number), length: 24 }]);
+  neighbours.set("br-phys", ip(3 - node.number), parseMac(macOf("br-phys", 2 - node.number))!, runtime.clock.now());
+  memory.addFlows(made.get("br-phys")!, PHYSICAL);
+  const integration = made.get("br-int")!;
+  integration.tlv = TlvMap.of([{ optionClass: 0x102, optionType: 0x80, length: 4, index: 0 }]);
+  for (const line of node.ofctl("live", "dump-groups").split("\n")) {
+    if (!line.includes("group_id=")) continue;
+    const { group, groupType, buckets, selection } = parseGroupMod(line.trim(), "add");
+    memory.addGroup(integration, { group, groupType, buckets, selection });
+  }
+  const dump = daemons.run("ovs-ofctl", [
+    "-O",
+    "OpenFlow15",
+    "--no-stats",
+    "--no-names",
+    "dump-flows",
+    `unix:${daemons.dir}/${node.name}/br-int.mgmt`,
+  ]);
+  memory.addFlows(integration, dump.replaceAll("#", ""));
+  return memory;
+}
+
+interface Arrival {
+  readonly node: Node;
+  readonly flow: string;
+}
+
+/** The ways in which a packet comes to a chassis. */
+function arrivals(chance: Chance, { inport, flow }: Microflow): Arrival[] {
+  const list: Arrival[] = [];
+  const port = [...southbound.table("Port_Binding").rows()].find(({ logical_port }) => logical_port === inport);
+  if (port === undefined) return [];
+  const parent = port.parent_port ?? inport;
+  const node = nodeOf(parent);
+  const vif = livePorts(node, "br-int").find(({ name }) => name === parent);
+  const tag = port.tag === undefined ? "" : `,dl_vlan=${port.tag},dl_vlan_pcp=0`;
+  if (vif !== undefined) list.push({ node, flow: `in_port=${vif.ofport}${tag},${flow}` });
+  const other = nodes.find((one) => one !== node)!;
+  const tunnel = livePorts(other, "br-int").find(({ type }) => type === "geneve");
+  const { tunnel_key: key } = southbound.table("Datapath_Binding").get(port.datapath)!;
+  const among = [...southbound.table("Port_Binding").rows()].filter(({ datapath }) => datapath === port.datapath);
+  const groups = [...southbound.table("Multicast_Group").rows()].filter(({ datapath }) => datapath === port.datapath);
+  const out = chance.pick<{ readonly tunnel_key: number }>(chance.percent(25) && groups.length > 0 ? groups : among).tunnel_key;
+  if (tunnel !== undefined) {
+    const option = `0x${(port.tunnel_key * 0x10000 + out).toString(16)}`;
+    const outer = `tun_id=${key},tun_src=10.9.0.${node.number},tun_dst=10.9.0.${other.number},tun_metadata0=${option}`;
+    list.push({ node: other, flow: `in_port=${tunnel.ofport},${outer},${flow}` });
+  }
+  const patch = livePorts(other, "br-int").find(({ type }) => type === "patch");
+  if (patch !== undefined && chance.percent(30)) {
+    const vlan = chance.percent(50) ? `,dl_vlan=${1 + chance.below(4094)},dl_vlan_pcp=0` : "";
+    list.push({ node: other, flow: `in_port=${patch.ofport}${vlan},${flow}` });
+  }
+  return list;
+}
+
+interface Counts {
+  packets: number;
+  /** Packets that something becomes of. */
+  forwarded: number;
+  /** Packets for which our switch remembers the same as the reference's. */
+  megaflows: number;
+}
+
+interface Difference {
+  readonly what: string;
+  readonly got: string;
+  readonly expected: string;
+}
+
+const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
+
+/** Sends packets through the flows that are there now; the first difference, if there is one. */
+async function compare(network: RandomNetwork, seed: number, counts: Counts): Promise<Difference | undefined> {
+  const memories = new Map(nodes.map((node) => [node, inMemory(node)]));
+  for (const node of nodes) play(node);
+  const chance = new Chance(seed);
+  for (const microflow of microflows(network, seed, packets)) {
+    for (const { node, flow } of arrivals(chance, microflow)) {
+      const words = ["ofproto/trace", "--names", "br-int", flow];
+      const switches = [`${node.name}-switch`, `${node.name}p-switch`];
+      const [expected, ours] = await Promise.all(switches.map((name) => control(name, ...words)));
+      const what = `network ${seed} on ${node.name}: ${flow}`;
+      const told = traced(expected!);
+      if (!same(traced(ours!).actions, told.actions))
+        return { what: `our controller's flows, ${what}`, got: ours!, expected: expected! };
+      let got: string;
+      try {
+        got = traceCommand(memories.get(node)!.datapath, words.slice(1));
+      } catch (error) {
+        got = messageOf(error);
+      }
+      const mine = traced(got);
+      if (!same(mine.actions, told.actions) || !same(mine.final, told.final))
+        return { what: `our switch, ${what}`, got, expected: expected! };
+      counts.packets++;
+      if (same(mine.megaflows, told.megaflows)) counts.megaflows++;
+      if (told.actions.some((actions) => actions !== "drop")) counts.forwarded++;
+    }
+  }
+  return undefined;
+}
+
+it(`${networks} random networks: packets go the same way`, { timeout: 30_000 * networks }, async () => {
+  const counts = { packets: 0, forwarded: 0, megaflows: 0 };
+  for (let seed = first; seed < first + networks; seed++) {
+    const network = new RandomNetwork(seed, { static: true });
+    await become(network, network.build(60));
+    for (let tries = 1; ; tries++) {
+      // Announcements of ports teach the chassis addresses at any time; nothing of that while we look.
+      for (const { name } of nodes) await control(`${name}-controller`, "debug/pause");
+      await settled();
+      const difference = await compare(network, seed, counts);
+      for (const { name } of nodes) await control(`${name}-controller`, "debug/resume");
+      if (difference === undefined) break;
+      if (tries > 1) expect(difference.got, difference.what).toBe(difference.expected);
+      await runtime.clock.sleep(1000);
+      await nbctl("--wait=hv", "sync");
+    }
+  }
+  process.stdout.write(`${JSON.stringify(counts)}\n`);
+  expect(counts.packets).toBeGreaterThan(networks * 20);
+  expect(counts.forwarded).toBeGreaterThan(counts.packets / 5);
+});
