@@ -10,7 +10,7 @@ export function hexDump(bytes: Uint8Array, withText = true): string {
       text += byte === undefined ? "  " : byte.toString(16).padStart(2, "0");
       plain += byte === undefined ? " " : byte >= 32 && byte < 127 ? String.fromCharCode(byte) : ".";
     }
-    text = withText ? `${text} |${plain}|\n` : `${text.trimEnd()}\n`;
+    text = withText ? `${text} |${plain}|\n` : `${text.replace(/[- ]+$/, "")}\n`;
   }
   // The gap between the two halves is a space where nothing follows.
   return text.replaceAll(/-(?= {2} )/g, " ");

@@ -150,7 +150,9 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.#bytes[this.#room(1)] = value;
+    // Room first: it may put a bigger array in place of this one.
+    const at = this.#room(1);
+    this.#bytes[at] = value;
     return this;
   }
 

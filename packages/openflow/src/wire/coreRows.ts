@@ -111,8 +111,8 @@ function decodeFeatures({ input, version }: DecodeState): FeaturesReply {
 
 const FRAGMENTS: readonly FragmentHandling[] = ["normal", "drop", "reassemble", "nx-match"];
 
-function encodeConfig(m: SwitchConfig, { out }: EncodeState): void {
-  out.u16(FRAGMENTS.indexOf(m.fragments) | (m.invalidTtlToController ? 4 : 0)).u16(m.missSendLength);
+function encodeConfig(m: SwitchConfig, { out, version }: EncodeState): void {
+  out.u16(FRAGMENTS.indexOf(m.fragments) | (m.invalidTtlToController && version < 4 ? 4 : 0)).u16(m.missSendLength);
 }
 
 function configRow(type: SwitchConfig["type"], number: number): Row {
