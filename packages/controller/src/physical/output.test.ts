@@ -67,16 +67,19 @@ test("back out of a parent from containers on another switch: the parent's key i
   ]);
 });
 
-test("with a localnet port, ports of other chassis are reached through the physical network", () => {
+test("with a localnet port, ports of other chassis, or nowhere, are reached through the physical network", () => {
   const cloud = newCloud();
   const a = addDatapath(cloud.sb, "a", 1);
   cloud.sb.insert("Port_Binding", { logical_port: "p1", datapath: a, tunnel_key: 1 });
   cloud.sb.insert("Port_Binding", { logical_port: "p2", datapath: a, tunnel_key: 2, chassis: chassis(cloud, "hv2") });
   cloud.sb.insert("Port_Binding", { logical_port: "ln", datapath: a, tunnel_key: 3, type: "localnet", tag: 100 });
+  cloud.sb.insert("Port_Binding", { logical_port: "unbound", datapath: a, tunnel_key: 4 });
+  cloud.sb.insert("Port_Binding", { logical_port: "elsewhere", datapath: a, tunnel_key: 5, type: "localport" });
   addVif(cloud.ovs, "p1", 7);
   addPort(cloud.ovs, "patch-br-int-to-ln", 8, { port: { "ovn-localnet-port": "ln" } });
   const flows = flowsOf(cloud);
-  expect(flows).toContain("table=46, priority=100,reg15=0x2,metadata=0x1 actions=set_field:0x3->reg15,resubmit(,46)");
+  for (const key of [2, 4, 5])
+    expect(flows).toContain(`table=46, priority=100,reg15=0x${key},metadata=0x1 actions=set_field:0x3->reg15,resubmit(,46)`);
   expect(flows.filter((flow) => flow.startsWith("table=44") && flow.includes("reg15=0x2,"))).toEqual([]);
   expect(flows).toContain(
     "table=65, priority=100,reg15=0x3,metadata=0x1 actions=push_vlan:0x8100,set_field:4196->vlan_vid,output:8,pop_vlan",

@@ -226,8 +226,22 @@ function carriesRedirect(read: Read, router: Port): boolean {
 const remotable = new Set(["", "virtual", "l2gateway", "l3gateway", "chassisredirect", "external"]);
 
 function* remote(read: Read, row: Port, key: number, isHere: boolean): Iterable<DesiredFlow> {
-  if (!remotable.has(row.type)) return;
   const here = { metadata: key, [reg.outport]: row.tunnel_key };
+  const net = read(localnetOf, row.datapath);
+  const exit = net === undefined ? undefined : read(sb.Port_Binding, net);
+  if (exit !== undefined && row.type !== "patch" && row.type !== "localnet") {
+    // Also to a port that is nowhere.
+    if (isHere) return;
+    yield flow({
+      table: t.localOutput,
+      priority: 100,
+      match: here,
+      actions: [set(reg.outport, exit.tunnel_key), resubmit(t.localOutput)],
+      from: row._uuid,
+    });
+    return;
+  }
+  if (!remotable.has(row.type)) return;
   if (row.type === "chassisredirect" && !isHere) {
     const group = read(haChassisOf, row._uuid);
     if (group.length > 1) {
@@ -256,19 +270,6 @@ function* remote(read: Read, row: Port, key: number, isHere: boolean): Iterable<
   }
   const places = remotePlaces(read, row);
   if (places.length === 0) return;
-  const net = read(localnetOf, row.datapath);
-  const exit = net === undefined ? undefined : read(sb.Port_Binding, net);
-  if (exit !== undefined) {
-    if (isHere) return;
-    yield flow({
-      table: t.localOutput,
-      priority: 100,
-      match: here,
-      actions: [set(reg.outport, exit.tunnel_key), resubmit(t.localOutput)],
-      from: row._uuid,
-    });
-    return;
-  }
   for (const index of read(config, 0)?.encap.ips.keys() ?? []) {
     const tunnels: Tunnel[] = [];
     for (const { chassis, encap } of places) {
