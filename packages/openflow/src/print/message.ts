@@ -81,8 +81,8 @@ function escapeText(bytes: Uint8Array): string {
   return text;
 }
 
-function echo(m: { readonly data: Uint8Array }): string {
-  return ` ${m.data.length} bytes of payload\n${hexDump(m.data)}`;
+function echo(m: { readonly data: Uint8Array }, { verbosity }: Context): string {
+  return ` ${m.data.length} bytes of payload\n${verbosity > 1 ? hexDump(m.data) : ""}`;
 }
 
 /** OFPC_ names by bit, with the versions that have them. */
@@ -183,9 +183,12 @@ function packetInTail(
   text += buffer === NO_BUFFER ? " (unbuffered)\n" : ` buffer=0x${buffer.toString(16).padStart(8, "0")}\n`;
   if (m.userdata.length > 0) text += ` userdata=${dotted(m.userdata)}\n`;
   if (m.continuation !== undefined) text += ` continuation.bridge=${bridgeOf(m.continuation)}\n`;
-  text += `${formatPacket(m.packet)}\n`;
-  if (verbosity > 3) text += hexDump(m.packet);
-  return text;
+  return text + formatContents(m.packet, verbosity);
+}
+
+/** A packet's headers, and all of its bytes, as verbosity asks for them. */
+function formatContents(packet: Uint8Array, verbosity: number): string {
+  return (verbosity > 0 ? `${formatPacket(packet)}\n` : "") + (verbosity > 3 ? hexDump(packet, false) : "");
 }
 
 function dotted(bytes: Uint8Array): string {
@@ -211,11 +214,7 @@ function formatPacketOut(m: PacketOut, { names, verbosity }: Context): string {
   let text = ` ${formatMatch(m.metadata, names)} actions=${formatActions(m.actions, names)}`;
   if (m.buffer !== NO_BUFFER) return `${text} buffer=0x${m.buffer.toString(16).padStart(8, "0")}\n`;
   text += ` data_len=${m.packet.length}\n`;
-  if (m.packet.length > 0) {
-    text += `${formatPacket(m.packet)}\n`;
-    if (verbosity > 3) text += hexDump(m.packet);
-  }
-  return text;
+  return m.packet.length > 0 ? text + formatContents(m.packet, verbosity) : text;
 }
 
 const COMMANDS: Readonly<Record<FlowMod["command"], string>> = {

@@ -258,8 +258,8 @@ const ENCODE: EncodeTable = {
   mod_nw_ecn: ({ ecn }, context) => setNamed(context, "nw_ecn", ecn),
   mod_nw_ttl: ({ ttl }, context) =>
     context.version === 1 ? setNamed(context, "nw_ttl", ttl) : simple8(context.out, OFPAT11.set_nw_ttl, ttl),
-  mod_tp_src: ({ port }, context) => setNamed(context, "tcp_src", port),
-  mod_tp_dst: ({ port }, context) => setNamed(context, "tcp_dst", port),
+  mod_tp_src: ({ port }, context) => setNamed(context, `${context.transport}_src`, port),
+  mod_tp_dst: ({ port }, context) => setNamed(context, `${context.transport}_dst`, port),
   dec_ttl: ({ controllers }, { out, version }) => {
     if (controllers.length === 1 && controllers[0] === 0) {
       if (version === 1) nxBare(out, NXAST.dec_ttl);

@@ -9,6 +9,8 @@ export interface EncodeContext {
   readonly version: number;
   /** Whether the packet certainly has a VLAN header at this point. */
   hasVlan: boolean;
+  /** Whose ports mod_tp_src and mod_tp_dst set: what the flow matches, TCP if that is not known. */
+  readonly transport: "tcp" | "udp" | "sctp";
   /** Writes actions within an action. */
   nested(actions: readonly Action[], context: EncodeContext): void;
 }

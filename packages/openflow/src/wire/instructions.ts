@@ -2,6 +2,7 @@
 import type { Action } from "../action/types.ts";
 import { WORD } from "../field/layout.ts";
 import type { Match } from "../match/match.ts";
+import { IP_PROTO, ipProtoOf } from "../match/prerequisites.ts";
 import { ByteReader, type ByteWriter } from "./bytes.ts";
 import { decodeActions } from "./decodeActions.ts";
 import { encodeActions } from "./encodeActions.ts";
@@ -47,7 +48,10 @@ export function instructionOrderProblem(actions: readonly Action[]): string | un
 
 function contextOf(out: ByteWriter, version: number, match: Match | undefined): EncodeContext {
   const present = match !== undefined && (match.wordMask(WORD.vlan_tci) & match.wordValue(WORD.vlan_tci) & 0x1000) !== 0;
-  return { out, version, hasVlan: present, nested: encodeActions };
+  // Before OpenFlow 1.2 one action sets the ports of all of them.
+  const proto = match === undefined || version < 3 ? undefined : ipProtoOf(match);
+  const transport = proto === IP_PROTO.udp ? "udp" : proto === IP_PROTO.sctp ? "sctp" : "tcp";
+  return { out, version, hasVlan: present, transport, nested: encodeActions };
 }
 
 /** Writes a flow's actions: bare in OpenFlow 1.0, in instructions later. `match` tells whether packets have a VLAN header. */
