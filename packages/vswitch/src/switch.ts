@@ -2,7 +2,7 @@
  * A switch: bridges with OpenFlow and a datapath, configured by an Open_vSwitch database; what ovs-vswitchd with its userspace
  * datapath is. Made from a world (devices, runtime) and a replica of its database.
  */
-import type { Replica } from "@weft/ovsdb";
+import type { ChangeSet, Replica } from "@weft/ovsdb";
 import type { ControlCommand, Timer } from "@weft/runtime";
 import { messageOf } from "@weft/runtime";
 import type { VsSchema } from "@weft/schemas";
@@ -115,7 +115,9 @@ class SwitchImplementation implements Switch {
     this.#db.setLock("ovs_vswitchd");
     await this.#db.ready();
     this.#unsubscribe.push(
-      this.#db.onChange(() => this.#reconfigureSoon()),
+      this.#db.onChange((set) => {
+        if (set.reset || !onlyStatistics(set)) void this.#reconfigureSoon();
+      }),
       this.#db.onLock(() => this.#reconfigureSoon()),
     );
     await this.#reconfigureSoon();
@@ -209,4 +211,18 @@ class SwitchImplementation implements Switch {
     await this.#running?.catch(() => undefined);
     await this.#configuration.close();
   }
+}
+
+/** Columns that the switch itself writes at regular times; they ask nothing of it, and cached flows must not suffer from them. */
+const STATISTICS: ReadonlySet<string> = new Set(["statistics", "_version"]);
+
+function onlyStatistics({ changes }: ChangeSet): boolean {
+  return changes.every(({ before, after }) => {
+    if (before === undefined || after === undefined) return false;
+    // Rows as columns by name.
+    const old = before as Record<string, unknown>;
+    return Object.entries(after as Record<string, unknown>).every(
+      ([column, value]) => value === old[column] || STATISTICS.has(column),
+    );
+  });
 }
