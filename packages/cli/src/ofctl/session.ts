@@ -214,10 +214,10 @@ export class Session {
   async dump(connection: OpenFlowConnection, message: Message, names: Names = NO_NAMES): Promise<void> {
     try {
       for (const { bytes } of await connection.requestReplies(message))
-        await this.print(formatMessage(bytes, { names, verbosity: this.settings.verbosity }));
+        await this.print(formatMessage(bytes, { names, verbosity: this.settings.verbosity + 1 }));
     } catch (error) {
       if (!(error instanceof OpenFlowError)) throw error;
-      await this.print(formatMessage(error.reply, { verbosity: this.settings.verbosity }));
+      await this.print(formatMessage(error.reply, { verbosity: this.settings.verbosity + 1 }));
     }
   }
 

@@ -419,11 +419,11 @@ const PRINTERS: PrinterTable = {
   aggregate_stats_reply: (m) => ` packet_count=${m.packets} byte_count=${m.bytes} flow_count=${m.flows}`,
   table_stats_reply: (m, { version }) => formatTableStats(m.tables, version),
   port_stats_request: (m, { names }) => ` port_no=${formatPort(m.port, names)}`,
-  port_stats_reply: (m, { names }) => formatPortStats(m.ports, names),
+  port_stats_reply: (m, { names, verbosity }) => formatPortStats(m.ports, names, verbosity),
   port_desc_request: (m, { names }) => ` port=${formatPort(m.port, names)}`,
   port_desc_reply: (m, { names }) => `\n${formatPorts(m.ports, names)}`,
   queue_stats_request: (m, { names }) => ` port=${formatPort(m.port, names)} queue=${m.queue === ALL_QUEUES ? "ALL" : m.queue}`,
-  queue_stats_reply: (m, { names }) => formatQueueStats(m.queues, names),
+  queue_stats_reply: (m, { names, verbosity }) => formatQueueStats(m.queues, names, verbosity),
   queue_config_request: (m, { names }) =>
     ` port=${formatPort(m.port, names)}${m.queue === ALL_QUEUES ? "" : ` queue=${m.queue}`}`,
   queue_config_reply: (m, { version, names }) => formatQueueConfig(m.queues, version < 5 ? m.port : undefined, names),

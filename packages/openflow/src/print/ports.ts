@@ -107,12 +107,15 @@ function formatOnePort(s: PortStats, names: Names): string {
   return text;
 }
 
-export function formatPortStats(ports: readonly PortStats[], names: Names): string {
+/** Only their number without verbosity. */
+export function formatPortStats(ports: readonly PortStats[], names: Names, verbosity: number): string {
+  if (verbosity < 1) return ` ${ports.length} ports\n`;
   return ` ${ports.length} ports\n${ports.map((s) => formatOnePort(s, names)).join("")}`;
 }
 
-export function formatQueueStats(queues: readonly QueueStats[], names: Names): string {
+export function formatQueueStats(queues: readonly QueueStats[], names: Names, verbosity: number): string {
   let text = ` ${queues.length} queues\n`;
+  if (verbosity < 1) return text;
   for (const q of queues) {
     const duration = q.durationSec === undefined ? "?" : formatDuration(q.durationSec, q.durationNsec);
     text += `  port ${formatPort(q.port, names)} queue ${q.queue}: bytes=${formatCounter(q.txBytes)}, pkts=${formatCounter(q.txPackets)}, errors=${formatCounter(q.txErrors)}, duration=${duration}\n`;

@@ -23,7 +23,7 @@ function tableRanges(tables: readonly number[]): string {
 function formatActionFeatures(title: string, a: TableAbilities["write"]): string {
   return (
     `      ${title} features:\n        actions: ${a.actions.length === 0 ? "none" : a.actions.join(" ")}\n` +
-    `        supported on Set-Field: ${fieldNames(a.setFields)}\n`
+    (a.setFields.length === 0 ? "" : `        supported on Set-Field: ${fieldNames(a.setFields)}\n`)
   );
 }
 
@@ -89,7 +89,7 @@ function formatOne(t: TableFeatures, previous: TableFeatures | undefined, versio
 function alike(a: TableFeatures, b: TableFeatures): boolean {
   const plain = (t: TableFeatures) =>
     JSON.stringify({ ...t, table: 0, name: "" }, (_, v: unknown) => (typeof v === "bigint" ? `${v}` : v));
-  return plain(withoutShift(a)) === plain(withoutShift(b));
+  return plain(a) === plain(b) || plain(withoutShift(a)) === plain(withoutShift(b));
 }
 
 /** Next tables relative to the table itself: "all that follow" is the same for every table. */
@@ -104,14 +104,17 @@ export function formatTableFeatures(tables: readonly TableFeatures[], version: n
   for (let i = 0; i < tables.length; ) {
     const t = tables[i]!;
     const previous = tables[i - 1];
+    const name = t.name === "" ? "" : ` (${quoteName(t.name).startsWith('"') ? quoteName(t.name) : `"${t.name}"`})`;
     let end = i;
-    if (previous !== undefined) while (end < tables.length && alike(tables[end]!, tables[end - 1]!)) end++;
+    // Tables with names are shown one by one.
+    if (previous !== undefined)
+      while (end < tables.length && (end === i || tables[end]!.name === t.name) && alike(tables[end]!, tables[end - 1]!)) end++;
     if (end > i) {
-      text += end - i === 1 ? `  table ${t.table}: ditto\n\n` : `  tables ${t.table}...${tables[end - 1]!.table}: ditto\n\n`;
+      const range = end - i === 1 ? `table ${t.table}${name}` : `tables ${t.table}...${tables[end - 1]!.table}${name}`;
+      text += `  ${range}: ditto\n\n`;
       i = end;
       continue;
     }
-    const name = t.name === "" ? "" : ` (${quoteName(t.name).startsWith('"') ? quoteName(t.name) : `"${t.name}"`})`;
     text += `  table ${t.table}${name}:\n${formatOne(t, previous, version)}\n`;
     i++;
   }

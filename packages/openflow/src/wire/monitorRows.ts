@@ -4,8 +4,9 @@ import type { FlowMonitorRequest, FlowRemovedReason, FlowUpdate } from "../messa
 import { OFPG, toOfp11Port } from "../ports.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 import { type DecodeState, type EncodeState, multipart, niciraStats, type Row, row } from "./codecRow.ts";
+import { decodeActions } from "./decodeActions.ts";
 import { readOutPort } from "./flowRows.ts";
-import { decodeInstructions, encodeInstructions } from "./instructions.ts";
+import { decodeInstructions, encodeActionList, encodeInstructions } from "./instructions.ts";
 import { readMatch, readNxm, writeMatch, writeNxm } from "./match.ts";
 
 const COMMANDS = ["add", "modify", "delete"] as const;
@@ -108,7 +109,7 @@ function writeUpdate(out: ByteWriter, update: FlowUpdate, version: number): void
     const at = out.at;
     out.u16(0).u8(update.table).zeros(1).u64(update.cookie);
     out.patch16(at, writeNxm(out, update.match));
-    encodeInstructions(update.actions, out, version, update.match);
+    encodeActionList(update.actions, out, version);
   }
   out.patch16(start, out.at - start);
 }
@@ -154,7 +155,7 @@ function readUpdate(input: ByteReader, version: number): FlowUpdate {
   part.skip(1);
   const cookie = part.u64();
   match = readNxm(part, matchLength, { lenient: true });
-  const actions = decodeInstructions(part, version);
+  const actions = decodeActions(part, version);
   return {
     event,
     reason: event === "removed" ? reason : undefined,
