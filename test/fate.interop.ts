@@ -66,7 +66,7 @@ async function become(seed: number, edits: readonly (readonly string[])[]): Prom
   };
   await Promise.all([change(1), change(2)]);
   // What the reference does incrementally may differ from what it computes from scratch, which is what counts.
-  await daemons.control("northd").call("inc-engine/recompute");
+  await daemons.insist("northd", "inc-engine/recompute");
   await daemons.control("nbctl1").call("run", "--wait=sb", "--timeout=30", "sync");
   for (const number of [1, 2]) {
     // It reads the database once, when it starts.

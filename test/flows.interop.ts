@@ -177,7 +177,7 @@ async function become(network: RandomNetwork, edits: readonly (readonly string[]
   await nbctl("--wait=hv", "sync");
   await settled();
   // What the reference does incrementally may differ from what it computes from scratch, which is what counts.
-  await control("northd", "inc-engine/recompute");
+  await daemons.insist("northd", "inc-engine/recompute");
   for (const { name } of nodes) await control(`${name}-controller`, "inc-engine/recompute");
   await nbctl("--wait=hv", "sync");
   await settled();

@@ -124,6 +124,20 @@ export class Daemons {
     return control;
   }
 
+  /** The answer of a daemon under --monitor: when it has died, that of the next. */
+  async insist(name: string, method: string, ...params: readonly string[]): Promise<string> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.control(name).call(method, ...params);
+      } catch (error) {
+        if (tries === 20) throw error;
+        this.#controls.get(name)?.close();
+        this.#controls.delete(name);
+        await new Promise((resolve) => setTimeout(resolve, 250));
+      }
+    }
+  }
+
   /** Ends one daemon, if it was started. */
   async end(name: string): Promise<void> {
     const at = this.#started.indexOf(name);

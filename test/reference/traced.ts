@@ -18,10 +18,10 @@ export function traced(text: string): Traced {
   return { final: inner, megaflows: lines("Megaflow: "), actions: lines("Datapath actions: ").map(withoutIdleSets) };
 }
 
-/** What is set behind the last output does nothing; whether it is written where a packet pauses for a controller is open. */
+/** What is set or taken away behind the last output does nothing; whether it is written is open. */
 function withoutIdleSets(actions: string): string {
   let text = actions;
-  for (let last = lastAction(text); text.startsWith("set(", last); last = lastAction(text))
+  for (let last = lastAction(text); /^(?:set\(|pop_vlan$)/.test(text.slice(last)); last = lastAction(text))
     text = text.slice(0, Math.max(0, last - 1));
   return text === "" ? "drop" : text;
 }
