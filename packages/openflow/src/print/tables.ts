@@ -45,34 +45,6 @@ function rangeLength(names: readonly string[], from: number): number {
   return n;
 }
 
-/** What stands in for a run of tables that are like the one before. */
-export interface TableBlock {
-  readonly table: number;
-  readonly name: string;
-  /** The text below the heading; equal texts are "ditto". */
-  readonly body: string;
-}
-
-export function formatTableBlocks(blocks: readonly TableBlock[]): string {
-  let text = "";
-  for (let i = 0; i < blocks.length; ) {
-    const block = blocks[i]!;
-    let same = 0;
-    while (i > 0 && blocks[i + same] !== undefined && blocks[i + same]!.body === blocks[i - 1]!.body) same++;
-    if (same > 0) {
-      const last = blocks[i + same - 1]!.table;
-      text += same === 1 ? `  table ${block.table}: ditto\n` : `  tables ${block.table}...${last}: ditto\n`;
-      i += same;
-      if (i < blocks.length) text += "\n";
-      continue;
-    }
-    text += `  table ${block.table}${block.name === "" ? "" : ` (${quoteNameAlways(block.name)})`}:\n${block.body}`;
-    i++;
-    if (i < blocks.length) text += "\n";
-  }
-  return text;
-}
-
 function quoteNameAlways(name: string): string {
   const quoted = quoteName(name);
   return quoted.startsWith('"') ? quoted : `"${name}"`;

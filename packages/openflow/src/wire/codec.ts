@@ -31,9 +31,6 @@ for (const row of ROWS)
     for (let version = where.first; version <= where.last; version++)
       byPlace.set(`${version}/${where.place}/${where.number}`, { row, where });
 
-/** Bytes of the OpenFlow header. */
-export const HEADER_LENGTH = 8;
-
 const EXPERIMENTER = 4;
 const EXPERIMENTER_MULTIPART = 0xffff;
 

@@ -79,11 +79,6 @@ export function standard(number: number, first = 1, last = 6): Where {
   return { place: "standard", number, first, last };
 }
 
-/** A number in OpenFlow 1.0 and another in later versions. */
-export function standard2(of10: number, later: number, last = 6): readonly Where[] {
-  return [standard(of10, 1, 1), standard(later, 2, last)];
-}
-
 export function nicira(number: number, first = 1, last = 6): Where {
   return { place: "nx", number, first, last };
 }

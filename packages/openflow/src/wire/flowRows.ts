@@ -24,7 +24,7 @@ import {
   type Where,
 } from "./codecRow.ts";
 import { decodeInstructions, encodeInstructions } from "./instructions.ts";
-import { fitsOf10, readMatch, readNxm, readOf10Match, writeMatch, writeNxm, writeOf10Match } from "./match.ts";
+import { readMatch, readNxm, readOf10Match, writeMatch, writeNxm, writeOf10Match } from "./match.ts";
 import { readStats, writeStats } from "./oxs.ts";
 
 const COMMANDS: readonly FlowModCommand[] = ["add", "modify", "modify_strict", "delete", "delete_strict"];
@@ -49,11 +49,6 @@ export function readOutPort(input: ByteReader, version: number): number {
 export function writeOutPort(out: ByteWriter, port: number, version: number): void {
   if (version === 1) out.u16(port);
   else out.u32(toOfp11Port(port));
-}
-
-/** Whether a bare OpenFlow 1.0 flow mod can say it. */
-export function fitsFlowMod10(mod: FlowMod): boolean {
-  return mod.cookieMask === 0n && fitsOf10(mod.match);
 }
 
 function encodeFlowMod(mod: FlowMod, { out, version, options }: EncodeState): void {

@@ -3,7 +3,6 @@
  */
 import { TUN_METADATA_FIELDS, WORD } from "../field/layout.ts";
 import { codeFor, fieldNamed, fieldOfCode } from "../field/lookup.ts";
-import { FIELDS } from "../field/table.ts";
 import type { Field, OxmCode } from "../field/types.ts";
 import { MatchBuilder } from "../match/builder.ts";
 import type { Match } from "../match/match.ts";
@@ -450,6 +449,3 @@ function setSmall(input: ByteReader, builder: MatchBuilder, header: OxmHeader): 
   }
   if (mask !== 0) builder.setWord(field.word, (value & max) << field.shift, ((mask & max) << field.shift) & field.wordMask);
 }
-
-/** Every field's own entry, for tests of completeness. */
-export const OXM_FIELDS: readonly Field[] = FIELDS.filter((field) => field.codes.length > 0);
