@@ -57,8 +57,7 @@ const networks: Readonly<Record<string, string>> = {
       -- lsp-add vl v1 -- lsp-set-addresses v1 "50:54:00:00:03:01 10.0.3.1" -- lsp-add vl v2 -- lsp-set-addresses v2 "50:54:00:00:03:02 10.0.3.2"
     vif_add w1 v1; vif_add w2 v2`,
   "a router port on one chassis": `
-    ovn-nbctl ls-add ext -- lsp-add-localnet-port ext ln physnet1 -- lrp-add r rext 50:54:00:00:02:fe 172.16.0.1/24 -- lsp-add-router-port ext ext-r rext
-    ovn-nbctl lrp-set-gateway-chassis rext w1 20`,
+    ovn-nbctl ls-add ext -- lsp-add-localnet-port ext ln physnet1 -- lrp-add r rext 50:54:00:00:02:fe 172.16.0.1/24 -- lsp-add-router-port ext ext-r rext -- lrp-set-gateway-chassis rext w1 20`,
   "a gateway router and an l2gateway port": `
     ovn-nbctl create logical_router name=gr options:chassis=w2 >/dev/null
     ovn-nbctl ls-add join -- lrp-add r rj 50:54:00:00:04:01 10.0.4.1/24 -- lsp-add-router-port join j-r rj \
