@@ -123,7 +123,7 @@ function usableForAction(action: Action): number {
     case "write_metadata":
       return NXM_ANY | OXM_ANY | PROTOCOL.OF11;
     case "set_field":
-      return action.field.of10 !== "no" || action.field.name.startsWith("mpls")
+      return action.field.of10 !== "no" || action.field.name === "vlan_tci" || action.field.name.startsWith("mpls")
         ? ANY_PROTOCOL
         : action.field.of11 !== "no"
           ? ANY_PROTOCOL & ~OF10_ANY

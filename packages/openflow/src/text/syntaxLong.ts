@@ -318,7 +318,9 @@ function learnSpec(part: Item, whole: string, context: ActionContext): LearnSpec
     const from = value.slice(0, arrow);
     const field = takeSubfield(from);
     if (field !== undefined && field.rest === "") {
-      checkWidths(value.slice(arrow + 2), dst, from, field.subfield, value);
+      const { bits } = field.subfield;
+      if (bits !== dst.bits)
+        throw new TextError(`${value}: source field is ${bits} bits wide but destination is ${dst.bits} bits wide`, whole);
       return { kind: "load", bits: dst.bits, dst, src: field.subfield };
     }
     const number = integerOf(from);
