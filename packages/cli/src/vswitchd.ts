@@ -16,7 +16,6 @@ const rows: readonly OptionRow[] = [
   { name: "disable-system-route" },
   { name: "mlockall" },
   { name: "hw-rawio-access" },
-  { name: "peer-ca-cert", argument: "required" },
 ];
 
 const help = `${PROGRAM}: Open vSwitch daemon
@@ -30,9 +29,11 @@ Options:
   --disable-system-route  accepted; the host's routes are not read
 ${commonDaemonHelp}`;
 
-/** The argument of --enable-dummy. */
+/** The argument of --enable-dummy. Throws UsageError. */
 function dummyKind(value: string | undefined): EnableDummy {
-  return value === "override" ? "override" : value === "system" ? "system" : "dummy";
+  if (value === undefined) return "dummy";
+  if (value === "override" || value === "system") return value;
+  throw new UsageError(`unknown argument "${value}" to --enable-dummy`);
 }
 
 /** ovs-vswitchd on a machine whose devices and tunnels `world` gives. */
@@ -43,6 +44,7 @@ export function vswitchdOn(world: (runtime: Runtime) => SwitchWorld): Program {
       if (await answeredForItself(host, PROGRAM, "ovs", options, help)) return 0;
       if (rest.length > 1) throw new UsageError("at most one non-option argument accepted; use --help for usage");
       const dummy = options.findLast(({ name }) => name === "enable-dummy");
+      const enableDummy = dummy === undefined ? "none" : dummyKind(dummy.value);
       const tls = await tlsOptionsOf(host, options);
       return await runDaemon(host, PROGRAM, "ovs", daemonOptionsOf(options), async ({ runtime, directories }) => {
         const db = createReplica({
@@ -55,7 +57,7 @@ export function vswitchdOn(world: (runtime: Runtime) => SwitchWorld): Program {
         const made = createSwitch({
           world: world(runtime),
           db,
-          options: { runDir: directories.run, enableDummy: dummy === undefined ? "none" : dummyKind(dummy.value) },
+          options: { runDir: directories.run, enableDummy },
         });
         // Ready when the bridges that the database asks for are there.
         await made.start();

@@ -55,10 +55,8 @@ async function answer(commands: readonly ControlCommand[], request: Request): Pr
     if (typeof arg !== "string") throw new Error(`${quoted} command has non-string argument`);
     return arg;
   });
-  const count = (least: number) => `${least} argument${least === 1 ? "" : "s"}`;
   if (args.length < command.minArgs) throw new Error(`${quoted} command requires at least ${command.minArgs} arguments`);
-  if (args.length > command.maxArgs)
-    throw new Error(`${quoted} command takes at most ${count(command.maxArgs).replace(/s?$/, "s")}`);
+  if (args.length > command.maxArgs) throw new Error(`${quoted} command takes at most ${command.maxArgs} arguments`);
   return command.run(args);
 }
 

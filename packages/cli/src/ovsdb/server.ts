@@ -32,6 +32,8 @@ const UNSUPPORTED = new Set([
   "record",
   "replay",
   "bootstrap-ca-cert",
+  "peer-ca-cert",
+  "disable-file-no-data-conversion",
   "monitor",
   "user",
 ]);
@@ -95,6 +97,9 @@ export const ovsdbServer: Program = async (args, host: Host) => {
     rest.length > 0 || noDatabases ? rest.map((path) => inFolder(host.cwd, path)) : [inFolder(directories.database, "conf.db")];
   const tls = tlsSources(given);
   return runDaemon(host, "ovsdb-server", "ovs", daemonOptionsOf(given), async ({ runtime }) => {
+    if (given.some(({ name }) => name === "disable-file-column-diff")) {
+      runtime.log.logger("ovsdb_server").warn("--disable-file-column-diff has no effect: changes are written as differences");
+    }
     const daemon = await startServerDaemon({
       runtime,
       databases,
