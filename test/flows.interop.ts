@@ -196,7 +196,8 @@ function livePorts({ local }: Node, bridgeName: string): LivePort[] {
     .flatMap((port) => local.table("Port").get(port)!.interfaces)
     .map((uuid) => local.table("Interface").get(uuid)!)
     .filter(({ name }) => name !== bridgeName)
-    .map(({ name, ofport, type, options }) => ({ name, ofport: Number(ofport ?? -1), type, options }));
+    .map(({ name, ofport, type, options }) => ({ name, ofport: Number(ofport ?? -1), type, options }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** Our controller without connections, with what is in the databases now: conntrack zones are those that the reference has chosen. */
@@ -319,6 +320,16 @@ interface Arrival {
   readonly flow: string;
 }
 
+/** Tunnel keys of a datapath's ports or groups by their names, so that who comes first does not depend on uuids. */
+function tunnelKeys(table: "Port_Binding" | "Multicast_Group", datapath: string): readonly number[] {
+  const named = (row: { readonly logical_port: string } | { readonly name: string }) =>
+    "logical_port" in row ? row.logical_port : row.name;
+  return [...southbound.table(table).rows()]
+    .filter((row) => row.datapath === datapath)
+    .sort((a, b) => (named(a) < named(b) ? -1 : 1))
+    .map((row) => row.tunnel_key);
+}
+
 /** The ways in which a packet comes to a chassis. */
 function arrivals(chance: Chance, { inport, flow }: Microflow): Arrival[] {
   const list: Arrival[] = [];
@@ -332,9 +343,8 @@ function arrivals(chance: Chance, { inport, flow }: Microflow): Arrival[] {
   const other = nodes.find((one) => one !== node)!;
   const tunnel = livePorts(other, "br-int").find(({ type }) => type === "geneve");
   const { tunnel_key: key } = southbound.table("Datapath_Binding").get(port.datapath)!;
-  const among = [...southbound.table("Port_Binding").rows()].filter(({ datapath }) => datapath === port.datapath);
-  const groups = [...southbound.table("Multicast_Group").rows()].filter(({ datapath }) => datapath === port.datapath);
-  const out = chance.pick<{ readonly tunnel_key: number }>(chance.percent(25) && groups.length > 0 ? groups : among).tunnel_key;
+  const groups = tunnelKeys("Multicast_Group", port.datapath);
+  const out = chance.pick(chance.percent(25) && groups.length > 0 ? groups : tunnelKeys("Port_Binding", port.datapath));
   if (tunnel !== undefined) {
     const option = `0x${(port.tunnel_key * 0x10000 + out).toString(16)}`;
     const outer = `tun_id=${key},tun_src=10.9.0.${node.number},tun_dst=10.9.0.${other.number},tun_metadata0=${option}`;

@@ -1,12 +1,14 @@
+import { parseGroupMod } from "@weft/openflow";
 import { virtualRuntime } from "@weft/runtime";
 import { describe, expect, it } from "vitest";
 import { MemorySwitch } from "../memory.ts";
 import { traceCommand } from "./trace.ts";
 
-function tracer(flows: string): (...args: string[]) => string {
+function tracer(flows: string, groups: readonly string[] = []): (...args: string[]) => string {
   const runtime = virtualRuntime();
   const memory = new MemorySwitch({ clock: runtime.clock, log: runtime.log.logger("test") });
   const bridge = memory.addBridge({ name: "br0", ports: [1, 2, 3].map((n) => ({ name: `p${n}`, ofport: n })) });
+  for (const text of groups) memory.addGroup(bridge, parseGroupMod(text, "add"));
   memory.addFlows(bridge, flows);
   return (...args) => traceCommand(memory.datapath, ["br0", ...args]);
 }
@@ -54,6 +56,31 @@ Datapath actions: set(eth(dst=00:00:00:00:00:01)),set(ipv4(ttl=63)),2,3`,
   it("leaves a VLAN header that is as it was", () => {
     const trace = tracer("actions=strip_vlan,mod_vlan_vid:1012,output:2");
     expect(trace("in_port=1,dl_vlan=1012,dl_vlan_pcp=0")).toMatch(/Datapath actions: 2$/);
+  });
+
+  it.each([
+    ["", "hash(sym_l4(0)),recirc(0x1)"],
+    [",selection_method=dp_hash", "hash(l4(0)),recirc(0x1)"],
+    [",selection_method=dp_hash,selection_method_param=7", "hash(l4(7)),recirc(0x1)"],
+    [`,selection_method=dp_hash,selection_method_param=${0x1_0000_0007}`, "hash(sym_l4(7)),recirc(0x1)"],
+    [`,selection_method=dp_hash,selection_method_param=${0x2_0000_0007}`, "hash(l4(7)),recirc(0x1)"],
+    [",selection_method=hash", "2"],
+  ])("has the datapath hash packets as a group%s wants", (method, actions) => {
+    const buckets = "bucket=bucket_id:0,actions=output:2,bucket=bucket_id:1,actions=output:2";
+    const trace = tracer("actions=group:1", [`group_id=1,type=select${method},${buckets}`]);
+    expect(trace("in_port=1,tcp").split("Datapath actions: ")[1]).toBe(actions);
+  });
+
+  it.each([
+    [[1, 255], true],
+    [[1, 256], false],
+    [[0, 0], false],
+    [new Array<number>(256).fill(1), true],
+    [new Array<number>(257).fill(1), false],
+  ])("uses the datapath's hash if 256 slots can stand for the weights %s", (weights, slots) => {
+    const buckets = weights.map((weight, i) => `bucket=bucket_id:${i},weight:${weight},actions=output:2`);
+    const trace = tracer("actions=group:1", [`group_id=1,type=select,${buckets.join(",")}`]);
+    expect(trace("in_port=1,tcp").includes("hash(")).toBe(slots);
   });
 
   it("stops what goes around", () => {

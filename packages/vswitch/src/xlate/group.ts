@@ -4,7 +4,7 @@ import { WORD } from "../flow/key.ts";
 import type { Group, GroupBucket } from "../ofproto/group.ts";
 import { portAlive } from "./choose.ts";
 import type { Context } from "./context.ts";
-import { finishHash, mixHash } from "./hash.ts";
+import { finishHash, hashFields, mixHash } from "./hash.ts";
 
 /** Returns true when the rest of the caller's list is frozen with the group. */
 export function xlateGroup(ctx: Context, id: number, last: boolean, remaining: () => readonly Action[]): boolean {
@@ -75,12 +75,16 @@ function silent(group: Group): Group {
   return other;
 }
 
-/** A bucket without anything to watch is alive in select groups only. */
+/** A bucket without anything to watch is alive in select groups only, and there if it has a weight. */
 function alive(ctx: Context, bucket: GroupBucket, depth: number, mustWatch: boolean): boolean {
   if (depth > 32) return false;
   const hasPort = bucket.watchPort !== OFPP.NONE;
   const hasGroup = bucket.watchGroup !== OFPG.ANY;
-  if (!hasPort && !hasGroup) return !mustWatch;
+  if (!hasPort && !hasGroup) {
+    if (!mustWatch && bucket.weight > 0) return true;
+    if (depth === 0) ctx.report("detail", `bucket ${bucket.id}: not live due to `);
+    return false;
+  }
   if (hasPort && portAlive(ctx, bucket.watchPort)) return true;
   if (hasGroup) {
     const group = ctx.bridge.groups.get(bucket.watchGroup);
@@ -94,28 +98,30 @@ function alive(ctx: Context, bucket: GroupBucket, depth: number, mustWatch: bool
 }
 
 function select(ctx: Context, group: Group, last: boolean, remaining: () => readonly Action[]): boolean {
-  if (group.method === "hash") {
-    use(ctx, group, bestBucket(ctx, group, hashSelected(ctx, group)), last);
+  const { method, param } = group.description.selection;
+  const table = method === "hash" ? undefined : hashTable(group);
+  if (table === undefined) {
+    // Fields are those of the method that was asked for, not of the one that takes its place.
+    const selected = method === "hash" && group.description.selection.fields.length > 0;
+    const hash = selected ? hashSelected(ctx, group) : hashFields(ctx, "symmetric_l4", 0);
+    use(ctx, group, bestBucket(ctx, group, hash), last);
     return false;
   }
-  // The default method, and dp_hash: the datapath hashes the packet and gives it back with the hash.
-  const { flow } = ctx;
-  const hash = flow[WORD.dp_hash] as number;
-  if (hash === 0 || flow[WORD.recirc_id] === 0) {
-    ctx.hashAlgorithm = group.method === "dp_hash" ? "l4" : "sym_l4";
-    ctx.hashBasis = Number(BigInt.asUintN(32, group.method === "dp_hash" ? group.description.selection.param : 0n));
+  // The datapath hashes the packet and gives it back with the hash.
+  const hash = ctx.flow[WORD.dp_hash] as number;
+  if (hash === 0) {
+    // The upper half of the parameter is the algorithm: 0 or 1, others count as 0. Without a method it is 1.
+    ctx.hashAlgorithm = method === "" || param >> 32n === 1n ? "sym_l4" : "l4";
+    ctx.hashBasis = method === "" ? 0 : Number(BigInt.asUintN(32, param));
     ctx.report("detail", "selection method in use: dp_hash, recirculating");
     ctx.freeze("hash");
     ctx.unroll(remaining());
     return true;
   }
-  const table = hashTable(group);
   const mask = table.length - 1;
   ctx.look(WORD.dp_hash, mask);
-  const slot = hash & mask;
-  const bucket = table[slot];
+  const bucket = table[hash & mask];
   if (bucket !== undefined && alive(ctx, bucket, 0, false)) {
-    ctx.report("detail", `selection method in use: dp_hash, hash slot ${slot}`);
     use(ctx, group, bucket, last);
     return false;
   }
@@ -180,18 +186,25 @@ function present(ctx: Context, prerequisite: string): boolean {
 }
 
 const tables = new WeakMap<readonly GroupBucket[], readonly GroupBucket[]>();
+const MIN_SLOTS = 16;
+const MAX_SLOTS = 256;
 
-/** Slots by weight (Webster's method, so that each bucket's share differs least from its weight's). */
-function hashTable(group: Group): readonly GroupBucket[] {
+/**
+ * Slots by weight (Webster's method, so that each bucket's share differs least from its weight's). Undefined where no number of
+ * slots stands for the weights.
+ */
+function hashTable(group: Group): readonly GroupBucket[] | undefined {
   const known = tables.get(group.buckets);
   if (known !== undefined) return known;
   const weighted = group.buckets.filter((bucket) => bucket.weight > 0);
+  if (weighted.length === 0) return undefined;
   const total = weighted.reduce((sum, bucket) => sum + bucket.weight, 0);
   const least = Math.min(...weighted.map((bucket) => bucket.weight));
-  const slots = Math.min(256, Math.max(16, 2 ** Math.ceil(Math.log2(Math.max(1, total / least)))));
+  if (Math.ceil(total / least) > MAX_SLOTS) return undefined;
+  const slots = Math.max(MIN_SLOTS, 2 ** Math.ceil(Math.log2(total / least)));
   const shares = weighted.map((bucket) => ({ bucket, value: bucket.weight, divisor: 1 }));
   const out: GroupBucket[] = [];
-  for (let slot = 0; slot < slots && shares.length > 0; slot++) {
+  for (let slot = 0; slot < slots; slot++) {
     let winner = shares[0] as (typeof shares)[number];
     for (const share of shares) if (share.value > winner.value) winner = share;
     winner.divisor += 2;
