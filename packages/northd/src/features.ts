@@ -4,13 +4,17 @@ import type { Flow } from "./flow.ts";
 import type { Row } from "./output/row.ts";
 import { routerDefaults } from "./router/defaults.ts";
 import { ipInput, multicastInput } from "./router/ipInput.ts";
+import { routerLbFrame, routerLoadBalancers } from "./router/loadBalancer.ts";
+import { lbForceSnat } from "./router/loadBalancerSnat.ts";
 import { admission, delivery, learning, requests } from "./router/neighbours.ts";
 import { ecmpReply, networkId } from "./router/networkId.ts";
 import { policies } from "./router/policy.ts";
 import { hosts, routers } from "./router/resolve.ts";
 import { connectedRoutes, routing } from "./router/routing.ts";
+import { vipAddressSets, vipAnswers, vipLookup } from "./router/vipNeighbours.ts";
 import { routerDatapaths, switchDatapaths } from "./southbound/datapaths.ts";
 import { addressSets, monitorAddresses, multicastGroups, portGroupAddresses, portGroups } from "./southbound/groups.ts";
+import { loadBalancerGroups, loadBalancers } from "./southbound/loadBalancers.ts";
 import { ipMulticast } from "./southbound/multicast.ts";
 import { routerPortBindings, switchPortBindings } from "./southbound/ports.ts";
 import { dns, meters } from "./southbound/services.ts";
@@ -19,6 +23,7 @@ import { arpResponder } from "./switch/arpResponder.ts";
 import { switchDefaults } from "./switch/defaults.ts";
 import { dnsFlows } from "./switch/dns.ts";
 import { fdb } from "./switch/fdb.ts";
+import { switchLbFrame, switchLoadBalancers } from "./switch/loadBalancer.ts";
 import { flood, lookup, routerLookup } from "./switch/lookup.ts";
 import { portSecurity, queues, vtep } from "./switch/portSecurity.ts";
 import { skipConntrack } from "./switch/skipConntrack.ts";
@@ -32,6 +37,9 @@ export const flowFeatures: readonly Each<Flow>[] = [
   aclFrame,
   acls,
   skipConntrack,
+  switchLbFrame,
+  switchLoadBalancers,
+  vipLookup,
   arpResponder,
   dnsFlows,
   lookup,
@@ -49,6 +57,10 @@ export const flowFeatures: readonly Each<Flow>[] = [
   policies,
   hosts,
   routers,
+  routerLbFrame,
+  routerLoadBalancers,
+  lbForceSnat,
+  vipAnswers,
   networkId,
   ecmpReply,
 ];
@@ -63,6 +75,9 @@ export const rowFeatures: readonly Each<Row>[] = [
   addressSets,
   portGroupAddresses,
   monitorAddresses,
+  vipAddressSets,
+  loadBalancers,
+  loadBalancerGroups,
   ipMulticast,
   meters,
   dns,

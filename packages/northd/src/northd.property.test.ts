@@ -162,15 +162,81 @@ const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
   (nb, a, b) => {
     const ls = pick(nb.table("Logical_Switch").rows(), a);
     if (ls === undefined) return;
-    const option = ["vlan-passthru", "mcast_snoop", "broadcast-arps-to-all-routers", "mac_only"][b % 4]!;
+    const option = ["vlan-passthru", "mcast_snoop", "broadcast-arps-to-all-routers", "mac_only", "enable-stateless-acl-with-lb"][
+      b % 5
+    ]!;
     nb.update("Logical_Switch", ls._uuid, { other_config: new Map([...ls.other_config, [option, String(a % 2 === 0)]]) });
   },
   (nb, a, b) => {
     const row = pick(nb.table("NB_Global").rows(), 0);
-    const option = ["use_ct_inv_match", "default_acl_drop", "ignore_lsp_down"][b % 3]!;
+    const option = ["use_ct_inv_match", "default_acl_drop", "ignore_lsp_down", "install_ls_lb_from_router", "controller_event"][
+      b % 5
+    ]!;
     const options = new Map([[option, String(a % 2 === 0)]]);
     if (row === undefined) nb.insert("NB_Global", { options });
     else nb.update("NB_Global", row._uuid, { options });
+  },
+  (nb, a, b, c) => {
+    const six = c % 4 === 0;
+    const vip = six ? `[fd00::${a % 9}]:80` : c % 4 === 1 ? `10.${a % 5}.0.99` : `10.${a % 5}.0.99:${80 + (b % 3)}`;
+    const port = vip.endsWith(".99") ? "" : ":8080";
+    const ends = six ? [`[fd00::${b % 9}]${port}`] : [`10.0.0.${b % 14}${port}`, `10.1.0.${c % 14}${port}`];
+    const vips = new Map([[vip, b % 5 === 0 ? "" : ends.join()]]);
+    const option = ["affinity_timeout", "skip_snat", "reject", "event", "use_stateless_nat", "distributed", "neighbor_responder"][
+      a % 7
+    ]!;
+    const values: Record<string, string> = { affinity_timeout: "60", neighbor_responder: b % 2 === 0 ? "all" : "none" };
+    const row = pick(nb.table("Load_Balancer").rows(), b);
+    const columns = {
+      vips,
+      options: new Map([[option, values[option] ?? "true"]]),
+      selection_fields: c % 6 === 0 ? ["tp_src" as const] : [],
+    };
+    if (row === undefined || nb.table("Load_Balancer").size < 4) nb.insert("Load_Balancer", { name: `lb${names++}`, ...columns });
+    else nb.update("Load_Balancer", row._uuid, columns);
+  },
+  (nb, a, b, c) => {
+    const lb = pick(nb.table("Load_Balancer").rows(), a);
+    const table = (["Logical_Switch", "Logical_Router", "Load_Balancer_Group"] as const)[b % 3]!;
+    const owner = pick(nb.table(table).rows(), c);
+    if (lb === undefined || owner === undefined) return;
+    const had = owner.load_balancer.includes(lb._uuid);
+    nb.edit((tx) => tx.mutate(table, owner._uuid, "load_balancer", { [had ? "delete" : "insert"]: [lb._uuid] }));
+  },
+  (nb, a, b, c) => {
+    const group = pick(nb.table("Load_Balancer_Group").rows(), a);
+    if (group === undefined || nb.table("Load_Balancer_Group").size < 2) {
+      nb.insert("Load_Balancer_Group", { name: `g${names++}` });
+      return;
+    }
+    const table = (["Logical_Switch", "Logical_Router"] as const)[b % 2]!;
+    const owner = pick(nb.table(table).rows(), c);
+    if (owner === undefined) return;
+    const had = owner.load_balancer_group.includes(group._uuid);
+    nb.edit((tx) => tx.mutate(table, owner._uuid, "load_balancer_group", { [had ? "delete" : "insert"]: [group._uuid] }));
+  },
+  (nb, a, b) => {
+    const table = (["Load_Balancer", "Load_Balancer_Group"] as const)[a % 2]!;
+    const row = pick(nb.table(table).rows(), a);
+    if (row !== undefined && b % 3 === 0) nb.delete(table, row._uuid);
+  },
+  (nb, a, b) => {
+    const lr = pick(nb.table("Logical_Router").rows(), a);
+    if (lr === undefined) return;
+    const options = new Map(lr.options);
+    if (b % 3 === 0) options.set("chassis", "ch");
+    else if (b % 3 === 1) options.set("lb_force_snat_ip", a % 2 === 0 ? "router_ip" : "10.9.9.9");
+    else options.delete(a % 2 === 0 ? "chassis" : "lb_force_snat_ip");
+    nb.update("Logical_Router", lr._uuid, { options });
+  },
+  (nb, a, b) => {
+    const port = pick(nb.table("Logical_Router_Port").rows(), a);
+    if (port === undefined) return;
+    nb.edit((tx) => {
+      const chassis =
+        b % 3 === 0 ? [] : [tx.insert("Gateway_Chassis", { name: `gc${names++}`, chassis_name: "ch", priority: 1 })];
+      tx.update("Logical_Router_Port", port._uuid, { gateway_chassis: chassis });
+    });
   },
 ];
 

@@ -11,8 +11,6 @@ const option = (options: ReadonlyMap<string, string>, ...names: readonly string[
 
 const checks: Checks = {
   Logical_Switch: (row) => [
-    some(row.load_balancer, "load_balancer"),
-    some(row.load_balancer_group, "load_balancer_group"),
     some(row.qos_rules, "qos_rules"),
     some(row.forwarding_groups, "forwarding_groups"),
     set(row.copp, "copp"),
@@ -29,8 +27,6 @@ const checks: Checks = {
   ],
   Logical_Router: (row) => [
     some(row.nat, "nat"),
-    some(row.load_balancer, "load_balancer"),
-    some(row.load_balancer_group, "load_balancer_group"),
     set(row.copp, "copp"),
     row.options.get("mcast_relay") === "true" && "option mcast_relay",
     ...option(row.options, "chassis", "dynamic-routing", "mac_binding_age_threshold"),

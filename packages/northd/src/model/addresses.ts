@@ -13,7 +13,9 @@ import {
   ipv6Network,
   linkLocalOfMac,
   type Mac,
+  parseIpv4,
   parseIpv4Prefix,
+  parseIpv6,
   parseIpv6Prefix,
   parseMac,
   solicitedNodeOf,
@@ -93,4 +95,17 @@ export function parseRouterPortAddress(macText: string, networks: readonly strin
   if (parsed === undefined) return undefined;
   const linkLocal = address6({ address: linkLocalOfMac(parsed.mac), length: 64 }, true);
   return parsed.ip6.some((other) => other.ip === linkLocal.ip) ? parsed : { ...parsed, ip6: [...parsed.ip6, linkLocal] };
+}
+
+/** Whether an address is in one of the networks of a port. */
+export function isInNetworksOf(port: PortAddress, address: string): boolean {
+  const ip4 = parseIpv4(address);
+  if (ip4 !== undefined) {
+    return port.ip4.some(({ ip, length }) => {
+      return ipv4Network({ address: ip, length }) === ipv4Network({ address: ip4, length });
+    });
+  }
+  const ip6 = parseIpv6(address);
+  if (ip6 === undefined) return false;
+  return port.ip6.some(({ ip, length }) => ipv6Network({ address: ip, length }) === ipv6Network({ address: ip6, length }));
 }

@@ -8,9 +8,12 @@ export interface Globals {
   readonly debugDropDomainId: string | undefined;
   readonly debugDropCollectorSet: string | undefined;
   readonly defaultAclDrop: boolean;
-  readonly aclStatelessWithLb: boolean;
   readonly vxlanMode: string | undefined;
   readonly fdbPrioritised: boolean;
+  /** Load balancers of routers also work on the switches that are attached to them. */
+  readonly switchLbFromRouter: boolean;
+  readonly controllerEvent: boolean;
+  readonly svcMonitorMac: string | undefined;
 }
 
 export const globals = derive(
@@ -28,9 +31,11 @@ export const globals = derive(
       debugDropDomainId: options.get("debug_drop_domain_id"),
       debugDropCollectorSet: options.get("debug_drop_collector_set"),
       defaultAclDrop: flag("default_acl_drop", false),
-      aclStatelessWithLb: flag("enable_stateless_acl_with_lb", false),
       vxlanMode: options.get("vxlan_mode"),
       fdbPrioritised: flag("fdb_removal_limit", false),
+      switchLbFromRouter: flag("install_ls_lb_from_router", false),
+      controllerEvent: flag("controller_event", false),
+      svcMonitorMac: options.get("svc_monitor_mac"),
     };
   },
   { equals: sameContent },

@@ -58,6 +58,13 @@ export const routerPorts = derive(
   { equals: (a, b) => a.length === b.length && a.every((port, i) => port === b[i]) },
 );
 
+/** The distributed gateway ports of a router. */
+export const gatewayPorts = derive(
+  "gatewayPorts",
+  (uuid: Uuid, read): readonly RouterPort[] => read(routerPorts, uuid).filter((port) => port.isGateway),
+  { equals: (a, b) => a.length === b.length && a.every((port, i) => port === b[i]) },
+);
+
 /** The switch port that is this router port's peer, if one is. */
 export function attachedSwitchPort(port: RouterPort, read: Read): Uuid | undefined {
   return read(switchPortsByPeer, port.name)[0];

@@ -1,5 +1,5 @@
 /** Rows of the southbound database as evaluations yield them: by table and key, with references by key. */
-import type { TableName } from "@weft/ovsdb";
+import type { TableName, Uuid } from "@weft/ovsdb";
 import type { SbSchema } from "@weft/schemas";
 
 export type SbTable = TableName<SbSchema>;
@@ -35,6 +35,8 @@ export interface Row {
   readonly columns: Columns;
   /** Columns that are only written when the row is made, or when they have no value. */
   readonly initial?: Columns;
+  /** The row's uuid, where it matters. */
+  readonly uuid?: Uuid;
 }
 
 export function row(table: SbTable, key: string, columns: Columns, initial?: Columns): Row {

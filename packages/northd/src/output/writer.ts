@@ -289,8 +289,7 @@ export class SouthboundWriter {
     if (current !== undefined) tx.update(table, entry.uuid!, columns as never);
     else {
       const handle = handles.get(entry) ?? tx.reserve();
-      handles.set(entry, handle);
-      tx.insert(table, columns as never, handle);
+      handles.set(entry, tx.insert(table, columns as never, desired.uuid ?? handle));
     }
   }
 

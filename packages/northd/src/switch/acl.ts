@@ -4,6 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { type Flow, flow, quoted } from "../flow.ts";
 import { globals } from "../model/globals.ts";
+import { balancesStateless } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
 import * as s from "../stages.ts";
 import { type AclPlace, type AclTraits, aclsOf, aclTraits, metersByName, placeOf } from "./aclModel.ts";
@@ -23,6 +24,9 @@ const actionStage: Readonly<Record<AclPlace, s.Stage>> = {
 };
 const places: readonly AclPlace[] = ["ingress", "afterLb", "egress"];
 
+/** Which evaluation a sample is of. */
+const observed: Readonly<Record<AclPlace, number>> = { ingress: 0, afterLb: 1, egress: 2 };
+
 const ALLOW = "reg8[16] = 1; ";
 const DROP = "reg8[17] = 1; ";
 const REJECT = "reg8[18] = 1; ";
@@ -39,12 +43,12 @@ export const aclFrame = each("switch/aclFrame", nb.Logical_Switch, function* (uu
   for (const place of places) yield* verdicts(uuid, place, traits, defaultAclDrop);
   const neighbours = "nd || nd_ra || nd_rs || mldv1 || mldv2";
   for (const place of places) yield flow(uuid, evalStage[place], 65532, neighbours, `${ALLOW}next;`);
-  if (traits.any) {
+  if (traits.any || traits.balanced) {
     yield flow(uuid, s.LS_IN_ACL_EVAL, 34000, "eth.dst == $svc_monitor_mac", `${ALLOW}next;`);
     yield flow(uuid, s.LS_OUT_ACL_EVAL, 34000, "eth.src == $svc_monitor_mac", `${ALLOW}next;`);
   }
-  if (traits.stateful) {
-    yield* established(uuid, useCtInvMatch ? "ct.inv || " : "");
+  if (traits.tracked) {
+    yield* established(uuid, useCtInvMatch && !read(balancesStateless, uuid) ? "ct.inv || " : "");
     for (const stage of [s.LS_IN_ACL_EVAL, s.LS_OUT_ACL_EVAL]) {
       yield flow(uuid, stage, 1, "ip && !ct.est", "next;");
       yield flow(uuid, stage, 1, "ip && ct.est && ct_mark.blocked == 1", `${ALLOW}next;`);
@@ -54,14 +58,14 @@ export const aclFrame = each("switch/aclFrame", nb.Logical_Switch, function* (uu
   }
 });
 
-function* hints(uuid: Uuid, { any, stateful }: AclTraits): Iterable<Flow> {
+function* hints(uuid: Uuid, { any, tracked }: AclTraits): Iterable<Flow> {
   for (const stage of [s.LS_IN_ACL_HINT, s.LS_OUT_ACL_HINT]) {
-    if (!any) {
+    if (!any && !tracked) {
       yield flow(uuid, stage, 65535, "1", "next;");
       continue;
     }
     yield flow(uuid, stage, 0, "1", "next;");
-    if (!stateful) continue;
+    if (!tracked) continue;
     // reg0[7]: may have to commit a new connection; reg0[8]: may be allowed as it is; reg0[9]: may be dropped;
     // reg0[10]: may be dropped although the connection was allowed.
     yield flow(uuid, stage, 7, "ct.new && !ct.est", "reg0[7] = 1; reg0[9] = 1; reg0[1] = 1; next;");
@@ -93,7 +97,8 @@ function* preAcl(uuid: Uuid): Iterable<Flow> {
 function* verdicts(uuid: Uuid, place: AclPlace, traits: AclTraits, defaultDrop: boolean): Iterable<Flow> {
   const stage = actionStage[place];
   if (!traits.any) {
-    if (place !== "afterLb") yield flow(uuid, evalStage[place], 65535, "1", "next;");
+    if (traits.balanced) yield flow(uuid, evalStage[place], 0, "1", "next;");
+    else if (place !== "afterLb") yield flow(uuid, evalStage[place], 65535, "1", "next;");
     yield flow(uuid, stage, 0, "1", "next;");
     return;
   }
@@ -167,15 +172,15 @@ function* aclFlows(uuid: Uuid, acl: Acl, traits: AclTraits, read: Read): Iterabl
   const log = logAction(acl, read);
   const match = `(${acl.match})`;
   const verdict = verdictOf[acl.action];
-  if (acl.action === "allow-stateless" && traits.stateful) {
+  if (acl.action === "allow-stateless" && traits.tracked) {
     const pre = place === "egress" ? s.LS_OUT_PRE_ACL : s.LS_IN_PRE_ACL;
     yield flow(uuid, pre, priority, acl.match, "reg0[16] = 1; next;", own);
   }
-  const plain = !traits.stateful || acl.action === "allow-stateless" || acl.action === "pass";
+  const plain = !traits.tracked || acl.action === "allow-stateless" || acl.action === "pass";
   if (plain) {
     yield flow(uuid, stage, priority, `${tier}${match}`, `${log}${verdict}next;`, own);
   } else if (acl.action === "allow" || acl.action === "allow-related") {
-    const label = acl.label === 0 ? "" : labelActions(acl.label);
+    const label = acl.label === 0 ? "" : labelActions(acl.label, place);
     const commit = acl.label === 0 ? "" : "reg0[1] = 1; ";
     yield flow(uuid, stage, priority, `${tier}reg0[7] == 1 && ${match}`, `${log}${ALLOW}${label}next;`, own);
     yield flow(uuid, stage, priority, `${tier}reg0[8] == 1 && ${match}`, `${log}${ALLOW}${commit}${label}next;`, own);
@@ -195,8 +200,8 @@ const verdictOf: Readonly<Record<Acl["action"], string>> = {
   pass: "",
 };
 
-function labelActions(label: number): string {
-  return `reg0[13] = 1; reg3 = ${label}; reg9 = ${label}; reg8[0..7] = 0; reg8[8..15] = 0; reg8[19..20] = 0; `;
+function labelActions(label: number, place: AclPlace): string {
+  return `reg0[13] = 1; reg3 = ${label}; reg9 = ${label}; reg8[0..7] = 0; reg8[8..15] = 0; reg8[19..20] = ${observed[place]}; `;
 }
 
 function logAction(acl: Acl, read: Read): string {

@@ -2,6 +2,7 @@
 import { derive, index, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
+import { switchHasVips } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
 import { portGroupsOfSwitch } from "../model/switchPort.ts";
 
@@ -28,6 +29,10 @@ export interface AclTraits {
   readonly any: boolean;
   /** Some ACL needs connection tracking. */
   readonly stateful: boolean;
+  /** Has VIPs of load balancers. */
+  readonly balanced: boolean;
+  /** Connections are tracked, for the one or the other reason. */
+  readonly tracked: boolean;
   /** The highest tier in use, by place. */
   readonly tiers: Readonly<Record<AclPlace, number>>;
 }
@@ -53,7 +58,8 @@ export const aclTraits = derive(
       stateful ||= traits.stateful;
       tiers[traits.place] = Math.max(tiers[traits.place], traits.tier);
     }
-    return { any: acls.length > 0, stateful, tiers };
+    const balanced = read(switchHasVips, datapath);
+    return { any: acls.length > 0, stateful, balanced, tracked: stateful || balanced, tiers };
   },
   { equals: sameContent },
 );

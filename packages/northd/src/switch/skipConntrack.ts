@@ -13,10 +13,13 @@ export const skipConntrack = each("switch/skipConntrack", nb.Logical_Switch_Port
   const routed = port.type === "router" && port.peer !== undefined;
   if (!routed && port.type !== "localnet") return;
   const own = { hint: uuid, port: name };
-  const { stateful } = read(aclTraits, datapath);
+  const { stateful, balanced } = read(aclTraits, datapath);
   const leave = stateful ? "next;" : "flags.pkt_sampled = 0; ct_clear; next;";
-  yield flow(datapath, LS_IN_PRE_LB, 110, `ip && inport == ${json}`, "next;", own);
-  yield flow(datapath, LS_OUT_PRE_LB, 110, `ip && outport == ${json}`, leave, own);
+  // Clients behind a localnet port are balanced like others.
+  if (routed || !balanced) {
+    yield flow(datapath, LS_IN_PRE_LB, 110, `ip && inport == ${json}`, "next;", own);
+    yield flow(datapath, LS_OUT_PRE_LB, 110, `ip && outport == ${json}`, leave, own);
+  }
   if (!stateful) return;
   yield flow(datapath, LS_IN_PRE_ACL, 110, `ip && inport == ${json}`, "next;", own);
   yield flow(datapath, LS_OUT_PRE_ACL, 110, `ip && outport == ${json}`, leave, own);

@@ -1,0 +1,167 @@
+/** Load balancing on routers (ovn-northd(8), router ingress tables 7 to 11, egress tables 1 and 3). */
+import { derive, each, type Read, sameContent } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import { type Flow, flow, quoted } from "../flow.ts";
+import { activeBackends } from "../model/backends.ts";
+import {
+  balance,
+  CHECK_AFFINITY,
+  chosen,
+  destination,
+  EXTRACT,
+  emptyEvent,
+  extracted,
+  keep,
+  remember,
+  remembered,
+  vipPriority,
+} from "../model/balance.ts";
+import { type Endpoint, endpointText } from "../model/endpoint.ts";
+import {
+  type LoadBalancer,
+  loadBalancer,
+  loadBalancersOf,
+  routerHasVips,
+  routersWithLoadBalancer,
+  type Vip,
+} from "../model/loadBalancer.ts";
+import { nb } from "../model/nb.ts";
+import { gatewayPorts, type RouterPort } from "../model/routerPort.ts";
+import * as s from "../stages.ts";
+import { forceSnat } from "./loadBalancerSnat.ts";
+
+/** The flows of a router that has VIPs, whichever these are. */
+export const routerLbFrame = each("router/lbFrame", nb.Logical_Router, function* (uuid, row, read): Iterable<Flow> {
+  if (!read(routerHasVips, uuid)) return;
+  yield flow(uuid, s.LR_IN_CT_EXTRACT, 100, "ct.new && ip", EXTRACT);
+  const established = "ct.est && !ct.rel && !ct.new && !ct.rpl && ct_mark.natted";
+  const related = "ct.rel && !ct.est && !ct.new && !ct.rpl";
+  yield flow(uuid, s.LR_IN_DNAT, 50, established, "next;");
+  yield flow(uuid, s.LR_IN_DNAT, 50, related, "ct_commit_nat;");
+  for (const what of ["skip_snat", "force_snat"]) {
+    const mark = `flags.${what}_for_lb = 1;`;
+    yield flow(uuid, s.LR_IN_DNAT, 70, `${established} && ct_mark.${what} == 1`, `${mark} next;`);
+    yield flow(uuid, s.LR_IN_DNAT, 70, `${related} && ct_mark.${what} == 1`, `${mark} ct_commit_nat;`);
+  }
+  if ([...loadBalancersOf(row, read)].some((lb) => read(loadBalancer, lb)?.skipSnat)) {
+    yield flow(uuid, s.LR_OUT_SNAT, 120, "flags.skip_snat_for_lb == 1 && ip", "next;");
+  }
+});
+
+/** Where a router balances, and what it does to the source of what it balanced. */
+interface Place {
+  readonly uuid: Uuid;
+  readonly gateways: readonly RouterPort[];
+  readonly forceSnat: boolean;
+}
+
+const placeOf = derive(
+  "lbPlaceOfRouter",
+  (uuid: Uuid, read): Place => ({ uuid, gateways: read(gatewayPorts, uuid), forceSnat: read(forceSnat, uuid) !== undefined }),
+  { equals: sameContent },
+);
+
+export const routerLoadBalancers = each("router/loadBalancers", nb.Load_Balancer, function* (uuid, _row, read): Iterable<Flow> {
+  const routers = read(routersWithLoadBalancer, uuid);
+  const lb = routers.length === 0 ? undefined : read(loadBalancer, uuid);
+  if (lb === undefined) return;
+  for (const vip of lb.vips) {
+    for (const router of routers) yield* vipFlows(lb, vip, read(placeOf, router as Uuid), read);
+  }
+});
+
+const REJECT = `reg0 = 0; reject { outport <-> inport; next(pipeline=egress,table=${s.LR_OUT_SNAT.table});};`;
+
+export function resident(port: RouterPort): string {
+  return `is_chassis_resident(${quoted(`cr-${port.name}`)})`;
+}
+
+function* vipFlows(lb: LoadBalancer, vip: Vip, place: Place, read: Read): Iterable<Flow> {
+  const make = (stage: s.Stage, priority: number, match: string, actions: string): Flow =>
+    flow(place.uuid, stage, priority, match, actions, { hint: lb.uuid });
+  const { gateways } = place;
+  const snat = lb.skipSnat ? "skip_snat" : place.forceSnat ? "force_snat" : undefined;
+  const mark = snat === undefined ? "" : `flags.${snat}_for_lb = 1; `;
+  const stateless = lb.options.get("use_stateless_nat") === "true";
+  const to = destination(vip);
+
+  if (stateless) {
+    const choose = vip.backends.length > 1 ? `reg1[0..15] = select(${vip.backends.map((_, i) => i).join()});` : "next;";
+    yield make(s.LR_IN_CT_EXTRACT, 120, `ip && ${to}`, choose);
+  } else yield make(s.LR_IN_DEFRAG, 100, `ip && ${to}`, "ct_dnat;");
+  const event = emptyEvent(lb, vip, read);
+  if (event !== undefined) yield make(s.LR_IN_DNAT, 130, event.match, event.actions);
+
+  const backends = activeBackends(lb, vip, read);
+  const match = `ct.new && !ct.rel && ip${vip.family} && ${to}${extracted(lb, vip)}`;
+  if (backends === undefined && lb.reject) yield make(s.LR_IN_DNAT, vipPriority(vip), match, `${mark}${REJECT}`);
+  else if (backends !== undefined && stateless && gateways.length > 1) yield* statelessNat(lb, vip, gateways, make);
+  else {
+    const kept = lb.affinityTimeout === undefined ? "" : keep(vip);
+    const actions = backends === undefined ? "drop;" : `${mark}${kept}${balance(lb, backends, snat)}`;
+    const everywhere = gateways.length === 0 || lb.distributed;
+    for (const where of everywhere ? [""] : gateways.map((port) => ` && ${resident(port)}`)) {
+      yield make(s.LR_IN_DNAT, vipPriority(vip), `${match}${where}`, actions);
+    }
+  }
+  yield* replies(lb, vip, gateways, mark, stateless, make);
+  if (lb.affinityTimeout === undefined) return;
+  yield make(s.LR_IN_LB_AFF_CHECK, 100, match, CHECK_AFFINITY);
+  for (const backend of vip.backends) {
+    const only = `${mark}ct_lb_mark(backends=${endpointText(backend)}${snat === undefined ? "" : `; ${snat}`});`;
+    yield make(s.LR_IN_DNAT, 150, remembered(vip, backend), only);
+    yield make(s.LR_IN_LB_AFF_LEARN, 100, chosen(lb, vip, backend), remember(lb, vip, backend));
+  }
+}
+
+type Make = (stage: s.Stage, priority: number, match: string, actions: string) => Flow;
+
+/** With several gateways a connection may come back through another one, where nothing knows of it. */
+function* statelessNat(lb: LoadBalancer, vip: Vip, gateways: readonly RouterPort[], make: Make): Iterable<Flow> {
+  const { protocol } = lb;
+  const port = vip.port === undefined ? "" : ` && ${protocol} && ${protocol}.dst == ${vip.port}`;
+  for (const gateway of gateways) {
+    for (const [index, backend] of vip.backends.entries()) {
+      const choice = vip.backends.length > 1 ? ` && reg1[0..15] == ${index}` : "";
+      yield make(
+        s.LR_IN_DNAT,
+        vipPriority(vip),
+        `${resident(gateway)} && ip${vip.family} && ${destination(vip)}${port}${choice}`,
+        `${rewrite(lb, backend, "dst")}next;`,
+      );
+    }
+  }
+}
+
+function rewrite({ protocol }: LoadBalancer, { family, address, port }: Endpoint, what: "src" | "dst"): string {
+  return `ip${family}.${what} = ${address}; ${port === undefined ? "" : `${protocol}.${what} = ${port}; `}`;
+}
+
+/** What backends send through a gateway goes through the one that balanced, where its source becomes the VIP again. */
+function* replies(
+  lb: LoadBalancer,
+  vip: Vip,
+  gateways: readonly RouterPort[],
+  mark: string,
+  stateless: boolean,
+  make: Make,
+): Iterable<Flow> {
+  if (vip.backends.length === 0) return;
+  const { protocol } = lb;
+  const sources = vip.backends.map(({ family, address, port }) => {
+    const source = `ip${family}.src == ${address}`;
+    return port === undefined ? `(${source})` : `(${source} && ${protocol}.src == ${port})`;
+  });
+  const from = `ip${vip.family} && (${sources.join(" || ")})`;
+  for (const gateway of gateways) {
+    const { json } = gateway;
+    const redirect = lb.distributed ? json : quoted(`cr-${gateway.name}`);
+    yield make(s.LR_IN_GW_REDIRECT, 200, `${from} && outport == ${json}`, `outport = ${redirect}; next;`);
+    const where = lb.distributed ? "" : ` && ${resident(gateway)}`;
+    const through = `${from} && (inport == ${json} || outport == ${json})${where}`;
+    if (stateless && gateways.length > 1) {
+      yield make(s.LR_OUT_UNDNAT, 120, `${through} && ${protocol}`, "next;");
+      yield make(s.LR_OUT_SNAT, 160, `${through} && ${protocol}`, `${rewrite(lb, vip, "src")}next;`);
+    } else yield make(s.LR_OUT_UNDNAT, 120, through, mark === "" ? "ct_dnat;" : `${mark}next;`);
+  }
+}

@@ -1,0 +1,100 @@
+/** Routers answer ARP and ND for the VIPs of their load balancers (ovn-nb(5), neighbor_responder). */
+import { derive, each, type Read, sameContent } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import { type Flow, flow } from "../flow.ts";
+import { isInNetworksOf } from "../model/addresses.ts";
+import { loadBalancer, loadBalancersOf } from "../model/loadBalancer.ts";
+import { datapathKey, nb } from "../model/nb.ts";
+import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
+import { switchPort } from "../model/switchPort.ts";
+import { type Row, row } from "../output/row.ts";
+import { LR_IN_IP_INPUT, LS_IN_L2_LKUP } from "../stages.ts";
+import { resident } from "./loadBalancer.ts";
+
+interface Vips {
+  readonly ip4: readonly string[];
+  readonly ip6: readonly string[];
+}
+
+/** The VIPs that a router answers for. */
+const answered = derive(
+  "answeredVips",
+  (uuid: Uuid, read): Vips => {
+    const vips = { ip4: new Set<string>(), ip6: new Set<string>() };
+    const ports = read(routerPorts, uuid);
+    for (const id of loadBalancersOf(read(nb.Logical_Router, uuid), read)) {
+      const lb = read(loadBalancer, id);
+      const mode = lb?.options.get("neighbor_responder") ?? "reachable";
+      if (lb === undefined || mode === "none") continue;
+      for (const { family, address } of lb.vips) {
+        if (mode === "all" || ports.some((port) => isInNetworksOf(port.address, address))) vips[`ip${family}`].add(address);
+      }
+    }
+    return { ip4: [...vips.ip4].sort(), ip6: [...vips.ip6].sort() };
+  },
+  { equals: sameContent },
+);
+
+function setName(key: number, family: 4 | 6): string {
+  return `_rtr_lb_${key}_ip${family}`;
+}
+
+export const vipAddressSets = each("router/vipAddressSets", nb.Logical_Router, function* (uuid, _row, read): Iterable<Row> {
+  const key = read(datapathKey, uuid);
+  if (key === undefined) return;
+  const vips = read(answered, uuid);
+  for (const family of [4, 6] as const) {
+    const addresses = vips[`ip${family}`];
+    const name = setName(key, family);
+    if (addresses.length > 0) yield row("Address_Set", name, { name, addresses });
+  }
+});
+
+export const vipAnswers = each("router/vipAnswers", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {
+  const port = read(routerPort, uuid);
+  const key = port === undefined ? undefined : read(datapathKey, port.datapath);
+  if (port === undefined || key === undefined) return;
+  const vips = read(answered, port.datapath);
+  const where = port.isGateway ? ` && ${resident(port)}` : "";
+  const own = { hint: uuid };
+  if (vips.ip4.length > 0) {
+    yield flow(
+      port.datapath,
+      LR_IN_IP_INPUT,
+      90,
+      `inport == ${port.json} && arp.op == 1 && arp.tpa == $${setName(key, 4)}${where}`,
+      "eth.dst = eth.src; eth.src = xreg0[0..47]; arp.op = 2; /* ARP reply */ arp.tha = arp.sha; " +
+        "arp.sha = xreg0[0..47]; arp.tpa <-> arp.spa; outport = inport; flags.loopback = 1; output;",
+      own,
+    );
+  }
+  if (vips.ip6.length > 0) {
+    yield flow(
+      port.datapath,
+      LR_IN_IP_INPUT,
+      90,
+      `inport == ${port.json} && nd_ns && nd.target == $${setName(key, 6)}${where}`,
+      "nd_na { eth.src = xreg0[0..47]; ip6.src = nd.target; nd.tll = xreg0[0..47]; outport = inport; " +
+        "flags.loopback = 1; output; };",
+      own,
+    );
+  }
+});
+
+/** Requests for a VIP on the network of a router's port go to that port, whoever else hears them. */
+export const vipLookup = each("switch/vipLookup", nb.Logical_Switch_Port, function* (uuid, _row, read): Iterable<Flow> {
+  const port = read(switchPort, uuid);
+  const peer = port?.peer === undefined ? undefined : read(routerPort, port.peer);
+  if (port === undefined || peer === undefined) return;
+  const actions = `clone {outport = ${port.json}; output; }; outport = "_MC_flood_l2"; output;`;
+  for (const [match, address] of requests(peer, read)) {
+    if (!isInNetworksOf(peer.address, address)) continue;
+    yield flow(port.datapath, LS_IN_L2_LKUP, 80, `flags[1] == 0 && ${match}${address}`, actions, { hint: uuid });
+  }
+});
+
+function* requests(peer: RouterPort, read: Read): Iterable<readonly [match: string, address: string]> {
+  const { ip4, ip6 } = read(answered, peer.datapath);
+  for (const address of ip4) yield ["arp.op == 1 && arp.tpa == ", address];
+  for (const address of ip6) yield ["nd_ns && nd.target == ", address];
+}
