@@ -27,8 +27,8 @@ const ignored: Readonly<Record<string, readonly string[]>> = {
 /** Rows that only matter through what refers to them. */
 const skipped = ["Logical_DP_Group", "Meter_Band", "RBAC_Role", "RBAC_Permission", "DHCP_Options", "DHCPv6_Options"];
 
-const DEFAULTS =
-  "set NB_Global . options={mac_prefix=0a:00:77,svc_monitor_mac=0a:00:77:00:00:01,svc_monitor_mac_dst=0a:00:77:00:00:02}";
+/** What northd would make up otherwise: options of NB_Global, as the value of the column. */
+const DEFAULTS = `set NB_Global . 'options={mac_prefix="0a:00:77",svc_monitor_mac="0a:00:77:00:00:01",svc_monitor_mac_dst="0a:00:77:00:00:02"}'`;
 
 type Row = Readonly<Record<string, unknown>> & { readonly _uuid: Uuid };
 
