@@ -134,7 +134,7 @@ const COMMANDS: { readonly [name: string]: Row } = {
   },
   "sb-cluster-state-reset": {
     run: (controller) => {
-      if (controller.southbound === undefined) throw caller("not connected");
+      controller.southbound?.resetClusterState?.();
       return "";
     },
   },

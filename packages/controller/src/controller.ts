@@ -24,8 +24,6 @@ import { refusals } from "./write/refusals.ts";
 
 export interface SouthboundOptions {
   readonly remotes: readonly string[];
-  /** Ms; undefined: the default. */
-  readonly probe: number | undefined;
   readonly conditions: Conditions;
 }
 
@@ -215,7 +213,8 @@ export class RunningController implements Controller {
   #aim(): void {
     const { read } = this.core;
     const own = read(config, 0);
-    if (own?.remote !== this.#remote) this.#connectSouthbound(own?.remote, own?.probeInterval);
+    if (own?.remote !== this.#remote) this.#connectSouthbound(own?.remote);
+    this.#sb?.setProbe?.(own?.probeInterval);
     const bridge = read(integrationBridge, 0);
     const target =
       own === undefined || bridge === undefined
@@ -225,7 +224,7 @@ export class RunningController implements Controller {
     this.#packetSide.aim(target);
   }
 
-  #connectSouthbound(remote: string | undefined, probe: number | undefined): void {
+  #connectSouthbound(remote: string | undefined): void {
     this.#remote = remote;
     const old = this.#sb;
     this.#sb = undefined;
@@ -242,7 +241,7 @@ export class RunningController implements Controller {
     const conditions = this.core.plans.plan?.conditions ?? {};
     this.#conditions.restart(conditions);
     const connect = this.#options.connectSouthbound ?? ((given) => this.#openSouthbound(given));
-    const replica = connect({ remotes: remote.split(","), probe, conditions });
+    const replica = connect({ remotes: remote.split(","), conditions });
     this.#sb = replica;
     this.#packetSide.follow(replica);
     this.#unsubscribe.push(replica.onChange((change) => this.#sb === replica && this.#changed("sb", change)));
@@ -263,7 +262,7 @@ export class RunningController implements Controller {
     );
   }
 
-  #openSouthbound({ remotes, probe, conditions }: SouthboundOptions): Replica<SbSchema> {
+  #openSouthbound({ remotes, conditions }: SouthboundOptions): Replica<SbSchema> {
     return createReplica({
       runtime: this.#runtime,
       schema: ovnSouthbound,
@@ -273,7 +272,6 @@ export class RunningController implements Controller {
       defaultPort: 6642,
       monitor: Object.fromEntries(sbTables.map((table) => [table, true as const])),
       conditions,
-      ...(probe === undefined ? {} : { probe }),
       ...(this.#options.tls === undefined ? {} : { tls: this.#options.tls }),
     });
   }
@@ -309,8 +307,10 @@ export class RunningController implements Controller {
     }
     if (this.#planDirty) {
       writeBridge(read, transaction);
-      if (read(config, 0) !== undefined && writePrefixes(read, transaction))
-        this.#log.info("Setting flow table prefixes: ip_src, ip_dst, ipv6_src, ipv6_dst.");
+      if (read(config, 0) !== undefined) {
+        const prefixes = writePrefixes(read, transaction, this.#ovs.capacity("Flow_Table", "prefixes"));
+        if (prefixes.length > 0) this.#log.info(`Setting flow table prefixes: ${prefixes.join(", ")}.`);
+      }
       const plan = this.core.plans.plan;
       if (plan !== undefined && this.#settledChassis) {
         writeTunnels(read, transaction, plan.tunnels);

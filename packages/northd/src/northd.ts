@@ -189,6 +189,8 @@ class Daemon implements Northd {
     const globals = globalOptions(this.#nb, this.#runtime.random, vxlan);
     core.macPrefix = globals.get("mac_prefix")!;
     const nbGlobal = first(this.#nb.table("NB_Global").rows());
+    const probe = nbGlobal?.options.get("northd_probe_interval");
+    for (const database of [this.#nb, this.#sb]) database.setProbe?.(probe === undefined ? undefined : Number(probe) || 0);
     const nbCfg = nbGlobal?.nb_cfg ?? 0;
     if (nbCfg !== this.#nbCfgSeen) {
       this.#nbCfgSeen = nbCfg;

@@ -107,6 +107,11 @@ export interface Replica<S extends SchemaJson> {
   onChange(listener: (change: ChangeSet) => void): () => void;
   onState(listener: (state: ReplicaState) => void): () => void;
   transaction(): Transaction<S>;
+  /**
+   * How many values (or pairs) a column holds at the server, whose schema may be older: 0 where it has no such column,
+   * and as long as its schema is not known.
+   */
+  capacity<T extends TableName<S>>(table: T, column: keyof S["tables"][T]["columns"] & string): number;
   /** Changes what is monitored of a table: rows for which some clause holds (RFC 7047 5.1 <condition>); `true` is all. */
   setCondition<T extends TableName<S>>(table: T, clauses: readonly Condition[] | boolean): void;
   /** Resolves when the server has answered the conditions set so far and the rows are here. */
@@ -115,6 +120,11 @@ export interface Replica<S extends SchemaJson> {
   setLock(name: string | undefined): void;
   readonly hasLock: boolean;
   onLock(listener: (held: boolean) => void): () => void;
+  /**
+   * Ms of silence of the server before it is probed, from now on: at least 1000; 0 never, undefined the default. A unix
+   * socket is never probed.
+   */
+  setProbe?(ms: number | undefined): void;
   /** Forgets how far a clustered database had come, for when its servers were rebuilt from nothing. */
   resetClusterState?(): void;
   close(): Promise<void>;

@@ -258,16 +258,23 @@ export function writePatches(read: Read, transaction: Transaction<VsSchema>, pai
   for (const [bridge, { gone, added }] of changes) transaction.mutate("Bridge", bridge, "ports", { delete: gone, insert: added });
 }
 
-/** Makes the switch look at IP prefixes early, as OVN's flows profit from it. */
-export function writePrefixes(read: Read, transaction: Transaction<VsSchema>): boolean {
+/** The most useful first: an older switch's database holds fewer. */
+const PREFIXES = ["ip_src", "ip_dst", "ipv6_src", "ipv6_dst"] as const;
+
+/**
+ * Makes the switch look at IP prefixes early, as OVN's flows profit from it. `most`: how many its database holds.
+ * Returns those that it sets, none where they are set already.
+ */
+export function writePrefixes(read: Read, transaction: Transaction<VsSchema>, most: number): readonly string[] {
   const uuid = read(integrationBridge, 0);
   const row = uuid === undefined ? undefined : read(vs.Bridge, uuid);
-  if (row === undefined || row.flow_tables.size > 0) return false;
-  const flows = transaction.insert("Flow_Table", { prefixes: ["ip_dst", "ip_src", "ipv6_dst", "ipv6_src"] });
+  const prefixes = PREFIXES.slice(0, most);
+  if (row === undefined || row.flow_tables.size > 0 || prefixes.length === 0) return [];
+  const flows = transaction.insert("Flow_Table", { prefixes });
   const tables: [number, Inserted][] = [];
   for (let table = 0; table < 255; table++) tables.push([table, flows]);
   transaction.update("Bridge", row._uuid, { flow_tables: tables });
-  return true;
+  return prefixes;
 }
 
 /** ovn-installed on interfaces whose port's flows are in the switch, and not on others. */

@@ -107,6 +107,7 @@ export function memoryReplica<S extends SchemaJson>(schema: S, options: MemoryOp
     },
     onState: () => () => {},
     transaction: () => writing().transaction,
+    capacity: (table, column) => store.model.tables.get(table)?.columns.get(column)?.max ?? 0,
     setCondition: <T extends TableName<S>>(_table: T, _clauses: readonly Condition[] | boolean) => {},
     conditionsApplied: async () => {},
     setLock(name) {

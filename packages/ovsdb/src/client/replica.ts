@@ -59,7 +59,8 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
   #schemaText: string | undefined;
   /** Of the monitored tables, the columns that the server has. */
   #available: Map<string, ReadonlySet<string>> | undefined;
-  #serverTables: ReadonlyMap<string, ReadonlySet<string>> | undefined;
+  /** Of the server's schema: tables, their columns, and how many values each holds. */
+  #serverTables: ReadonlyMap<string, ReadonlyMap<string, number>> | undefined;
   #format: Format = "update3";
   #lastTransaction: string = ZERO_UUID;
   #filledOnce = false;
@@ -124,6 +125,8 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
     return transactionOver<S>(draft, () => this.#commit(draft));
   };
 
+  capacity: Replica<S>["capacity"] = (table, column) => this.#serverTables?.get(table)?.get(column) ?? 0;
+
   setCondition: Replica<S>["setCondition"] = (table, clauses) => {
     this.#conditions.set(table, clauses);
     this.#options.runtime.clock.soon(() => this.#sendConditions());
@@ -131,6 +134,10 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
 
   conditionsApplied(): Promise<void> {
     return this.#conditions.applied();
+  }
+
+  setProbe(ms: number | undefined): void {
+    this.#session.setProbe(ms);
   }
 
   resetClusterState(): void {
@@ -245,10 +252,10 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
 
   #readSchema(json: Json): void {
     const tables = isObject(json) && isObject(json["tables"]) ? json["tables"] : {};
-    const server = new Map<string, ReadonlySet<string>>();
+    const server = new Map<string, ReadonlyMap<string, number>>();
     for (const [name, table] of Object.entries(tables)) {
-      const columns = isObject(table) && isObject(table["columns"]) ? Object.keys(table["columns"]) : [];
-      server.set(name, new Set(columns));
+      const columns = isObject(table) && isObject(table["columns"]) ? Object.entries(table["columns"]) : [];
+      server.set(name, new Map(columns.map(([column, json]) => [column, capacityOf(json)])));
     }
     const available = new Map<string, ReadonlySet<string>>();
     for (const { name, columns } of this.#store.model.tables.values()) {
@@ -407,6 +414,14 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
   #stale(connection: Connection): boolean {
     return this.#session.connection !== connection || this.#state === "closed";
   }
+}
+
+/** The "max" of a column's type (RFC 7047 section 3.2). */
+function capacityOf(column: Json | undefined): number {
+  const type = isObject(column) ? column["type"] : undefined;
+  const max = isObject(type) ? type["max"] : undefined;
+  if (max === "unlimited") return Number.POSITIVE_INFINITY;
+  return typeof max === "number" ? max : 1;
 }
 
 function sameJson(a: Json | undefined, b: Json): boolean {

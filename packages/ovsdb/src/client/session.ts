@@ -33,6 +33,8 @@ export interface SessionHandlers {
 
 const DEFAULT_BACKOFF = { min: 1000, max: 8000 };
 const DEFAULT_PORT = 6640;
+/** Of a configured pause before probes, in ms, as ovn-controller(8) and ovn-nb(5) say. */
+const SHORTEST_PROBE = 1000;
 
 export class Session {
   readonly #options: SessionOptions;
@@ -48,6 +50,9 @@ export class Session {
   #connection: Connection | undefined;
   #connectedAt: number | undefined;
   #closed = false;
+  #probe: number | undefined;
+  /** Whether the remote of the connection is one that fails in sight, so that silence is no sign. */
+  #quiet = false;
   /** Counts attempts, so that one that was given up cannot come back. */
   #attempt = 0;
 
@@ -58,6 +63,7 @@ export class Session {
     this.#remotes = [...options.remotes];
     this.#backoff = options.backoff ?? DEFAULT_BACKOFF;
     this.#free = this.#remotes.length;
+    this.#probe = options.probe;
     if (this.#remotes.length === 0) {
       throw new WeftError("ovsdb.no-remote", "no server to connect to was given", { blame: "caller" });
     }
@@ -76,6 +82,14 @@ export class Session {
   reconnect(reason: string): void {
     if (this.#connection === undefined) return;
     this.#connection.destroy(new WeftError("ovsdb.reconnect", reason, { blame: "us" }));
+  }
+
+  /** See `Replica.setProbe`. */
+  setProbe(ms: number | undefined): void {
+    const probe = ms === undefined || ms <= 0 ? ms : Math.max(SHORTEST_PROBE, ms);
+    if (probe === this.#probe) return;
+    this.#probe = probe;
+    if (this.#connection !== undefined && !this.#quiet) this.#connection.probeInterval = probe ?? DEFAULT_PROBE;
   }
 
   close(): void {
@@ -100,7 +114,7 @@ export class Session {
         }
         this.#log.info(`${remote}: connected`);
         this.#connectedAt = clock.now();
-        const quiet = remote.startsWith("unix:") || remote.startsWith("memory:");
+        this.#quiet = remote.startsWith("unix:") || remote.startsWith("memory:");
         const connection: Connection = new Connection(
           channel,
           clock,
@@ -108,7 +122,7 @@ export class Session {
             onNotification: (notification) => this.#handlers.onNotification(connection, notification),
             onClose: (error) => this.#lost(remote, error),
           },
-          this.#options.probe ?? (quiet ? 0 : DEFAULT_PROBE),
+          this.#quiet ? (this.#options.probe ?? 0) : (this.#probe ?? DEFAULT_PROBE),
         );
         this.#connection = connection;
         this.#handlers.onConnected(connection);
