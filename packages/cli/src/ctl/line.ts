@@ -27,16 +27,24 @@ export function commandOptions(text: string | undefined): readonly CommandOption
   });
 }
 
+/** A command line that has been read. */
+export interface Line<S extends SchemaJson> {
+  /** Options of the program, in front of the commands. */
+  readonly options: readonly GivenOption[];
+  /** Options of the first command that stand among those of the program. */
+  readonly first: readonly GivenOption[];
+  /** What follows. */
+  readonly rest: readonly string[];
+  calls(): readonly Prepared<S>[];
+}
+
 /**
  * Reads the options in front of the commands. `calls` reads the rest: only after the options have been looked at, for
  * some of them end the program. Both throw UsageError.
  */
-export function parseLine<S extends SchemaJson>(
-  args: readonly string[],
-  grammar: Grammar<S>,
-): { readonly options: readonly GivenOption[]; calls(): readonly Prepared<S>[] } {
+export function parseLine<S extends SchemaJson>(args: readonly string[], grammar: Grammar<S>): Line<S> {
   const [options, first, rest] = takeOptions(args, grammar);
-  return { options, calls: () => takeCommands(first, rest, grammar) };
+  return { options, first, rest, calls: () => takeCommands(first, rest, grammar) };
 }
 
 function takeOptions<S extends SchemaJson>(
