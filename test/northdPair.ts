@@ -22,7 +22,6 @@ const ignored: Readonly<Record<string, readonly string[]>> = {
   Datapath_Binding: ["tunnel_key", "load_balancers"],
   Port_Binding: ["tunnel_key", "nb_cfg"],
   SB_Global: ["nb_cfg", "options", "connections", "ssl"],
-  Logical_DP_Group: [],
 };
 /** Rows that only matter through what refers to them. */
 const skipped = ["Logical_DP_Group", "Meter_Band", "RBAC_Role", "RBAC_Permission", "DHCP_Options", "DHCPv6_Options"];
@@ -148,11 +147,12 @@ export class NorthdPair {
     return this.#replicas[0]!;
   }
 
-  /** Deletes everything from the northbound database but the options that are always there. */
+  /** Deletes everything from the northbound database; its options are what they were at first. */
   async clear(): Promise<void> {
-    const tables = Object.entries(ovnNorthbound.tables).filter(([name, table]) => "isRoot" in table && name !== "NB_Global");
-    const operations = tables.map(([table]) => ({ op: "delete", table, where: [] }));
-    this.#run("ovsdb-client", ["transact", this.#socket("nb"), JSON.stringify(["OVN_Northbound", ...operations])]);
+    const tables = Object.keys(ovnNorthbound.tables).filter((table) => table !== "NB_Global");
+    const operations = tables.map((table) => ({ op: "delete", table, where: [] }));
+    const answer = this.#run("ovsdb-client", ["transact", this.#socket("nb"), JSON.stringify(["OVN_Northbound", ...operations])]);
+    assert.ok(!answer.includes('"error"'), answer);
     this.nbctl(DEFAULTS);
     await this.settle();
   }
@@ -166,8 +166,11 @@ export class NorthdPair {
     for (const row of sb.table("Datapath_Binding").rows()) {
       keys.set(String(row.tunnel_key), row.external_ids.get("name") ?? row._uuid);
     }
+    const acls = new Map([...sb.table("ACL_ID").rows()].map((row) => [String(row.id), row._uuid]));
     const named = (text: string): string =>
-      text.replace(/_rtr_lb_(\d+)_ip/g, (_, key: string) => `_rtr_lb_<${keys.get(key)}>_ip`);
+      text
+        .replace(/_rtr_lb_(\d+)_ip/g, (_, key: string) => `_rtr_lb_<${keys.get(key)}>_ip`)
+        .replace(/reg2\[16\.\.31\] = (\d+)/, (_, id: string) => `reg2[16..31] = <${acls.get(id)}>`);
     const nameOf = (uuid: string): string => {
       for (const table of Object.keys(tables) as (keyof typeof tables)[]) {
         const row = sb.table(table).get(uuid as Uuid) as Row | undefined;

@@ -8,9 +8,17 @@ import type { TableName, Uuid } from "@weft/ovsdb";
 import type { NbSchema } from "@weft/schemas";
 import { Ipam, type IpamFact, pools, takenByRouterPorts, takenBySwitchPorts, wants } from "./allocate/ipam.ts";
 import { type NumberOutcome, type NumberRequest, Numbers } from "./allocate/numbers.ts";
-import { type KeyRequest, routerKeys, routerPortKeys, switchKeys, switchPortKeys, tagRequests } from "./allocate/requests.ts";
+import {
+  aclRequests,
+  type KeyRequest,
+  routerKeys,
+  routerPortKeys,
+  switchKeys,
+  switchPortKeys,
+  tagRequests,
+} from "./allocate/requests.ts";
 import { flowFeatures, rowFeatures } from "./features.ts";
-import { datapathKey, dynamicAddresses, nb, portKey, portTag, portUp } from "./model/nb.ts";
+import { aclId, datapathKey, dynamicAddresses, nb, portKey, portTag, portUp } from "./model/nb.ts";
 import { problems } from "./model/problems.ts";
 import { FlowStore } from "./output/flows.ts";
 import { RowStore } from "./output/rows.ts";
@@ -22,6 +30,8 @@ export interface CoreHooks {
   existingDatapathKey(uuid: string): number | undefined;
   /** The same for a port, by name, on a datapath. */
   existingPortKey(name: string, datapath: string): number | undefined;
+  /** The number that the southbound database has for an ACL, by its uuid. */
+  existingAclId(uuid: string): number | undefined;
   warn(module: string, text: string): void;
 }
 
@@ -29,6 +39,7 @@ const MAX_DATAPATH_KEY = 16_711_680;
 const MAX_DATAPATH_KEY_VXLAN = 4095;
 const MAX_PORT_KEY = 32_767;
 const MAX_PORT_KEY_VXLAN = 2047;
+const MAX_ACL_ID = 32_767;
 
 /** A disabled router is as good as not there. */
 function disabled(row: object): boolean {
@@ -41,6 +52,7 @@ export class Core {
   readonly rows = new RowStore();
   readonly #datapathKeys: Numbers;
   readonly #portKeys: Numbers;
+  readonly #aclIds: Numbers;
   readonly #tags: Numbers;
   readonly #ipam: Ipam;
   readonly #hooks: CoreHooks;
@@ -68,6 +80,7 @@ export class Core {
       { min: 1, max: vxlan ? MAX_PORT_KEY_VXLAN : MAX_PORT_KEY, order: "next", share: false },
       this.#outcome("port", portKey),
     );
+    this.#aclIds = new Numbers({ min: 1, max: MAX_ACL_ID, order: "lowest", share: false }, this.#outcome("ACL", aclId));
     this.#tags = new Numbers(
       { min: 1, max: 4095, order: "lowest", share: true },
       {
@@ -142,6 +155,10 @@ export class Core {
       [switchPortKeys, routerPortKeys],
       known(this.#portKeys, ({ name, scope }) => hooks.existingPortKey(name, scope)),
     );
+    engine.collect(
+      [aclRequests],
+      known(this.#aclIds, ({ name }) => hooks.existingAclId(name)),
+    );
     engine.collect([tagRequests], this.#tags);
     engine.collect<IpamFact>([pools, wants, takenBySwitchPorts, takenByRouterPorts], this.#ipam);
     engine.collect(problems, { add: (text) => hooks.warn("northd", text), remove: () => {} });
@@ -173,7 +190,9 @@ export class Core {
   compute(): void {
     this.engine.commit();
     for (;;) {
-      const given = [this.#datapathKeys.flush(), this.#portKeys.flush(), this.#tags.flush(), this.#ipam.flush()];
+      const given = [this.#datapathKeys, this.#portKeys, this.#aclIds, this.#tags, this.#ipam].map((allocator) =>
+        allocator.flush(),
+      );
       if (!given.includes(true)) return;
       this.engine.commit();
     }

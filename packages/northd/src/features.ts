@@ -17,7 +17,7 @@ import { addressSets, monitorAddresses, multicastGroups, portGroupAddresses, por
 import { loadBalancerGroups, loadBalancers } from "./southbound/loadBalancers.ts";
 import { ipMulticast } from "./southbound/multicast.ts";
 import { routerPortBindings, switchPortBindings } from "./southbound/ports.ts";
-import { dns, meters } from "./southbound/services.ts";
+import { aclIds, dns, meters } from "./southbound/services.ts";
 import { aclFrame, acls } from "./switch/acl.ts";
 import { arpResponder } from "./switch/arpResponder.ts";
 import { switchDefaults } from "./switch/defaults.ts";
@@ -80,5 +80,6 @@ export const rowFeatures: readonly Each<Row>[] = [
   loadBalancerGroups,
   ipMulticast,
   meters,
+  aclIds,
   dns,
 ];

@@ -15,6 +15,11 @@ function pick<T>(items: Iterable<T>, at: number): T | undefined {
 }
 
 let names = 0;
+let samples = 0;
+
+function collectorsOf(nb: Nb, at: number): Uuid[] {
+  return [...nb.table("Sample_Collector").rows()].filter((_, index) => (index + at) % 2 === 0).map((row) => row._uuid);
+}
 
 const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
   (nb, a) => {
@@ -136,7 +141,14 @@ const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
         action: (["allow", "allow-related", "allow-stateless", "drop", "reject", "pass"] as const)[c % 6]!,
         tier: c % 4 === 0 ? 1 : 0,
         log: c % 5 === 0,
-        options: new Map(a % 4 === 0 ? [["apply-after-lb", "true"]] : []),
+        label: b % 7 === 0 ? 7 : 0,
+        options: new Map([
+          ["apply-after-lb", String(a % 4 === 0)],
+          ["persist-established", String(b % 4 === 0)],
+          ["log-related", String(b % 2 === 0)],
+        ]),
+        sample_new: b % 5 === 0 ? tx.insert("Sample", { metadata: ++samples, collectors: collectorsOf(nb, c) }) : undefined,
+        sample_est: b % 3 === 0 ? tx.insert("Sample", { metadata: ++samples, collectors: collectorsOf(nb, a) }) : undefined,
       });
       tx.mutate(table, owner._uuid, "acls", { insert: [acl] });
     });
@@ -152,6 +164,16 @@ const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
     const group = pick(nb.table("Port_Group").rows(), b);
     if (group === undefined || nb.table("Port_Group").size < 3) nb.insert("Port_Group", { name: `pg${names++}`, ports });
     else nb.update("Port_Group", group._uuid, { ports });
+  },
+  (nb, a, b) => {
+    const collector = pick(nb.table("Sample_Collector").rows(), a);
+    if (collector === undefined || b % 3 === 0) {
+      nb.insert("Sample_Collector", { id: 1 + (names++ % 255), name: "c", probability: a, set_id: 1 + b });
+    } else nb.update("Sample_Collector", collector._uuid, { probability: b });
+    const type = (["acl-new", "acl-est", "drop"] as const)[a % 3]!;
+    const app = [...nb.table("Sampling_App").rows()].find((row) => row.type === type);
+    if (app === undefined) nb.insert("Sampling_App", { type, id: 1 + b });
+    else nb.update("Sampling_App", app._uuid, { id: 1 + b });
   },
   (nb, a, b) => {
     const set = pick(nb.table("Address_Set").rows(), a);
@@ -262,6 +284,7 @@ function coreOver(nb: Nb, keys: (id: string) => number | undefined): Core {
   const core = new Core({
     existingDatapathKey: (uuid) => keys(uuid),
     existingPortKey: (name) => keys(name),
+    existingAclId: (uuid) => keys(uuid),
     warn: () => {},
   });
   core.macPrefix = "0a:bb:cc";
@@ -286,7 +309,7 @@ function keysOf(core: Core): Map<string, number> {
     if (table === "Datapath_Binding" || table === "Port_Binding") {
       const given = desired?.columns["tunnel_key"];
       if (typeof given === "number") keys.set(key, given);
-    }
+    } else if (table === "ACL_ID") keys.set(key, desired?.columns["id"] as number);
   }
   return keys;
 }

@@ -229,6 +229,7 @@ class Daemon implements Northd {
           const owner = port && this.#sb.table("Datapath_Binding").get(port.datapath);
           return owner !== undefined && ownerOf(owner) === datapath ? port?.tunnel_key : undefined;
         },
+        existingAclId: (uuid) => this.#sb.table("ACL_ID").get(uuid as Uuid)?.id,
         warn: (module, text) => this.#runtime.log.logger(module).warn(text),
       },
       vxlan,

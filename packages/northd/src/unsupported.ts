@@ -48,12 +48,7 @@ const checks: Checks = {
     set(row.chain, "chain"),
     some(row.bfd_sessions, "bfd_sessions"),
   ],
-  ACL: (row) => [
-    set(row.sample_new, "sample_new"),
-    set(row.sample_est, "sample_est"),
-    set(row.network_function_group, "network_function_group"),
-    row.options.get("persist-established") === "true" && "option persist-established",
-  ],
+  ACL: (row) => [set(row.network_function_group, "network_function_group")],
   Static_MAC_Binding: () => ["static neighbours"],
   Chassis_Template_Var: () => ["template variables"],
 };

@@ -1,4 +1,4 @@
-/** Who needs numbers: datapaths and ports tunnel keys, child ports VLAN tags. */
+/** Who needs numbers: datapaths and ports tunnel keys, child ports VLAN tags, ACLs whose connections persist. */
 import { each } from "@weft/incremental";
 import { nb } from "../model/nb.ts";
 import { routerPort } from "../model/routerPort.ts";
@@ -44,4 +44,9 @@ export const tagRequests = each("northd/tagRequests", nb.Logical_Switch_Port, (u
   }
   const requested = row.tag_request === 0 ? undefined : row.tag_request;
   return [{ scope: row.parent_name, id: uuid, requested, existing: row.tag }];
+});
+
+export const aclRequests = each("northd/aclRequests", nb.ACL, (uuid, row): KeyRequest[] => {
+  if (row.action !== "allow-related" || row.options.get("persist-established") !== "true") return [];
+  return [{ scope: "", id: uuid, requested: undefined, existing: undefined, name: uuid }];
 });

@@ -44,3 +44,5 @@ export const portTag = input<Uuid, number>("portTag");
 export const dynamicAddresses = input<Uuid, string>("dynamicAddresses", { equals: (a, b) => a === b });
 /** Ports that are up, by the uuid of the NB row. */
 export const portUp = input<Uuid, boolean>("portUp");
+/** The number of an ACL whose connections outlive a change of its match, by the uuid of the NB row. */
+export const aclId = input<Uuid, number>("aclId");

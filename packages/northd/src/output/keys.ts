@@ -20,6 +20,7 @@ export const keys: { readonly [T in SbTable]?: KeyOf<T> } = {
   Port_Group: (row) => row.name,
   Address_Set: (row) => row.name,
   IP_Multicast: (row, datapath) => datapath(row.datapath) ?? row._uuid,
+  ACL_ID: (row) => row._uuid,
   Load_Balancer: (row) => row._uuid,
   Meter: (row) => row.name,
   DNS: (row) => row.external_ids.get("dns_id") ?? row._uuid,

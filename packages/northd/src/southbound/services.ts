@@ -1,7 +1,7 @@
 /** Meters and DNS records, taken over from the northbound database. */
 import { each, type Read, relation } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
-import { nb } from "../model/nb.ts";
+import { aclId, nb } from "../model/nb.ts";
 import { Owned, type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
 
@@ -18,6 +18,8 @@ export const meters = each("northd/meters", nb.Meter, function* (_uuid, meter, r
   if (meter.fair !== true) return;
   for (const acl of read(aclsOfMeter, meter.name)) yield make(`${meter.name}__${acl}`);
 });
+
+export const aclIds = each("northd/aclIds", aclId, (uuid, id): Row[] => [{ ...row("ACL_ID", uuid, { id }), uuid }]);
 
 const switchesOfDns = relation("switchesOfDns", nb.Logical_Switch, (_uuid, ls) => ls.dns_records);
 

@@ -5,9 +5,10 @@ import type { NbRow } from "@weft/schemas";
 import { type Flow, flow, quoted } from "../flow.ts";
 import { globals } from "../model/globals.ts";
 import { balancesStateless } from "../model/loadBalancer.ts";
-import { nb } from "../model/nb.ts";
+import { aclId, nb } from "../model/nb.ts";
 import * as s from "../stages.ts";
 import { type AclPlace, type AclTraits, aclsOf, aclTraits, metersByName, placeOf } from "./aclModel.ts";
+import { establishedPoint, observe, sampleFlows } from "./aclSample.ts";
 import { TOO_BIG } from "./defaults.ts";
 
 type Acl = NbRow<"ACL">;
@@ -23,9 +24,6 @@ const actionStage: Readonly<Record<AclPlace, s.Stage>> = {
   egress: s.LS_OUT_ACL_ACTION,
 };
 const places: readonly AclPlace[] = ["ingress", "afterLb", "egress"];
-
-/** Which evaluation a sample is of. */
-const observed: Readonly<Record<AclPlace, number>> = { ingress: 0, afterLb: 1, egress: 2 };
 
 const ALLOW = "reg8[16] = 1; ";
 const DROP = "reg8[17] = 1; ";
@@ -172,22 +170,43 @@ function* aclFlows(uuid: Uuid, acl: Acl, traits: AclTraits, read: Read): Iterabl
   const log = logAction(acl, read);
   const match = `(${acl.match})`;
   const verdict = verdictOf[acl.action];
+  const tracked = traits.tracked && acl.action !== "allow-stateless" && acl.action !== "pass";
+  const commits = tracked && (acl.action === "allow" || acl.action === "allow-related");
+  const label = observe(acl, place, commits, read);
   if (acl.action === "allow-stateless" && traits.tracked) {
     const pre = place === "egress" ? s.LS_OUT_PRE_ACL : s.LS_IN_PRE_ACL;
     yield flow(uuid, pre, priority, acl.match, "reg0[16] = 1; next;", own);
   }
-  const plain = !traits.tracked || acl.action === "allow-stateless" || acl.action === "pass";
-  if (plain) {
-    yield flow(uuid, stage, priority, `${tier}${match}`, `${log}${verdict}next;`, own);
-  } else if (acl.action === "allow" || acl.action === "allow-related") {
-    const label = acl.label === 0 ? "" : labelActions(acl.label, place);
-    const commit = acl.label === 0 ? "" : "reg0[1] = 1; ";
-    yield flow(uuid, stage, priority, `${tier}reg0[7] == 1 && ${match}`, `${log}${ALLOW}${label}next;`, own);
+  if (!tracked) {
+    yield flow(uuid, stage, priority, `${tier}${match}`, `${log}${verdict}${label}next;`, own);
+  } else if (commits) {
+    const commit = acl.label !== 0 || establishedPoint(acl, read) !== 0 ? "reg0[1] = 1; " : "";
+    const persist = persistAction(acl, read);
+    yield flow(uuid, stage, priority, `${tier}reg0[7] == 1 && ${match}`, `${log}${ALLOW}${persist}${label}next;`, own);
     yield flow(uuid, stage, priority, `${tier}reg0[8] == 1 && ${match}`, `${log}${ALLOW}${commit}${label}next;`, own);
+    yield* logReplies(uuid, acl, place, log);
   } else {
-    yield flow(uuid, stage, priority, `${tier}reg0[9] == 1 && ${match}`, `${log}${verdict}next;`, own);
-    const block = "ct_commit { ct_mark.blocked = 1; ct_label.obs_point_id = 0; }; next;";
-    yield flow(uuid, stage, priority, `${tier}reg0[10] == 1 && ${match}`, `${log}${verdict}${block}`, own);
+    yield flow(uuid, stage, priority, `${tier}reg0[9] == 1 && ${match}`, `${log}${verdict}${label}next;`, own);
+    const block = `ct_commit { ct_mark.blocked = 1; ct_label.obs_point_id = ${establishedPoint(acl, read)}; }; next;`;
+    yield flow(uuid, stage, priority, `${tier}reg0[10] == 1 && ${match}`, `${log}${verdict}${label}${block}`, own);
+  }
+  yield* sampleFlows(uuid, acl, place, traits.stateful && acl.action !== "allow-stateless", read);
+}
+
+/** Marks the connection as allowed whatever ACLs say later, with the number by which a chassis finds it when the ACL goes. */
+function persistAction(acl: Acl, read: Read): string {
+  const id = read(aclId, acl._uuid);
+  return id === undefined ? "" : `reg2[16..31] = ${id}; reg0[20] = 1; `;
+}
+
+/** Replies and related packets know their ACL by its label only. */
+function* logReplies(uuid: Uuid, acl: Acl, place: AclPlace, log: string): Iterable<Flow> {
+  if (log === "" || acl.label === 0 || acl.options.get("log-related") !== "true") return;
+  const stage = place === "egress" ? s.LS_IN_ACL_EVAL : s.LS_OUT_ACL_EVAL;
+  const actions = `${log}reg8[21] = ct_label.nf; ${ALLOW}next;`;
+  const labelled = `ct_mark.blocked == 0 && ct_label.label == ${acl.label}`;
+  for (const match of ["ct.est && !ct.rel && ct.rpl", "!ct.est && ct.rel && !ct.new"]) {
+    yield flow(uuid, stage, 65533, `${match} && ${labelled}`, actions, { hint: acl._uuid });
   }
 }
 
@@ -199,10 +218,6 @@ const verdictOf: Readonly<Record<Acl["action"], string>> = {
   reject: REJECT,
   pass: "",
 };
-
-function labelActions(label: number, place: AclPlace): string {
-  return `reg0[13] = 1; reg3 = ${label}; reg9 = ${label}; reg8[0..7] = 0; reg8[8..15] = 0; reg8[19..20] = ${observed[place]}; `;
-}
 
 function logAction(acl: Acl, read: Read): string {
   if (!acl.log) return "";
