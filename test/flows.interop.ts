@@ -322,11 +322,13 @@ interface Arrival {
 
 /** Tunnel keys of a datapath's ports or groups by their names, so that who comes first does not depend on uuids. */
 function tunnelKeys(table: "Port_Binding" | "Multicast_Group", datapath: string): readonly number[] {
-  const named = (row: { readonly logical_port: string } | { readonly name: string }) =>
-    "logical_port" in row ? row.logical_port : row.name;
-  return [...southbound.table(table).rows()]
+  const named =
+    table === "Port_Binding"
+      ? [...southbound.table(table).rows()].map((row) => ({ ...row, name: row.logical_port }))
+      : [...southbound.table(table).rows()];
+  return named
     .filter((row) => row.datapath === datapath)
-    .sort((a, b) => (named(a) < named(b) ? -1 : 1))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
     .map((row) => row.tunnel_key);
 }
 
