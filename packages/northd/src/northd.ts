@@ -200,7 +200,7 @@ class Daemon implements Northd {
     core.compute();
     core.rows.add(row("SB_Global", "", { nb_cfg: nbCfg, options: southboundOptions(globals), ipsec: nbGlobal?.ipsec ?? false }));
     if (this.#stale) {
-      this.#writer = new SouthboundWriter(this.#sb, core.rows, core.flows);
+      this.#writer = new SouthboundWriter(this.#sb, this.#runtime.random, core.rows, core.flows);
       this.#writer.adopt();
       this.#stale = false;
     }

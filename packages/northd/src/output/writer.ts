@@ -1,5 +1,6 @@
 /** Brings the southbound database to what it should be, with one transaction for whatever changed. */
-import type { ChangeSet, Replica, RowHandle, Transaction, TransactionResult, Uuid } from "@weft/ovsdb";
+import type { ChangeSet, Replica, Transaction, TransactionResult, Uuid } from "@weft/ovsdb";
+import type { Random } from "@weft/runtime";
 import type { SbRow, SbSchema } from "@weft/schemas";
 import { stagesByPlace } from "../stages.ts";
 import { DatapathGroup, type FlowEntry, type FlowStore } from "./flows.ts";
@@ -22,12 +23,12 @@ export class SouthboundWriter {
   /** Rows that are nobody's: to be deleted. */
   readonly #strangers = new Map<Uuid, SbTable>();
   readonly #datapaths = new Map<Uuid, Uuid>();
-  #inFlight = false;
-  /** Rows that appeared while a transaction was in flight: ours, or strangers. */
-  #appeared: (readonly [SbTable, Uuid])[] = [];
+  readonly #random: Random;
 
-  constructor(sb: Replica<SbSchema>, rows: RowStore, flows: FlowStore) {
+  /** `random` gives the uuids of rows that are made here. */
+  constructor(sb: Replica<SbSchema>, random: Random, rows: RowStore, flows: FlowStore) {
     this.#sb = sb;
+    this.#random = random;
     this.#rows = rows;
     this.#flows = flows;
   }
@@ -132,8 +133,7 @@ export class SouthboundWriter {
       }
       if (change.before === undefined) {
         if (table === "Logical_Flow" || (ownedTables as readonly string[]).includes(table)) {
-          if (this.#inFlight) this.#appeared.push([table, change.uuid]);
-          else this.#stranger(table, change.uuid);
+          this.#stranger(table, change.uuid);
         }
         continue;
       }
@@ -168,7 +168,10 @@ export class SouthboundWriter {
     else this.#recognise(table, row);
   }
 
-  /** Writes what changed. Returns the result, or undefined if there was nothing to write. */
+  /**
+   * Writes what changed. Returns the result, or undefined if there was nothing to write. New rows get their uuids here, so
+   * that they are known when the database tells of them; after a failure stock must be taken anew.
+   */
   async write(): Promise<TransactionResult | undefined> {
     if (!this.pending) return undefined;
     const tx = this.#sb.transaction();
@@ -176,51 +179,35 @@ export class SouthboundWriter {
     const rows = [...this.#rows.dirty];
     const flows = [...this.#flows.dirty];
     const strangers = [...this.#strangers];
-    const handles = new Map<RowEntry, RowHandle>();
-    const resolve = (ref: Ref): Uuid | RowHandle | undefined => {
-      const entry = this.#rows.find(ref.table, ref.key);
-      if (entry?.desired === undefined) return undefined;
-      if (entry.uuid !== undefined) return entry.uuid;
-      let handle = handles.get(entry);
-      if (handle === undefined) {
-        handle = tx.reserve();
-        handles.set(entry, handle);
-      }
-      return handle;
-    };
     for (const [uuid, table] of strangers) this.#delete(tx, table, uuid);
-    for (const entry of rows) this.#writeRow(tx, entry, resolve, handles);
-    const inserted = this.#writeFlows(tx, flows, resolve);
+    for (const entry of rows) this.#writeRow(tx, entry);
+    this.#writeFlows(tx, flows);
     if (tx.empty) {
       this.#settled(rows, flows, strangers);
       return { status: "unchanged", inserted: new Map() };
     }
-    this.#inFlight = true;
-    const result = await tx.commit().finally(() => {
-      this.#inFlight = false;
-    });
-    if (result.status === "success" || result.status === "unchanged") {
-      for (const [entry, handle] of handles) this.#inserted(entry, result.inserted.get(handle.rowHandle));
-      for (const [flow, handle] of inserted.flows) {
-        const uuid = result.inserted.get(handle.rowHandle);
-        if (uuid === undefined) continue;
-        flow.uuid = uuid;
-        this.#flowOf.set(uuid, flow);
-      }
-      for (const [group, handle] of inserted.groups) group.uuid = result.inserted.get(handle.rowHandle);
-      this.#settled(rows, flows, strangers);
-    } else for (const [group] of inserted.groups) group.uuid = undefined;
-    const appeared = this.#appeared;
-    this.#appeared = [];
-    for (const [table, uuid] of appeared) this.#stranger(table, uuid);
+    const result = await tx.commit();
+    if (result.status === "success" || result.status === "unchanged") this.#settled(rows, flows, strangers);
     return result;
   }
 
-  #inserted(entry: RowEntry, uuid: Uuid | undefined): void {
-    if (uuid === undefined) return;
-    entry.uuid = uuid;
-    this.#entryOf.set(uuid, entry);
-    if (entry.table === "Datapath_Binding") this.#datapaths.set(uuid, entry.key as Uuid);
+  /** The uuid of a row that is to be there, a new one where it is not there yet. */
+  #resolve(ref: Ref): Uuid | undefined {
+    const entry = this.#rows.find(ref.table, ref.key);
+    return entry?.desired === undefined ? undefined : this.#identify(entry);
+  }
+
+  #identify(entry: RowEntry): Uuid {
+    if (entry.uuid === undefined) {
+      entry.uuid = entry.desired?.uuid ?? this.#newUuid();
+      this.#entryOf.set(entry.uuid, entry);
+      if (entry.table === "Datapath_Binding") this.#datapaths.set(entry.uuid, entry.key as Uuid);
+    }
+    return entry.uuid;
+  }
+
+  #newUuid(): Uuid {
+    return this.#random.uuid() as Uuid; // random.uuid gives the form of one
   }
 
   #settled(rows: readonly RowEntry[], flows: readonly FlowEntry[], strangers: readonly (readonly [Uuid, SbTable])[]): void {
@@ -264,12 +251,7 @@ export class SouthboundWriter {
     if (key !== undefined) for (const row of learned.get(`${key} ${port.tunnel_key}`)) this.#delete(tx, "FDB", row._uuid);
   }
 
-  #writeRow(
-    tx: Tx,
-    entry: RowEntry,
-    resolve: (ref: Ref) => Uuid | RowHandle | undefined,
-    handles: Map<RowEntry, RowHandle>,
-  ): void {
+  #writeRow(tx: Tx, entry: RowEntry): void {
     const { table, desired } = entry;
     const current = entry.uuid === undefined ? undefined : this.#sb.table(table).get(entry.uuid);
     if (desired === undefined) {
@@ -280,35 +262,26 @@ export class SouthboundWriter {
     }
     const columns: Record<string, unknown> = {};
     for (const [column, value] of Object.entries(desired.columns)) {
-      columns[column] = this.#resolved(tx, value, current as Record<string, unknown> | undefined, column, resolve);
+      columns[column] = this.#resolved(tx, value, current as Record<string, unknown> | undefined, column);
     }
     for (const [column, value] of Object.entries(desired.initial ?? {})) {
       if ((current as Record<string, unknown> | undefined)?.[column] === undefined) columns[column] = value;
     }
     // Columns were made for this table; their names and types are those of its schema.
     if (current !== undefined) tx.update(table, entry.uuid!, columns as never);
-    else {
-      const handle = handles.get(entry) ?? tx.reserve();
-      handles.set(entry, tx.insert(table, columns as never, desired.uuid ?? handle));
-    }
+    else tx.insert(table, columns as never, this.#identify(entry));
   }
 
-  #resolved(
-    tx: Tx,
-    value: unknown,
-    current: Record<string, unknown> | undefined,
-    column: string,
-    resolve: (ref: Ref) => Uuid | RowHandle | undefined,
-  ): unknown {
-    if (value instanceof Ref) return resolve(value);
+  #resolved(tx: Tx, value: unknown, current: Record<string, unknown> | undefined, column: string): unknown {
+    if (value instanceof Ref) return this.#resolve(value);
     if (value instanceof Owned) return this.#owned(tx, value, current?.[column]);
     if (Array.isArray(value) && value.some((item) => item instanceof Ref)) {
-      return value.flatMap((item) => (item instanceof Ref ? (resolve(item) ?? []) : item));
+      return value.flatMap((item) => (item instanceof Ref ? (this.#resolve(item) ?? []) : item));
     }
     if (value instanceof Map) {
       const pairs: [unknown, unknown][] = [];
       for (const [key, item] of value) {
-        const resolved = item instanceof Ref ? resolve(item) : item;
+        const resolved = item instanceof Ref ? this.#resolve(item) : item;
         if (resolved !== undefined) pairs.push([key, resolved]);
       }
       return new Map(pairs);
@@ -324,28 +297,16 @@ export class SouthboundWriter {
     });
     const wanted = rows.map((row) => JSON.stringify(Object.keys(rows[0]!).map((column) => row[column])));
     if (texts.length === wanted.length && texts.sort().join() === wanted.sort().join()) return uuids;
-    return rows.map((row) => tx.insert(table, row as never));
+    return rows.map((row) => tx.insert(table, row as never, this.#newUuid()));
   }
 
   // --- flows ---------------------------------------------------------------------------------------------------------
 
-  #writeFlows(
-    tx: Tx,
-    flows: readonly FlowEntry[],
-    resolve: (ref: Ref) => Uuid | RowHandle | undefined,
-  ): { readonly flows: ReadonlyMap<FlowEntry, RowHandle>; readonly groups: ReadonlyMap<DatapathGroup, RowHandle> } {
-    const fresh = this.#regroup(flows);
-    const groupHandles = new Map<DatapathGroup, RowHandle>();
-    for (const group of fresh) {
-      const datapaths = group.members.flatMap((uuid) => resolve(new Ref("Datapath_Binding", uuid)) ?? []);
-      if (group.uuid !== undefined && this.#sb.table("Logical_DP_Group").get(group.uuid) !== undefined) {
-        tx.update("Logical_DP_Group", group.uuid, { datapaths });
-      } else groupHandles.set(group, tx.insert("Logical_DP_Group", { datapaths }));
-    }
-    const inserted = new Map<FlowEntry, RowHandle>();
+  #writeFlows(tx: Tx, flows: readonly FlowEntry[]): void {
+    for (const group of this.#regroup(flows)) this.#writeGroup(tx, group);
     for (const entry of flows) {
       const exists = entry.uuid !== undefined && this.#sb.table("Logical_Flow").get(entry.uuid) !== undefined;
-      const place = this.#placeOf(entry, groupHandles, resolve);
+      const place = this.#placeOf(entry);
       if (place === undefined) {
         if (exists) tx.delete("Logical_Flow", entry.uuid!);
         continue;
@@ -367,22 +328,32 @@ export class SouthboundWriter {
         flow_desc: entry.description,
       };
       if (exists) tx.update("Logical_Flow", entry.uuid!, columns);
-      else inserted.set(entry, tx.insert("Logical_Flow", columns));
+      else {
+        entry.uuid = this.#newUuid();
+        this.#flowOf.set(entry.uuid, entry);
+        tx.insert("Logical_Flow", columns, entry.uuid);
+      }
     }
-    return { flows: inserted, groups: groupHandles };
   }
 
+  #writeGroup(tx: Tx, group: DatapathGroup): void {
+    const datapaths = group.members.flatMap((uuid) => this.#resolve(new Ref("Datapath_Binding", uuid)) ?? []);
+    if (group.uuid !== undefined && this.#sb.table("Logical_DP_Group").get(group.uuid) !== undefined) {
+      tx.update("Logical_DP_Group", group.uuid, { datapaths });
+    } else {
+      group.uuid = this.#newUuid();
+      tx.insert("Logical_DP_Group", { datapaths }, group.uuid);
+    }
+  }
+
+  /** Where a flow's row says that it applies; undefined when it is to go. */
   #placeOf(
     entry: FlowEntry,
-    groupHandles: ReadonlyMap<DatapathGroup, RowHandle>,
-    resolve: (ref: Ref) => Uuid | RowHandle | undefined,
-  ):
-    | { readonly logical_datapath: Uuid | RowHandle | undefined; readonly logical_dp_group: Uuid | RowHandle | undefined }
-    | undefined {
+  ): { readonly logical_datapath: Uuid | undefined; readonly logical_dp_group: Uuid | undefined } | undefined {
     if (entry.size === 0) return undefined;
     const { group } = entry;
-    if (group !== undefined) return { logical_datapath: undefined, logical_dp_group: groupHandles.get(group) ?? group.uuid };
-    const datapath = resolve(new Ref("Datapath_Binding", entry.datapath!));
+    if (group !== undefined) return { logical_datapath: undefined, logical_dp_group: group.uuid };
+    const datapath = this.#resolve(new Ref("Datapath_Binding", entry.datapath!));
     return datapath === undefined ? undefined : { logical_datapath: datapath, logical_dp_group: undefined };
   }
 

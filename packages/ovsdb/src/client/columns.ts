@@ -294,44 +294,91 @@ export function equalValues(a: ColumnValue, b: ColumnValue): boolean {
   return false;
 }
 
+/** Whether `json` is this value as `encode` writes it. */
+export function isWritten(column: ColumnModel, value: ColumnValue, json: Json): boolean {
+  if (column.kind === "map") {
+    const pairs = members(json, "map");
+    const map = value as ReadonlyMap<Atom, Atom>;
+    return (
+      pairs !== undefined &&
+      pairs.length === map.size &&
+      pairs.every((pair) => {
+        if (!isArray(pair)) return false;
+        const key = plainAtom(column.key, pair[0]);
+        return key !== undefined && map.has(key) && map.get(key) === plainAtom(column.value as AtomModel, pair[1]);
+      })
+    );
+  }
+  const set = members(json, "set");
+  if (column.kind === "set") {
+    const atoms = value as readonly Atom[];
+    if (set === undefined) return atoms.length === 1 && atoms[0] === plainAtom(column.key, json);
+    return set.length === atoms.length && set.every((atom, i) => atoms[i] === plainAtom(column.key, atom));
+  }
+  return set === undefined && value !== undefined && value === plainAtom(column.key, json);
+}
+
+/** The atom that a piece of JSON is; undefined where it is none. */
+function plainAtom(model: AtomModel, json: Json | undefined): Atom | undefined {
+  const atom = model.type === "uuid" && isArray(json) ? json[1] : json;
+  return typeof atom === "object" || atom === undefined ? undefined : atom;
+}
+
 function isHandle(value: unknown): value is { readonly rowHandle: string } {
   return typeof value === "object" && value !== null && "rowHandle" in value;
 }
 
-function plain(value: unknown): Atom {
-  return isHandle(value) ? value.rowHandle : (value as Atom);
+/** Throws where something is not an atom of the type; gives the provisional uuid of a row handle. */
+function checkAtom(column: ColumnModel, model: AtomModel, given: unknown): Atom {
+  const atom = (isHandle(given) ? given.rowHandle : given) as Atom;
+  const type = typeof atom;
+  const fits =
+    model.type === "integer"
+      ? type === "bigint" || Number.isInteger(atom)
+      : model.type === "real"
+        ? type === "number"
+        : model.type === "boolean"
+          ? type === "boolean"
+          : type === "string";
+  if (fits) return atom;
+  throw new ValueError("ovsdb.bad-write", `${String(atom)} is not a ${model.type} for column ${column.name}`, {
+    blame: "caller",
+    place: { column: column.name },
+  });
 }
 
 /**
- * What a program gives to be written (any iterable for a set or map; row handles) to the form in which rows are read.
- * Throws {@link ValueError} where the value is of another type than the column.
+ * What a program gives to be written (any iterable for a set or map; row handles) to the form in which rows are read; a
+ * map or array that has it already is taken as it is. Throws {@link ValueError} where the value is of another type than
+ * the column.
  */
 export function normalise(column: ColumnModel, given: unknown): ColumnValue {
-  const check = (atom: Atom, model: AtomModel): Atom => {
-    const type = typeof atom;
-    const fits =
-      model.type === "integer"
-        ? type === "bigint" || Number.isInteger(atom)
-        : model.type === "real"
-          ? type === "number"
-          : model.type === "boolean"
-            ? type === "boolean"
-            : type === "string";
-    if (fits) return atom;
-    throw new ValueError("ovsdb.bad-write", `${String(atom)} is not a ${model.type} for column ${column.name}`, {
-      blame: "caller",
-      place: { column: column.name },
-    });
-  };
   if (column.kind === "map") {
     const value = column.value as AtomModel;
+    if (given instanceof Map && isSortedMap(column, given)) return given;
     const pairs = [...(given as Iterable<readonly [unknown, unknown]>)];
-    const unique = new Map(pairs.map(([k, v]) => [check(plain(k), column.key), check(plain(v), value)] as const));
+    const unique = new Map(pairs.map(([k, v]) => [checkAtom(column, column.key, k), checkAtom(column, value, v)] as const));
     return sortedMap([...unique]);
   }
-  if (column.kind === "set") return sorted([...(given as Iterable<unknown>)].map((atom) => check(plain(atom), column.key)));
+  if (column.kind === "set") {
+    const atoms = [...(given as Iterable<unknown>)];
+    for (let i = 0; i < atoms.length; i++) atoms[i] = checkAtom(column, column.key, atoms[i]);
+    return sorted(atoms as Atom[]); // checked just now
+  }
   if (given === undefined && column.kind === "optional") return undefined;
-  return check(plain(given), column.key);
+  return checkAtom(column, column.key, given);
+}
+
+/** Whether a map has atoms of the column's types, and its keys in order. */
+function isSortedMap(column: ColumnModel, map: ReadonlyMap<unknown, unknown>): map is ReadonlyMap<Atom, Atom> {
+  let last: Atom | undefined;
+  for (const [given, to] of map) {
+    const key = checkAtom(column, column.key, given);
+    if (key !== given || checkAtom(column, column.value as AtomModel, to) !== to) return false;
+    if (last !== undefined && compareAtoms(last, key) >= 0) return false;
+    last = key;
+  }
+  return true;
 }
 
 /** The uuids that a value refers to by this strength of reference. */

@@ -14,7 +14,11 @@ interface Mutation {
   readonly delete: Set<Atom>;
 }
 
-interface Pending {
+/**
+ * What the transaction does to one row. Collections are made when something goes into them: nearly all rows of a large
+ * transaction are inserts, which need none.
+ */
+class Pending {
   readonly table: StoreTable;
   readonly uuid: Uuid;
   /** As the replica showed it at the first write; undefined for an insert, or for a row that is not monitored. */
@@ -22,11 +26,29 @@ interface Pending {
   readonly inserted: boolean;
   /** Whether the caller chose the uuid. */
   readonly fixed: boolean;
-  deleted: boolean;
+  deleted = false;
   row: AnyRow;
-  readonly written: Set<string>;
-  readonly mutated: Map<string, Mutation>;
-  readonly verified: Set<string>;
+  /** Columns to be written; of an insert they are those that differ from their defaults. */
+  written: Set<string> | undefined = undefined;
+  mutated: Map<string, Mutation> | undefined = undefined;
+  verified: Set<string> | undefined = undefined;
+
+  constructor(
+    table: StoreTable,
+    uuid: Uuid,
+    kind: { readonly base?: AnyRow | undefined; readonly inserted?: boolean; readonly fixed: boolean; readonly row: AnyRow },
+  ) {
+    this.table = table;
+    this.uuid = uuid;
+    this.base = kind.base;
+    this.inserted = kind.inserted ?? false;
+    this.fixed = kind.fixed;
+    this.row = kind.row;
+  }
+
+  get changes(): boolean {
+    return this.inserted || this.deleted || (this.written?.size ?? 0) > 0 || (this.mutated?.size ?? 0) > 0;
+  }
 }
 
 /** What of a column the server sends: needed to know whether a write changes anything. */
@@ -36,6 +58,8 @@ export interface Operations {
   readonly operations: readonly Json[];
   /** Handle of each inserted row, and the place of its operation. */
   readonly inserts: ReadonlyMap<string, number>;
+  /** Inserted rows whose uuids are known already, as a replica will show them. */
+  readonly rows: ReadonlyMap<Uuid, AnyRow>;
   /** The place of the select that reads an incremented column. */
   readonly increment?: { readonly index: number; readonly table: string; readonly uuid: Uuid; readonly column: string };
 }
@@ -61,20 +85,12 @@ export class Draft {
   insert(table: string, columns: { readonly [column: string]: unknown }, as: Uuid | RowHandle = this.reserve()): RowHandle {
     const store = this.#store.table(table);
     const key = typeof as === "string" ? as : (as.rowHandle as Uuid);
-    const pending: Pending = {
-      table: store,
-      uuid: key,
-      base: undefined,
-      inserted: true,
-      fixed: typeof as === "string",
-      deleted: false,
-      row: store.make(key, {}),
-      written: new Set(),
-      mutated: new Map(),
-      verified: new Set(),
-    };
-    this.#pending.set(key, pending);
-    this.update(table, key, columns);
+    const row = store.blank(key);
+    for (const name in columns) {
+      const column = this.#column(store, name);
+      if (this.#knows(table, name) !== "absent") row[name] = normalise(column, columns[name]);
+    }
+    this.#pending.set(key, new Pending(store, key, { inserted: true, fixed: typeof as === "string", row: Object.freeze(row) }));
     return { rowHandle: key };
   }
 
@@ -87,11 +103,11 @@ export class Draft {
       if (knowledge === "absent") continue;
       const value = normalise(column, given);
       changed[name] = value;
-      pending.mutated.delete(name);
-      const before = pending.inserted ? column.initial : pending.base?.[name];
-      const unchanged = (pending.inserted || (pending.base !== undefined && knowledge === "known")) && equalValues(before, value);
-      if (unchanged) pending.written.delete(name);
-      else pending.written.add(name);
+      if (pending.inserted) continue;
+      pending.mutated?.delete(name);
+      if (pending.base !== undefined && knowledge === "known" && equalValues(pending.base[name], value)) {
+        pending.written?.delete(name);
+      } else (pending.written ??= new Set()).add(name);
     }
     pending.row = Object.freeze({ ...pending.row, ...changed });
   }
@@ -101,8 +117,8 @@ export class Draft {
     if (pending.inserted) this.#pending.delete(uuid);
     else {
       pending.deleted = true;
-      pending.written.clear();
-      pending.mutated.clear();
+      pending.written = undefined;
+      pending.mutated = undefined;
     }
   }
 
@@ -130,13 +146,14 @@ export class Draft {
     for (const atom of gone) after.delete(atom);
     for (const [key, value] of insert) after.set(key, value);
     const value = fromContents(column, after);
-    if (column.kind === "scalar" || column.kind === "optional" || pending.inserted || pending.written.has(name)) {
+    if (column.kind === "scalar" || column.kind === "optional" || pending.inserted || pending.written?.has(name)) {
       this.update(table, uuid, { [name]: column.kind === "map" ? after : column.kind === "set" ? after.keys() : value });
       return;
     }
     const known = knowledge === "known" && pending.base !== undefined;
     const base = contents(column, pending.base?.[name]);
-    const mutation = pending.mutated.get(name) ?? { insert: new Map(), delete: new Set() };
+    const mutated = (pending.mutated ??= new Map());
+    const mutation = mutated.get(name) ?? { insert: new Map(), delete: new Set() };
     for (const atom of gone) {
       mutation.insert.delete(atom);
       if (!known || base.has(atom)) mutation.delete.add(atom);
@@ -151,8 +168,8 @@ export class Draft {
         mutation.insert.set(key, to);
       }
     }
-    if (mutation.insert.size + mutation.delete.size === 0) pending.mutated.delete(name);
-    else pending.mutated.set(name, mutation);
+    if (mutation.insert.size + mutation.delete.size === 0) mutated.delete(name);
+    else mutated.set(name, mutation);
     pending.row = Object.freeze({ ...pending.row, [name]: value });
   }
 
@@ -173,7 +190,7 @@ export class Draft {
     const pending = this.#touch(table, uuid);
     for (const name of columns) {
       if (name !== "_uuid") this.#column(pending.table, name);
-      if (!pending.inserted) pending.verified.add(name);
+      if (!pending.inserted) (pending.verified ??= new Set()).add(name);
     }
   }
 
@@ -199,9 +216,7 @@ export class Draft {
   /** True when there is nothing to send. */
   get empty(): boolean {
     if (this.#increment !== undefined) return false;
-    for (const { inserted, deleted, written, mutated } of this.#pending.values()) {
-      if (inserted || deleted || written.size > 0 || mutated.size > 0) return false;
-    }
+    for (const pending of this.#pending.values()) if (pending.changes) return false;
     return true;
   }
 
@@ -215,23 +230,25 @@ export class Draft {
   operations(lock: string | undefined): Operations {
     const operations: Json[] = [];
     const inserts = new Map<string, number>();
+    const rows = new Map<Uuid, AnyRow>();
     if (lock !== undefined) operations.push({ op: "assert", lock });
     for (const pending of this.#pending.values()) this.#prerequisites(pending, operations);
     for (const pending of this.#pending.values()) {
       const { table, uuid, inserted, deleted, written, mutated, row } = pending;
-      const where = [["_uuid", "==", ["uuid", uuid]]] as const;
-      if (deleted) {
-        operations.push({ op: "delete", table: table.name, where });
-        continue;
-      }
-      const columns: { [column: string]: Json } = {};
-      for (const name of written) columns[name] = this.#wire(this.#column(table, name), row[name]);
       if (inserted) {
         inserts.set(uuid, operations.length);
-        const identity = pending.fixed ? { uuid } : { "uuid-name": nameOf(uuid) };
-        operations.push({ op: "insert", table: table.name, ...identity, row: columns });
-      } else if (written.size > 0) operations.push({ op: "update", table: table.name, where, row: columns });
-      if (mutated.size > 0) {
+        operations.push(this.#insertion(pending));
+        if (pending.fixed) rows.set(uuid, row);
+        continue;
+      }
+      const where = [["_uuid", "==", ["uuid", uuid]]] as const;
+      if (deleted) operations.push({ op: "delete", table: table.name, where });
+      if (written !== undefined && written.size > 0) {
+        const columns: { [column: string]: Json } = {};
+        for (const name of written) columns[name] = this.#wire(this.#column(table, name), row[name]);
+        operations.push({ op: "update", table: table.name, where, row: columns });
+      }
+      if (mutated !== undefined && mutated.size > 0) {
         const mutations = [...mutated].flatMap(([name, mutation]) => this.#mutations(this.#column(table, name), mutation));
         operations.push({ op: "mutate", table: table.name, where, mutations });
       }
@@ -245,14 +262,23 @@ export class Draft {
       operations.push({ op: "select", table: pending.table.name, where, columns: [column] });
     }
     if (this.#comments.length > 0) operations.push({ op: "comment", comment: this.#comments.join("\n") });
-    return { operations, inserts, ...(increment === undefined ? {} : { increment }) };
+    return { operations, inserts, rows, ...(increment === undefined ? {} : { increment }) };
+  }
+
+  #insertion({ table, uuid, fixed, row }: Pending): Json {
+    const columns: { [column: string]: Json } = {};
+    for (const column of table.model.columns.values()) {
+      const value = row[column.name];
+      if (!equalValues(value, column.initial)) columns[column.name] = this.#wire(column, value);
+    }
+    return { op: "insert", table: table.name, ...(fixed ? { uuid } : { "uuid-name": nameOf(uuid) }), row: columns };
   }
 
   #prerequisites(pending: Pending, operations: Json[]): void {
-    const columns = new Set(pending.verified);
+    const { mutated, verified } = pending;
+    if (verified === undefined && (mutated === undefined || mutated.size === 0)) return;
     // A mutation that finds no row would be lost without a word.
-    if (pending.mutated.size > 0 && columns.size === 0) columns.add("_uuid");
-    if (columns.size === 0) return;
+    const columns = verified ?? ["_uuid"];
     const row: { [column: string]: Json } = {};
     for (const name of columns) {
       if (name === "_uuid") row[name] = ["uuid", pending.uuid];
@@ -304,18 +330,7 @@ export class Draft {
     }
     const store = this.#store.table(table);
     const base = store.get(uuid);
-    const pending: Pending = {
-      table: store,
-      uuid,
-      base,
-      inserted: false,
-      fixed: true,
-      deleted: false,
-      row: base ?? store.make(uuid, {}),
-      written: new Set(),
-      mutated: new Map(),
-      verified: new Set(),
-    };
+    const pending = new Pending(store, uuid, { base, fixed: true, row: base ?? Object.freeze(store.blank(uuid)) });
     this.#pending.set(uuid, pending);
     return pending;
   }

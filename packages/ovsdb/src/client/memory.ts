@@ -11,7 +11,7 @@ import type { Uuid } from "../value.ts";
 import { type AnyRow, databaseModel } from "./columns.ts";
 import { Draft } from "./draft.ts";
 import { clean, mayLoseReferences, type Touched } from "./integrity.ts";
-import { decodeRow, Store, type StoreTable } from "./store.ts";
+import { decodeInto, Store, type StoreTable } from "./store.ts";
 import { transactionOver } from "./transaction.ts";
 
 export interface MemoryReplica<S extends SchemaJson> extends Replica<S> {
@@ -130,8 +130,7 @@ export function memoryReplica<S extends SchemaJson>(schema: S, options: MemoryOp
         const table = store.table(name);
         for (const [uuid, json] of Object.entries(rows) as [Uuid, JsonObject | null][]) {
           before.set(uuid, { table, row: table.get(uuid) });
-          const columns = json === null ? undefined : decodeRow(table, json);
-          table.put(uuid, columns === undefined ? undefined : table.make(uuid, columns));
+          table.put(uuid, json === null ? undefined : Object.freeze(decodeInto(table, table.blank(uuid), json)));
         }
       }
       notify(before);

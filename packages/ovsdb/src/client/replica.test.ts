@@ -4,6 +4,7 @@ import type { Channel } from "../jsonrpc/channel.ts";
 import type { Replica } from "../replica.ts";
 import type { SchemaJson } from "../schema.ts";
 import { createServer, memoryDatabase, type OvsdbServer } from "../server/server.ts";
+import type { Uuid } from "../value.ts";
 import { createReplica, type ReplicaOptions } from "./index.ts";
 
 const schema = {
@@ -94,6 +95,23 @@ describe("a replica within the process", () => {
     expect([...some.table("Node").rows()][0]).toMatchObject({ name: "a", weight: 0 });
     expect([...all.table("Node").rows()][0]).toMatchObject({ name: "a", weight: 7 });
   });
+
+  test("a row inserted under a uuid of the program's is shown as it was written, where the server tells the same of it", async () => {
+    const { runtime, replica } = await start();
+    const db = replica();
+    await runtime.clock.advance(1);
+    const uuid = () => runtime.random.uuid() as Uuid;
+    const [kept, altered, labels] = [uuid(), uuid(), new Map([["x", "1"]])];
+    const transaction = db.transaction();
+    transaction.insert("Node", { name: "kept", labels, next: [altered] }, kept);
+    // The server takes a weak reference to a row that is not there out.
+    transaction.insert("Node", { name: "altered", next: [uuid(), kept] }, altered);
+    void transaction.commit();
+    await runtime.clock.advance(1);
+    expect(db.table("Node").get(kept)).toEqual({ _uuid: kept, name: "kept", labels, next: [altered], weight: 0 });
+    expect(db.table("Node").get(kept)?.labels).toBe(labels);
+    expect(db.table("Node").get(altered)?.next).toEqual([kept]);
+  });
 });
 
 describe("after random transactions and lost connections the replica is the database", () => {
@@ -109,7 +127,11 @@ describe("after random transactions and lost connections the replica is the data
         const row = rows[random.below(Math.max(1, rows.length))];
         const kind = row === undefined ? 0 : random.below(5);
         if (row === undefined || kind === 0)
-          transaction.insert("Node", { name: `n${round}`, next: row === undefined ? [] : [row._uuid] });
+          transaction.insert(
+            "Node",
+            { name: `n${round}`, next: row === undefined ? [] : [row._uuid] },
+            round % 2 === 0 ? transaction.reserve() : (random.uuid() as Uuid),
+          );
         else if (kind === 1 && rows.length > 5) transaction.delete("Node", row._uuid);
         else if (kind === 2)
           transaction.mutate("Node", row._uuid, "next", {

@@ -393,9 +393,11 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
     if (connection === undefined || this.#state !== "synced") return Promise.resolve({ status: "try-again" });
     if (this.#lock !== undefined && !this.#hasLock) return Promise.resolve({ status: "not-locked" });
     const sent = draft.operations(this.#lock);
+    if (sent.rows.size > 0) this.#store.expected.add(sent.rows);
     return new Promise((resolve) => {
       // Whether a transaction without an answer was committed nobody knows; the replica will show it.
       connection.call("transact", [this.#database, ...sent.operations], (reply) => {
+        this.#store.expected.delete(sent.rows);
         resolve(reply === undefined ? { status: "try-again" } : outcomeOf(sent, reply));
       });
     });

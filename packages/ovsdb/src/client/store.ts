@@ -3,7 +3,17 @@ import { WeftError } from "@weft/runtime";
 import { isObject, type Json, type JsonObject } from "../jsonrpc/json.ts";
 import type { ReplicaIndex, ReplicaTable, RowChange } from "../replica.ts";
 import type { ColumnValue, Uuid } from "../value.ts";
-import { type AnyRow, applyDifference, type DatabaseModel, decode, equalValues, isUuid, type TableModel } from "./columns.ts";
+import {
+  type AnyRow,
+  applyDifference,
+  type DatabaseModel,
+  decode,
+  equalValues,
+  isUuid,
+  isWritten,
+  type TableModel,
+  ZERO_UUID,
+} from "./columns.ts";
 
 interface Bucket {
   readonly rows: Map<Uuid, AnyRow>;
@@ -49,15 +59,17 @@ class Index<K> implements ReplicaIndex<K, AnyRow> {
 
 const NONE: readonly AnyRow[] = [];
 
+/** A row that is being made. */
+export type DraftRow = { _uuid: Uuid } & { [column: string]: ColumnValue };
+
 export class StoreTable implements ReplicaTable<AnyRow> {
   readonly model: TableModel;
   readonly #rows = new Map<Uuid, AnyRow>();
   readonly #indexes = new Map<string, Index<unknown>>();
-  readonly #blank: { [column: string]: ColumnValue };
+  readonly #blank: DraftRow = { _uuid: ZERO_UUID };
 
   constructor(model: TableModel) {
     this.model = model;
-    this.#blank = {};
     for (const [name, column] of model.columns) this.#blank[name] = column.initial;
   }
 
@@ -87,9 +99,11 @@ export class StoreTable implements ReplicaTable<AnyRow> {
     return index as ReplicaIndex<K, AnyRow>; // the name stands for one function, and so for one type of key
   }
 
-  /** A row with defaults where `columns` says nothing. */
-  make(uuid: Uuid, columns: { readonly [column: string]: ColumnValue }): AnyRow {
-    return Object.freeze({ ...this.#blank, ...columns, _uuid: uuid });
+  /** A row of defaults, to be filled and frozen. Copying one object keeps the rows of a table alike, and so fast and small. */
+  blank(uuid: Uuid): DraftRow {
+    const row = { ...this.#blank };
+    row._uuid = uuid;
+    return row;
   }
 
   /** Puts, replaces or (undefined) removes a row. */
@@ -99,12 +113,9 @@ export class StoreTable implements ReplicaTable<AnyRow> {
     if (after === undefined) this.#rows.delete(uuid);
     else this.#rows.set(uuid, after);
     for (const index of this.#indexes.values()) index.change(before, after);
-    return {
-      table: this.name,
-      uuid,
-      ...(before === undefined ? {} : { before }),
-      ...(after === undefined ? {} : { after }),
-    };
+    const table = this.name;
+    if (before === undefined) return { table, uuid, after: after! };
+    return after === undefined ? { table, uuid, before } : { table, uuid, before, after };
   }
 }
 
@@ -114,6 +125,11 @@ export class UpdateError extends WeftError {}
 export class Store {
   readonly model: DatabaseModel;
   readonly #tables = new Map<string, StoreTable>();
+  /**
+   * Rows that transactions under way insert. When the server tells of one it is taken as it was written, so that its values
+   * are in memory once; not where the server tells of something else.
+   */
+  readonly expected = new Set<ReadonlyMap<Uuid, AnyRow>>();
 
   constructor(model: DatabaseModel) {
     this.model = model;
@@ -184,15 +200,20 @@ export class Store {
     const fresh = update.new;
     if (fresh === undefined || fresh === null) return undefined;
     if (!isObject(fresh)) throw new UpdateError("ovsdb.bad-update", `"new" of row ${uuid} is not a row`);
-    const columns = decodeRow(table, fresh);
     const before = table.get(uuid);
-    return before === undefined ? table.make(uuid, columns) : Object.freeze({ ...before, ...columns });
+    return Object.freeze(decodeInto(table, before === undefined ? table.blank(uuid) : { ...before }, fresh));
   }
 
   #after2(table: StoreTable, uuid: Uuid, update: JsonObject): AnyRow | undefined {
     if ("delete" in update) return undefined;
     const whole = update.initial ?? update.insert;
-    if (isObject(whole)) return table.make(uuid, decodeRow(table, whole));
+    if (isObject(whole)) {
+      for (const rows of this.expected) {
+        const own = rows.get(uuid);
+        if (own !== undefined && shows(table, own, whole)) return own;
+      }
+      return Object.freeze(decodeInto(table, table.blank(uuid), whole));
+    }
     const { modify } = update;
     if (!isObject(modify)) throw new UpdateError("ovsdb.bad-update", `bad update of row ${uuid} of table ${table.name}`);
     const before = table.get(uuid);
@@ -208,11 +229,23 @@ export class Store {
   }
 }
 
-export function decodeRow(table: StoreTable, json: JsonObject): { [column: string]: ColumnValue } {
-  const columns: { [column: string]: ColumnValue } = {};
-  for (const [name, value] of Object.entries(json)) {
+/** Fills in the columns of a row on the wire. */
+export function decodeInto(table: StoreTable, row: DraftRow, json: JsonObject): DraftRow {
+  for (const name in json) {
     const column = table.model.columns.get(name);
-    if (column !== undefined && value !== undefined) columns[name] = decode(column, value);
+    const value = json[name];
+    if (column !== undefined && value !== undefined) row[name] = decode(column, value);
   }
-  return columns;
+  return row;
+}
+
+/** Whether a row is what `json`, which leaves out defaults, says. May be false for an equal row that is written differently. */
+function shows(table: StoreTable, row: AnyRow, json: JsonObject): boolean {
+  for (const column of table.model.columns.values()) {
+    const value = json[column.name];
+    if (value === undefined ? !equalValues(row[column.name], column.initial) : !isWritten(column, row[column.name], value)) {
+      return false;
+    }
+  }
+  return true;
 }
