@@ -10,12 +10,12 @@ import { createReplica, type Replica } from "@weft/ovsdb";
 import { parseIpv4, parseMac } from "@weft/packet";
 import { messageOf, nodeRuntime } from "@weft/runtime";
 import { openVSwitch, ovnSouthbound, type SbSchema, type VsSchema } from "@weft/schemas";
-import { type Bridge, MemorySwitch, traceCommand } from "@weft/vswitch";
+import { type Bridge, type Datapath, MemorySwitch, type TunnelConfig, traceCommand } from "@weft/vswitch";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Chance, type Microflow, microflows } from "./random/microflow.ts";
 import { RandomNetwork } from "./random/network.ts";
 import { Daemons, schemaFiles } from "./reference/daemons.ts";
-import { traced } from "./reference/traced.ts";
+import { datapathActions, traced } from "./reference/traced.ts";
 
 const first = Number(process.env["SEED"] ?? 1);
 const networks = Number(process.env["NETWORKS"] ?? 60);
@@ -44,9 +44,9 @@ class Node {
   }
 
   ofctl(which: "live" | "player", ...words: readonly string[]): string {
-    const [command, ...rest] = words;
+    const at = words.findIndex((word) => !word.startsWith("--"));
     const bridge = `unix:${daemons.dir}/${which === "live" ? this.name : `${this.name}p`}/br-int.mgmt`;
-    return daemons.run("ovs-ofctl", ["-O", "OpenFlow15", command!, bridge, ...rest]);
+    return daemons.run("ovs-ofctl", ["-O", "OpenFlow15", ...words.slice(0, at + 1), bridge, ...words.slice(at + 1)]);
   }
 }
 
@@ -261,40 +261,34 @@ function play(node: Node): void {
   node.ofctl("player", "add-flows", `${daemons.dir}/flows`);
 }
 
+/** The datapath's numbers of a switch's ports. */
+async function datapathPorts(node: Node): Promise<ReadonlyMap<string, number>> {
+  const shown = await control(`${node.name}-switch`, "dpif/show");
+  return new Map([...shown.matchAll(/^ {4}(\S+) \d+\/(\d+):/gm)].map(([, name, number]) => [name!, Number(number)]));
+}
+
 /** Our switch with the reference's ports and flows. */
-function inMemory(node: Node): MemorySwitch {
+async function inMemory(node: Node): Promise<MemorySwitch> {
   const memory = new MemorySwitch({ clock: runtime.clock, log: runtime.log.logger("vswitch") });
+  const numbers = await datapathPorts(node);
   const made = new Map<string, Bridge>();
   for (const name of ["br-phys", "br-int"]) {
     const ports = livePorts(node, name).map(({ name, ofport, type, options }) => ({
       name,
       ofport,
+      dpPort: numbers.get(name),
       ...(type === "patch" ? { peer: options.get("peer")! } : {}),
-      ...(type === "geneve"
-        ? {
-            tunnel: {
-              protocol: "geneve" as const,
-              remoteIp: options.get("remote_ip")!,
-              localIp: options.get("local_ip"),
-              inKey: "flow" as const,
-              outKey: "flow" as const,
-              dstPort: 6081,
-              csum: options.get("csum") === "true",
-              tos: 0,
-              ttl: 64,
-              df: true,
-              egressPktMark: undefined,
-            },
-          }
-        : {}),
+      ...(type === "geneve" ? { tunnel: geneve(options) } : {}),
     }));
-    made.set(name, memory.addBridge({ name, ports, failMode: "secure" }));
+    const mac = parseMac(macOf(name, node.number - 1))!;
+    made.set(name, memory.addBridge({ name, ports, failMode: "secure", dpPort: numbers.get(name), mac }));
   }
-  for (const bridge of made.values()) bridge.local!.mac = parseMac(macOf(bridge.name, node.number - 1))!;
-  const { routes, neighbours } = memory.datapath;
+  const { datapath } = memory;
   const ip = (number: number) => ({ family: 4, ip: parseIpv4(`10.9.0.${number}`)! }) as const;
-  routes.setConnected("br-phys", [{ address: ip(node.number), length: 24 }]);
-  neighbours.set("br-phys", ip(3 - node.number), parseMac(macOf("br-phys", 2 - node.number))!, runtime.clock.now());
+  datapath.addresses.set("br-phys", [ip(node.number)]);
+  datapath.updateTunnelEnds();
+  datapath.routes.setConnected("br-phys", [{ address: ip(node.number), length: 24 }]);
+  datapath.neighbours.set("br-phys", ip(3 - node.number), parseMac(macOf("br-phys", 2 - node.number))!, runtime.clock.now());
   memory.addFlows(made.get("br-phys")!, PHYSICAL);
   const integration = made.get("br-int")!;
   integration.tlv = TlvMap.of([{ optionClass: 0x102, optionType: 0x80, length: 4, index: 0 }]);
@@ -303,16 +297,24 @@ function inMemory(node: Node): MemorySwitch {
     const { group, groupType, buckets, selection } = parseGroupMod(line.trim(), "add");
     memory.addGroup(integration, { group, groupType, buckets, selection });
   }
-  const dump = daemons.run("ovs-ofctl", [
-    "-O",
-    "OpenFlow15",
-    "--no-stats",
-    "--no-names",
-    "dump-flows",
-    `unix:${daemons.dir}/${node.name}/br-int.mgmt`,
-  ]);
-  memory.addFlows(integration, dump.replaceAll("#", ""));
+  memory.addFlows(integration, node.ofctl("live", "--no-stats", "--no-names", "dump-flows").replaceAll("#", ""));
   return memory;
+}
+
+function geneve(options: ReadonlyMap<string, string>): TunnelConfig {
+  return {
+    protocol: "geneve",
+    remoteIp: options.get("remote_ip")!,
+    localIp: options.get("local_ip"),
+    inKey: "flow",
+    outKey: "flow",
+    dstPort: 6081,
+    csum: options.get("csum") === "true",
+    tos: 0,
+    ttl: 64,
+    df: true,
+    egressPktMark: undefined,
+  };
 }
 
 interface Arrival {
@@ -364,8 +366,6 @@ interface Counts {
   packets: number;
   /** Packets that something becomes of. */
   forwarded: number;
-  /** Packets for which our switch remembers the same as the reference's. */
-  megaflows: number;
 }
 
 interface Difference {
@@ -374,41 +374,53 @@ interface Difference {
   readonly expected: string;
 }
 
-const same = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
+/** A flow dump writes dec_ttl() for what ovs-ofctl reads as dec_ttl, and so does our switch here, which has its flows from a dump. */
+const asRead = (text: string): string => text.replaceAll("dec_ttl()", "dec_ttl");
 
 /** Sends packets through the flows that are there now; the first difference, if there is one. */
 async function compare(network: RandomNetwork, seed: number, counts: Counts): Promise<Difference | undefined> {
-  const memories = new Map(nodes.map((node) => [node, inMemory(node)]));
   for (const node of nodes) play(node);
   const chance = new Chance(seed);
-  for (const microflow of microflows(network, seed, packets)) {
-    for (const { node, flow } of arrivals(chance, microflow)) {
-      const words = ["ofproto/trace", "--names", "br-int", flow];
-      const switches = [`${node.name}-switch`, `${node.name}p-switch`];
-      const [expected, ours] = await Promise.all(switches.map((name) => control(name, ...words)));
-      const what = `network ${seed} on ${node.name}: ${flow}`;
-      const told = traced(expected!);
-      if (!same(traced(ours!).actions, told.actions))
-        return { what: `our controller's flows, ${what}`, got: ours!, expected: expected! };
-      let got: string;
-      try {
-        got = traceCommand(memories.get(node)!.datapath, words.slice(1));
-      } catch (error) {
-        got = messageOf(error);
-      }
-      const mine = traced(got);
-      if (!same(mine.actions, told.actions) || !same(mine.final, told.final))
-        return { what: `our switch, ${what}`, got, expected: expected! };
-      counts.packets++;
-      if (same(mine.megaflows, told.megaflows)) counts.megaflows++;
-      if (told.actions.some((actions) => actions !== "drop")) counts.forwarded++;
+  const all = microflows(network, seed, packets).flatMap((microflow) => arrivals(chance, microflow));
+  // All are asked at once, so that no daemon waits for another.
+  const asked = all.map(({ node, flow }, i) => {
+    const trace = (name: string, ...words: readonly string[]) => control(name, "ofproto/trace", ...words, "br-int", flow);
+    const live = trace(`${node.name}-switch`, "--names");
+    const numbers = i % 4 === 0 ? trace(`${node.name}-switch`) : undefined;
+    return { node, flow, live, numbers, player: trace(`${node.name}p-switch`, "--names") };
+  });
+  const memories = new Map(await Promise.all(nodes.map(async (node) => [node, await inMemory(node)] as const)));
+  for (const { node, flow, live, numbers, player } of asked) {
+    const what = `network ${seed} on ${node.name}: ${flow}`;
+    const expected = traced(asRead(await live));
+    const actions = datapathActions(expected);
+    const played = traced(await player);
+    if (datapathActions(played).join("\n") !== actions.join("\n"))
+      return { what: `our controller's flows, ${what}`, got: played, expected };
+    const { datapath } = memories.get(node)!;
+    const got = ourTrace(datapath, "--names", "br-int", flow);
+    if (got !== expected) return { what: `our switch, ${what}`, got, expected };
+    if (numbers !== undefined) {
+      const expected = traced(asRead(await numbers));
+      const got = ourTrace(datapath, "br-int", flow);
+      if (got !== expected) return { what: `our switch, ${what}`, got, expected };
     }
+    counts.packets++;
+    if (actions.some((one) => one !== "drop")) counts.forwarded++;
   }
   return undefined;
 }
 
+function ourTrace(datapath: Datapath, ...words: readonly string[]): string {
+  try {
+    return traced(traceCommand(datapath, words));
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
 it(`${networks} random networks: packets go the same way`, { timeout: 30_000 * networks }, async () => {
-  const counts = { packets: 0, forwarded: 0, megaflows: 0 };
+  const counts = { packets: 0, forwarded: 0 };
   for (let seed = first; seed < first + networks; seed++) {
     const network = new RandomNetwork(seed, { static: true });
     await become(network, network.build(60));

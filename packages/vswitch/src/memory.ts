@@ -19,15 +19,18 @@ export interface MemoryPort {
   readonly peer?: string;
   readonly tunnel?: TunnelConfig;
   /** The datapath's number; allocated by default. */
-  readonly dpPort?: number;
+  readonly dpPort?: number | undefined;
   readonly vlanMode?: Bundle["vlanMode"];
   readonly tag?: number;
   readonly trunks?: readonly number[];
-  readonly mac?: number;
+  readonly mac?: number | undefined;
 }
 
 export interface MemoryBridge {
   readonly name: string;
+  /** The datapath's number of its LOCAL port; allocated by default. */
+  readonly dpPort?: number;
+  readonly mac?: number;
   readonly ports: readonly MemoryPort[];
   readonly failMode?: Bridge["failMode"];
 }
@@ -64,7 +67,8 @@ export class MemorySwitch {
     const bridge = new Bridge(datapath, spec.name, spec.name);
     bridge.failMode = spec.failMode ?? "secure";
     datapath.bridges.set(spec.name, bridge);
-    this.addPort(bridge, { name: spec.name, ofport: OFPP.LOCAL });
+    const { name, dpPort, mac } = spec;
+    this.addPort(bridge, { name, ofport: OFPP.LOCAL, dpPort, mac });
     for (const port of spec.ports) this.addPort(bridge, port);
     return bridge;
   }

@@ -21,6 +21,8 @@ export const CT_STATES: BitNames = {
   title: "ct_state",
 };
 export const TUNNEL_FLAGS: BitNames = { names: ["oam"], all: 1, title: "tunnel" };
+/** With those that no match can ask for, but that a switch keeps in the same word. */
+export const ALL_TUNNEL_FLAGS: BitNames = { names: ["oam", "df", "csum", "key"], all: 0xf, title: "tunnel" };
 
 /** "syn|ack"; bits without a name in hexadecimal at the end; "0" for none. */
 export function formatBits(bits: BitNames, value: number): string {

@@ -7,7 +7,7 @@ import type { Field } from "../field/types.ts";
 import { MatchBuilder } from "../match/builder.ts";
 import type { Match } from "../match/match.ts";
 import { applicable, ETH_TYPE, etherTypeOf, IP_PROTO, ipProtoOf } from "../match/prerequisites.ts";
-import { CT_STATES, formatBitMatch, TCP_FLAGS, TUNNEL_FLAGS } from "./bits.ts";
+import { ALL_TUNNEL_FLAGS, CT_STATES, formatBitMatch, TCP_FLAGS } from "./bits.ts";
 import { TextError } from "./error.ts";
 import { formatPort, type Names, NO_NAMES } from "./names.ts";
 import { items } from "./scan.ts";
@@ -208,7 +208,7 @@ function formatProtocol(out: Printer): Protocol {
   return { skipType: true, skipProto: false };
 }
 
-function formatTunnel(out: Printer): void {
+function formatTunnel(out: Printer, whole: boolean): void {
   const { match } = out;
   out.hex(F.tun_id!);
   out.ipv4(F.tun_src!);
@@ -222,20 +222,24 @@ function formatTunnel(out: Printer): void {
   out.decimal(F.tun_tos!);
   out.decimal(F.tun_ttl!);
   const of = (name: string) => match.get(F[name]!)?.value ?? 0n;
+  const shown = (name: string) => (whole ? match.has(F[name]!) : of(name) !== 0n);
   const version = of("tun_erspan_ver");
-  if (version !== 0n) out.put(`tun_erspan_ver=${version}`);
+  if (shown("tun_erspan_ver")) out.put(`tun_erspan_ver=${version}`);
   if (version === 1n && match.has(F.tun_erspan_idx!)) out.put(`tun_erspan_idx=${hex(of("tun_erspan_idx"))}`);
-  if (version === 2n && of("tun_erspan_dir") !== 0n) out.put(`tun_erspan_dir=${of("tun_erspan_dir")}`);
-  if (version === 2n && of("tun_erspan_hwid") !== 0n) out.put(`tun_erspan_hwid=${hex(of("tun_erspan_hwid"))}`);
-  if (of("tun_gtpu_flags") !== 0n) out.put(`gtpu_flags=${hex(of("tun_gtpu_flags"))}`);
-  if (of("tun_gtpu_msgtype") !== 0n) out.put(`gtpu_msgtype=${of("tun_gtpu_msgtype")}`);
-  const flags = match.get(F.tun_flags!);
-  if (flags !== undefined) {
-    const value = Number(flags.value);
-    out.put(`tun_flags=${(value & 1) !== 0 ? "+" : "-"}${TUNNEL_FLAGS.names[0]}`);
-  }
+  if (version === 2n && shown("tun_erspan_dir")) out.put(`tun_erspan_dir=${of("tun_erspan_dir")}`);
+  if (version === 2n && shown("tun_erspan_hwid")) out.put(`tun_erspan_hwid=${hex(of("tun_erspan_hwid"))}`);
+  if (shown("tun_gtpu_flags")) out.put(`gtpu_flags=${hex(of("tun_gtpu_flags"))}`);
+  if (shown("tun_gtpu_msgtype")) out.put(`gtpu_msgtype=${of("tun_gtpu_msgtype")}`);
+  const flags = match.wordMask(WORD.tun_flags);
+  if (flags !== 0) out.put(`tun_flags=${formatBitMatch(ALL_TUNNEL_FLAGS, match.wordValue(WORD.tun_flags), flags)}`);
   for (let i = 0; i < TUN_METADATA_FIELDS; i++) {
-    if ((match.wordMask(WORD.tun_metadata_present + (i >> 5)) & (1 << (i & 31))) === 0) continue;
+    const word = WORD.tun_metadata_present + (i >> 5);
+    const bit = 1 << (i & 31);
+    if ((match.wordMask(word) & bit) === 0) continue;
+    if ((match.wordValue(word) & bit) === 0) {
+      out.put(`tun_metadata${i}=NP`);
+      continue;
+    }
     const m = match.get(METADATA_FIELDS[i]!);
     if (m === undefined) out.put(`tun_metadata${i}`);
     else {
@@ -342,7 +346,12 @@ function formatTransport(out: Printer): void {
 }
 
 /** The match as ovs-ofctl prints it, without priority; "" for a match of everything. */
-export function formatMatch(match: Match, names: Names = NO_NAMES): string {
+export const formatMatch = (match: Match, names: Names = NO_NAMES): string => format(match, names, false);
+
+/** The match that stands for exactly one packet, as Open vSwitch prints flows: some fields are shown although they are zero. */
+export const formatWholeFlow = (match: Match, names: Names = NO_NAMES): string => format(match, names, true);
+
+function format(match: Match, names: Names, whole: boolean): string {
   if (match.size === 0) return "";
   const out = new Printer(match, names);
   out.hex(F.pkt_mark!);
@@ -370,7 +379,7 @@ export function formatMatch(match: Match, names: Names = NO_NAMES): string {
   out.decimal(F.ct_tp_dst!);
   const { skipType, skipProto } = formatProtocol(out);
   for (let i = 0; i < 32; i++) if (match.wordMask(WORD.reg + i) !== 0) out.hex(F[`reg${i}`]!);
-  formatTunnel(out);
+  formatTunnel(out, whole);
   out.hex(F.metadata!);
   const port = match.get(F.in_port!);
   if (port !== undefined) out.put(`in_port=${formatPort(Number(port.value), names)}`);

@@ -397,7 +397,7 @@ export class Classifier<R extends ClassifierRule> {
     return this.#conjunctive > 0 ? this.#lookupConjunctive(key, wc) : this.#lookupPlain(key, wc);
   }
 
-  /** The conj_id by which the last lookup's rule was found, or 0, and the rules whose clauses made it. */
+  /** The conj_id with which the last lookup's rule was found, or 0, and the rules whose clauses made it. */
   conjId = 0;
   conjRules: readonly R[] = [];
 
@@ -419,46 +419,52 @@ export class Classifier<R extends ClassifierRule> {
     return best;
   }
 
+  /**
+   * Of rules of one match only the first counts until it turns out that its conjunctions are not satisfied; then the next one
+   * does, if it beats what else was found.
+   */
   #lookupConjunctive(key: Int32Array, wc: Int32Array | undefined): R | undefined {
     let hard: R | undefined;
     let priority = -1;
-    const soft: R[] = [];
+    let soft: { readonly rules: readonly R[]; at: number }[] = [];
+    const head = (one: (typeof soft)[number]): R => one.rules[one.at] as R;
     for (const subtable of this.#order) {
       if (subtable.maxPriority <= priority) break;
       const entry = subtable.find(key, wc);
-      if (entry === undefined) continue;
-      for (const rule of entry.rules) {
-        if (rule.conjunctions !== undefined && rule.conjunctions.length > 0) {
-          soft.push(rule);
-          continue;
-        }
-        if (rule.priority > priority) {
-          hard = rule;
-          priority = rule.priority;
-        }
-        break;
+      const rule = entry?.rules[0];
+      if (entry === undefined || rule === undefined || rule.priority <= priority) continue;
+      if (isConjunctive(rule)) soft.push({ rules: entry.rules, at: 0 });
+      else {
+        hard = rule;
+        priority = rule.priority;
       }
     }
-    if (soft.length === 0) return hard;
-    soft.sort((a, b) => b.priority - a.priority);
-    for (let at = 0; at < soft.length; ) {
-      const level = (soft[at] as R).priority;
-      if (level <= priority) break;
-      let end = at;
-      while (end < soft.length && (soft[end] as R).priority === level) end++;
-      for (const id of satisfied(soft.slice(at, end))) {
+    for (;;) {
+      soft = soft.filter((one) => head(one).priority > priority);
+      if (soft.length === 0) return hard;
+      const level = Math.max(...soft.map((one) => head(one).priority));
+      const clauses = soft.filter((one) => head(one).priority === level);
+      const rules = clauses.map(head);
+      const id = satisfied(rules);
+      if (id !== undefined) {
         const found = this.#withConjId(key, wc, id);
         if (found !== undefined) {
-          this.conjRules = soft
-            .slice(at, end)
-            .filter((rule) => rule.conjunctions?.some((c) => c.id === id))
-            .reverse();
+          this.conjId = id;
+          this.conjRules = rules.filter((rule) => rule.conjunctions?.some((one) => one.id === id));
           return found;
         }
       }
-      at = end;
+      for (const one of clauses) {
+        const next = one.rules[++one.at];
+        if (next === undefined) soft.splice(soft.indexOf(one), 1);
+        else if (!isConjunctive(next)) {
+          soft.splice(soft.indexOf(one), 1);
+          if (next.priority <= priority) continue;
+          hard = next;
+          priority = next.priority;
+        }
+      }
     }
-    return hard;
   }
 
   #withConjId(key: Int32Array, wc: Int32Array | undefined, id: number): R | undefined {
@@ -468,29 +474,27 @@ export class Classifier<R extends ClassifierRule> {
     let best: R | undefined;
     for (const subtable of this.#order) {
       if (best !== undefined && subtable.maxPriority <= best.priority) break;
-      const rule = subtable.find(key, wc)?.rules.find((r) => (r.conjunctions?.length ?? 0) === 0);
-      if (rule !== undefined && (best === undefined || rule.priority > best.priority)) best = rule;
+      const rule = subtable.find(key, wc)?.rules[0];
+      if (rule !== undefined && !isConjunctive(rule) && (best === undefined || rule.priority > best.priority)) best = rule;
     }
     key[conjId] = saved;
-    // A rule that does not look at conj_id would have been found without it.
-    if (best === undefined || !best.match.words.includes(conjId)) return undefined;
-    this.conjId = id;
     return best;
   }
 }
 
-/** Ids of which every clause is there, in ascending order. */
-function satisfied(rules: readonly ClassifierRule[]): number[] {
-  const clauses = new Map<number, { seen: Set<number>; of: number }>();
+const isConjunctive = (rule: ClassifierRule): boolean => rule.conjunctions !== undefined && rule.conjunctions.length > 0;
+
+/** The id of which every clause is there, of several the one that is complete first. */
+function satisfied(rules: readonly ClassifierRule[]): number | undefined {
+  const clauses = new Map<number, { readonly seen: Set<number>; readonly of: number }>();
   for (const rule of rules) {
     for (const { id, clause, clauses: of } of rule.conjunctions ?? []) {
-      const state = clauses.get(id);
-      if (state === undefined) clauses.set(id, { seen: new Set([clause]), of });
-      else if (state.of === of) state.seen.add(clause);
+      let state = clauses.get(id);
+      if (state === undefined) clauses.set(id, (state = { seen: new Set(), of }));
+      if (state.of !== of) continue;
+      state.seen.add(clause);
+      if (state.seen.size === of) return id;
     }
   }
-  return [...clauses]
-    .filter(([, { seen, of }]) => seen.size === of)
-    .map(([id]) => id)
-    .sort((a, b) => a - b);
+  return undefined;
 }

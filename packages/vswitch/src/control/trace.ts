@@ -60,7 +60,7 @@ function traceOne(
   shown: Int32Array,
 ): { text: string; recircs: readonly RecircInTrace[]; ids: readonly number[] } {
   const names: Names = request.names ? bridgeNames(bridge) : NO_NAMES;
-  let text = `Flow: ${flowText(shown, names)}\n`;
+  let text = `Flow: ${flowText(shown, bridge.tlv, names)}\n`;
   const made = xlate({
     datapath,
     bridge,
@@ -78,9 +78,9 @@ function traceOne(
   final[WORD.actset_output] = 0;
   final[WORD.conj_id] = 0;
   text += "\nFinal flow: ";
-  const finalText = flowText(final, names);
+  const finalText = flowText(final, bridge.tlv, names);
   text += `Flow: ${finalText}\n` === text.slice(0, finalText.length + 7) ? "unchanged" : finalText;
-  text += `\nMegaflow: ${megaflowText(key, made.mask, names)}`;
+  text += `\nMegaflow: ${megaflowText(key, made.mask, bridge.tlv, names)}`;
   text += `\nDatapath actions: ${formatDpActions(made.actions, request.names ? datapath.portName : portNumber)}`;
   if (made.error !== undefined) text += `\nTranslation failed (${made.error}), packet is dropped.`;
   else if (made.slow !== undefined) {

@@ -586,7 +586,7 @@ export class Datapath implements Executor {
     const ends = [];
     for (const bridge of this.bridges.values()) {
       const { local } = bridge;
-      if (local?.netdev === undefined) continue;
+      if (local === undefined) continue;
       for (const address of this.addresses.get(local.name) ?? []) {
         for (const port of protocols) {
           if (port.tunnel === undefined) continue;

@@ -1,6 +1,6 @@
 /** Taking outer headers off: what they say becomes tunnel fields of the inner packet's key. */
 import type { TlvMap } from "@weft/openflow";
-import { ETH_IP, ETH_IPV6, WORD } from "../flow/key.ts";
+import { ETH_IP, ETH_IPV6, TUN_KEY, TUN_OAM, WORD } from "../flow/key.ts";
 import type { Packet } from "../flow/packet.ts";
 import { type Decapsulated, eachOption, readGeneve, readGre, readVxlan } from "../tunnel/header.ts";
 
@@ -10,7 +10,7 @@ export function tunnelFields(key: Int32Array, header: Decapsulated, tos: number,
   key[WORD.tun_id + 1] = Number(BigInt.asIntN(32, header.vni));
   key[WORD.tun_tos] = tos;
   key[WORD.tun_ttl] = ttl;
-  key[WORD.tun_flags] = header.oam ? 1 : 0;
+  key[WORD.tun_flags] = (header.oam ? TUN_OAM : 0) | (header.hasKey ? TUN_KEY : 0);
 }
 
 export function readTunnel(protocol: "geneve" | "vxlan" | "gre", bytes: Uint8Array, at: number): Decapsulated | undefined {

@@ -2,7 +2,7 @@
 
 import { MatchBuilder } from "@weft/openflow";
 import { formatMac, macOf } from "@weft/packet";
-import { Classifier, type ClassifierRule, type KeyMatch } from "../classifier/classifier.ts";
+import { Classifier, type ClassifierRule, type KeyLayout, type KeyMatch } from "../classifier/classifier.ts";
 import { ETH_IP, ETH_IPV6, IP_UDP, KEY_LAYOUT, keyMatch, WORD } from "../flow/key.ts";
 import type { IpAddress } from "../tunnel/address.ts";
 import { formatAddress } from "../tunnel/address.ts";
@@ -21,8 +21,11 @@ interface EndRule extends ClassifierRule {
   readonly end: TunnelEnd;
 }
 
+/** Addresses are looked at as a whole: there are few, and all of one length. */
+const LAYOUT: KeyLayout = { ...KEY_LAYOUT, prefixes: [] };
+
 export class TunnelPortMap {
-  #classifier = new Classifier<EndRule>(KEY_LAYOUT);
+  #classifier = new Classifier<EndRule>(LAYOUT);
   #ends: readonly TunnelEnd[] = [];
   /** Names of the protocols' ports, whether or not there is an address for them. */
   protocols: readonly { readonly dpPort: number; readonly name: string }[] = [];
@@ -33,7 +36,7 @@ export class TunnelPortMap {
 
   set(ends: readonly TunnelEnd[]): void {
     this.#ends = ends;
-    this.#classifier = new Classifier<EndRule>(KEY_LAYOUT);
+    this.#classifier = new Classifier<EndRule>(LAYOUT);
     for (const end of ends) this.#classifier.insert({ match: matchOf(end), priority: 0, end });
   }
 
@@ -60,6 +63,8 @@ function matchOf(end: TunnelEnd): KeyMatch {
   const b = new MatchBuilder();
   b.setWord(WORD.eth_dst, Math.floor(end.mac / 2 ** 32), 0xffff);
   b.setWord(WORD.eth_dst + 1, end.mac | 0, -1);
+  // Tunnels end at untagged packets.
+  b.setWord(WORD.vlan_tci, 0, 0xffff);
   b.setWord(WORD.eth_type, end.address.family === 4 ? ETH_IP : ETH_IPV6, 0xffff);
   if (end.address.family === 4) b.setWord(WORD.nw_dst, end.address.ip | 0, -1);
   else

@@ -94,6 +94,12 @@ export const IP_TCP = 6;
 export const IP_UDP = 17;
 export const IP_ICMPV6 = 58;
 export const IP_SCTP = 132;
+/** Bits of tun_flags: OpenFlow's own, and what else the outer header said. */
+export const TUN_OAM = 1;
+export const TUN_DF = 2;
+export const TUN_CSUM = 4;
+/** The header has a place for a key. */
+export const TUN_KEY = 8;
 /** Bits of nw_frag. */
 export const FRAG_ANY = 1;
 export const FRAG_LATER = 2;

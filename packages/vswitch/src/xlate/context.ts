@@ -82,6 +82,13 @@ export interface TranslationInput {
   readonly names?: boolean;
 }
 
+/** Notes that a Geneve option is there (or not). */
+export function markOption(flow: Int32Array, index: number, present: boolean): void {
+  const word = WORD.tun_metadata_present + (index >> 5);
+  const bit = 1 << (index & 31);
+  flow[word] = present ? (flow[word] as number) | bit : (flow[word] as number) & ~bit;
+}
+
 export class Context {
   readonly engine: Engine;
   readonly datapath: Datapath;
@@ -221,6 +228,8 @@ export class Context {
   lookField(field: Field, mask: bigint): void {
     const place = this.placeOf(field);
     if (place === undefined) return;
+    if (field.metadataIndex !== undefined)
+      this.look(WORD.tun_metadata_present + (field.metadataIndex >> 5), 1 << (field.metadataIndex & 31));
     if (place.words === 1) {
       this.look(place.word, (Number(BigInt.asUintN(32, mask)) << field.shift) & field.wordMask);
     } else {
@@ -286,10 +295,14 @@ export class Context {
     return (this.readField(sub.field) >> BigInt(sub.offset)) & mask;
   }
 
-  /** Sets bits of a field; as with every write, those bits count as looked at, for what they were decides what must be done. */
+  /**
+   * Sets bits of a field; as with every write, those bits count as looked at, for what they were decides what must be done.
+   * Geneve options are written to the packet as a whole, whatever they were.
+   */
   writeSubfield(sub: Subfield, value: bigint): void {
     const mask = ((1n << BigInt(sub.bits)) - 1n) << BigInt(sub.offset);
-    this.lookField(sub.field, mask);
+    if (sub.field.metadataIndex === undefined) this.lookField(sub.field, mask);
+    else markOption(this.flow, sub.field.metadataIndex, true);
     this.writeField(sub.field, (this.readField(sub.field) & ~mask) | ((value << BigInt(sub.offset)) & mask));
   }
 }

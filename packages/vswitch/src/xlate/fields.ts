@@ -14,7 +14,7 @@ import {
   WORD,
 } from "../flow/key.ts";
 import { mplsDepth } from "./commit.ts";
-import type { Context } from "./context.ts";
+import { type Context, markOption } from "./context.ts";
 import { xlateController } from "./controller.ts";
 
 export const isIp = (type: number | undefined): boolean => type === ETH_IP || type === ETH_IPV6;
@@ -27,6 +27,8 @@ export function popVlan(ctx: Context): void {
   const { flow } = ctx;
   ctx.look(WORD.vlan_tci, 0x1000);
   if (((flow[WORD.vlan_tci] as number) & VLAN_CFI) === 0) return;
+  // What is looked at from now on as the outer header is the packet's inner one.
+  if (((flow[WORD.vlan_tci1] as number) & VLAN_CFI) !== 0) ctx.look(WORD.vlan_tci1, 0xffff);
   flow[WORD.vlan_tci] = flow[WORD.vlan_tci1] as number;
   flow[WORD.vlan_tpid] = flow[WORD.vlan_tpid1] as number;
   flow[WORD.vlan_tci1] = 0;
@@ -35,8 +37,8 @@ export function popVlan(ctx: Context): void {
 
 export function pushVlan(ctx: Context, ethertype: number): void {
   const { flow } = ctx;
-  ctx.look(WORD.vlan_tci, 0xffff);
   const inner = flow[WORD.vlan_tci] as number;
+  if ((inner & VLAN_CFI) !== 0) ctx.look(WORD.vlan_tci, 0xffff);
   flow[WORD.vlan_tci1] = inner;
   flow[WORD.vlan_tpid1] = flow[WORD.vlan_tpid] as number;
   flow[WORD.vlan_tpid] = ethertype === ETH_QINQ ? ETH_QINQ : ETH_VLAN;
@@ -121,6 +123,7 @@ export function decTtl(ctx: Context, controllers: readonly number[]): boolean {
   const { flow } = ctx;
   if (!isIp(flow[WORD.eth_type])) return false;
   ctx.look(WORD.nw_ttl, 0xff);
+  ctx.look(WORD.nw_proto, 0xff);
   if ((flow[WORD.nw_ttl] as number) > 1) {
     flow[WORD.nw_ttl] = (flow[WORD.nw_ttl] as number) - 1;
     return false;
@@ -216,23 +219,12 @@ export function setField(ctx: Context, action: Extract<Action, { type: "set_fiel
   if (!applicable(ctx, f.prerequisite)) return;
   const all = (1n << BigInt(f.bits)) - 1n;
   const mask = action.mask ?? all;
-  ctx.lookField(f, mask);
-  if (f.metadataIndex !== undefined) {
-    const place = ctx.placeOf(f);
-    if (place === undefined) {
-      ctx.fail("Invalid tunnel metadata");
-      return;
-    }
-    markOption(flow, f.metadataIndex, true);
-  }
+  if (f.metadataIndex === undefined) ctx.lookField(f, mask);
+  else if (ctx.placeOf(f) === undefined) {
+    ctx.fail("Invalid tunnel metadata");
+    return;
+  } else markOption(flow, f.metadataIndex, true);
   ctx.writeField(f, (ctx.readField(f) & ~mask) | (value & mask));
-}
-
-/** Notes that a Geneve option is there (or not). */
-export function markOption(flow: Int32Array, index: number, present: boolean): void {
-  const word = WORD.tun_metadata_present + (index >> 5);
-  const bit = 1 << (index & 31);
-  flow[word] = present ? (flow[word] as number) | bit : (flow[word] as number) & ~bit;
 }
 
 export function deleteField(ctx: Context, f: Field): void {

@@ -6,12 +6,14 @@ import {
   formatFieldValue,
   formatMatch,
   formatSubfield,
+  formatWholeFlow,
   type Match,
   MatchBuilder,
   type Names,
   NO_NAMES,
   namesOf,
   type Subfield,
+  type TlvMap,
 } from "@weft/openflow";
 import {
   ETH_ARP,
@@ -27,6 +29,7 @@ import {
   IP_SCTP,
   IP_TCP,
   IP_UDP,
+  TUN_KEY,
   VLAN_CFI,
   WORD,
 } from "../flow/key.ts";
@@ -76,9 +79,9 @@ export function conjunctiveText(ctx: Context, rule: Rule): string {
   return `priority=${rule.priority}${match === "" ? "" : `,${match}`}`;
 }
 
-/** A packet's flow as ovs prints flows: every field that such a packet has. */
-export function flowText(key: Int32Array, names: Names = NO_NAMES): string {
-  const text = formatMatch(wholeFlow(key), names);
+/** A packet's flow as ovs prints flows: every field that such a packet has. `tlv` is its bridge's. */
+export function flowText(key: Int32Array, tlv: TlvMap, names: Names = NO_NAMES): string {
+  const text = formatWholeFlow(wholeFlow(key, tlv), names);
   if (((key[WORD.vlan_tci] as number) & VLAN_CFI) === 0) return text;
   // The inner header is no OpenFlow field, but part of a flow.
   const inner = key[WORD.vlan_tci1] as number;
@@ -90,7 +93,7 @@ export function flowText(key: Int32Array, names: Names = NO_NAMES): string {
 }
 
 /** The match that stands for exactly this packet: fields that it has are exact; registers and metadata only where they are not zero. */
-function wholeFlow(key: Int32Array): Match {
+function wholeFlow(key: Int32Array, tlv: TlvMap): Match {
   const b = new MatchBuilder();
   const exact = (word: number, words = 1, mask = -1): void => {
     for (let w = word; w < word + words; w++) b.setWord(w, key[w] as number, mask);
@@ -104,22 +107,28 @@ function wholeFlow(key: Int32Array): Match {
     }
   };
   if (isTunnelled(key)) {
-    if (key[WORD.tun_dst] !== 0 || key[WORD.tun_src] !== 0 || tunnelV6(key)) {
-      exact(WORD.tun_src);
-      exact(WORD.tun_dst);
-      exact(WORD.tun_ipv6_src, 4);
-      exact(WORD.tun_ipv6_dst, 4);
-      exact(WORD.tun_flags, 1, 1);
-      exact(WORD.tun_tos, 1, 0xff);
-      exact(WORD.tun_ttl, 1, 0xff);
-      exact(WORD.tun_gbp_id, 1, 0xffff);
-      exact(WORD.tun_gbp_flags, 1, 0xff);
-      exact(WORD.tun_erspan_ver, 1, 0xf);
-      exact(WORD.tun_gtpu_flags, 1, 0xff);
-      exact(WORD.tun_gtpu_msgtype, 1, 0xff);
+    if (((key[WORD.tun_flags] as number) & TUN_KEY) !== 0) exact(WORD.tun_id, 2);
+    exact(WORD.tun_src);
+    exact(WORD.tun_dst);
+    exact(WORD.tun_ipv6_src, 4);
+    exact(WORD.tun_ipv6_dst, 4);
+    exact(WORD.tun_flags, 1, 0xf);
+    exact(WORD.tun_tos, 1, 0xff);
+    exact(WORD.tun_ttl, 1, 0xff);
+    exact(WORD.tun_gbp_id, 1, 0xffff);
+    exact(WORD.tun_gbp_flags, 1, 0xff);
+    exact(WORD.tun_erspan_ver, 1, 0xf);
+    exact(WORD.tun_erspan_idx, 1, 0xfffff);
+    exact(WORD.tun_erspan_dir, 1, 1);
+    exact(WORD.tun_erspan_hwid, 1, 0x3f);
+    exact(WORD.tun_gtpu_flags, 1, 0xff);
+    exact(WORD.tun_gtpu_msgtype, 1, 0xff);
+    for (const { index } of tlv.mappings) {
+      const place = tlv.place(index);
+      if (place !== undefined && optionPresent(key, index))
+        b.set(`tun_metadata${index}`, wideValue(key, place.word, place.words));
     }
-  }
-  ifSet(WORD.tun_id, 2);
+  } else ifSet(WORD.tun_id, 2);
   ifSet(WORD.metadata, 2);
   for (let r = 0; r < 32; r++) ifSet(WORD.reg + r, 1);
   ifSet(WORD.pkt_mark, 1);
@@ -142,6 +151,16 @@ const tunnelV6 = (key: Int32Array): boolean => {
   return false;
 };
 export const isTunnelled = (key: Int32Array): boolean => key[WORD.tun_dst] !== 0 || tunnelV6(key);
+
+const optionPresent = (key: Int32Array, index: number): boolean =>
+  ((key[WORD.tun_metadata_present + (index >> 5)] as number) & (1 << (index & 31))) !== 0;
+
+/** Some words of a key as one number. */
+function wideValue(key: Int32Array, word: number, words: number): bigint {
+  let value = 0n;
+  for (let w = word; w < word + words; w++) value = (value << 32n) | BigInt((key[w] as number) >>> 0);
+  return value;
+}
 
 /** Calls `exact` for the words of the fields that a packet with this key has. */
 export function packetFields(key: Int32Array, exact: (word: number, words?: number, mask?: number) => void): void {
@@ -204,16 +223,19 @@ export function packetFields(key: Int32Array, exact: (word: number, words?: numb
   }
 }
 
-/** A megaflow's text. */
-export function megaflowText(key: Int32Array, masks: Int32Array, names: Names): string {
+/** A megaflow's text. `tlv` is the bridge's that the packet came to. */
+export function megaflowText(key: Int32Array, masks: Int32Array, tlv: TlvMap, names: Names): string {
   // These fields are narrower than the place that they have in a key, so that their masks never are all ones.
-  return formatMatch(maskedMatch(key, masks), names)
-    .replace(/(icmp_(?:type|code))=(\d+)/g, (_, name: string, value: string) => `${name}=0x${Number(value).toString(16)}/0xff`)
+  return formatMatch(maskedMatch(key, masks, tlv), names)
+    .replace(
+      /(icmp_(?:type|code))=(\d+)(?![x\d])/g,
+      (_, name: string, value: string) => `${name}=0x${Number(value).toString(16)}/0xff`,
+    )
     .replace(/(ipv6_label=0x[0-9a-f]+)(?!\/)\b/, "$1/0xfffff");
 }
 
 /** A match of these bits of a key. */
-function maskedMatch(key: Int32Array, given: Int32Array): Match {
+function maskedMatch(key: Int32Array, given: Int32Array, tlv: TlvMap): Match {
   const masks = Int32Array.from(given);
   // Whether there is a VLAN header goes with the Ethernet type, without being told.
   for (const word of [WORD.vlan_tci, WORD.vlan_tci1]) {
@@ -223,7 +245,14 @@ function maskedMatch(key: Int32Array, given: Int32Array): Match {
   masks[WORD.vlan_tci1] = 0;
   masks[WORD.vlan_tpid1] = 0;
   const b = new MatchBuilder();
+  masks.fill(0, WORD.tun_metadata);
   for (let w = 0; w < FLOW_WORDS; w++) if (masks[w] !== 0) b.setWord(w, key[w] as number, masks[w] as number);
+  for (const { index } of tlv.mappings) {
+    const place = tlv.place(index);
+    if (place === undefined || !optionPresent(key, index)) continue;
+    const mask = wideValue(given, place.word, place.words);
+    if (mask !== 0n) b.set(`tun_metadata${index}`, wideValue(key, place.word, place.words) & mask, mask);
+  }
   const type = key[WORD.eth_type];
   // arp_op is a field of 16 bits, of which a key holds 8.
   if ((type === ETH_ARP || type === ETH_RARP) && masks[WORD.nw_proto] === 0xff)

@@ -27,16 +27,16 @@ export function recirculate(ctx: Context, state: FrozenState): number {
 
 /** Ends a freeze at the place where the packet leaves: the rest of the pipeline becomes a recirculation or a continuation. */
 export function forkRecirculation(ctx: Context): void {
+  const { pause, freezeKind } = ctx;
+  ctx.commit();
+  // A trace of no packet in particular pauses nothing. It stays frozen, so that all that is around it ends in the same way.
+  if (pause !== undefined && ctx.tracing && !ctx.sideEffects) return;
   const state = frozenState(ctx, undefined, ctx.frozenActions);
   ctx.frozenActions = [];
   ctx.freezing = false;
-  const { pause, freezeKind } = ctx;
   ctx.freezeKind = undefined;
   ctx.pause = undefined;
-  ctx.commit();
   if (pause !== undefined) {
-    // A trace of no packet in particular pauses nothing.
-    if (ctx.tracing && !ctx.sideEffects) return;
     emitController(ctx, pause, true, state);
     return;
   }

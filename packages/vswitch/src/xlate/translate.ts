@@ -314,6 +314,8 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
       // Nothing collects samples here; the packet itself goes on unchanged.
       break;
     case "clone":
+      // Of what is not yet in effect the clone would give the datapath its own, and what follows it again.
+      if (!last) ctx.commit();
       xlateClone(ctx, action.actions, last);
       break;
     case "ct":

@@ -2,7 +2,18 @@
 import { type Action, PORT_CONFIG } from "@weft/openflow";
 import type { DpAction } from "../datapath/actions.ts";
 import type { Datapath } from "../datapath/datapath.ts";
-import { END_PACKET_WORD, ETH_IP, ETH_IPV6, ETH_MPLS, ETH_MPLSM, IP_ICMP, IP_ICMPV6, VLAN_CFI, WORD } from "../flow/key.ts";
+import {
+  END_PACKET_WORD,
+  ETH_IP,
+  ETH_IPV6,
+  ETH_MPLS,
+  ETH_MPLSM,
+  IP_ICMP,
+  IP_ICMPV6,
+  TUN_KEY,
+  VLAN_CFI,
+  WORD,
+} from "../flow/key.ts";
 import type { Packet } from "../flow/packet.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { OfPort } from "../ofproto/port.ts";
@@ -99,7 +110,7 @@ export function xlate(request: XlateRequest): Translation {
   wc[WORD.eth_type] = 0xffff;
   const type = key[WORD.eth_type];
   if (type === ETH_IP || type === ETH_IPV6) wc[WORD.nw_frag] = 3;
-  if (request.port?.kind === "tunnel" && frozen === undefined) lookTunnel(ctx);
+  if (isTunnelled(key)) lookTunnel(ctx);
 
   const node = ctx.report("bridge", `bridge("${ctx.bridge.name}")`);
   ctx.within(node, () => {
@@ -143,11 +154,12 @@ function withoutLastClone(actions: readonly DpAction[]): readonly DpAction[] {
 
 /** Which tunnel port a packet is received on depends on its outer addresses and key. */
 function lookTunnel(ctx: Context): void {
-  ctx.look(WORD.tun_src);
-  ctx.look(WORD.tun_dst);
-  ctx.lookAt(WORD.tun_ipv6_src, 8);
+  if (ctx.flow[WORD.tun_dst] !== 0) {
+    ctx.look(WORD.tun_src);
+    ctx.look(WORD.tun_dst);
+  } else ctx.lookAt(WORD.tun_ipv6_src, 8);
   ctx.lookAt(WORD.tun_id, 2);
-  ctx.look(WORD.tun_flags);
+  ctx.look(WORD.tun_flags, TUN_KEY);
   ctx.look(WORD.tun_tos, 0xff);
 }
 
