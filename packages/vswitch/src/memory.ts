@@ -29,8 +29,8 @@ export interface MemoryPort {
 export interface MemoryBridge {
   readonly name: string;
   /** The datapath's number of its LOCAL port; allocated by default. */
-  readonly dpPort?: number;
-  readonly mac?: number;
+  readonly dpPort?: number | undefined;
+  readonly mac?: number | undefined;
   readonly ports: readonly MemoryPort[];
   readonly failMode?: Bridge["failMode"];
 }
