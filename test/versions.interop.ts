@@ -1,6 +1,6 @@
 /** Clouds of several versions: our daemons among those of Debian's trixie (25.03, 3.5) and bookworm (23.03, 3.1). */
 import { describe, it } from "vitest";
-import { linkPrograms, type Mix, type Side } from "./reference/cloud.ts";
+import { allWeft, linkPrograms, type Mix, type Side, schemasOf } from "./reference/cloud.ts";
 import { type Circumstances, expectPackets } from "./reference/scenario.ts";
 
 linkPrograms();
@@ -30,6 +30,17 @@ const rows = (["trixie", "bookworm"] as const).flatMap((old): readonly Row[] => 
   },
 ]);
 
-describe.each(rows)("$name", ({ mix, ...circumstances }) => {
+const ours: Mix = { ...allWeft, OVSDB_SERVER: "reference", tools: "reference" };
+const upgrades: readonly Row[] = [
+  { name: "our cloud on a northbound database of bookworm", mix: ours, nbSchema: "bookworm" },
+  {
+    name: "our cloud on databases of bookworm that are converted before our ovn-northd's eyes",
+    mix: ours,
+    schemas: "bookworm",
+    upgrade: `cloud_convert ${schemasOf("reference")}`,
+  },
+];
+
+describe.each([...rows, ...upgrades])("$name", ({ mix, ...circumstances }) => {
   it("passes the packets", () => expectPackets(mix, circumstances));
 });

@@ -35,6 +35,11 @@ export function programsOf(side: Side): string {
   return join(side === "reference" ? reference : join(suites, side), "bin");
 }
 
+/** The folder with the schemas of a side; ours are the reference's. */
+export function schemasOf(side: Side): string {
+  return join(dirname(programsOf(side === "weft" ? "reference" : side)), "share");
+}
+
 export class Cloud {
   readonly dir = mkdtempSync(join(tmpdir(), "weft-cloud-"));
   readonly env: NodeJS.ProcessEnv;
@@ -46,7 +51,7 @@ export class Cloud {
     this.env = {
       ...process.env,
       DIR: this.dir,
-      SCHEMAS: join(schemas === "weft" ? reference : dirname(programsOf(schemas)), "share"),
+      SCHEMAS: schemasOf(schemas),
       PATH: `${programsOf(tools)}:${programsOf("reference")}:${process.env["PATH"]}`,
       ...Object.fromEntries(Object.entries(daemons).map(([name, side]) => [name, programsOf(side)])),
     };

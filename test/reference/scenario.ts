@@ -1,7 +1,7 @@
 /** Two hypervisors, switches, a router and nested containers, and the packets that must get through whoever carries them. */
 import { emit, type Header, parseIpv4, parseIpv6, parseMac, toHex } from "@weft/packet";
 import { expect } from "vitest";
-import { Cloud, type Mix, type Side } from "./cloud.ts";
+import { Cloud, type Mix, type Side, schemasOf } from "./cloud.ts";
 
 const mac = (text: string) => parseMac(text)!;
 const ip4 = (text: string) => parseIpv4(text)!;
@@ -52,7 +52,7 @@ const frames = {
 /** `settled` waits until no capture has grown for most of a second. */
 const script = `
 settled() { local last= now; for _ in $(seq 30); do now=$(cat $DIR/*/*-tx.pcap | wc -c); [[ $now == "$last" ]] && return; last=$now; sleep 0.7; done; }
-cloud_start; net_add n1; hv_add w1 n1 10.9.0.1/24; hv_add w2 n1 10.9.0.2/24; underlay_warm
+cloud_start; $UPGRADE; net_add n1; hv_add w1 n1 10.9.0.1/24; hv_add w2 n1 10.9.0.2/24; underlay_warm
 ovn-nbctl ls-add a -- lsp-add a p1 -- lsp-set-addresses p1 "50:54:00:00:00:01 10.0.0.1 fd00::1" \
   -- lsp-set-port-security p1 "50:54:00:00:00:01 10.0.0.1 255.255.255.255 fd00::1" \
   -- lsp-add a p2 -- lsp-set-addresses p2 "50:54:00:00:00:02 10.0.0.2 fd00::2"
@@ -87,6 +87,10 @@ const expected = {
 export interface Circumstances {
   /** Whose schemas the databases have. */
   readonly schemas?: Side;
+  /** Whose schema the northbound database has, if another one. */
+  readonly nbSchema?: Side;
+  /** A command for when the databases and northd run. */
+  readonly upgrade?: string;
   /** All ports on the first machine, so that no packet needs a tunnel. */
   readonly oneMachine?: boolean;
   /** Sees the cloud at the end. */
@@ -94,12 +98,16 @@ export interface Circumstances {
 }
 
 /** Switches, routes, tags, answers ARP and ping, filters by port security and by an ACL added meanwhile. */
-export function expectPackets(mix: Mix, { schemas, oneMachine = false, look }: Circumstances = {}): void {
+export function expectPackets(
+  mix: Mix,
+  { schemas, nbSchema, upgrade = ":", oneMachine = false, look }: Circumstances = {},
+): void {
   const cloud = new Cloud(mix, schemas);
+  if (nbSchema !== undefined) cloud.env["NB_SCHEMAS"] = schemasOf(nbSchema);
   const other = oneMachine ? "w1" : "w2";
   let passed = false;
   try {
-    const output = cloud.run(`OTHER=${other}; ${script}`);
+    const output = cloud.run(`OTHER=${other} UPGRADE=${JSON.stringify(upgrade)}; ${script}`);
     expect(output).toContain("true\ntrue\ntrue\n");
     const { p1, p2, p3 } = expected;
     expect({

@@ -1,6 +1,7 @@
+import { ovnVersion } from "@weft/schemas";
+
 /** What we say we are: the versions whose behaviour is reproduced, and our own. */
 export const ovsVersion = "4.0.0";
-export const ovnVersion = "26.03.1";
 export const weftVersion = "0.1.0";
 
 export type Family = "ovs" | "ovn";

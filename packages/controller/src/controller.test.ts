@@ -205,3 +205,26 @@ test("put_arp becomes a MAC_Binding, and the packets that waited for it go on", 
   expect(node.bridge.packets.map((packet) => packet.type)).toEqual(["packet_out", "resume"]);
   expect(node.bridge.packets[1]!.packet.subarray(0, 6)).toEqual(Uint8Array.of(0x50, 0x54, 0, 0, 0, 9));
 });
+
+test("stands still beside a northd of another version where it is told to", async () => {
+  const node = newNode();
+  const a = addDatapath(node.sb, "a", 1);
+  const [global] = node.sb.table("SB_Global").rows();
+  const northd = (version: string) => ({ options: [["northd_internal_version", version]] as const });
+  node.sb.update("SB_Global", global!._uuid, northd("23.03.1-20.27.0-70.6"));
+  const [root] = node.ovs.table("Open_vSwitch").rows();
+  node.ovs.update("Open_vSwitch", root!._uuid, {
+    external_ids: [...root!.external_ids, ["ovn-match-northd-version", "true"]],
+  });
+  node.sb.insert("Port_Binding", { logical_port: "p1", datapath: a, tunnel_key: 1, mac: ["50:54:00:00:00:01 10.0.0.1"] });
+  addVif(node.ovs, "p1", 1);
+  await node.start();
+  expect(node.log).toContain(
+    "main|warn|controller version - 26.03.1-21.8.0-82.14 mismatch with northd version - 23.03.1-20.27.0-70.6",
+  );
+  expect(port(node, "p1").chassis).toBeUndefined();
+
+  node.sb.update("SB_Global", global!._uuid, northd("26.03.1-21.8.0-82.14"));
+  await node.settle();
+  expect(port(node, "p1").chassis).toBeDefined();
+});

@@ -5,12 +5,12 @@
 import { counted } from "@weft/incremental";
 import { type ChangeSet, createReplica, type Replica, type RowChange, type Transaction } from "@weft/ovsdb";
 import { type ControlCommand, type Logger, messageOf, type Runtime, type Timer, type TlsOptions } from "@weft/runtime";
-import { ovnSouthbound, type SbSchema, type VsSchema } from "@weft/schemas";
+import { ovnInternalVersion, ovnSouthbound, type SbSchema, type VsSchema } from "@weft/schemas";
 import { controlCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { BadLogicalFlow } from "./lflow/flows.ts";
 import { claimedPorts } from "./model/claimed.ts";
-import { config, integrationBridge } from "./model/config.ts";
+import { config, configOf, integrationBridge } from "./model/config.ts";
 import { feed, installed, reported, sb, sbTables, vsColumns } from "./model/inputs.ts";
 import { dialSwitch } from "./ofctrl/dial.ts";
 import type { Dial } from "./ofctrl/link.ts";
@@ -84,6 +84,8 @@ export class RunningController implements Controller {
   #end: () => void = () => {};
   #sb: Replica<SbSchema> | undefined;
   #remote: string | undefined;
+  /** The northd's version that the log has named last. */
+  #foreignVersion: string | undefined;
   #conditionsPending = false;
   #complete = false;
   #sbBusy = false;
@@ -197,7 +199,29 @@ export class RunningController implements Controller {
     return this.#sb?.state === "synced" && this.#whole;
   }
 
+  /**
+   * With ovn-match-northd-version, whether the Southbound is the work of another version: then nothing is done until it is
+   * not, and the switch keeps the flows that it has.
+   */
+  #foreign(): boolean {
+    const northd = this.#northdVersion;
+    // What the engine knows of the configuration is as old as its last commit, and no commit may come before this.
+    const [row] = this.#ovs.table("Open_vSwitch").rows();
+    const matching = row !== undefined && configOf(row, this.#options)?.matchNorthdVersion === true;
+    const foreign = matching && northd !== undefined && northd !== ovnInternalVersion;
+    if (foreign && northd !== this.#foreignVersion)
+      this.#log.warn(`controller version - ${ovnInternalVersion} mismatch with northd version - ${northd}`);
+    this.#foreignVersion = foreign ? northd : undefined;
+    return foreign;
+  }
+
+  get #northdVersion(): string | undefined {
+    const [row] = this.#sb?.table("SB_Global").rows() ?? [];
+    return row?.options.get("northd_internal_version");
+  }
+
   #run(): void {
+    if (this.#foreign()) return;
     this.#switchSide.flushZones(this.core.commit(this.#settled));
     if (this.core.plans.takeChanged() || this.core.zones.version !== this.#zonesWritten) this.#planDirty = true;
     this.#aim();

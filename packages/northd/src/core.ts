@@ -18,12 +18,12 @@ import {
   tagRequests,
 } from "./allocate/requests.ts";
 import { flowFeatures, rowFeatures } from "./features.ts";
+import { type ChassisFacts, type ChassisFeature, chassis, chassisFeature, chassisFeatureNames } from "./model/chassis.ts";
 import { aclId, datapathKey, dynamicAddresses, nb, portKey, portTag, portUp } from "./model/nb.ts";
 import { problems } from "./model/problems.ts";
 import { FlowStore } from "./output/flows.ts";
 import { RowStore } from "./output/rows.ts";
 import { constantRows } from "./southbound/constant.ts";
-import { chassis } from "./southbound/ports.ts";
 
 export interface CoreHooks {
   /** The tunnel key that the southbound database has for a datapath (by the uuid of switch or router), if any. */
@@ -176,9 +176,14 @@ export class Core {
     else this.engine.set(source, uuid, row);
   }
 
-  setChassis(uuid: Uuid, row: { readonly name: string; readonly hostname: string } | undefined): void {
-    if (row === undefined) this.engine.delete(chassis, uuid);
-    else this.engine.set(chassis, uuid, row);
+  setChassis(uuid: Uuid, facts: ChassisFacts | undefined): void {
+    if (facts === undefined) this.engine.delete(chassis, uuid);
+    else this.engine.set(chassis, uuid, facts);
+  }
+
+  /** Which features of controllers the flows make use of. */
+  chassisFeatures(): ReadonlyMap<ChassisFeature, boolean> {
+    return new Map(chassisFeatureNames.map((feature) => [feature, this.engine.read(chassisFeature, feature)]));
   }
 
   setPortUp(uuid: Uuid, up: boolean | undefined): void {

@@ -2,10 +2,7 @@
 import type { Replica } from "@weft/ovsdb";
 import { formatMac, macOf } from "@weft/packet";
 import type { Random } from "@weft/runtime";
-import type { NbSchema } from "@weft/schemas";
-
-/** Program version, southbound schema version, and two counts of the flow language: controllers compare it where they are told to. */
-export const INTERNAL_VERSION = "26.03.1-21.8.0-82.14";
+import { type NbSchema, ovnInternalVersion } from "@weft/schemas";
 
 /** A random unicast address with the "locally administered" bit. */
 function randomMac(random: Random): string {
@@ -42,7 +39,7 @@ export function globalOptions(nb: Replica<NbSchema>, random: Random, vxlan: bool
   keep("svc_monitor_mac", () => randomMac(random));
   keep("svc_monitor_mac_dst", () => randomMac(random));
   options.set("max_tunid", vxlan ? "4095" : "16711680");
-  options.set("northd_internal_version", INTERNAL_VERSION);
+  options.set("northd_internal_version", ovnInternalVersion);
   return options;
 }
 

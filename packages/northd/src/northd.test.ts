@@ -254,4 +254,38 @@ describe("northd", () => {
     await settle();
     expect([northd.status(), sb.table("Datapath_Binding").size]).toEqual(["active", 1]);
   });
+
+  it("does without what a chassis' controller does not have, and names the chassis", async () => {
+    const { nb, sb, northd, settle, warnings } = await place();
+    addSwitch(nb, "a", [{ name: "p1", addresses: ["50:54:00:00:00:01 10.0.0.1"] }]);
+    const [ls] = nb.table("Logical_Switch").rows();
+    nb.edit((tx) => {
+      const lb = tx.insert("Load_Balancer", { name: "lb", vips: [["10.0.0.9:80", "10.0.0.1:80"]] });
+      tx.update("Logical_Switch", ls!._uuid, { load_balancer: [lb] });
+    });
+    await settle();
+    const groups = () => {
+      const [row] = sb.table("Load_Balancer").rows();
+      return { any: row?.datapath_group !== undefined, ls: row?.ls_datapath_group !== undefined };
+    };
+    expect(groups()).toEqual({ any: false, ls: true });
+    expect([...northd.chassisFeatures().values()]).not.toContain(false);
+
+    const all = northd.chassisFeatures();
+    const other_config = [...all.keys()]
+      .filter((feature) => feature !== "ls_dpg_column")
+      .map(
+        (feature) =>
+          [feature === "sample_with_reg" ? "ovn-sample-with-registers" : feature.replaceAll("_", "-"), "true"] as const,
+      );
+    const old = sb.insert("Chassis", { name: "hv1", other_config });
+    await settle();
+    expect(groups()).toEqual({ any: true, ls: false });
+    expect(northd.chassisFeatures().get("ls_dpg_column")).toBe(false);
+    expect(warnings.filter((text) => text.includes("hv1"))).toEqual([expect.stringContaining("features ls_dpg_column:")]);
+
+    sb.update("Chassis", old, { other_config: [...other_config, ["ls-dpg-column", "true"]] });
+    await settle();
+    expect(groups()).toEqual({ any: false, ls: true });
+  });
 });

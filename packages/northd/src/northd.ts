@@ -10,6 +10,7 @@ import { ovnNorthbound } from "@weft/schemas";
 import { northdCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { globalOptions, southboundOptions } from "./globalOptions.ts";
+import { type ChassisFeature, chassisFacts } from "./model/chassis.ts";
 import { row } from "./output/row.ts";
 import { SouthboundWriter } from "./output/writer.ts";
 import type { Northd, NorthdOptions, NorthdStatus } from "./types.ts";
@@ -45,6 +46,8 @@ class Daemon implements Northd {
   #retry: Timer | undefined;
   /** Names of switch ports whose `up` may have changed. */
   readonly #upNames = new Set<string>();
+  /** Chassis that lack features, which the log has named. */
+  readonly #olderChassis = new Map<Uuid, string>();
   #nbCfgSeen: number | undefined;
   #nbCfgTime = 0;
 
@@ -142,9 +145,27 @@ class Daemon implements Northd {
     this.#writer?.onChange(set);
     for (const { table, uuid, before, after } of set.changes) {
       if (table === "Port_Binding") this.#upNames.add(((after ?? before) as SbRow<"Port_Binding">).logical_port);
-      else if (table === "Chassis") this.#core?.setChassis(uuid, after as SbRow<"Chassis"> | undefined);
+      else if (table === "Chassis") this.#chassisChanged(this.#core, uuid, after as SbRow<"Chassis"> | undefined);
     }
     this.#kick();
+  }
+
+  /** Of a chassis whose controller is older than these flows, the log says so: flows of this version may be beyond it. */
+  #chassisChanged(core: Core | undefined, uuid: Uuid, row: SbRow<"Chassis"> | undefined): void {
+    const facts = row && chassisFacts(row);
+    core?.setChassis(uuid, facts);
+    const lacking = facts?.lacking.join(", ") ?? "";
+    if (lacking !== "" && lacking !== this.#olderChassis.get(uuid)) {
+      this.#log.warn(
+        `chassis ${facts?.name}: its ovn-controller does not have the features ${lacking}: they are not used; an ovn-controller older than ovn-northd may fail on other flows too`,
+      );
+    }
+    if (lacking === "") this.#olderChassis.delete(uuid);
+    else this.#olderChassis.set(uuid, lacking);
+  }
+
+  chassisFeatures(): ReadonlyMap<ChassisFeature, boolean> {
+    return this.#core?.chassisFeatures() ?? new Map();
   }
 
   get #able(): boolean {
@@ -241,7 +262,7 @@ class Daemon implements Northd {
       }
     }
     for (const port of this.#nb.table("Logical_Switch_Port").rows()) this.#upNames.add(port.name);
-    for (const item of this.#sb.table("Chassis").rows()) core.setChassis(item._uuid, item);
+    for (const item of this.#sb.table("Chassis").rows()) this.#chassisChanged(core, item._uuid, item);
     this.#stale = true;
     return core;
   }

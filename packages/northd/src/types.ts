@@ -3,6 +3,7 @@ import type { EngineStatistics } from "@weft/incremental";
 import type { Replica } from "@weft/ovsdb";
 import type { ControlCommand, Runtime } from "@weft/runtime";
 import type { NbSchema, SbSchema } from "@weft/schemas";
+import type { ChassisFeature } from "./model/chassis.ts";
 
 export interface NorthdOptions {
   readonly runtime: Runtime;
@@ -26,6 +27,8 @@ export interface Northd {
   /** Computes everything from scratch. */
   recompute(): void;
   statistics(): EngineStatistics;
+  /** Features of controllers, and whether the flows make use of them. */
+  chassisFeatures(): ReadonlyMap<ChassisFeature, boolean>;
   connected(database: "nb" | "sb"): boolean;
   /** See {@link Replica.resetClusterState}. */
   resetClusterState(database: "nb" | "sb"): void;

@@ -4,7 +4,7 @@ import type { ovnIcNorthbound } from "./icNorthbound.ts";
 import type { ovnIcSouthbound } from "./icSouthbound.ts";
 import type { ovnNorthbound } from "./northbound.ts";
 import type { openVSwitch } from "./openVSwitch.ts";
-import type { ovnSouthbound } from "./southbound.ts";
+import { ovnSouthbound as southbound } from "./southbound.ts";
 
 export { ovnIcNorthbound } from "./icNorthbound.ts";
 export { ovnIcSouthbound } from "./icSouthbound.ts";
@@ -12,8 +12,17 @@ export { ovnNorthbound } from "./northbound.ts";
 export { openVSwitch } from "./openVSwitch.ts";
 export { ovnSouthbound } from "./southbound.ts";
 
+/** The OVN whose behaviour is reproduced. */
+export const ovnVersion = "26.03.1";
+
+/**
+ * What northd writes to the options of NB_Global and SB_Global and a controller compares when it is told to
+ * (ovn-match-northd-version): program version, southbound schema version, and two counts of the flow language.
+ */
+export const ovnInternalVersion = `${ovnVersion}-${southbound.version}-82.14`;
+
 export type NbSchema = typeof ovnNorthbound;
-export type SbSchema = typeof ovnSouthbound;
+export type SbSchema = typeof southbound;
 export type IcNbSchema = typeof ovnIcNorthbound;
 export type IcSbSchema = typeof ovnIcSouthbound;
 export type VsSchema = typeof openVSwitch;

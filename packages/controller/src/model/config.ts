@@ -4,7 +4,7 @@
  */
 import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
-import type { SbRow } from "@weft/schemas";
+import type { SbRow, VsRow } from "@weft/schemas";
 import { bridgesByName, chassisByName, sb, settings, vs } from "./inputs.ts";
 
 export interface EncapConfig {
@@ -35,6 +35,8 @@ export interface Config {
   readonly monitorAll: boolean;
   readonly zoneRange: readonly [number, number];
   readonly probeInterval: number | undefined;
+  /** Stand still beside a northd of another version. */
+  readonly matchNorthdVersion: boolean;
   readonly cleanupOnExit: boolean | undefined;
   /** Longest pause between announcements (ms). */
   readonly garpMaxTimeout: number | undefined;
@@ -69,47 +71,56 @@ export const config = derive<0, Config | undefined>(
   (_key, read) => {
     const uuid = openVSwitchUuid(read);
     const row = uuid === undefined ? undefined : read(vs.Open_vSwitch, uuid);
-    if (row === undefined) return undefined;
-    const own = read(settings, 0);
-    const ids = row.external_ids;
-    const chassis = own?.systemId ?? ids.get("system-id");
-    if (chassis === undefined || chassis === "") return undefined;
-    const option = (name: string): string | undefined => optionOf(ids, chassis, name);
-    const zoneRange = /^(\d+)-(\d+)$/.exec(option("ct-zone-range") ?? "");
-    const ips = [...new Set(list(option("ovn-encap-ip")))];
-    const defaultIp = option("ovn-encap-ip-default");
-    const ordered =
-      defaultIp !== undefined && ips.includes(defaultIp) ? [defaultIp, ...ips.filter((ip) => ip !== defaultIp)] : ips;
-    const probe = Number(option("ovn-remote-probe-interval"));
-    const garp = Number(option("garp-max-timeout-sec"));
-    return {
-      chassis,
-      hostname: option("hostname") ?? own?.hostname ?? "",
-      remote: option("ovn-remote"),
-      bridge: option("ovn-bridge") ?? "br-int",
-      bridgeDatapathType: option("ovn-bridge-datapath-type"),
-      bridgeRemote: option("ovn-bridge-remote"),
-      encap: {
-        types: [...new Set(list(option("ovn-encap-type")))],
-        ips: ordered,
-        defaultIp: defaultIp !== undefined && ips.includes(defaultIp) ? defaultIp : undefined,
-        csum: (option("ovn-encap-csum") ?? "true") !== "false",
-        tos: option("ovn-encap-tos"),
-        df: option("ovn-encap-df_default"),
-      },
-      bridgeMappings: pairs(option("ovn-bridge-mappings") ?? ""),
-      chassisMacs: pairs(option("ovn-chassis-mac-mappings") ?? ""),
-      transportZones: list(option("ovn-transport-zones")),
-      interconnect: option("ovn-is-interconn") === "true",
-      monitorAll: option("ovn-monitor-all") === "true",
-      zoneRange: zoneRange ? [Math.max(1, Number(zoneRange[1])), Math.min(65535, Number(zoneRange[2]))] : [1, 65535],
-      probeInterval: Number.isFinite(probe) ? probe : undefined,
-      garpMaxTimeout: garp > 0 ? garp * 1000 : undefined,
-      cleanupOnExit: flagOf(option("ovn-cleanup-on-exit")),
-    };
+    return row === undefined ? undefined : configOf(row, read(settings, 0));
   },
   { equals: sameContent },
 );
+
+interface Machine {
+  /** In place of external_ids:system-id. */
+  readonly systemId?: string | undefined;
+  readonly hostname: string;
+}
+
+/** What a row says, for the controller of the machine that `own` describes. */
+export function configOf(row: VsRow<"Open_vSwitch">, own: Machine | undefined): Config | undefined {
+  const ids = row.external_ids;
+  const chassis = own?.systemId ?? ids.get("system-id");
+  if (chassis === undefined || chassis === "") return undefined;
+  const option = (name: string): string | undefined => optionOf(ids, chassis, name);
+  const zoneRange = /^(\d+)-(\d+)$/.exec(option("ct-zone-range") ?? "");
+  const ips = [...new Set(list(option("ovn-encap-ip")))];
+  const defaultIp = option("ovn-encap-ip-default");
+  const ordered = defaultIp !== undefined && ips.includes(defaultIp) ? [defaultIp, ...ips.filter((ip) => ip !== defaultIp)] : ips;
+  const probe = Number(option("ovn-remote-probe-interval"));
+  const garp = Number(option("garp-max-timeout-sec"));
+  return {
+    chassis,
+    hostname: option("hostname") ?? own?.hostname ?? "",
+    remote: option("ovn-remote"),
+    bridge: option("ovn-bridge") ?? "br-int",
+    bridgeDatapathType: option("ovn-bridge-datapath-type"),
+    bridgeRemote: option("ovn-bridge-remote"),
+    encap: {
+      types: [...new Set(list(option("ovn-encap-type")))],
+      ips: ordered,
+      defaultIp: defaultIp !== undefined && ips.includes(defaultIp) ? defaultIp : undefined,
+      csum: (option("ovn-encap-csum") ?? "true") !== "false",
+      tos: option("ovn-encap-tos"),
+      df: option("ovn-encap-df_default"),
+    },
+    bridgeMappings: pairs(option("ovn-bridge-mappings") ?? ""),
+    chassisMacs: pairs(option("ovn-chassis-mac-mappings") ?? ""),
+    transportZones: list(option("ovn-transport-zones")),
+    interconnect: option("ovn-is-interconn") === "true",
+    monitorAll: option("ovn-monitor-all") === "true",
+    zoneRange: zoneRange ? [Math.max(1, Number(zoneRange[1])), Math.min(65535, Number(zoneRange[2]))] : [1, 65535],
+    probeInterval: Number.isFinite(probe) ? probe : undefined,
+    garpMaxTimeout: garp > 0 ? garp * 1000 : undefined,
+    matchNorthdVersion: option("ovn-match-northd-version") === "true",
+    cleanupOnExit: flagOf(option("ovn-cleanup-on-exit")),
+  };
+}
 
 function flagOf(text: string | undefined): boolean | undefined {
   return text === undefined ? undefined : text !== "false";

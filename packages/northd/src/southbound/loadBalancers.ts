@@ -1,6 +1,7 @@
 /** Load_Balancer: what controllers need to hairpin and to flush connections. */
 import { derive, each, relation, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
+import { chassisFeature } from "../model/chassis.ts";
 import { routersWithLoadBalancer, switchesOf } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
 import { Ref, type Row, row } from "../output/row.ts";
@@ -49,6 +50,7 @@ export const loadBalancerGroups = each(
 export const loadBalancers = each("northd/loadBalancers", nb.Load_Balancer, function* (uuid, lb, read): Iterable<Row> {
   const { ls, lr } = read(groupsOf, uuid);
   if (ls === undefined && lr === undefined) return;
+  const ownColumn = read(chassisFeature, "ls_dpg_column");
   const ref = (group: Group | undefined) => (group === undefined ? undefined : new Ref("Logical_DP_Group", group.key));
   yield {
     ...row("Load_Balancer", uuid, {
@@ -56,7 +58,9 @@ export const loadBalancers = each("northd/loadBalancers", nb.Load_Balancer, func
       vips: lb.vips,
       protocol: lb.protocol,
       options: lb.options,
-      ls_datapath_group: ref(ls),
+      // Controllers that do not know switches' own column look at the older one.
+      datapath_group: ownColumn ? undefined : ref(ls),
+      ls_datapath_group: ownColumn ? ref(ls) : undefined,
       lr_datapath_group: ref(lr),
     }),
     uuid,

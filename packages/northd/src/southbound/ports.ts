@@ -1,18 +1,13 @@
 /** Port_Binding: one row for every port of a switch or router. */
-import { each, index, input, type Read } from "@weft/incremental";
+import { each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
+import { chassisByName } from "../model/chassis.ts";
 import { nb, portKey, portTag, switchPortsByPeer } from "../model/nb.ts";
 import { peerRouterPort, routerPort } from "../model/routerPort.ts";
 import { switchPort, vlanPassthru } from "../model/switchPort.ts";
 import { Ref, type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
-
-/** Chassis of the southbound database, as far as bindings depend on them. */
-export const chassis = input<Uuid, { readonly name: string; readonly hostname: string }>("sb.Chassis", {
-  equals: (a, b) => a.name === b.name && a.hostname === b.hostname,
-});
-const chassisByName = index("chassisByName", chassis, ({ name, hostname }) => [name, hostname]);
 
 export function portRef(name: string): Ref {
   return new Ref("Port_Binding", name);
