@@ -1,8 +1,17 @@
 /** ovs-vswitchd(8): the switch with its userspace datapath. */
 import { createReplica } from "@weft/ovsdb";
-import { messageOf, type Program, type Runtime } from "@weft/runtime";
+import { messageOf, openHostNetwork, type Program, type Runtime, WeftError } from "@weft/runtime";
 import { openVSwitch } from "@weft/schemas";
-import { createSwitch, type EnableDummy, type SwitchWorld } from "@weft/vswitch";
+import {
+  createSwitch,
+  datagramTunnels,
+  type EnableDummy,
+  hostRoutes,
+  LinuxDevices,
+  linuxTunnels,
+  MissingDevices,
+  type SwitchWorld,
+} from "@weft/vswitch";
 import { runDaemon } from "./daemon/daemon.ts";
 import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf, tlsOptionsOf } from "./daemon/options.ts";
 import { type OptionRow, parseOptions, UsageError } from "./options.ts";
@@ -25,8 +34,8 @@ where DATABASE is a socket on which ovsdb-server is listening
 
 Options:
   --enable-dummy[=KIND]   dummy devices; KIND "system" or "override" to stand in for others
-  --disable-system        accepted; there is no kernel datapath to disable
-  --disable-system-route  accepted; the host's routes are not read
+  --disable-system        make no bridges of datapath type "system"
+  --disable-system-route  do not read the host's routes
 ${commonDaemonHelp}`;
 
 /** The argument of --enable-dummy. Throws UsageError. */
@@ -36,8 +45,18 @@ function dummyKind(value: string | undefined): EnableDummy {
   throw new UsageError(`unknown argument "${value}" to --enable-dummy`);
 }
 
+/** What the command line says of the world. */
+export interface VswitchdOptions {
+  readonly enableDummy: EnableDummy;
+  readonly disableSystem: boolean;
+  readonly disableSystemRoute: boolean;
+}
+
+/** A world, and what is to be done when the switch has ended. */
+type World = SwitchWorld & { readonly close?: () => void };
+
 /** ovs-vswitchd on a machine whose devices and tunnels `world` gives. */
-export function vswitchdOn(world: (runtime: Runtime) => SwitchWorld): Program {
+export function vswitchdOn(world: (runtime: Runtime, options: VswitchdOptions) => World | Promise<World>): Program {
   return async (args, host) => {
     try {
       const { options, rest } = parseOptions(args, rows);
@@ -45,6 +64,9 @@ export function vswitchdOn(world: (runtime: Runtime) => SwitchWorld): Program {
       if (rest.length > 1) throw new UsageError("at most one non-option argument accepted; use --help for usage");
       const dummy = options.findLast(({ name }) => name === "enable-dummy");
       const enableDummy = dummy === undefined ? "none" : dummyKind(dummy.value);
+      const given = (name: string) => options.some((option) => option.name === name);
+      const disableSystem = given("disable-system") && enableDummy !== "system" && enableDummy !== "override";
+      const settings = { enableDummy, disableSystem, disableSystemRoute: given("disable-system-route") };
       const tls = await tlsOptionsOf(host, options);
       return await runDaemon(host, PROGRAM, "ovs", daemonOptionsOf(options), async ({ runtime, directories }) => {
         const db = createReplica({
@@ -54,18 +76,16 @@ export function vswitchdOn(world: (runtime: Runtime) => SwitchWorld): Program {
           leaderOnly: false,
           ...(tls === undefined ? {} : { tls }),
         });
-        const made = createSwitch({
-          world: world(runtime),
-          db,
-          options: { runDir: directories.run, enableDummy },
-        });
+        const here = await world(runtime, settings);
+        const made = createSwitch({ world: here, db, options: { runDir: directories.run, enableDummy, disableSystem } });
         // Ready when the bridges that the database asks for are there.
         await made.start();
         return {
           commands: made.controlCommands,
           exitUsage: "[--cleanup]",
-          async stop() {
-            await made.stop();
+          async stop(args) {
+            await made.stop(args.includes("--cleanup"));
+            here.close?.();
             await db.close();
           },
         };
@@ -78,5 +98,29 @@ export function vswitchdOn(world: (runtime: Runtime) => SwitchWorld): Program {
   };
 }
 
-/** On the machine that it runs on: its devices are dummies, tunnels go through the switch's own bridges and routes. */
-export const vswitchd: Program = vswitchdOn((runtime) => ({ runtime, providers: [] }));
+/** The machine that it runs on: its devices, routes and IP stack; dummies in the place of all of them under --enable-dummy=system. */
+async function thisHost(runtime: Runtime, { enableDummy, disableSystemRoute }: VswitchdOptions): Promise<World> {
+  if (enableDummy === "system" || enableDummy === "override") return { runtime, providers: [] };
+  try {
+    const network = await openHostNetwork();
+    return {
+      runtime,
+      providers: [new LinuxDevices(network, runtime)],
+      tunnelHost: linuxTunnels(network),
+      hostTunnels: "off-bridge",
+      ...(disableSystemRoute ? {} : { hostRoutes: hostRoutes(network) }),
+      close: () => network.close(),
+    };
+  } catch (error) {
+    if (!(error instanceof WeftError)) throw error;
+    runtime.log.logger("netdev_linux").err(error.message);
+    return {
+      runtime,
+      providers: [new MissingDevices(error.message)],
+      tunnelHost: datagramTunnels(runtime),
+      hostTunnels: "all",
+    };
+  }
+}
+
+export const vswitchd: Program = vswitchdOn(thisHost);

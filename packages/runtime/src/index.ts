@@ -1,6 +1,8 @@
 export * from "./errors.ts";
+export * from "./hostNetwork.ts";
 export * from "./log.ts";
 export { nodeClock } from "./node/clock.ts";
+export { openHostNetwork } from "./node/linux/network.ts";
 export { type NodeRuntime, nodeHost, nodeRuntime } from "./node/runtime.ts";
 export { randomFrom, seededRandom, uuidFromBytes } from "./random.ts";
 export { parseRemote, type Remote } from "./remote.ts";

@@ -3,6 +3,7 @@
  * providers of these; the switch knows nothing else of where frames come from.
  */
 import type { Runtime } from "@weft/runtime";
+import type { Route } from "./tunnel/routes.ts";
 
 /** Counters of ovs-vswitchd.conf.db(5) Interface statistics, by their names there. */
 export interface NetdevStatistics {
@@ -35,6 +36,13 @@ export interface Netdev {
   readonly moreStatistics?: Readonly<Record<string, number>>;
   /** Interface status column, e.g. driver_name. */
   readonly status?: ReadonlyMap<string, string>;
+  /** bit/s, and whether both directions work at once, where the device knows. */
+  readonly speed?: number | undefined;
+  readonly fullDuplex?: boolean | undefined;
+  /** The device was removed from under the switch. */
+  readonly gone?: boolean;
+  /** The device cannot be seen any longer, but frames pass (a TAP device in another network namespace). */
+  readonly elsewhere?: boolean;
   setMac(mac: string): void;
   setMtu(mtu: number): void;
   setUp(up: boolean): void;
@@ -45,7 +53,8 @@ export interface Netdev {
   onChange: (() => void) | undefined;
   /** Takes new values of Interface options; throws a WeftError for those that it cannot take. */
   configure(options: ReadonlyMap<string, string>): void;
-  close(): void;
+  /** `keep`: the switch ends but is to find its own devices again when it starts anew. */
+  close(keep?: boolean): void;
 }
 
 /** Opens devices of some Interface types for a switch. */
@@ -53,6 +62,17 @@ export interface NetdevProvider {
   readonly types: readonly string[];
   /** Rejects with a WeftError whose message becomes the Interface's `error` column. */
   open(name: string, type: string, options: ReadonlyMap<string, string>): Promise<Netdev> | Netdev;
+  /** Whether there is a device of that name now; absent: devices do not come by themselves. */
+  has?(name: string): boolean;
+  /** Devices have come, gone or changed; one handler, set by the switch. */
+  onChange?: (() => void) | undefined;
+  /** Brings counters up to date; called before they are written. */
+  refresh?(): void;
+}
+
+/** The host's own routes, by which native tunnels find the bridge to leave through. */
+export interface HostRoutes {
+  all(): readonly Route[];
 }
 
 /** An IP route or neighbour of the host, for tunnels that go through the host's own stack. */
@@ -86,6 +106,13 @@ export interface TunnelHost {
 export interface SwitchWorld {
   readonly runtime: Runtime;
   readonly providers: readonly NetdevProvider[];
-  /** Absent: tunnels go through the switch's own bridges, routes and neighbours (OVS's native tunneling). */
+  /** Tunnels through the host's IP stack. */
   readonly tunnelHost?: TunnelHost;
+  /**
+   * Which tunnels go through {@link tunnelHost}: all of them, or those whose route leaves by none of the switch's bridges. The others
+   * go through the bridges, with the switch's own routes and neighbours (OVS's native tunneling).
+   */
+  readonly hostTunnels?: "all" | "off-bridge";
+  /** Absent: the switch knows the routes that follow from its bridges' addresses, and those that it is told (ovs/route/add). */
+  readonly hostRoutes?: HostRoutes;
 }

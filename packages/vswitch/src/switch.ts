@@ -21,6 +21,8 @@ import { HostTunnels } from "./tunnel/host.ts";
 export interface SwitchOptions {
   /** ovs-vswitchd --enable-dummy; default "none". */
   readonly enableDummy?: EnableDummy;
+  /** ovs-vswitchd --disable-system: no bridges of datapath type "system". */
+  readonly disableSystem?: boolean;
   /** Where BRIDGE.mgmt and BRIDGE.snoop are made; absent: no sockets. */
   readonly runDir?: string;
 }
@@ -28,8 +30,8 @@ export interface SwitchOptions {
 export interface Switch {
   /** Resolves when the database's first contents are in effect. */
   start(): Promise<void>;
-  /** Ends everything: connections, sockets, devices. */
-  stop(): Promise<void>;
+  /** Ends everything: connections, sockets, devices; those that the switch made stay unless `cleanup` is asked for. */
+  stop(cleanup?: boolean): Promise<void>;
   readonly bridges: ReadonlyMap<string, Bridge>;
   readonly datapath: Datapath;
   /** Commands of the control socket: ofproto/trace, fdb/show, dpctl/dump-flows, netdev-dummy/receive, ... */
@@ -83,7 +85,7 @@ class SwitchImplementation implements Switch {
       clock: runtime.clock,
       log: runtime.log.logger("ofproto_dpif"),
       dummy: enable !== "none",
-      nativeTunnels: world.tunnelHost === undefined,
+      nativeTunnels: world.tunnelHost === undefined || world.hostTunnels === "off-bridge",
       uuid: () => runtime.random.uuid(),
     });
     const hostTunnels = world.tunnelHost === undefined ? undefined : new HostTunnels(world.tunnelHost, this.datapath, runtime);
@@ -94,6 +96,8 @@ class SwitchImplementation implements Switch {
       devices: this.#devices,
       log: this.#log,
       runDir: options.runDir,
+      disableSystem: options.disableSystem ?? false,
+      hostRoutes: world.hostRoutes,
       bindTunnel: hostTunnels === undefined ? undefined : (port, config) => hostTunnels.bind(port, config),
       unbindTunnel: hostTunnels === undefined ? undefined : (port) => hostTunnels.unbind(port),
       onDeviceChange: () => this.#writeSoon(),
@@ -121,11 +125,19 @@ class SwitchImplementation implements Switch {
       this.#db.onLock(() => this.#reconfigureSoon()),
     );
     await this.#reconfigureSoon();
+    for (const provider of this.#world.providers) provider.onChange = () => this.#devicesChanged();
     this.#timers.push(
       clock.every(MAINTAIN_MS, () => this.datapath.maintain(), true),
       clock.every(EXPIRE_MS, () => this.#expireFlows(), true),
       clock.every(STATISTICS_MS, () => this.#writeStatus(true), true),
     );
+  }
+
+  /** Devices that were missing have come, or some are gone: the bridges are made anew where that matters. */
+  #devicesChanged(): void {
+    if (this.#stopped || this.#running !== undefined) this.#again = true;
+    else if (this.#configuration.outdated) void this.#reconfigureSoon();
+    else this.#configuration.hostChanged();
   }
 
   #expireFlows(): void {
@@ -179,7 +191,10 @@ class SwitchImplementation implements Switch {
 
   #writeStatus(statistics: boolean): void {
     if (this.#stopped || this.#running !== undefined || !this.#db.hasLock) return;
-    if (statistics) this.datapath.pushStatistics();
+    if (statistics) {
+      this.datapath.pushStatistics();
+      for (const provider of this.#world.providers) provider.refresh?.();
+    }
     this.#writeNow(statistics, undefined).catch((error: unknown) => this.#log.warn(`cannot write status: ${messageOf(error)}`));
   }
 
@@ -203,13 +218,14 @@ class SwitchImplementation implements Switch {
     return traceCommand(this.datapath, args);
   }
 
-  async stop(): Promise<void> {
+  async stop(cleanup = false): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
     for (const timer of this.#timers) timer.cancel();
     for (const off of this.#unsubscribe) off();
+    for (const provider of this.#world.providers) provider.onChange = undefined;
     await this.#running?.catch(() => undefined);
-    await this.#configuration.close();
+    await this.#configuration.close(!cleanup);
   }
 }
 

@@ -8,12 +8,12 @@ import { formatMac, macOf, parseMac } from "@weft/packet";
 import { type Logger, messageOf, type Runtime, WeftError } from "@weft/runtime";
 import type { VsSchema } from "@weft/schemas";
 import type { Datapath } from "../datapath/datapath.ts";
-import type { Netdev } from "../netdev.ts";
+import type { HostRoutes, Netdev } from "../netdev.ts";
 import { Bridge } from "../ofproto/bridge.ts";
 import { FlowMods } from "../ofproto/flow-mods.ts";
 import type { Bundle, MirrorConfig, OfPort, TunnelConfig } from "../ofproto/port.ts";
 import { OpenFlowServer } from "../openflow/server.ts";
-import { parsePrefix } from "../tunnel/address.ts";
+import { formatAddress, type IpAddress, parsePrefix } from "../tunnel/address.ts";
 import { type BridgeRow, datapathIdOf, flagOf, hwaddrOf, type InterfaceRow, integerOf, type PortRow, vlanOf } from "./desired.ts";
 import type { Devices } from "./devices.ts";
 import type { ManagedBridge, ManagedInterface } from "./managed.ts";
@@ -27,6 +27,9 @@ export interface ConfigureContext {
   readonly log: Logger;
   /** Where BRIDGE.mgmt and BRIDGE.snoop are; undefined: no sockets. */
   readonly runDir: string | undefined;
+  /** Bridges of datapath type "system" are not made. */
+  readonly disableSystem: boolean;
+  readonly hostRoutes?: HostRoutes | undefined;
   /** Opens the host's socket of a tunnel protocol, where tunnels go through the host. */
   readonly bindTunnel?: ((dpPort: number, config: TunnelConfig) => void) | undefined;
   readonly unbindTunnel?: ((dpPort: number) => void) | undefined;
@@ -45,6 +48,11 @@ function sameOptions(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, stri
 
 const refused = (text: string): WeftError => new WeftError("vswitch.interface", text, { blame: "caller" });
 
+function addressesOf(held: ManagedBridge): { readonly address: IpAddress; readonly length: number }[] {
+  const addresses = held.bridge.local?.netdev?.addresses ?? [];
+  return addresses.map((text) => parsePrefix(text)).filter((prefix) => prefix !== undefined);
+}
+
 export class Configuration {
   readonly bridges = new Map<string, ManagedBridge>();
   readonly #c: ConfigureContext;
@@ -59,7 +67,10 @@ export class Configuration {
     const wanted = new Map<string, BridgeRow>();
     for (const uuid of root?.bridges ?? []) {
       const row = db.table("Bridge").get(uuid);
-      if (row !== undefined && !wanted.has(row.name)) wanted.set(row.name, row);
+      if (row === undefined || wanted.has(row.name)) continue;
+      if (this.#c.disableSystem && (row.datapath_type === "" || row.datapath_type === "system"))
+        this.#c.log.warn(`could not create datapath ${row.name} of unknown type system`);
+      else wanted.set(row.name, row);
     }
     if (root !== undefined) {
       datapath.flowLimit = integerOf(root.other_config, "flow-limit") ?? 200_000;
@@ -82,24 +93,37 @@ export class Configuration {
     this.updateAddresses();
   }
 
-  async close(): Promise<void> {
-    for (const held of [...this.bridges.values()]) await this.#removeBridge(held);
+  /** `keep`: the devices that were made stay. */
+  async close(keep: boolean): Promise<void> {
+    for (const held of [...this.bridges.values()]) await this.#removeBridge(held, keep);
   }
 
-  /** Tunnel ends and routes follow the addresses of the bridges' own devices. */
+  /** Tunnel ends and routes follow the addresses of the bridges' own devices and the host's routes. */
   updateAddresses(): void {
-    const { datapath } = this.#c;
+    const { datapath, hostRoutes } = this.#c;
+    if (hostRoutes !== undefined) datapath.routes.setHost(hostRoutes.all());
     for (const held of this.bridges.values()) {
-      const local = held.bridge.local;
-      const addresses = local?.netdev?.addresses ?? [];
-      const parsed = addresses.map((text) => parsePrefix(text)).filter((prefix) => prefix !== undefined);
+      const parsed = addressesOf(held);
       datapath.addresses.set(
         held.name,
         parsed.map((prefix) => prefix.address),
       );
-      datapath.routes.setConnected(held.name, parsed);
+      if (hostRoutes === undefined) datapath.routes.setConnected(held.name, parsed);
     }
     datapath.updateTunnelEnds();
+  }
+
+  /** The host's addresses or routes may have changed; cached flows must not suffer when they have not. */
+  hostChanged(): void {
+    const { datapath, hostRoutes } = this.#c;
+    const same = [...this.bridges.values()].every(
+      (held) =>
+        addressesOf(held)
+          .map((prefix) => formatAddress(prefix.address))
+          .join() === (datapath.addresses.get(held.name) ?? []).map(formatAddress).join(),
+    );
+    const sameRoutes = hostRoutes === undefined || !datapath.routes.setHost(hostRoutes.all());
+    if (!same || !sameRoutes) this.updateAddresses();
   }
 
   // Bridges.
@@ -129,10 +153,10 @@ export class Configuration {
     return held;
   }
 
-  async #removeBridge(held: ManagedBridge): Promise<void> {
+  async #removeBridge(held: ManagedBridge, keep = false): Promise<void> {
     const { datapath } = this.#c;
     await held.server.close();
-    for (const iface of [...held.interfaces.values()]) this.#removeInterface(held, iface);
+    for (const iface of [...held.interfaces.values()]) this.#removeInterface(held, iface, keep);
     datapath.flushFlows();
     datapath.recirc.forgetBridge(held.bridge);
     datapath.bridges.delete(held.name);
@@ -152,7 +176,8 @@ export class Configuration {
     bridge.macs.maxEntries = Math.max(10, integerOf(row.other_config, "mac-table-size") ?? 8192);
     bridge.macs.floodVlans = new Set(row.flood_vlans.map(Number));
     this.#configureTables(bridge, row);
-    for (const iface of this.#wantedInterfaces(row)) await this.#configureInterface(held, iface.row);
+    for (const iface of this.#wantedInterfaces(row)) await this.#configureInterface(held, iface.row, row.datapath_type);
+    this.#followMtu(held);
     this.#configureBundles(held, row);
     this.#chooseMac(held, row);
     this.#configureMirrors(held, row);
@@ -208,7 +233,7 @@ export class Configuration {
       iface.port.kind !== "local"
     )
       return !held.bridge.ports.has(Number(requested));
-    if (iface.error !== undefined) return true;
+    if (iface.error !== undefined || iface.netdev?.gone === true) return true;
     return (isTunnelType(iface.type) || iface.type === "patch") && !sameOptions(iface.options, optionsOf(row));
   }
 
@@ -216,7 +241,7 @@ export class Configuration {
     return row.name === held.name ? "internal" : row.type;
   }
 
-  async #configureInterface(held: ManagedBridge, row: InterfaceRow): Promise<void> {
+  async #configureInterface(held: ManagedBridge, row: InterfaceRow, datapathType: string): Promise<void> {
     const known = held.interfaces.get(row.name);
     if (known !== undefined) {
       if (known.netdev !== undefined && !sameOptions(known.options, optionsOf(row))) {
@@ -244,17 +269,16 @@ export class Configuration {
     };
     held.interfaces.set(row.name, iface);
     try {
-      await this.#create(held, iface, row);
+      await this.#create(held, iface, row, datapathType);
     } catch (error) {
       iface.error = messageOf(error);
       this.#c.log.warn(iface.error);
     }
   }
 
-  async #create(held: ManagedBridge, iface: ManagedInterface, row: InterfaceRow): Promise<void> {
+  async #create(held: ManagedBridge, iface: ManagedInterface, row: InterfaceRow, datapathType: string): Promise<void> {
     const { datapath, devices, runtime } = this.#c;
     const isLocal = row.name === held.name;
-    const ofport = isLocal ? OFPP.LOCAL : this.#pickNumber(held, row);
     let dpPort: number | undefined;
     let tunnel: TunnelConfig | undefined;
     let netdev: Netdev | undefined;
@@ -269,12 +293,13 @@ export class Configuration {
       if (peer === undefined || peer === "") throw refused(`${iface.name}: patch type requires valid 'peer' argument`);
       if (peer === iface.name) throw refused(`${iface.name}: patch peer must not be self`);
     } else {
-      netdev = await devices.open(iface.name, iface.type, iface.options);
+      netdev = await devices.open(iface.name, iface.type, iface.options, datapathType);
       iface.netdev = netdev;
       dpPort = datapath.allocatePort(iface.name);
       datapath.addPort({ number: dpPort, name: iface.name, type: netdev.type, netdev, tunnel: undefined });
       iface.wasUp = netdev.up && netdev.carrier;
     }
+    const ofport = isLocal ? OFPP.LOCAL : this.#pickNumber(held, row);
     const randomMac = (): number => {
       const bytes = runtime.random.bytes(6);
       bytes[0] = ((bytes[0] as number) & 0xfc) | 2;
@@ -319,6 +344,26 @@ export class Configuration {
     if (row.mtu_request !== undefined && Number(row.mtu_request) !== netdev.mtu) netdev.setMtu(Number(row.mtu_request));
   }
 
+  /** Internal devices that nothing asks a size of take the smallest of their bridge's others (Interface column mtu_request). */
+  #followMtu(held: ManagedBridge): void {
+    const { db } = this.#c;
+    const devices = [...held.interfaces.values()].filter((iface) => iface.netdev !== undefined && iface.netdev.mtu > 0);
+    const follows = (iface: ManagedInterface): boolean =>
+      iface.type === "internal" && db.table("Interface").get(iface.uuid)?.mtu_request === undefined;
+    const mtu = Math.min(...devices.filter((iface) => !follows(iface)).map((iface) => iface.netdev?.mtu ?? 0));
+    if (!Number.isFinite(mtu)) return;
+    for (const iface of devices) if (follows(iface) && iface.netdev?.mtu !== mtu) iface.netdev?.setMtu(mtu);
+  }
+
+  /** Whether a device that is missing has come, or one that was there is gone. */
+  get outdated(): boolean {
+    for (const held of this.bridges.values())
+      for (const iface of held.interfaces.values())
+        if (iface.netdev === undefined ? iface.error !== undefined && this.#c.devices.has(iface.name) : iface.netdev.gone === true)
+          return true;
+    return false;
+  }
+
   #deviceChanged(held: ManagedBridge, iface: ManagedInterface): void {
     const { netdev, port } = iface;
     if (netdev === undefined || port === undefined) return;
@@ -332,6 +377,7 @@ export class Configuration {
     port.mac = parseMac(netdev.mac) ?? port.mac;
     held.bridge.changed();
     held.bridge.events?.portChanged(port, "modify");
+    this.#followMtu(held);
     if (port.kind === "local") this.updateAddresses();
     this.#c.onDeviceChange(iface);
   }
@@ -366,7 +412,7 @@ export class Configuration {
     return number;
   }
 
-  #removeInterface(held: ManagedBridge, iface: ManagedInterface): void {
+  #removeInterface(held: ManagedBridge, iface: ManagedInterface, keep = false): void {
     const { datapath } = this.#c;
     held.interfaces.delete(iface.name);
     const { port } = iface;
@@ -386,7 +432,7 @@ export class Configuration {
       } else if (port.dpPort !== undefined) datapath.removePort(port.dpPort);
       this.#c.log.info(`bridge ${held.name}: deleted interface ${iface.name} on port ${port.ofport}`);
     }
-    iface.netdev?.close();
+    iface.netdev?.close(keep);
   }
 
   // Ports (bundles), addresses, mirrors.

@@ -17,14 +17,19 @@ export class Devices {
     this.#enable = enable;
   }
 
-  /** The type that a device of an Interface type is opened as. */
-  typeOf(type: string): string {
+  /** Whether a device that was missing is there now. */
+  has(name: string): boolean {
+    return this.#providers.some((provider) => provider.has?.(name) === true);
+  }
+
+  /** The type that a device of an Interface type is opened as, on a bridge of a datapath type. */
+  typeOf(type: string, datapathType: string): string {
     const plain = type === "" ? "system" : type;
     switch (this.#enable) {
       case "none":
         return plain;
       case "dummy":
-        return plain === "internal" && !this.#provides("internal") ? "dummy-internal" : plain;
+        return plain === "internal" && (datapathType === "dummy" || !this.#provides("internal")) ? "dummy-internal" : plain;
       case "system":
       case "override":
         return plain === "internal" || plain === "tap" ? "dummy-internal" : plain === "system" ? "dummy" : plain;
@@ -44,8 +49,8 @@ export class Devices {
   }
 
   /** Rejects with a WeftError whose message is for the Interface's `error` column. */
-  async open(name: string, type: string, options: ReadonlyMap<string, string>): Promise<Netdev> {
-    const opened = this.typeOf(type);
+  async open(name: string, type: string, options: ReadonlyMap<string, string>, datapathType = ""): Promise<Netdev> {
+    const opened = this.typeOf(type, datapathType);
     const provider = this.#providers.find((candidate) => candidate.types.includes(opened));
     if (provider !== undefined) return provider.open(name, opened, options);
     if (this.dummies.types.includes(opened) && this.#enable !== "none") return this.dummies.open(name, opened, options);

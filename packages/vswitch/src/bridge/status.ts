@@ -63,24 +63,30 @@ function writeInterface(
       mac_in_use: undefined,
       mtu: undefined,
       ifindex: undefined,
+      link_speed: undefined,
+      duplex: undefined,
+      link_resets: undefined,
       statistics: new Map(),
       status: new Map(),
     });
     return;
   }
   const { netdev } = iface;
+  const seen = netdev?.elsewhere !== true;
   tx.update("Interface", row._uuid, {
     ofport: port.ofport,
     error: iface.error,
     admin_state: port.up ? "up" : "down",
     link_state: port.carrier && port.up ? "up" : port.carrier ? "up" : "down",
-    mac_in_use: formatMac(macOf(port.mac)),
-    mtu: netdev?.mtu,
+    mac_in_use: seen ? formatMac(macOf(port.mac)) : undefined,
+    mtu: seen ? netdev?.mtu : undefined,
     ifindex: netdev?.ifindex ?? 0,
+    link_speed: netdev?.speed,
+    duplex: netdev?.fullDuplex === undefined ? undefined : netdev.fullDuplex ? "full" : "half",
     link_resets: iface.linkResets,
     status: statusOf(c, iface),
   });
-  if (statistics) tx.update("Interface", row._uuid, { statistics: counters(iface) });
+  if (statistics) tx.update("Interface", row._uuid, { statistics: seen ? counters(iface) : new Map() });
 }
 
 function statusOf(c: StatusContext, iface: ManagedInterface): ReadonlyMap<string, string> {

@@ -210,6 +210,23 @@ export class Datapath implements Executor {
     return undefined;
   }
 
+  /** Whether an address is one of the bridges', whose tunnel packets the switch itself receives. */
+  ownsAddress(text: string): boolean {
+    const address = parseAddress(text);
+    if (address === undefined) return false;
+    for (const own of this.addresses.values())
+      if (own.some((other) => other.family === address.family && other.ip === address.ip)) return true;
+    return false;
+  }
+
+  /** Whether tunnel packets to an address go through the host's stack: no route, or one by a device that is no bridge of ours. */
+  throughHost(address: IpAddress, mark: number): boolean {
+    if (!this.nativeTunnels) return true;
+    if (this.sendTunnel === undefined) return false;
+    const device = this.routes.lookup(address, mark)?.device;
+    return device === undefined || this.bridgeOfDevice(device) === undefined;
+  }
+
   /** The device that packets to an address leave by. */
   egressDevice(address: string): string | undefined {
     const parsed = parseAddress(address);
@@ -439,7 +456,8 @@ export class Datapath implements Executor {
       if (tunnel !== undefined) this.sendTunnel?.(port, frame, tunnel);
       return;
     }
-    if (port.netdev?.up === true) port.netdev.transmit(frame);
+    const { netdev } = port;
+    if (netdev !== undefined && (netdev.up || netdev.elsewhere === true)) netdev.transmit(frame);
   }
 
   recirculate(packet: Packet): void {

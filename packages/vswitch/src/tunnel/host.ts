@@ -90,6 +90,7 @@ export class HostTunnels {
     if (!inheritCongestion(frame, outer.tos)) return;
     const packet = new Packet(frame);
     const { key } = packet;
+    if (this.#datapath.nativeTunnels && this.#datapath.ownsAddress(outer.dst)) return;
     const put = (text: string, v4: number, v6: number): boolean => {
       const ip4 = parseIpv4(text);
       if (ip4 !== undefined) {

@@ -11,9 +11,11 @@ export interface Route {
   /** Added by ovs/route/add, rather than following from a device's address. */
   readonly user: boolean;
   readonly local: boolean;
+  /** Of the host's routing table, as of its last change. */
+  readonly host?: boolean;
 }
 
-function covers(route: Route, address: IpAddress): boolean {
+export function covers(route: Pick<Route, "prefix" | "length">, address: IpAddress): boolean {
   if (route.prefix.family !== address.family) return false;
   const bits = address.family === 4 ? 32 : 128;
   const shift = BigInt(bits - route.length);
@@ -79,6 +81,15 @@ export class RouteTable {
     }
   }
 
+  /** Replaces the host's own routes; false when they are what they were. */
+  setHost(routes: readonly Route[]): boolean {
+    const text = (some: readonly Route[]): string => formatRoutes(some.filter((route) => route.host === true)).join("\n");
+    const before = text(this.#routes);
+    this.#routes = this.#routes.filter((route) => route.host !== true);
+    for (const route of routes) this.add(route);
+    return text(this.#routes) !== before;
+  }
+
   /** Longest prefix first; of equal ones that of the packet's mark. */
   lookup(address: IpAddress, mark = 0): Route | undefined {
     let best: Route | undefined;
@@ -92,21 +103,25 @@ export class RouteTable {
 
   /** The lines of ovs/route/show. */
   format(): string[] {
-    const order = [...this.#routes].sort((a, b) => {
-      if (a.user !== b.user) return a.user ? -1 : 1;
-      const byLength = length128(b) - length128(a);
-      return byLength !== 0 ? byLength : Number(address128(a.prefix) < address128(b.prefix)) ? -1 : 1;
-    });
-    return order.map((route) => {
-      let text = `${route.user ? "User" : "Cached"}: ${formatAddress(route.prefix)}/${route.length}`;
-      if (route.mark !== 0) text += ` MARK ${route.mark}`;
-      text += ` dev ${route.device}`;
-      if (route.gateway !== undefined) text += ` GW ${formatAddress(route.gateway)}`;
-      if (route.source !== undefined) text += ` SRC ${formatAddress(route.source)}`;
-      if (route.local) text += " local";
-      return text;
-    });
+    return formatRoutes(this.#routes);
   }
+}
+
+function formatRoutes(routes: readonly Route[]): string[] {
+  const order = [...routes].sort((a, b) => {
+    if (a.user !== b.user) return a.user ? -1 : 1;
+    const byLength = length128(b) - length128(a);
+    return byLength !== 0 ? byLength : Number(address128(a.prefix) < address128(b.prefix)) ? -1 : 1;
+  });
+  return order.map((route) => {
+    let text = `${route.user ? "User" : "Cached"}: ${formatAddress(route.prefix)}/${route.length}`;
+    if (route.mark !== 0) text += ` MARK ${route.mark}`;
+    text += ` dev ${route.device}`;
+    if (route.gateway !== undefined) text += ` GW ${formatAddress(route.gateway)}`;
+    if (route.source !== undefined) text += ` SRC ${formatAddress(route.source)}`;
+    if (route.local) text += " local";
+    return text;
+  });
 }
 
 const length128 = (route: Route): number => route.length + (route.prefix.family === 4 ? 96 : 0);

@@ -92,7 +92,7 @@ export function outputTunnel(ctx: Context, port: OfPort, last: boolean, enter: E
   if (config === undefined || port.dpPort === undefined) return;
   const outer = outerOf(ctx, config);
   if (outer === undefined) return;
-  if (!ctx.datapath.nativeTunnels) {
+  if (ctx.datapath.throughHost(outer.dst, (ctx.flow[WORD.pkt_mark] as number) >>> 0)) {
     ctx.commit();
     ctx.report("detail", "output to kernel tunnel");
     ctx.effects.push({ kind: "transmit", port });
