@@ -22,7 +22,7 @@ export const canMakeNamespaces = process.getuid?.() === 0 && existsSync("/dev/ne
  * Has checksums filled in before packets leave by a device (`ethtool -K DEVICE tx off`): the switch of the reference drops
  * what comes to it over a veth pair with the checksum left to the hardware.
  */
-const checksumsInSoftware = `
+export const checksumsInSoftware = `
 import ctypes, fcntl, socket, struct, sys
 ETHTOOL_STXCSUM, SIOCETHTOOL = 0x17, 0x8946
 command = ctypes.create_string_buffer(struct.pack("II", ETHTOOL_STXCSUM, 0))

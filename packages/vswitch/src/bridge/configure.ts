@@ -359,7 +359,9 @@ export class Configuration {
   get outdated(): boolean {
     for (const held of this.bridges.values())
       for (const iface of held.interfaces.values())
-        if (iface.netdev === undefined ? iface.error !== undefined && this.#c.devices.has(iface.name) : iface.netdev.gone === true)
+        if (
+          iface.netdev === undefined ? iface.error !== undefined && this.#c.devices.has(iface.name) : iface.netdev.gone === true
+        )
           return true;
     return false;
   }

@@ -148,9 +148,7 @@ class LinuxNetdev implements Netdev {
       ["driver_name", driver.name],
       ["driver_version", driver.version],
       ["firmware_version", driver.firmware],
-      ...(this.#link?.peer !== undefined && driver.name === "veth"
-        ? ([["peer_ifindex", String(this.#link.peer)]] as const)
-        : []),
+      ...(this.#link?.peer !== undefined && driver.name === "veth" ? ([["peer_ifindex", String(this.#link.peer)]] as const) : []),
       ...(this.#tap ? [] : NO_OFFLOADS),
     ]);
   }

@@ -35,9 +35,7 @@ function networkHeader(frame: Uint8Array): { readonly at: number; readonly type:
 
 /** The sum of the pseudo-header of `length` bytes of the transport protocol. */
 function pseudoSum(frame: Uint8Array, l3: number, type: number, protocol: number, length: number): number {
-  return type === ETH_IPV4
-    ? sumBytes(frame, l3 + 12, l3 + 20, protocol + length)
-    : pseudoSum6At(frame, l3, protocol, length);
+  return type === ETH_IPV4 ? sumBytes(frame, l3 + 12, l3 + 20, protocol + length) : pseudoSum6At(frame, l3, protocol, length);
 }
 
 /** Fills in the checksum whose field holds the pseudo-header's sum; false when it would not be within the frame. */

@@ -28,7 +28,7 @@ export function hostRoutes(network: HostNetwork): HostRoutes {
         const device = network.links.get(route.link)?.name;
         if (prefix === undefined || device === undefined) continue;
         const gateway = route.gateway === undefined ? undefined : parseAddress(route.gateway);
-        const source = route.local ? prefix : sourceOf(network, route, gateway);
+        const source = sourceOf(network, route, gateway);
         const { prefixLength: length, local } = route;
         routes.push({ prefix, length, device, gateway, mark: 0, source, user: false, local, host: true });
       }

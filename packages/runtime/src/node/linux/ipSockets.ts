@@ -125,7 +125,8 @@ class DatagramSocket implements DatagramReceiver {
       for (let i = 0; i < count; i++) {
         const header = of.header(messages, i);
         const start = messages.start(i);
-        if (header !== undefined && !messages.truncated(i)) receive(copy(messages.data, start, start + messages.length(i)), header);
+        if (header !== undefined && !messages.truncated(i))
+          receive(copy(messages.data, start, start + messages.length(i)), header);
       }
     });
   }

@@ -139,6 +139,7 @@ export class SendMessages {
     this.#lengths[i] = length;
     putWord(this.#iovecs, i * IOVEC, this.#data + start);
     this.#iovecs[(i * IOVEC + 8) >> 2] = length;
+    this.#headers[(i * MMSGHDR + NAME_LENGTH) >> 2] = 0;
     return start;
   }
 

@@ -17,7 +17,14 @@ export class Outbox implements Flushable {
   #messages: SendMessages | undefined;
 
   /** `oneByOne`: by write(2), for what is not a socket. */
-  constructor(libc: Libc, poller: Poller, pool: SendPool, fd: number, oneByOne: boolean, lost: FramesLost = { dropped: 0, errors: 0, reason: undefined }) {
+  constructor(
+    libc: Libc,
+    poller: Poller,
+    pool: SendPool,
+    fd: number,
+    oneByOne: boolean,
+    lost: FramesLost = { dropped: 0, errors: 0, reason: undefined },
+  ) {
     this.lost = lost;
     this.#libc = libc;
     this.#poller = poller;
