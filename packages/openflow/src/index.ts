@@ -24,7 +24,7 @@ export { formatPortDescription } from "./print/ports.ts";
 export { formatTableFeatures } from "./print/tableFeatures.ts";
 export { outputTo } from "./text/actionContext.ts";
 export { formatAction, formatActions, parseActions } from "./text/actions.ts";
-export { CT_STATES, formatBits, formatMaskedBits, parseBits, TCP_FLAGS, TUNNEL_FLAGS } from "./text/bits.ts";
+export { ALL_TUNNEL_FLAGS, CT_STATES, formatBits, formatMaskedBits, parseBits, TCP_FLAGS, TUNNEL_FLAGS } from "./text/bits.ts";
 export { TextError } from "./text/error.ts";
 export {
   type FlowFormat,

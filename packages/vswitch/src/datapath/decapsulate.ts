@@ -1,16 +1,16 @@
 /** Taking outer headers off: what they say becomes tunnel fields of the inner packet's key. */
 import type { TlvMap } from "@weft/openflow";
-import { ETH_IP, ETH_IPV6, TUN_KEY, TUN_OAM, WORD } from "../flow/key.ts";
+import { ETH_IP, ETH_IPV6, TUN_CSUM, TUN_DF, TUN_KEY, TUN_OAM, WORD } from "../flow/key.ts";
 import type { Packet } from "../flow/packet.ts";
 import { type Decapsulated, eachOption, readGeneve, readGre, readVxlan } from "../tunnel/header.ts";
 
-/** Puts what a tunnel header said into a key; the outer addresses are put by the caller. */
-export function tunnelFields(key: Int32Array, header: Decapsulated, tos: number, ttl: number): void {
+/** Puts what a tunnel header said into a key; the outer addresses are put by the caller. `flags`: TUN_DF and TUN_CSUM. */
+export function tunnelFields(key: Int32Array, header: Decapsulated, tos: number, ttl: number, flags = 0): void {
   key[WORD.tun_id] = Number(BigInt.asIntN(32, header.vni >> 32n));
   key[WORD.tun_id + 1] = Number(BigInt.asIntN(32, header.vni));
   key[WORD.tun_tos] = tos;
   key[WORD.tun_ttl] = ttl;
-  key[WORD.tun_flags] = (header.oam ? TUN_OAM : 0) | (header.hasKey ? TUN_KEY : 0);
+  key[WORD.tun_flags] = flags | (header.oam ? TUN_OAM : 0) | (header.hasKey ? TUN_KEY : 0);
 }
 
 export function readTunnel(protocol: "geneve" | "vxlan" | "gre", bytes: Uint8Array, at: number): Decapsulated | undefined {
@@ -43,6 +43,10 @@ export function inheritCongestion(frame: Uint8Array, tos: number): boolean {
   return true;
 }
 
+function hasChecksum(bytes: Uint8Array, protocol: "geneve" | "vxlan" | "gre", l4: number): boolean {
+  return protocol === "gre" ? ((bytes[l4] as number) & 0x80) !== 0 : bytes[l4 + 6] !== 0 || bytes[l4 + 7] !== 0;
+}
+
 /** Turns a received tunnel packet into the frame inside it. False when the header is malformed. */
 export function decapsulate(packet: Packet, protocol: "geneve" | "vxlan" | "gre", dpPort: number): boolean {
   const { key, l4 } = packet;
@@ -60,6 +64,8 @@ export function decapsulate(packet: Packet, protocol: "geneve" | "vxlan" | "gre"
   const tos = key[WORD.nw_tos] as number;
   const ttl = key[WORD.nw_ttl] as number;
   if (!inheritCongestion(inner, tos)) return false;
+  const df = v4 && ((packet.bytes[packet.l3 + 6] as number) & 0x40) !== 0 ? TUN_DF : 0;
+  const flags = df | (hasChecksum(packet.bytes, protocol, l4) ? TUN_CSUM : 0);
   key.fill(0);
   packet.bytes = inner;
   packet.shared = false;
@@ -72,7 +78,7 @@ export function decapsulate(packet: Packet, protocol: "geneve" | "vxlan" | "gre"
     key.set(src6, WORD.tun_ipv6_src);
     key.set(dst6, WORD.tun_ipv6_dst);
   }
-  tunnelFields(key, header, tos, ttl);
+  tunnelFields(key, header, tos, ttl, flags);
   return true;
 }
 

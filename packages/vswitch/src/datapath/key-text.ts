@@ -1,5 +1,5 @@
 /** Flow keys as datapaths write them: `recirc_id(0),in_port(1),eth(src=...,dst=...),eth_type(0x0800),ipv4(...)`. */
-import { formatMatch, Match, type TlvMap } from "@weft/openflow";
+import { ALL_TUNNEL_FLAGS, formatMaskedBits, formatMatch, Match, parseBits, type TlvMap } from "@weft/openflow";
 import { formatIpv4, formatIpv6, ipv4Of, ipv6Of, parseIpv4, parseIpv6 } from "@weft/packet";
 import { WeftError } from "@weft/runtime";
 import {
@@ -178,7 +178,8 @@ function formatTunnel(key: Int32Array, mask: Int32Array, tlv: TlvMap | undefined
     return looked ? [formatOption({ optionClass: mapping.optionClass, type: mapping.optionType, data }, bits)] : [];
   });
   if (options.length > 0) parts.push(`geneve(${options.join("")})`);
-  parts.push("flags(+key)");
+  const flags = mask[WORD.tun_flags] as number;
+  if (flags !== 0) parts.push(`flags(${formatMaskedBits(ALL_TUNNEL_FLAGS, key[WORD.tun_flags] as number, flags)})`);
   return parts.join(",");
 }
 
@@ -298,6 +299,8 @@ function parseVlan(body: string, key: Int32Array): void {
 
 function parseTunnel(body: string, key: Int32Array): void {
   for (const item of split(body)) {
+    const flags = /^flags\(([^)]*)\)$/.exec(item)?.[1];
+    if (flags !== undefined && flags !== "") key[WORD.tun_flags] = parseBits(ALL_TUNNEL_FLAGS, flags).value;
     const [name, given = ""] = item.split("=");
     const value = given.split("/")[0] as string;
     const v4 = name === "src" ? WORD.tun_src : name === "dst" ? WORD.tun_dst : undefined;
