@@ -29,10 +29,12 @@ afterEach(() => pair.clear());
 afterAll(() => pair.stop());
 
 /** Edits, each one transaction; what differs after each of them is told. */
-async function same(...edits: readonly string[]): Promise<void> {
+async function same(...edits: readonly (string | (() => void))[]): Promise<void> {
   for (const edit of edits) {
-    await pair.edit(edit);
-    expect(pair.differences(), edit).toEqual([]);
+    if (typeof edit === "string") pair.nbctl(edit);
+    else edit();
+    await pair.settle();
+    expect(pair.differences(), String(edit)).toEqual([]);
   }
 }
 
@@ -237,5 +239,94 @@ it("balances for the groups of switches and routers, and on switches for their r
     `
       lr-lb-del r1 none
       ls-del s2`,
+  );
+});
+
+it("probes backends, and balances to those that answer", { timeout: 120_000 }, async () => {
+  await same(
+    network,
+    `
+      lb-add h1 10.9.5.1:80 10.0.0.1:80,10.0.0.2:90
+      set Load_Balancer h1 ip_port_mappings:10.0.0.1=p1:10.0.0.77
+      set Load_Balancer h1 ip_port_mappings:10.0.0.2=p2:10.0.0.254
+      --id=@hc create Load_Balancer_Health_Check vip='"10.9.5.1:80"' options:interval=5 -- add Load_Balancer h1 health_check @hc`,
+    `
+      ls-lb-add s2 h1`,
+    `
+      ls-lb-del s2`,
+    `
+      lr-lb-add r1 h1`,
+    `
+      lb-add h2 '[fd09::1]:80' '[fd00::1]:80,[fd00::2]:81' udp
+      set Load_Balancer h2 ip_port_mappings:'"[fd00::1]"'='"p1:[fd00::77]"'
+      set Load_Balancer h2 ip_port_mappings:'"[fd00::2]"'='"p2:[fd00::fe]"'
+      --id=@hc create Load_Balancer_Health_Check vip='"[fd09::1]:80"' options:interval=7 options:timeout=3 -- add Load_Balancer h2 health_check @hc
+      ls-lb-add s1 h2`,
+    `
+      lb-add h3 10.9.5.3 10.0.0.1,10.0.0.2
+      set Load_Balancer h3 ip_port_mappings:10.0.0.1=p1:10.0.0.77
+      set Load_Balancer h3 ip_port_mappings:10.0.0.2=p2:10.0.0.254
+      --id=@hc create Load_Balancer_Health_Check vip=10.9.5.3 options:interval=5 -- add Load_Balancer h3 health_check @hc
+      ls-lb-add s1 h3`,
+    () =>
+      pair.sbctl(`
+      chassis-add ch1 geneve 1.2.3.4
+      lsp-bind p1 ch1`),
+    () => pair.sbset("Service_Monitor", "p1", "status=online"),
+    () =>
+      pair.sbctl(`
+      set Port_Binding p1 up=true`),
+    () => pair.sbset("Service_Monitor", "p1", "status=online"),
+    () => pair.sbset("Service_Monitor", "p1", "status=error"),
+    () =>
+      pair.sbctl(`
+      lsp-unbind p1`),
+    `
+      clear Load_Balancer h1 protocol`,
+    `
+      lb-del h1`,
+    `
+      lb-add e5 10.9.5.1:80 10.0.0.1:80,10.0.0.2:90
+      lb-add e5 10.9.5.2:80 10.0.0.5:80
+      lb-add e5 '[FD09::1]:80' '[FD00:0::1]:80'
+      set Load_Balancer e5 ip_port_mappings:10.0.0.1=p1:10.0.0.77
+      set Load_Balancer e5 ip_port_mappings:'"[fd00::1]"'='"p1:[fd00::77]"'
+      ls-lb-add s1 e5
+      lr-lb-add r1 e5
+      --id=@hc create Load_Balancer_Health_Check vip='"10.9.5.1:80"' options:interval=5 -- add Load_Balancer e5 health_check @hc
+      --id=@hd create Load_Balancer_Health_Check vip='"[FD09::1]:80"' options:failure_count=5 -- add Load_Balancer e5 health_check @hd`,
+    `
+      set Load_Balancer e5 ip_port_mappings:10.0.0.2=nop:10.0.0.77`,
+    `
+      set Load_Balancer e5 ip_port_mappings:10.0.0.2=p2:10.0.0.254`,
+    () => pair.sbset("Service_Monitor", "p1", "status=offline"),
+    () => pair.sbset("Service_Monitor", "p2", "status=offline"),
+    `
+      set Load_Balancer e5 options:reject=true`,
+    `
+      set Load_Balancer e5 options:affinity_timeout=10`,
+    () => pair.sbset("Service_Monitor", "p1", "status=online"),
+    `
+      set Load_Balancer e5 options:distributed=true`,
+    `
+      set Load_Balancer e5 ip_port_mappings:10.0.0.2='"p2:10.0.0.254:az1"'`,
+    `
+      lb-add e7 10.9.7.1:80 10.0.0.1:80,10.0.0.2:90
+      set Load_Balancer e7 ip_port_mappings:10.0.0.1='"p1"' options:distributed=true
+      set Load_Balancer e7 ip_port_mappings:10.0.0.2='"p2"'
+      ls-lb-add s1 e7
+      lr-lb-add r1 e7`,
+    `
+      lsp-set-enabled p1 disabled`,
+    `
+      set NB_Global . options:svc_monitor_mac=0a:00:77:00:00:99 options:lb_hairpin_use_ct_mark=false`,
+    `
+      lb-add h5 10.9.5.5 10.0.0.1,10.0.0.2
+      set Load_Balancer h5 ip_port_mappings:10.0.0.1='"nowhere:10.0.0.9:az3"' options:distributed=true
+      --id=@hc create Load_Balancer_Health_Check vip=10.9.5.5 -- add Load_Balancer h5 health_check @hc
+      ls-lb-add s1 h5`,
+    `
+      lsp-set-enabled p1 enabled
+      lsp-del p2`,
   );
 });

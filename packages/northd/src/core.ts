@@ -18,8 +18,9 @@ import {
   tagRequests,
 } from "./allocate/requests.ts";
 import { flowFeatures, rowFeatures } from "./features.ts";
+import { serviceStatus } from "./model/backends.ts";
 import { type ChassisFacts, type ChassisFeature, chassis, chassisFeature, chassisFeatureNames } from "./model/chassis.ts";
-import { aclId, datapathKey, dynamicAddresses, nb, portKey, portTag, portUp } from "./model/nb.ts";
+import { aclId, datapathKey, dynamicAddresses, nb, portChassis, portKey, portTag, portUp } from "./model/nb.ts";
 import { problems } from "./model/problems.ts";
 import { FlowStore } from "./output/flows.ts";
 import { RowStore } from "./output/rows.ts";
@@ -186,9 +187,18 @@ export class Core {
     return new Map(chassisFeatureNames.map((feature) => [feature, this.engine.read(chassisFeature, feature)]));
   }
 
-  setPortUp(uuid: Uuid, up: boolean | undefined): void {
+  /** Where a port is, by the uuid of the NB row: whether it is up, and the name of its chassis. */
+  setPortUp(uuid: Uuid, up: boolean | undefined, chassisName?: string): void {
     if (up === true) this.engine.set(portUp, uuid, true);
     else this.engine.delete(portUp, uuid);
+    if (chassisName === undefined) this.engine.delete(portChassis, uuid);
+    else this.engine.set(portChassis, uuid, chassisName);
+  }
+
+  /** What a chassis found out about a service, by its key. */
+  setServiceStatus(key: string, status: string | undefined): void {
+    if (status === undefined || status === "") this.engine.delete(serviceStatus, key);
+    else this.engine.set(serviceStatus, key, status);
   }
 
   /** Brings the stores up to date. */

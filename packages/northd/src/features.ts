@@ -17,6 +17,7 @@ import { addressSets, monitorAddresses, multicastGroups, portGroupAddresses, por
 import { loadBalancerGroups, loadBalancers } from "./southbound/loadBalancers.ts";
 import { ipMulticast } from "./southbound/multicast.ts";
 import { routerPortBindings, switchPortBindings } from "./southbound/ports.ts";
+import { probes, serviceMonitors } from "./southbound/serviceMonitors.ts";
 import { aclIds, dns, meters } from "./southbound/services.ts";
 import { aclFrame, acls } from "./switch/acl.ts";
 import { arpResponder } from "./switch/arpResponder.ts";
@@ -39,6 +40,7 @@ export const flowFeatures: readonly Each<Flow>[] = [
   skipConntrack,
   switchLbFrame,
   switchLoadBalancers,
+  probes,
   vipLookup,
   arpResponder,
   dnsFlows,
@@ -78,6 +80,7 @@ export const rowFeatures: readonly Each<Row>[] = [
   vipAddressSets,
   loadBalancers,
   loadBalancerGroups,
+  serviceMonitors,
   ipMulticast,
   meters,
   aclIds,

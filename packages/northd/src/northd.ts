@@ -10,6 +10,7 @@ import { ovnNorthbound } from "@weft/schemas";
 import { northdCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { globalOptions, southboundOptions } from "./globalOptions.ts";
+import { serviceKey } from "./model/backends.ts";
 import { type ChassisFeature, chassisFacts } from "./model/chassis.ts";
 import { row } from "./output/row.ts";
 import { SouthboundWriter } from "./output/writer.ts";
@@ -145,6 +146,7 @@ class Daemon implements Northd {
     this.#writer?.onChange(set);
     for (const { table, uuid, before, after } of set.changes) {
       if (table === "Port_Binding") this.#upNames.add(((after ?? before) as SbRow<"Port_Binding">).logical_port);
+      else if (table === "Service_Monitor") this.#core?.setServiceStatus(...serviceOf(before, after));
       else if (table === "Chassis") this.#chassisChanged(this.#core, uuid, after as SbRow<"Chassis"> | undefined);
     }
     this.#kick();
@@ -263,6 +265,7 @@ class Daemon implements Northd {
     }
     for (const port of this.#nb.table("Logical_Switch_Port").rows()) this.#upNames.add(port.name);
     for (const item of this.#sb.table("Chassis").rows()) this.#chassisChanged(core, item._uuid, item);
+    for (const item of this.#sb.table("Service_Monitor").rows()) core.setServiceStatus(...serviceOf(undefined, item));
     this.#stale = true;
     return core;
   }
@@ -277,17 +280,18 @@ class Daemon implements Northd {
 
   /** What `up` of switch ports should be, to write it and to compute with. */
   #updateUp(core: Core): void {
-    for (const [uuid, up] of this.#ups(this.#upNames)) core.setPortUp(uuid, up);
+    for (const [uuid, up, chassis] of this.#ups(this.#upNames)) core.setPortUp(uuid, up, chassis);
   }
 
-  *#ups(names: Iterable<string>): Iterable<readonly [Uuid, boolean]> {
+  *#ups(names: Iterable<string>): Iterable<readonly [port: Uuid, up: boolean, chassis: string | undefined]> {
     const ports = this.#nb.table("Logical_Switch_Port").index("name", (port) => [port.name]);
     const bindings = this.#sb.table("Port_Binding").index("logical_port", (port) => [port.logical_port]);
     for (const name of names) {
       const binding = bindings.get(name)[0];
+      const chassis = binding?.chassis === undefined ? undefined : this.#sb.table("Chassis").get(binding.chassis)?.name;
       for (const port of ports.get(name)) {
         const up = port.type === "router" ? binding !== undefined : binding?.up === true && binding.chassis !== undefined;
-        yield [port._uuid, up];
+        yield [port._uuid, up, chassis];
       }
     }
   }
@@ -356,6 +360,14 @@ function ownerOf(datapath: SbRow<"Datapath_Binding">): string {
     datapath.external_ids.get("logical-router") ??
     datapath._uuid
   );
+}
+
+/** Key and status of a row of Service_Monitor that changed. */
+function serviceOf(before: unknown, after: unknown): readonly [string, string | undefined] {
+  // One of the two is there by the change set's word.
+  const { logical_port, ip, port, protocol } = (after ?? before) as SbRow<"Service_Monitor">;
+  const status = (after as SbRow<"Service_Monitor"> | undefined)?.status;
+  return [serviceKey(logical_port, ip, port, protocol ?? "tcp"), status];
 }
 
 function first<T>(items: Iterable<T>): T | undefined {

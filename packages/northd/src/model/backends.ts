@@ -11,7 +11,7 @@ import { type SwitchPort, switchPort } from "./switchPort.ts";
 /** What the chassis found out about a service, by {@link serviceKey}. */
 export const serviceStatus = input<string, string>("sb.Service_Monitor.status", { equals: (a, b) => a === b });
 
-export function serviceKey(port: string, ip: string, number: number, protocol: Protocol): string {
+export function serviceKey(port: string, ip: string, number: number, protocol: string): string {
   return `${port} ${ip} ${number} ${protocol}`;
 }
 
@@ -58,7 +58,9 @@ export function activeBackends(lb: LoadBalancer, vip: Vip, read: Read): string |
     const placement = placementOf(backend, row.ip_port_mappings);
     if (placement === undefined) continue;
     if (check !== undefined && !healthy(backend, placement, lb.protocol, read)) continue;
-    texts.push(lb.distributed ? `${quoted(placement.portName)}:${endpointText(backend)}` : endpointText(backend));
+    // A service without a port is known by port 0.
+    const text = endpointText(check === undefined ? backend : { ...backend, port: backend.port ?? 0 });
+    texts.push(lb.distributed ? `${quoted(placement.portName)}:${text}` : text);
   }
   return texts.length === 0 ? undefined : texts.join();
 }

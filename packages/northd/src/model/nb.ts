@@ -46,3 +46,5 @@ export const dynamicAddresses = input<Uuid, string>("dynamicAddresses", { equals
 export const portUp = input<Uuid, boolean>("portUp");
 /** The number of an ACL whose connections outlive a change of its match, by the uuid of the NB row. */
 export const aclId = input<Uuid, number>("aclId");
+/** The name of the chassis that a port is bound to, by the uuid of the NB row. */
+export const portChassis = input<Uuid, string>("portChassis", { equals: (a, b) => a === b });

@@ -1,6 +1,7 @@
 /** By which key northd knows a row that it finds in the southbound database; undefined: the row is none of northd's. */
 import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
+import { serviceKey } from "../model/backends.ts";
 import type { SbTable } from "./row.ts";
 
 type KeyOf<T extends SbTable> = (row: SbRow<T>, datapath: (uuid: Uuid) => Uuid | undefined) => string | undefined;
@@ -22,6 +23,8 @@ export const keys: { readonly [T in SbTable]?: KeyOf<T> } = {
   IP_Multicast: (row, datapath) => datapath(row.datapath) ?? row._uuid,
   ACL_ID: (row) => row._uuid,
   Load_Balancer: (row) => row._uuid,
+  // What interconnection learned is its own.
+  Service_Monitor: (row) => (row.ic_learned ? undefined : serviceKey(row.logical_port, row.ip, row.port, row.protocol ?? "tcp")),
   Meter: (row) => row.name,
   DNS: (row) => row.external_ids.get("dns_id") ?? row._uuid,
   DHCP_Options: (row) => `${row.code} ${row.name}`,

@@ -79,7 +79,8 @@ export class SouthboundWriter {
 
   #recognise(table: SbTable, row: { readonly _uuid: Uuid }): void {
     const key = keyOf(table, row, (uuid) => this.#datapaths.get(uuid));
-    const entry = key === undefined ? undefined : this.#rows.find(table, key);
+    if (key === undefined) return;
+    const entry = this.#rows.find(table, key);
     if (entry === undefined || (entry.uuid !== undefined && entry.uuid !== row._uuid)) {
       this.#strangers.set(row._uuid, table);
       return;

@@ -3,6 +3,7 @@ import { derive, index, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { type Flow, flow } from "../flow.ts";
+import { chassisFeature } from "../model/chassis.ts";
 import { nb } from "../model/nb.ts";
 import * as s from "../stages.ts";
 import type { AclPlace } from "./aclModel.ts";
@@ -82,7 +83,7 @@ export function* sampleFlows(datapath: Uuid, acl: Acl, place: AclPlace, tracked:
   if (!tracked || established === undefined) return;
   const replies = place === "egress" ? s.LS_IN_ACL_SAMPLE : s.LS_OUT_ACL_SAMPLE;
   const unsampled = "flags.pkt_sampled == 0 && ip && ct.trk && (ct.est || ct.rel)";
-  const id = shared(established);
+  const id = read(chassisFeature, "sample_with_reg") ? shared(established) : 0;
   const app = appId("acl-est", read);
   if (id !== 0) {
     const actions = sample(established.collectors, app, "ct_label.obs_point_id");
