@@ -87,6 +87,7 @@ class SwitchImplementation implements Switch {
       dummy: enable !== "none",
       nativeTunnels: world.tunnelHost === undefined || world.hostTunnels === "off-bridge",
       uuid: () => runtime.random.uuid(),
+      uint32: () => runtime.random.uint32(),
     });
     const hostTunnels = world.tunnelHost === undefined ? undefined : new HostTunnels(world.tunnelHost, this.datapath, runtime);
     this.#configuration = new Configuration({

@@ -120,7 +120,7 @@ export function parseCtFlush(args: readonly string[]): CtFlush {
   const reply = tuples[1] === undefined || tuples[1] === "" ? undefined : parseCtTuple(tuples[1]);
   return {
     type: "ct_flush",
-    protocol: original?.protocol ?? reply?.protocol ?? 0,
+    protocol: original?.protocol || reply?.protocol || 0,
     zone: zone ?? (original === undefined && reply === undefined ? undefined : 0),
     original: original?.tuple,
     reply: reply?.tuple,

@@ -122,11 +122,6 @@ CT orig tuple for IPv6: Yes
 IPv6 ND Extension: Yes`;
 
 export function datapathCommands(c: ControlContext): ControlCommand[] {
-  const noConntrack = (): string => {
-    if (c.datapath.conntracker === undefined) throw refuse("this switch has no connection tracking");
-    c.datapath.conntracker.flush(undefined);
-    return "";
-  };
   return [
     command("dpif/show", "", 0, 0, () => dpifShow(c)),
     command("dpif/dump-dps", "", 0, 0, () =>
@@ -159,10 +154,6 @@ export function datapathCommands(c: ControlContext): ControlCommand[] {
       c.datapath.flushFlows();
       return "";
     }),
-    command("dpctl/dump-conntrack", "[-m] [-s] [dp] [zone=N]", 0, 4, () => ""),
-    command("dpctl/flush-conntrack", "[dp] [zone=N] [mark=X[/M]] [labels=Y[/N]] [ct-orig-tuple [ct-reply-tuple]]", 0, 6, () =>
-      c.datapath.conntracker === undefined ? "" : noConntrack(),
-    ),
     command("upcall/show", "", 0, 0, () =>
       [
         `${datapathName(c)}:`,

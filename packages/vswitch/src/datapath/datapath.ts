@@ -6,6 +6,7 @@
 import { type Action, Match, OFPP } from "@weft/openflow";
 import { type Mac, macOf } from "@weft/packet";
 import type { Clock, Logger } from "@weft/runtime";
+import { ConnectionTracker } from "../conntrack/conntrack.ts";
 import { extract } from "../flow/extract.ts";
 import { FIRST_PACKET_WORD, FLOW_WORDS, keyMatch, VLAN_CFI, WORD } from "../flow/key.ts";
 import { Packet } from "../flow/packet.ts";
@@ -24,7 +25,6 @@ import { packetFields } from "../xlate/text.ts";
 import { type Translation, xlate } from "../xlate/xlate.ts";
 import { type CtAction, type DpAction, formatDpActions, type TunnelKey } from "./actions.ts";
 import { FlowCache, Megaflow } from "./cache.ts";
-import type { Conntrack } from "./conntrack.ts";
 import { decapsulate, tunnelKeyInto } from "./decapsulate.ts";
 import { compile, type Executor } from "./execute.ts";
 import { TunnelPortMap } from "./tunnel-ports.ts";
@@ -49,6 +49,8 @@ export interface DatapathOptions {
   /** Port numbers follow names, as in OVS's dummy datapath ("p3" is 3, "br1" 101). */
   readonly dummy?: boolean;
   readonly uuid?: () => string;
+  /** Random numbers of 32 bits, for connection tracking; a fixed sequence by default. */
+  readonly uint32?: () => number;
 }
 
 /** Packets within one another (recirculation, tunnels) before one is dropped. */
@@ -77,7 +79,7 @@ export class Datapath implements Executor {
   #nesting = 0;
   readonly #pool: Packet[] = [];
   readonly #said = new Set<string>();
-  conntracker: Conntrack | undefined;
+  readonly conntracker: ConnectionTracker;
   /** VLAN headers that are fields (other-config:vlan-limit). */
   vlanHeaders = 1;
   flowLimit = 200_000;
@@ -101,6 +103,10 @@ export class Datapath implements Executor {
     this.nativeTunnels = options.nativeTunnels ?? true;
     this.#dummy = options.dummy ?? true;
     let counter = 0;
+    let number = 1;
+    this.conntracker = new ConnectionTracker({
+      uint32: options.uint32 ?? (() => (number = Math.imul(number, 0x9e3779b1) >>> 0)),
+    });
     this.#uuid = options.uuid ?? (() => `00000000-0000-0000-0000-${String(++counter).padStart(12, "0")}`);
     const hidden = (actions: readonly Action[]): Rule =>
       new Rule({
@@ -280,6 +286,7 @@ export class Datapath implements Executor {
     packet.bytes = frame;
     packet.shared = false;
     packet.tunnelOptions = undefined;
+    packet.connection = -1;
     packet.key.fill(0);
     packet.key[WORD.in_port] = dpPort;
     extract(packet, this.vlanHeaders);
@@ -441,6 +448,7 @@ export class Datapath implements Executor {
     }
     for (const bridge of this.bridges.values()) if (bridge.macs.expire(now)) this.invalidate();
     if (this.neighbours.expire(now)) this.invalidate();
+    this.conntracker.maintain(now);
   }
 
   flushFlows(): void {
@@ -464,18 +472,12 @@ export class Datapath implements Executor {
     this.process(packet);
   }
 
-  conntrack(packet: Packet, action: CtAction): void {
-    if (this.conntracker === undefined) {
-      this.unsupported("connection tracking (action ct)");
-      // Untracked and invalid: no flow that lets tracked packets pass will match.
-      packet.key[WORD.ct_state] = 0x30;
-      packet.key[WORD.ct_zone] = action.zone;
-      return;
-    }
-    this.conntracker.track(packet, action, this.now());
+  conntrack(packet: Packet, action: CtAction): readonly Packet[] | undefined {
+    return this.conntracker.track(packet, action, this.now());
   }
 
   clearConntrack(packet: Packet): void {
+    packet.connection = -1;
     packet.key.fill(0, WORD.ct_state, WORD.ct_tp_dst + 1);
   }
 
@@ -490,6 +492,7 @@ export class Datapath implements Executor {
       this.lost++;
       return;
     }
+    packet.connection = -1;
     extract(packet, this.vlanHeaders);
     this.#withTunnelOptions(packet, number);
     this.process(packet);

@@ -19,6 +19,7 @@ import {
 import { encapsulate } from "../tunnel/header.ts";
 import { datapathHash } from "../xlate/hash.ts";
 import type { CtAction, DpAction, TunnelKey } from "./actions.ts";
+import type { Conntrack } from "./conntrack.ts";
 import type { DpGroupName } from "./fields.ts";
 
 /** Does its work on the packet; false stops the list (the packet is gone). */
@@ -32,7 +33,8 @@ export interface Executor {
   send(port: number, frame: Uint8Array, tunnel: TunnelKey | undefined): void;
   toController(packet: Packet, action: Extract<DpAction, { type: "controller" }>): void;
   recirculate(packet: Packet): void;
-  conntrack(packet: Packet, action: CtAction): void;
+  /** As {@link Conntrack.track}. */
+  conntrack(packet: Packet, action: CtAction): readonly Packet[] | undefined;
   clearConntrack(packet: Packet): void;
   meter(id: number, bytes: number): boolean;
   /** Takes the outer headers off and handles what is inside as received on the tunnel's port. */
@@ -60,18 +62,24 @@ export function compile(executor: Executor, actions: readonly DpAction[], ends =
   // State that lives between the actions of one list: a truncation, the tunnel of the next output.
   const state: { truncate: number; tunnel: TunnelKey | undefined } = { truncate: 0, tunnel: undefined };
   actions.forEach((action, i) => {
-    steps.push(compileOne(executor, action, ends && i === actions.length - 1, state));
+    // What is left of the list, for packets that connection tracking releases.
+    const rest: Run = (packet) => runFrom(steps, i + 1, packet);
+    steps.push(compileOne(executor, action, ends && i === actions.length - 1, state, rest));
   });
   if (steps.length === 0) return () => true;
   if (steps.length === 1) return steps[0] as Run;
   return (packet) => {
     state.truncate = 0;
     state.tunnel = undefined;
-    for (let i = 0; i < steps.length; i++) {
-      if (!(steps[i] as Run)(packet)) return false;
-    }
-    return true;
+    return runFrom(steps, 0, packet);
   };
+}
+
+function runFrom(steps: readonly Run[], first: number, packet: Packet): boolean {
+  for (let i = first; i < steps.length; i++) {
+    if (!(steps[i] as Run)(packet)) return false;
+  }
+  return true;
 }
 
 function compileOne(
@@ -79,6 +87,7 @@ function compileOne(
   action: DpAction,
   last: boolean,
   state: { truncate: number; tunnel: TunnelKey | undefined },
+  rest: Run,
 ): Run {
   switch (action.type) {
     case "output": {
@@ -172,8 +181,10 @@ function compileOne(
       };
     case "ct":
       return (packet) => {
-        executor.conntrack(packet, action);
-        return true;
+        const released = executor.conntrack(packet, action);
+        if (released === undefined) return true;
+        for (const fragment of released) rest(fragment);
+        return false;
       };
     case "ct_clear":
       return (packet) => {
@@ -211,6 +222,7 @@ function compileOne(
         const { min, max } = executor.portRange;
         packet.bytes = encapsulate(action.header, packet.bytes, min + (hash % (max - min + 1)));
         packet.shared = false;
+        packet.connection = -1;
         packet.key.fill(0, 0, FIRST_PACKET_WORD);
         packet.key.fill(0, END_PACKET_WORD);
         packet.tunnelOptions = undefined;

@@ -19,6 +19,9 @@ export class Packet {
   readonly key: Int32Array;
   /** Raw Geneve options of the tunnel header that the packet came with. */
   tunnelOptions: Uint8Array | undefined;
+  /** The connection that ct() found last: its entry in the table of its family (-1: none), and which of those that had the entry. */
+  connection = -1;
+  connectionSerial = 0;
   /** Set by check_pkt_len's caller: what the packet counts for in statistics. */
   constructor(bytes: Uint8Array, key: Int32Array = new Int32Array(FLOW_WORDS)) {
     this.bytes = bytes;
@@ -43,6 +46,8 @@ export class Packet {
     copy.l25 = this.l25;
     copy.padding = this.padding;
     copy.tunnelOptions = this.tunnelOptions;
+    copy.connection = this.connection;
+    copy.connectionSerial = this.connectionSerial;
     copy.key.set(this.key);
     return copy;
   }

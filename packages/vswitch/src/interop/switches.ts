@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { createReplica } from "@weft/ovsdb";
-import { nodeRuntime } from "@weft/runtime";
+import { type Clock, nodeRuntime, type Runtime } from "@weft/runtime";
 import { openVSwitch } from "@weft/schemas";
 import { createSwitch, type Switch } from "../switch.ts";
 
@@ -81,16 +81,33 @@ export async function startReference(): Promise<TestSwitch> {
   };
 }
 
-export async function startOurs(): Promise<TestSwitch & { readonly made: Switch }> {
+/** `frozen`: the switch's time stands still but for `warp`. */
+export async function startOurs({
+  frozen = false,
+} = {}): Promise<TestSwitch & { readonly made: Switch; warp(ms: number): void }> {
   const dir = mkdtempSync(join(tmpdir(), "weft-our-"));
   const server = await database(dir);
-  const runtime = nodeRuntime("ovs-vswitchd");
+  const real = nodeRuntime("ovs-vswitchd");
+  let moved = 1000;
+  const clock: Clock = {
+    now: () => (frozen ? moved : real.clock.now()),
+    wall: () => real.clock.wall(),
+    after: (ms, run, background) => real.clock.after(ms, run, background),
+    every: (ms, run, background) => real.clock.every(ms, run, background),
+    soon: (run) => real.clock.soon(run),
+    sleep: (ms) => real.clock.sleep(ms),
+  };
+  const runtime: Runtime = { ...real, clock };
   const db = createReplica({ runtime, schema: openVSwitch, remotes: [`unix:${dir}/db.sock`], leaderOnly: false });
   const made = createSwitch({ world: { runtime, providers: [] }, db, options: { enableDummy: "system", runDir: dir } });
   await made.start();
   return {
     dir,
     made,
+    warp(ms) {
+      moved += ms;
+      made.datapath.maintain();
+    },
     ...tools(dir),
     async appctl(name, ...args) {
       const command = made.controlCommands.find((one) => one.name === name);

@@ -9,6 +9,7 @@ import {
   type Role,
 } from "@weft/openflow";
 import { messageOf, WeftError } from "@weft/runtime";
+import { FLUSH_ALL, flushConnections } from "../conntrack/flush.ts";
 import type { PacketInEvent } from "../ofproto/bridge.ts";
 import { OpenFlowRefusal } from "../ofproto/errors.ts";
 import { checkActions, selectFlows } from "../ofproto/flow-mods.ts";
@@ -220,10 +221,10 @@ export class Session {
         this.monitors.cancel(message.id);
         return;
       case "ct_flush_zone":
-        bridge.datapath.conntracker?.flush(message.zone);
+        flushConnections(bridge.datapath.conntracker, { ...FLUSH_ALL, zone: message.zone });
         return;
       case "ct_flush":
-        bridge.datapath.conntracker?.flush(message.zone);
+        flushConnections(bridge.datapath.conntracker, message);
         return;
       case "experimenter":
         throw new OpenFlowRefusal(
