@@ -1,13 +1,12 @@
 /** The program ovn-controller (ovn-controller(8)): a face on the controller package. */
 import { createController, localMonitor } from "@weft/controller";
-import { createReplica } from "@weft/ovsdb";
-import type { Host, Program } from "@weft/runtime";
-import { messageOf } from "@weft/runtime";
+import { createReplica, type Replica } from "@weft/ovsdb";
+import { type Host, messageOf, type Program, readTls, type TlsFiles } from "@weft/runtime";
 import { openVSwitch } from "@weft/schemas";
 import { runDaemon } from "./daemon/daemon.ts";
-import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf, tlsOptionsOf } from "./daemon/options.ts";
+import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf } from "./daemon/options.ts";
 import { directoriesOf } from "./directories.ts";
-import { type OptionRow, parseOptions, UsageError } from "./options.ts";
+import { type OptionRow, parseOptions, tlsProviderOf, UsageError } from "./options.ts";
 
 const PROGRAM = "ovn-controller";
 
@@ -23,12 +22,24 @@ where OVS-DATABASE is a socket on which the OVS OVSDB server is listening.
   -n                      custom chassis name
 ${commonDaemonHelp}`;
 
+/** The files that the SSL table names (ovs-vswitchd.conf.db(5)), where no option names any. */
+function tlsFilesInDatabase(ovs: Replica<typeof openVSwitch>): TlsFiles {
+  const [row] = [...ovs.table("SSL").rows()];
+  if (row === undefined) return {};
+  const { private_key, certificate, ca_cert, bootstrap_ca_cert } = row;
+  return {
+    privateKey: private_key,
+    certificate,
+    ...(bootstrap_ca_cert ? { bootstrapCaCertificate: ca_cert } : { caCertificate: ca_cert }),
+  };
+}
+
 export const controller: Program = async (args, host) => {
   try {
     const { options, rest } = parseOptions(args, rows);
     if (await answeredForItself(host, PROGRAM, "ovn", options, help)) return 0;
     if (rest.length > 1) throw new UsageError("exactly zero or one non-option argument required; use --help for usage");
-    const tls = await tlsOptionsOf(host, options);
+    const tls = tlsProviderOf(host.runtime.files, options);
     const systemId = options.findLast(({ name }) => name === "n")?.value ?? (await systemIdOverride(host));
     return await runDaemon(host, PROGRAM, "ovn", daemonOptionsOf(options), async ({ runtime }) => {
       const rundir = directoriesOf(host.env, "ovs").run;
@@ -39,13 +50,14 @@ export const controller: Program = async (args, host) => {
         monitor: localMonitor,
         ...(tls === undefined ? {} : { tls }),
       });
+      const secured = tls ?? (() => readTls(runtime.files, tlsFilesInDatabase(ovs)));
       const running = createController({
         runtime,
         ovs,
         hostname: host.hostname,
         rundir,
         ...(systemId === undefined ? {} : { systemId }),
-        ...(tls === undefined ? {} : { tls }),
+        tls: secured,
       });
       // Ready at once: the local database may come later.
       const started = running.start();

@@ -1,5 +1,5 @@
 import { isAbsolute, join } from "node:path/posix";
-import type { Host } from "@weft/runtime";
+import type { Host, Network } from "@weft/runtime";
 import type { Family } from "./version.ts";
 
 /** The folders of ovs-vswitchd(8) and ovn-northd(8) "FILES", after the environment. */
@@ -27,4 +27,15 @@ export function directoriesOf(env: Host["env"], family: Family): Directories {
 /** A path from the command line: relative ones are relative to `folder`. */
 export function inFolder(folder: string, path: string): string {
   return isAbsolute(path) ? path : join(folder, path);
+}
+
+/** The network for a daemon whose relative unix sockets are in `folder` (ovsdb(7) "Connection Methods"). */
+export function networkIn(folder: string, net: Network): Network {
+  const absolute = (remote: string) =>
+    remote.replace(/^(p?unix:)(.+)$/, (_all, kind: string, path: string) => kind + inFolder(folder, path));
+  return {
+    connect: (remote, options) => net.connect(absolute(remote), options),
+    listen: (remote, accept, options) => net.listen(absolute(remote), accept, options),
+    datagram: (options) => net.datagram(options),
+  };
 }

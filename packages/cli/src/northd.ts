@@ -4,9 +4,9 @@ import { createReplica } from "@weft/ovsdb";
 import { messageOf, type Program } from "@weft/runtime";
 import { ovnNorthbound, ovnSouthbound } from "@weft/schemas";
 import { runDaemon } from "./daemon/daemon.ts";
-import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf, tlsOptionsOf } from "./daemon/options.ts";
+import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf } from "./daemon/options.ts";
 import { directoriesOf } from "./directories.ts";
-import { type OptionRow, parseOptions, UsageError } from "./options.ts";
+import { type OptionRow, parseOptions, tlsProviderOf, UsageError } from "./options.ts";
 
 const PROGRAM = "ovn-northd";
 
@@ -35,7 +35,7 @@ export const northd: Program = async (args, host) => {
     const { options, rest } = parseOptions(args, rows);
     if (await answeredForItself(host, PROGRAM, "ovn", options, help)) return 0;
     if (rest.length > 0) throw new UsageError("non-option arguments not supported; use --help for usage");
-    const tls = await tlsOptionsOf(host, options);
+    const tls = tlsProviderOf(host.runtime.files, options);
     const { run } = directoriesOf(host.env, "ovn");
     const last = (name: string) => options.findLast((option) => option.name === name)?.value;
     const remotes = (option: string, variable: string, file: string) =>

@@ -2,7 +2,7 @@
  * Options of a command line, as getopt_long() reads them and as it words its errors: long options with unambiguous
  * abbreviations, `--name=value` or `--name value`, clusters of short ones, `--` as the end.
  */
-import { WeftError } from "@weft/runtime";
+import { type Files, messageOf, parseTlsProtocols, readTls, type TlsFiles, type TlsProvider, WeftError } from "@weft/runtime";
 
 export interface OptionRow {
   /** Without the dashes. A row may have only a short form: then its long name is never matched ("" is not a name). */
@@ -125,7 +125,37 @@ export const tlsOptions = [
   { name: "ssl-ciphersuites", argument: "required" },
   { name: "ssl-server-name", argument: "required" },
   { name: "bootstrap-ca-cert", argument: "required" },
+  { name: "peer-ca-cert", argument: "required" },
 ] as const satisfies readonly OptionRow[];
+
+/** The files and settings that {@link tlsOptions} give. Throws {@link UsageError} for protocols that there are not. */
+export function tlsFilesOf(given: readonly GivenOption[]): TlsFiles {
+  const value = (name: string) => given.findLast((option) => option.name === name)?.value;
+  const entries: readonly (readonly [keyof TlsFiles, string | undefined])[] = [
+    ["privateKey", value("private-key")],
+    ["certificate", value("certificate")],
+    ["caCertificate", value("ca-cert")],
+    ["bootstrapCaCertificate", value("bootstrap-ca-cert")],
+    ["peerCaCertificate", value("peer-ca-cert")],
+    ["protocols", value("ssl-protocols")],
+    ["ciphers", value("ssl-ciphers")],
+    ["ciphersuites", value("ssl-ciphersuites")],
+    ["serverName", value("ssl-server-name")],
+  ];
+  const files: TlsFiles = Object.fromEntries(entries.filter(([, text]) => text !== undefined));
+  try {
+    if (files.protocols !== undefined) parseTlsProtocols(files.protocols);
+  } catch (error) {
+    throw new UsageError(messageOf(error));
+  }
+  return files;
+}
+
+/** Certificates as they are when a connection is made; undefined where no option names any. */
+export function tlsProviderOf(files: Files, given: readonly GivenOption[]): TlsProvider | undefined {
+  const names = tlsFilesOf(given);
+  return Object.keys(names).length === 0 ? undefined : () => readTls(files, names);
+}
 
 export const tableOptions = [
   { name: "format", short: "f", argument: "required" },

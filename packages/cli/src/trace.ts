@@ -16,9 +16,9 @@ import {
   traceText,
 } from "@weft/trace";
 import { runDaemon } from "./daemon/daemon.ts";
-import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf, tlsOptionsOf } from "./daemon/options.ts";
+import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf } from "./daemon/options.ts";
 import { directoriesOf, inFolder } from "./directories.ts";
-import { type GivenOption, type OptionRow, parseOptions, UsageError } from "./options.ts";
+import { type GivenOption, type OptionRow, parseOptions, tlsProviderOf, UsageError } from "./options.ts";
 
 const PROGRAM = "ovn-trace";
 
@@ -106,7 +106,7 @@ async function open(options: readonly GivenOption[], host: Host, runtime: Runtim
   const remotes = (given ?? `unix:${run}/ovnsb_db.sock`)
     .split(/,(?=[a-z]+:)/)
     .map((remote) => (remote.startsWith("unix:") ? `unix:${inFolder(run, remote.slice(5))}` : remote));
-  const tls = await tlsOptionsOf(host, options);
+  const tls = tlsProviderOf(host.runtime.files, options);
   const replica = createReplica({
     runtime,
     schema: ovnSouthbound,
@@ -192,7 +192,7 @@ async function openflowOf(
   const remote = asked.value ?? `unix:${directoriesOf(host.env, "ovs").run}/br-int.mgmt`;
   let flows: readonly FlowStats[];
   try {
-    const tls = await tlsOptionsOf(host, options);
+    const tls = await tlsProviderOf(host.runtime.files, options)?.();
     flows = await readFlows(remote, runtime, tls === undefined ? {} : { tls });
   } catch (error) {
     if (!(error instanceof WeftError)) throw error;

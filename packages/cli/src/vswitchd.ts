@@ -13,8 +13,8 @@ import {
   type SwitchWorld,
 } from "@weft/vswitch";
 import { runDaemon } from "./daemon/daemon.ts";
-import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf, tlsOptionsOf } from "./daemon/options.ts";
-import { type OptionRow, parseOptions, UsageError } from "./options.ts";
+import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf } from "./daemon/options.ts";
+import { type OptionRow, parseOptions, tlsProviderOf, UsageError } from "./options.ts";
 
 const PROGRAM = "ovs-vswitchd";
 
@@ -67,7 +67,7 @@ export function vswitchdOn(world: (runtime: Runtime, options: VswitchdOptions) =
       const given = (name: string) => options.some((option) => option.name === name);
       const disableSystem = given("disable-system") && enableDummy !== "system" && enableDummy !== "override";
       const settings = { enableDummy, disableSystem, disableSystemRoute: given("disable-system-route") };
-      const tls = await tlsOptionsOf(host, options);
+      const tls = tlsProviderOf(host.runtime.files, options);
       return await runDaemon(host, PROGRAM, "ovs", daemonOptionsOf(options), async ({ runtime, directories }) => {
         const db = createReplica({
           runtime,

@@ -4,7 +4,7 @@
  */
 import { counted } from "@weft/incremental";
 import { type ChangeSet, createReplica, type Replica, type RowChange, type Transaction } from "@weft/ovsdb";
-import { type ControlCommand, type Logger, messageOf, type Runtime, type Timer, type TlsOptions } from "@weft/runtime";
+import { type ControlCommand, type Logger, messageOf, type Runtime, type Timer, type TlsProvider } from "@weft/runtime";
 import { ovnInternalVersion, ovnSouthbound, type SbSchema, type VsSchema } from "@weft/schemas";
 import { controlCommands } from "./commands.ts";
 import { Core } from "./core.ts";
@@ -38,7 +38,7 @@ export interface ControllerOptions {
   /** -n, or the file system-id-override. */
   readonly systemId?: string;
   /** For ssl: remotes of the Southbound. */
-  readonly tls?: TlsOptions;
+  readonly tls?: TlsProvider;
   /** Opens the Southbound; by default over the runtime's network. */
   readonly connectSouthbound?: (options: SouthboundOptions) => Replica<SbSchema>;
   /** Opens an OpenFlow connection to the integration bridge; by default over the runtime's network. */

@@ -9,6 +9,7 @@ export type ErrorString =
   | "unknown function"
   | "unknown mutator"
   | "unknown database"
+  | "database not available"
   | "constraint violation"
   | "referential integrity violation"
   | "duplicate uuid-name"

@@ -6,6 +6,7 @@ export { openHostNetwork } from "./node/linux/network.ts";
 export { type NodeRuntime, nodeHost, nodeRuntime } from "./node/runtime.ts";
 export { randomFrom, seededRandom, uuidFromBytes } from "./random.ts";
 export { parseRemote, type Remote } from "./remote.ts";
+export { parseTlsProtocols, readTls, type TlsFiles } from "./tls.ts";
 export { VirtualClock } from "./virtual/clock.ts";
 export { MemoryFiles } from "./virtual/files.ts";
 export { MemoryNetwork } from "./virtual/net.ts";

@@ -72,6 +72,8 @@ export interface Listener {
   readonly name: string;
   /** The bound port, where the transport has ports (useful with port 0). */
   readonly port?: number;
+  /** Other certificates for connections from now on, for ssl. Throws WeftError "net.tls" where they do not fit together. */
+  setTls?(tls: TlsOptions): void;
   close(): Promise<void>;
 }
 
@@ -80,9 +82,27 @@ export interface TlsOptions {
   readonly privateKey?: string;
   readonly certificate?: string;
   readonly caCertificate?: string;
-  /** Accept whatever certificate the peer shows (ovs `--bootstrap-ca-cert` first contact, `-C none`). */
+  /** Accept whatever certificate the peer shows (`-C none`). */
   readonly acceptAny?: boolean;
+  /** PEM text of certificates that are shown behind our own (`--peer-ca-cert`). */
+  readonly peerCaCertificate?: string;
+  /**
+   * Nobody knows the peer's CA yet (`--bootstrap-ca-cert`): the first connection takes it from the chain that the peer
+   * shows and gives it, as PEM text, to be kept; the peer must then pass with it.
+   */
+  readonly bootstrap?: (caCertificate: string) => Promise<void>;
+  readonly minVersion?: "TLSv1.2" | "TLSv1.3";
+  readonly maxVersion?: "TLSv1.2" | "TLSv1.3";
+  /** For TLSv1.2, in OpenSSL's syntax. */
+  readonly ciphers?: string;
+  /** For TLSv1.3, names joined by colons. */
+  readonly ciphersuites?: string;
+  /** The name for Server Name Indication, in place of the host's. */
+  readonly serverName?: string;
 }
+
+/** Certificates as they are now: asked before every connection, so that renewed files count. */
+export type TlsProvider = () => Promise<TlsOptions | undefined>;
 
 export interface DatagramSocket {
   readonly address: string;
@@ -103,12 +123,12 @@ export interface Network {
   ): Promise<Stream>;
   /**
    * Listens on a passive remote: `ptcp:[PORT][:IP]`, `pssl:[PORT][:IP]`, `punix:FILE`, `pmemory:NAME`.
-   * `accept` is called for every connection.
+   * `accept` is called for every connection, `refused` with the reason for one whose TLS fails.
    */
   listen(
     remote: string,
     accept: (stream: Stream) => void,
-    options?: { readonly tls?: TlsOptions; readonly defaultPort?: number },
+    options?: { readonly tls?: TlsOptions; readonly defaultPort?: number; readonly refused?: (why: string) => void },
   ): Promise<Listener>;
   /** Binds a UDP socket; port 0 chooses one. */
   datagram(options: { readonly address?: string; readonly port?: number; readonly family?: 4 | 6 }): Promise<DatagramSocket>;

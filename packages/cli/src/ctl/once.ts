@@ -40,7 +40,7 @@ export async function runOnce<S extends SchemaJson>(
   if (readsOnly(calls)) called.dbg(`Called as ${text}`);
   else called.info(`Called as ${text}`);
   const replica = createReplica({
-    ...(await replicaOptionsOf(program, options, host, runtime, new Set([...program.tables, program.root, ...named]))),
+    ...replicaOptionsOf(program, options, host, runtime, new Set([...program.tables, program.root, ...named])),
     once: options.every(({ name }) => name !== "retry"),
   });
   const aborted = new Promise<number>((resolve) => {

@@ -7,11 +7,10 @@ import {
   type Logger,
   messageOf,
   type Runtime,
-  type TlsOptions,
   WeftError,
 } from "@weft/runtime";
 import { directoriesOf, inFolder } from "../directories.ts";
-import type { GivenOption } from "../options.ts";
+import { type GivenOption, tlsProviderOf } from "../options.ts";
 import type { CtlProgram } from "./program.ts";
 
 const last = (options: readonly GivenOption[], name: string): string | undefined =>
@@ -34,19 +33,19 @@ export function remotesOf<S extends SchemaJson>(
 }
 
 /** `tables`: those that are monitored; all of them where it is absent. */
-export async function replicaOptionsOf<S extends SchemaJson>(
+export function replicaOptionsOf<S extends SchemaJson>(
   program: CtlProgram<S>,
   options: readonly GivenOption[],
   host: Host,
   runtime: Runtime,
   tables?: ReadonlySet<string>,
-): Promise<ReplicaOptions<S>> {
+): ReplicaOptions<S> {
   const text = remotesOf(program, options, host.env);
   const run = directoriesOf(host.env, program.family).run;
   const remotes = text
     .split(/,(?=[a-z]+:)/)
     .map((remote) => (remote.startsWith("unix:") ? `unix:${inFolder(run, remote.slice(5))}` : remote));
-  const tls = text.includes("ssl:") ? await tlsOf(options, host) : undefined;
+  const tls = tlsProviderOf(runtime.files, options);
   // An object with exactly the tables that the commands name.
   const monitor =
     tables && (Object.fromEntries([...tables].map((table) => [table, true])) as NonNullable<ReplicaOptions<S>["monitor"]>);
@@ -58,27 +57,6 @@ export async function replicaOptionsOf<S extends SchemaJson>(
     shuffle: chosen(options, "shuffle-remotes", "no-shuffle-remotes") !== "no-shuffle-remotes",
     leaderOnly: chosen(options, "leader-only", "no-leader-only") !== "no-leader-only",
     ...(tls === undefined ? {} : { tls }),
-  };
-}
-
-async function tlsOf(options: readonly GivenOption[], { runtime }: Host): Promise<TlsOptions> {
-  const read = async (option: string): Promise<string | undefined> => {
-    const path = last(options, option);
-    if (path === undefined) return undefined;
-    return new TextDecoder().decode(await runtime.files.read(path));
-  };
-  const ca = last(options, "ca-cert");
-  const bootstrap = last(options, "bootstrap-ca-cert");
-  const known = bootstrap !== undefined && (await runtime.files.exists(bootstrap));
-  const [privateKey, certificate, caCertificate] = await Promise.all([
-    read("private-key"),
-    read("certificate"),
-    known ? read("bootstrap-ca-cert") : ca === "none" ? undefined : read("ca-cert"),
-  ]);
-  return {
-    ...(privateKey === undefined ? {} : { privateKey }),
-    ...(certificate === undefined ? {} : { certificate }),
-    ...(caCertificate === undefined ? { acceptAny: ca === "none" || bootstrap !== undefined } : { caCertificate }),
   };
 }
 

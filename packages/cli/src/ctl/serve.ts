@@ -33,7 +33,7 @@ export async function serve<S extends SchemaJson>(
   }
   const daemon = daemonOptionsOf(options);
   return runDaemon(host, program.name, program.family, daemon, async ({ runtime }) => {
-    const replica = createReplica(await replicaOptionsOf(program, options, host, runtime));
+    const replica = createReplica(replicaOptionsOf(program, options, host, runtime));
     const run = new Runner(program, { ...grammar, options: ownOptions }, replica, { ...host, runtime });
     const file = daemon.unixctl ?? `${program.name}.${host.pid}.ctl`;
     return {

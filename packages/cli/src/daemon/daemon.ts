@@ -145,8 +145,10 @@ async function refuseSecond(host: Host, pidfile: string): Promise<void> {
   const { files } = host.runtime;
   if (!(await files.exists(pidfile))) return;
   const pid = new TextDecoder().decode(await files.read(pidfile)).trim();
-  // The process is there if its folder in /proc is; a stale file is overwritten.
-  if (pid !== "" && pid !== String(host.pid) && (await files.exists(`/proc/${pid}/stat`))) {
+  const status = `/proc/${pid}/stat`;
+  if (pid === "" || pid === String(host.pid) || !(await files.exists(status))) return;
+  // A process that ended, and that nobody has waited for, is listed as Z; a stale file is overwritten.
+  if (!/\) Z/.test(new TextDecoder().decode(await files.read(status).catch(() => new Uint8Array())))) {
     throw new WeftError("daemon.already-running", `${pidfile}: already running as pid ${pid}, aborting`, { blame: "caller" });
   }
 }

@@ -1,4 +1,4 @@
-import { type Host, type TlsOptions, WeftError } from "@weft/runtime";
+import type { Host } from "@weft/runtime";
 import { daemonOptions, type GivenOption, loggingOptions, type OptionRow, tlsOptions } from "../options.ts";
 import { type Family, versionText } from "../version.ts";
 import type { DaemonOptions } from "./daemon.ts";
@@ -29,28 +29,6 @@ export function daemonOptionsOf(given: readonly GivenOption[]): DaemonOptions {
     ...(unixctl === undefined ? {} : { unixctl }),
     overwritePidfile: last("overwrite-pidfile") !== undefined,
     verbose: given.filter(({ name }) => name === "verbose").map(({ value }) => value ?? ""),
-  };
-}
-
-/** Reads the files that the TLS options name. Throws WeftError "files.*" naming the file. */
-export async function tlsOptionsOf(host: Host, given: readonly GivenOption[]): Promise<TlsOptions | undefined> {
-  const read = async (name: string) => {
-    const path = given.findLast((option) => option.name === name)?.value;
-    return path === undefined || path === "none" ? undefined : new TextDecoder().decode(await host.runtime.files.read(path));
-  };
-  const [privateKey, certificate, caCertificate] = await Promise.all(["private-key", "certificate", "ca-cert"].map(read));
-  const acceptAny = given.some(({ name, value }) => name === "ca-cert" && value === "none");
-  if (given.some(({ name }) => name === "bootstrap-ca-cert")) {
-    throw new WeftError("tls.no-bootstrap", "--bootstrap-ca-cert is not supported: give the CA's certificate with --ca-cert", {
-      blame: "caller",
-    });
-  }
-  if (!privateKey && !certificate && !caCertificate && !acceptAny) return undefined;
-  return {
-    ...(privateKey === undefined ? {} : { privateKey }),
-    ...(certificate === undefined ? {} : { certificate }),
-    ...(caCertificate === undefined ? {} : { caCertificate }),
-    acceptAny,
   };
 }
 
@@ -85,6 +63,11 @@ TLS options:
   -p, --private-key=FILE  file with private key
   -c, --certificate=FILE  file with certificate for private key
   -C, --ca-cert=FILE      file with peer CA certificate
+  --bootstrap-ca-cert=FILE  file with peer CA certificate to read or create
+  --peer-ca-cert=FILE     file with CA certificates to show to peers
+  --ssl-protocols=PROTOS, --ssl-ciphers=CIPHERS, --ssl-ciphersuites=SUITES
+                          TLS versions and ciphers
+  --ssl-server-name=NAME  name for Server Name Indication
 
 Other options:
   --unixctl=SOCKET        override default control socket name

@@ -10,6 +10,7 @@ import {
   parseOptions,
   tableOptions,
   tlsOptions,
+  tlsProviderOf,
   UsageError,
 } from "../options.ts";
 import { type TableStyle, tableStyle } from "../table.ts";
@@ -18,7 +19,6 @@ import { commands } from "./clientCommands.ts";
 import { type ClientCommand, ClientError } from "./request.ts";
 
 const OPTIONS: readonly OptionRow[] = [
-  { name: "bootstrap-ca-cert", argument: "required" },
   { name: "timestamp" },
   { name: "force" },
   { name: "leader-only" },
@@ -29,7 +29,7 @@ const OPTIONS: readonly OptionRow[] = [
   ...tableOptions,
   ...daemonOptions,
   ...loggingOptions,
-  ...tlsOptions.filter(({ name }) => name !== "bootstrap-ca-cert"),
+  ...tlsOptions,
 ];
 
 const EXIT_TIMEOUT = 142;
@@ -132,7 +132,7 @@ async function connectAndRun(command: ClientCommand, words: readonly string[], s
   const rest = named === undefined ? words : words.slice(1);
   // What can be wrong without asking the server, for commands that take no database.
   if (!command.database && rest.length < command.min) usage(command);
-  const stream = await connect(settings, remote, runDirectory, await tlsOf(host, options));
+  const stream = await connect(settings, remote, runDirectory, await tlsProviderOf(host.runtime.files, options)?.());
   const listeners = new Set<(method: string, params: readonly Json[]) => void>();
   let gone: () => void = () => {};
   const closed = new Promise<void>((resolve) => {
@@ -183,18 +183,6 @@ async function connect({ host }: Settings, remote: string, runDirectory: string,
   } catch (error) {
     throw new ClientError(`failed to connect to "${remote}" (${messageOf(error).replace(`${address}: `, "")})`);
   }
-}
-
-async function tlsOf({ runtime }: Host, options: readonly GivenOption[]): Promise<TlsOptions | undefined> {
-  const path = (option: string) => options.findLast(({ name }) => name === option)?.value;
-  const read = async (option: string) => {
-    const file = path(option);
-    return file === undefined ? undefined : new TextDecoder().decode(await runtime.files.read(file));
-  };
-  const [privateKey, certificate] = await Promise.all([read("private-key"), read("certificate")]);
-  if (privateKey === undefined || certificate === undefined) return undefined;
-  const caCertificate = path("ca-cert") === "none" ? undefined : await read("ca-cert");
-  return { privateKey, certificate, ...(caCertificate === undefined ? { acceptAny: true } : { caCertificate }) };
 }
 
 /** A database named in front of the arguments; otherwise Open_vSwitch, or the only one that there is. */

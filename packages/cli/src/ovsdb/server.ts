@@ -1,10 +1,10 @@
 /** ovsdb-server(1). */
-import { startServerDaemon, type TlsSources } from "@weft/ovsdb";
-import { type Host, type Program, WeftError } from "@weft/runtime";
+import { type ReplicationOptions, startServerDaemon } from "@weft/ovsdb";
+import { type Host, type Program, type TlsFiles, WeftError } from "@weft/runtime";
 import { runDaemon } from "../daemon/daemon.ts";
 import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf } from "../daemon/options.ts";
-import { directoriesOf, inFolder } from "../directories.ts";
-import { type GivenOption, type OptionRow, parseOptions, UsageError } from "../options.ts";
+import { directoriesOf, inFolder, networkIn } from "../directories.ts";
+import { type GivenOption, type OptionRow, parseOptions, tlsFilesOf, UsageError } from "../options.ts";
 
 const OPTIONS: readonly OptionRow[] = [
   ...commonDaemonOptions,
@@ -14,7 +14,6 @@ const OPTIONS: readonly OptionRow[] = [
   { name: "no-dbs" },
   { name: "disable-file-column-diff" },
   { name: "disable-file-no-data-conversion" },
-  { name: "peer-ca-cert", argument: "required" },
   { name: "sync-from", argument: "required" },
   { name: "sync-exclude-tables", argument: "required" },
   { name: "active" },
@@ -23,24 +22,12 @@ const OPTIONS: readonly OptionRow[] = [
 ];
 
 /** What the reference can do and this cannot: refused rather than ignored. */
-const UNSUPPORTED = new Set([
-  "config-file",
-  "run",
-  "sync-from",
-  "sync-exclude-tables",
-  "active",
-  "record",
-  "replay",
-  "bootstrap-ca-cert",
-  "peer-ca-cert",
-  "disable-file-no-data-conversion",
-  "monitor",
-  "user",
-]);
+const UNSUPPORTED = new Set(["run", "record", "replay", "disable-file-no-data-conversion", "monitor", "user"]);
 
 const HELP = `ovsdb-server: OVSDB database server
 usage: ovsdb-server [OPTIONS] [DATABASE...]
-where each DATABASE is a database file in ovsdb format.
+where each DATABASE is a database file in ovsdb format, or
+relay:NAME:REMOTE for the database NAME of another server.
 The default DATABASE, if none is given, is
 /etc/openvswitch/conf.db.
 
@@ -57,26 +44,47 @@ Passive JSON-RPC connection methods:
   punix:FILE              listen on Unix domain socket FILE
   db:DB,TABLE,COLUMN      the methods that a column names
 
+Active-backup options:
+  --sync-from=REMOTE      keep the databases as copies of those of REMOTE
+  --sync-exclude-tables=DB:TABLE,...
+                          leave tables out of that
+  --active                begin as the active server, ready to be a backup
+
 Other database options:
+  --config-file=FILE      read databases and remotes from FILE
   --no-dbs                do not add default database
 ${commonDaemonHelp}`;
 
-function tlsSources(given: readonly GivenOption[]): TlsSources | undefined {
+/** --sync-from and what belongs to it. */
+function replicationOf(given: readonly GivenOption[]): ReplicationOptions {
   const value = (name: string): string | undefined => given.findLast((option) => option.name === name)?.value;
-  const [privateKey, certificate, caCertificate] = [value("private-key"), value("certificate"), value("ca-cert")];
-  if (privateKey === undefined && certificate === undefined && caCertificate === undefined) return undefined;
+  const [syncFrom, exclude] = [value("sync-from"), value("sync-exclude-tables")];
   return {
-    ...(privateKey === undefined ? {} : { privateKey }),
-    ...(certificate === undefined ? {} : { certificate }),
-    ...(caCertificate === undefined ? {} : { caCertificate }),
+    ...(syncFrom === undefined ? {} : { syncFrom }),
+    ...(exclude === undefined ? {} : { exclude }),
+    active: given.some(({ name }) => name === "active"),
   };
+}
+
+/** What a configuration file takes the place of. Throws UsageError where it is given nevertheless. */
+function checkExclusive(given: readonly GivenOption[], databases: readonly string[]): void {
+  const has = (...names: string[]): boolean => given.some(({ name }) => names.includes(name));
+  if (!has("config-file")) return;
+  if (databases.length > 0) throw new UsageError("Databases should be specified in a config file");
+  if (has("remote")) throw new UsageError("--config-file is mutually exclusive with --remote");
+  if (has("sync-from", "sync-exclude-tables", "active")) {
+    throw new UsageError("--config-file is mutually exclusive with --sync-from, --sync-exclude and --active");
+  }
 }
 
 export const ovsdbServer: Program = async (args, host: Host) => {
   let given: readonly GivenOption[];
   let rest: readonly string[];
+  let tls: TlsFiles;
   try {
     ({ options: given, rest } = parseOptions(args, OPTIONS));
+    checkExclusive(given, rest);
+    tls = tlsFilesOf(given);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     await host.stderr.write(`ovsdb-server: ${error.message}\n`);
@@ -87,24 +95,23 @@ export const ovsdbServer: Program = async (args, host: Host) => {
   if (refused !== undefined) {
     throw new WeftError("ovsdb.unsupported-option", `option --${refused.name} is not supported`, { blame: "caller" });
   }
-  const relay = rest.find((database) => database.startsWith("relay:"));
-  if (relay !== undefined) {
-    throw new WeftError("ovsdb.unsupported-option", `${relay}: relay databases are not supported`, { blame: "caller" });
-  }
-  const noDatabases = given.some(({ name }) => name === "no-dbs");
+  const configFile = given.findLast(({ name }) => name === "config-file")?.value;
+  const noDatabases = configFile !== undefined || given.some(({ name }) => name === "no-dbs");
   const directories = directoriesOf(host.env, "ovs");
-  const databases =
-    rest.length > 0 || noDatabases ? rest.map((path) => inFolder(host.cwd, path)) : [inFolder(directories.database, "conf.db")];
-  const tls = tlsSources(given);
+  const locate = (database: string) => (database.startsWith("relay:") ? database : inFolder(host.cwd, database));
+  const databases = rest.length > 0 || noDatabases ? rest.map(locate) : [inFolder(directories.database, "conf.db")];
   return runDaemon(host, "ovsdb-server", "ovs", daemonOptionsOf(given), async ({ runtime }) => {
     if (given.some(({ name }) => name === "disable-file-column-diff")) {
       runtime.log.logger("ovsdb_server").warn("--disable-file-column-diff has no effect: changes are written as differences");
     }
     const daemon = await startServerDaemon({
-      runtime,
+      runtime: { ...runtime, net: networkIn(directories.run, runtime.net) },
       databases,
+      locate,
       remotes: given.filter(({ name }) => name === "remote").map(({ value }) => value ?? ""),
-      ...(tls === undefined ? {} : { tls }),
+      ...(Object.keys(tls).length === 0 ? {} : { tls }),
+      replication: replicationOf(given),
+      ...(configFile === undefined ? {} : { configFile: inFolder(host.cwd, configFile) }),
     });
     return { commands: daemon.commands, stop: () => daemon.close() };
   });

@@ -2,7 +2,16 @@
  * One client's lasting conversation with one of several servers: connects, and connects again when the connection is
  * lost, to the next remote and after a pause that doubles up to a limit, as the OVS libraries do.
  */
-import { type Logger, messageOf, type Runtime, type Stream, type Timer, type TlsOptions, WeftError } from "@weft/runtime";
+import {
+  type Logger,
+  messageOf,
+  type Runtime,
+  type Stream,
+  type Timer,
+  type TlsOptions,
+  type TlsProvider,
+  WeftError,
+} from "@weft/runtime";
 import { type Channel, streamChannel } from "../jsonrpc/channel.ts";
 import { Connection, DEFAULT_PROBE } from "../jsonrpc/connection.ts";
 import type { Notification } from "../jsonrpc/message.ts";
@@ -13,7 +22,7 @@ export interface SessionOptions {
   readonly remotes: readonly string[];
   /** Try the remotes in a random order. */
   readonly shuffle?: boolean;
-  readonly tls?: TlsOptions;
+  readonly tls?: TlsOptions | TlsProvider;
   /** The port of a remote that names none; 6640 by default. */
   readonly defaultPort?: number;
   /** Ms of silence before a probe; 0 never. By default 5000, and never for unix sockets and in-process connections. */
@@ -140,8 +149,9 @@ export class Session {
   }
 
   async #open(remote: string): Promise<Channel> {
-    const { runtime, tls, connect, defaultPort = DEFAULT_PORT } = this.#options;
+    const { runtime, connect, defaultPort = DEFAULT_PORT } = this.#options;
     if (connect !== undefined) return connect(remote);
+    const tls = typeof this.#options.tls === "function" ? await this.#options.tls() : this.#options.tls;
     const timeout = Math.max(1000, this.#pause);
     const options = { defaultPort, timeout, ...(tls === undefined ? {} : { tls }) };
     const stream: Stream = await runtime.net.connect(remote, options);

@@ -69,11 +69,25 @@ interface Context {
   durable: boolean;
 }
 
+/** Whether operations may change something, so that a server without a say in the contents must pass them on. */
+export function mayWrite(operations: readonly Json[]): boolean {
+  return operations.some((operation) => isObject(operation) && WRITING.has(operation.op ?? null));
+}
+
+const WRITING: ReadonlySet<Json> = new Set(["insert", "update", "mutate", "delete", "assert"]);
+
 /**
  * Executes operations as one transaction. `elapsed` is how many ms the request has waited already. Faults of the
- * request are in the results, as RFC 7047 section 4.1.3 has them; nothing is thrown for them.
+ * request are in the results, as RFC 7047 section 4.1.3 has them; nothing is thrown for them. A `rehearsal` ends with
+ * everything as before.
  */
-export function execute(database: Database, operations: readonly Json[], requester: Requester, elapsed: number): Outcome {
+export function execute(
+  database: Database,
+  operations: readonly Json[],
+  requester: Requester,
+  elapsed: number,
+  rehearsal = false,
+): Outcome {
   const transaction = new Transaction(database);
   const symbols: Context["symbols"] = new Map();
   const context: Context = {
@@ -100,6 +114,7 @@ export function execute(database: Database, operations: readonly Json[], request
     for (const [i, operation] of operations.entries()) {
       results.push(executeOne(context, operation, () => `ovsdb operation ${i + 1} of ${operations.length}`));
     }
+    if (rehearsal) return { done: true, results, commit: undefined };
     const deltas = transaction.commit();
     open = false;
     return { done: true, results, commit: { deltas, comments: context.comments, durable: context.durable } };

@@ -3,6 +3,8 @@ import { type ControlCommand, type LogBook, type Logger, messageOf, WeftError } 
 import { datumText } from "../datum.ts";
 import type { RowDelta } from "../engine/table.ts";
 import { OvsdbError } from "../error.ts";
+import type { ConfigurationFile } from "./configuration.ts";
+import type { Replication } from "./replication.ts";
 import type { OvsdbServer } from "./server.ts";
 
 function refusal(message: string): WeftError {
@@ -64,7 +66,12 @@ class TableLogging {
 }
 
 /** Commands that a program hangs into its control socket. */
-export function serverCommands(server: OvsdbServer, log: LogBook): ControlCommand[] {
+export function serverCommands(
+  server: OvsdbServer,
+  replication: Replication,
+  configuration: ConfigurationFile | undefined,
+  log: LogBook,
+): ControlCommand[] {
   const logger = log.logger("ovsdb_server");
   const tables = new TableLogging(server, log.logger("transaction"));
   const command = (
@@ -82,22 +89,33 @@ export function serverCommands(server: OvsdbServer, log: LogBook): ControlComman
       throw error instanceof OvsdbError ? refusal(error.details) : error;
     }
   };
-  const passive = (): never => {
-    throw refusal("active-backup replication is not supported");
+  /** A command that changes what a configuration file says, where there is one. */
+  const changing: typeof command = (name, usage, count, run) =>
+    command(name, usage, count, (args) => {
+      if (configuration !== undefined) throw refusal(`Update the ${configuration.path} and use ovsdb-server/reload instead`);
+      return run(args);
+    });
+  const probeInterval = (text: string | undefined): number => {
+    if (text === undefined || !/^\d+$/.test(text)) throw refusal("Invalid probe interval, integer value expected");
+    return Number(text);
   };
   return [
     command("ovsdb-server/list-dbs", "", [0, 0], () => lines([...server.databases.keys()].sort())),
-    command("ovsdb-server/add-db", "DB", [1, 1], async ([path = ""]) => {
+    changing("ovsdb-server/add-db", "DB", [1, 1], async ([name = ""]) => {
       try {
-        await server.addDatabaseFile(path);
+        await server.addNamed(name);
+        replication.apply();
       } catch (error) {
         throw refusal(messageOf(error));
       }
       return "";
     }),
-    command("ovsdb-server/remove-db", "DB", [1, 1], ([name = ""]) => detailed(server.removeDatabase(name))),
-    command("ovsdb-server/add-remote", "REMOTE", [1, 1], ([remote = ""]) => detailed(server.addRemote(remote, true))),
-    command("ovsdb-server/remove-remote", "REMOTE", [1, 1], async ([remote = ""]) => {
+    changing("ovsdb-server/remove-db", "DB", [1, 1], ([name = ""]) => detailed(server.removeDatabase(name))),
+    changing("ovsdb-server/add-remote", "REMOTE", [1, 1], ([remote = ""]) => {
+      if (remote.startsWith("pfd:")) throw refusal("pfd: remotes can only be specified on the command line");
+      return detailed(server.addRemote(remote, true));
+    }),
+    changing("ovsdb-server/remove-remote", "REMOTE", [1, 1], async ([remote = ""]) => {
       if (!(await server.removeRemote(remote))) throw refusal("no such remote");
       return "";
     }),
@@ -114,7 +132,7 @@ export function serverCommands(server: OvsdbServer, log: LogBook): ControlComman
       server.disconnectAll("user ran ovsdb-server/reconnect");
       return "";
     }),
-    command("ovsdb-server/sync-status", "", [0, 0], () => "state: active\n"),
+    command("ovsdb-server/sync-status", "", [0, 0], () => replication.status()),
     command("ovsdb-server/get-db-storage-status", "DB", [1, 1], ([name = ""]) => {
       if (!server.databases.has(name)) throw refusal("Failed to find the database.");
       return "status: ok\n";
@@ -126,12 +144,49 @@ export function serverCommands(server: OvsdbServer, log: LogBook): ControlComman
       logger.info(`memory trimming after compaction ${choice === "on" ? "enabled" : "disabled"}.`);
       return "";
     }),
-    command("ovsdb-server/get-active-ovsdb-server", "", [0, 0], () => ""),
-    command("ovsdb-server/set-active-ovsdb-server", "", [1, 1], passive),
-    command("ovsdb-server/connect-active-ovsdb-server", "", [0, 0], () => "Unable to connect: active server is not specified.\n"),
-    command("ovsdb-server/disconnect-active-ovsdb-server", "", [0, 0], () => ""),
-    command("ovsdb-server/get-sync-exclude-tables", "", [0, 0], () => ""),
-    command("ovsdb-server/set-sync-exclude-tables", "", [1, 1], passive),
+    command("ovsdb-server/reload", "", [0, 0], async () => {
+      if (configuration === undefined) throw refusal("Configuration file was not specified on command line");
+      if (!(await configuration.load())) throw refusal("Configuration failed.  See the log file for details.");
+      return "";
+    }),
+    command("ovsdb-server/get-active-ovsdb-server", "", [0, 0], () => lines([replication.activeServer])),
+    changing("ovsdb-server/set-active-ovsdb-server", "", [1, 1], ([remote = ""]) => {
+      replication.activeServer = remote;
+      return "";
+    }),
+    changing("ovsdb-server/connect-active-ovsdb-server", "", [0, 0], () => {
+      if (replication.activeServer === "") return "Unable to connect: active server is not specified.\n";
+      replication.connect();
+      return "";
+    }),
+    changing("ovsdb-server/disconnect-active-ovsdb-server", "", [0, 0], () => {
+      replication.disconnect();
+      return "";
+    }),
+    changing("ovsdb-server/set-active-ovsdb-server-probe-interval", "", [1, 1], ([ms]) => {
+      replication.probe = probeInterval(ms);
+      return "";
+    }),
+    changing("ovsdb-server/set-relay-source-probe-interval", "", [1, 1], ([ms]) => {
+      for (const relay of server.relays.values()) relay.probeInterval = probeInterval(ms);
+      return "";
+    }),
+    command("ovsdb-server/get-sync-exclude-tables", "", [0, 0], () => lines([replication.exclude])),
+    changing("ovsdb-server/set-sync-exclude-tables", "", [1, 1], ([tables = ""]) => {
+      replication.exclude = tables;
+      return "";
+    }),
+    ...["disable-monitor-cond", "perf-counters-show", "perf-counters-clear"].map((name) =>
+      command(`ovsdb-server/${name}`, "", [0, 0], () => {
+        throw refusal(`ovsdb-server/${name} is not supported: it is about the insides of the original`);
+      }),
+    ),
+    command("coverage/show", "", [0, 0], () => {
+      throw refusal("coverage counters are not supported");
+    }),
+    command("coverage/read-counter", "COUNTER", [1, 1], () => {
+      throw refusal("No such counter");
+    }),
     command("memory/show", "", [0, 0], () => {
       const shown = Object.entries(server.usage()).filter(([name, count]) => name !== "sessions" || count > 0);
       return `${shown.map(([name, count]) => `${name}:${count}`).join(" ")}\n`;

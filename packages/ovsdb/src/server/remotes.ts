@@ -36,6 +36,8 @@ export interface Endpoint {
   readonly ready: Promise<void>;
   /** For the status column of a Manager or Connection row. */
   status(): EndpointStatus;
+  /** Other certificates, for connections from now on. */
+  setTls(tls: TlsOptions): void;
   close(): Promise<void>;
 }
 
@@ -49,6 +51,7 @@ export interface EndpointWorld {
   readonly runtime: Runtime;
   readonly logger: Logger;
   readonly tls: TlsOptions | undefined;
+  readonly tlsLogger: Logger;
   /** A client; resolves when it is gone. */
   accept(stream: Stream, target: string, options: RemoteOptions): Promise<void>;
 }
@@ -58,8 +61,8 @@ export function openEndpoint(world: EndpointWorld, target: string, options: Remo
   return target.startsWith("p") ? listen(world, target, options) : dial(world, target, options);
 }
 
-function netOptions(world: EndpointWorld): { readonly defaultPort: number; readonly tls?: TlsOptions } {
-  return { defaultPort: DEFAULT_PORT, ...(world.tls === undefined ? {} : { tls: world.tls }) };
+function netOptions(tls: TlsOptions | undefined): { readonly defaultPort: number; readonly tls?: TlsOptions } {
+  return { defaultPort: DEFAULT_PORT, ...(tls === undefined ? {} : { tls }) };
 }
 
 function listen(world: EndpointWorld, target: string, options: RemoteOptions): Endpoint {
@@ -70,10 +73,12 @@ function listen(world: EndpointWorld, target: string, options: RemoteOptions): E
     clients++;
     void world.accept(stream, target, options).then(() => clients--);
   };
-  const ready = world.runtime.net.listen(target, accept, netOptions(world)).then(async (opened) => {
-    listener = opened;
-    if (closed) await opened.close();
-  });
+  const ready = world.runtime.net
+    .listen(target, accept, { ...netOptions(world.tls), refused: (why) => world.tlsLogger.warn(why) })
+    .then(async (opened) => {
+      listener = opened;
+      if (closed) await opened.close();
+    });
   return {
     target,
     options,
@@ -89,6 +94,13 @@ function listen(world: EndpointWorld, target: string, options: RemoteOptions): E
       fields.push(["sec_since_connect", "0"], ["sec_since_disconnect", "0"]);
       return { connected: clients > 0, fields };
     },
+    setTls(tls) {
+      try {
+        listener?.setTls?.(tls);
+      } catch (error) {
+        world.logger.err(`${target}: ${messageOf(error)}`);
+      }
+    },
     async close() {
       closed = true;
       await listener?.close();
@@ -98,6 +110,7 @@ function listen(world: EndpointWorld, target: string, options: RemoteOptions): E
 
 function dial(world: EndpointWorld, target: string, options: RemoteOptions): Endpoint {
   const { clock, net } = world.runtime;
+  let { tls } = world;
   let closed = false;
   let current: Stream | undefined;
   let backoff = FIRST_BACKOFF;
@@ -109,7 +122,7 @@ function dial(world: EndpointWorld, target: string, options: RemoteOptions): End
       world.logger.info(`${target}: connecting...`);
       state = "CONNECTING";
       try {
-        current = await net.connect(target, netOptions(world));
+        current = await net.connect(target, netOptions(tls));
         if (closed) {
           current.destroy();
           return;
@@ -143,6 +156,9 @@ function dial(world: EndpointWorld, target: string, options: RemoteOptions): End
         connected: state === "ACTIVE",
         fields: [...since("sec_since_connect", connectedAt), ...since("sec_since_disconnect", disconnectedAt), ["state", state]],
       };
+    },
+    setTls(renewed) {
+      tls = renewed;
     },
     async close() {
       closed = true;

@@ -5,8 +5,9 @@
  */
 import type { Clock, Logger, Timer } from "@weft/runtime";
 import { ZERO_UUID } from "../datum.ts";
+import { absorb, type Extent } from "../engine/absorb.ts";
 import type { Database } from "../engine/database.ts";
-import { type Commit, execute, type Requester } from "../engine/operations.ts";
+import { type Commit, errorIn, execute, mayWrite, type Requester } from "../engine/operations.ts";
 import type { RowDelta, Table } from "../engine/table.ts";
 import type { OvsdbError } from "../error.ts";
 import type { Json } from "../jsonrpc/json.ts";
@@ -20,11 +21,22 @@ export interface PendingTransaction {
   cancel(): boolean;
 }
 
+/** Gets the results, or what the request as a whole failed with. */
+export type TransactionDone = (results: readonly Json[], failure?: Json) => void;
+
+/** The server that has the say in a relayed database. */
+export interface RelaySource {
+  transact(operations: readonly Json[], done: TransactionDone): PendingTransaction;
+  /** Converts the schema there; resolves to the <error> or undefined. */
+  convert(schema: Json): Promise<Json | undefined>;
+  close(): void;
+}
+
 interface Waiter {
   readonly operations: readonly Json[];
   readonly requester: Requester;
   readonly since: number;
-  readonly done: (results: readonly Json[]) => void;
+  readonly done: TransactionDone;
   table: Table;
   timer: Timer | undefined;
 }
@@ -44,12 +56,19 @@ export interface ServedOptions {
   readonly log?: LogFile | undefined;
   /** Clients may not write: the _Server database. */
   readonly readOnly?: boolean;
+  /** For a relay: until its source has told the schema, `database` stands for it. */
+  readonly source?: RelaySource;
 }
 
 export class ServedDatabase {
   #database: Database;
   readonly log: LogFile | undefined;
-  readonly readOnly: boolean;
+  /** Clients may not write: the _Server database, and a backup's. */
+  readOnly: boolean;
+  /** Where transactions that write go, for a relay. */
+  readonly source: RelaySource | undefined;
+  /** False for a relay that does not know its schema yet. */
+  available: boolean;
   readonly monitors = new Monitors();
   readonly #clock: Clock;
   readonly #logger: Logger | undefined;
@@ -64,6 +83,8 @@ export class ServedDatabase {
     this.#database = database;
     this.log = options.log;
     this.readOnly = options.readOnly ?? false;
+    this.source = options.source;
+    this.available = options.source === undefined;
     this.#clock = options.clock;
     this.#logger = options.logger;
   }
@@ -88,11 +109,10 @@ export class ServedDatabase {
   }
 
   /** Executes a transaction; `done` gets the results when they may be told. */
-  transact(
-    operations: readonly Json[],
-    requester: Requester,
-    done: (results: readonly Json[]) => void,
-  ): PendingTransaction | undefined {
+  transact(operations: readonly Json[], requester: Requester, done: TransactionDone): PendingTransaction | undefined {
+    if (this.source !== undefined && !requester.readOnly && mayWrite(operations)) {
+      return this.#forward(this.source, operations, requester, done);
+    }
     const since = this.#clock.now();
     const outcome = execute(this.#database, operations, requester, 0);
     if (outcome.done) {
@@ -111,6 +131,43 @@ export class ServedDatabase {
         return true;
       },
     };
+  }
+
+  /** A role's rights are looked up here: the source sees the relay, not its clients. */
+  #forward(
+    source: RelaySource,
+    operations: readonly Json[],
+    requester: Requester,
+    done: TransactionDone,
+  ): PendingTransaction | undefined {
+    if (requester.authorize !== undefined) {
+      const trial = execute(this.#database, operations, requester, 0, true);
+      const fault = trial.done ? errorIn(trial.results) : undefined;
+      if (trial.done && fault?.error === "permission error") {
+        done(trial.results);
+        return undefined;
+      }
+    }
+    return source.transact(operations, done);
+  }
+
+  /**
+   * Takes over what another server says about the tables `watched`: see {@link absorb}. `id` is that server's name for
+   * the last transaction in it, where it has one. `refused` is called when the log cannot take it: the database is then as
+   * before. Throws OvsdbError.
+   */
+  absorb(
+    updates: Json,
+    extent: Extent,
+    watched: ReadonlySet<string>,
+    { id, refused }: { readonly id?: string; refused?(why: string): void } = {},
+  ): void {
+    const deltas = absorb(this.#database, updates, extent, watched);
+    const done: TransactionDone = (results) => {
+      const fault = errorIn(results);
+      if (fault !== undefined) refused?.(`${fault.error}: ${fault.details}`);
+    };
+    this.#finish([], { deltas, comments: [], durable: false }, done, id);
   }
 
   #arm(waiter: Waiter, timeout: number | undefined): void {
@@ -134,13 +191,13 @@ export class ServedDatabase {
     this.#finish(outcome.results, outcome.commit, waiter.done);
   }
 
-  #finish(results: readonly Json[], commit: Commit | undefined, done: (results: readonly Json[]) => void): void {
+  #finish(results: readonly Json[], commit: Commit | undefined, done: TransactionDone, id?: string): void {
     if (commit === undefined || (commit.deltas.length === 0 && !(commit.durable && this.log?.busy === true))) {
       this.after(() => done(results));
       return;
     }
     const { deltas } = commit;
-    const entry = this.#remember(deltas);
+    const entry = this.#remember(deltas, id);
     if (this.log === undefined) {
       this.monitors.publish(
         deltas,
@@ -167,8 +224,8 @@ export class ServedDatabase {
     this.#wake(deltas);
   }
 
-  #remember(deltas: readonly RowDelta[]): HistoryEntry {
-    let id: string | undefined;
+  #remember(deltas: readonly RowDelta[], givenId: string | undefined): HistoryEntry {
+    let id = givenId;
     const { random } = this.#database;
     const entry: HistoryEntry = {
       get id() {
@@ -272,6 +329,13 @@ export class ServedDatabase {
     }
   }
 
+  /** Puts a database with the source's schema in place of this one. Waiting transactions and monitors must have been ended. */
+  replaceRelayed(database: Database): void {
+    this.#database = database;
+    this.#history = [];
+    this.available = true;
+  }
+
   /**
    * Puts a converted database in place of this one, and in the log. Waiting transactions and monitors must have been
    * ended. Throws OvsdbError, with everything as before.
@@ -291,6 +355,7 @@ export class ServedDatabase {
   async close(): Promise<void> {
     for (const { timer } of this.#waiters) timer?.cancel();
     this.#waiters = [];
+    this.source?.close();
     await this.log?.close();
   }
 }

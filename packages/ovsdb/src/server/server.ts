@@ -9,7 +9,9 @@ import { isObject, type Json, stringifyJson } from "../jsonrpc/json.ts";
 import { type LogFile, openDatabase } from "../log/file.ts";
 import { parseSchema } from "../model.ts";
 import type { SchemaJson } from "../schema.ts";
+import { Backup } from "./backup.ts";
 import { Locks } from "./locks.ts";
+import { Relay } from "./relay.ts";
 import {
   DEFAULT_REMOTE_OPTIONS,
   type Endpoint,
@@ -24,6 +26,7 @@ import {
 import { ServedDatabase } from "./served.ts";
 import { SERVER_SCHEMA } from "./serverSchema.ts";
 import { Session, type SessionServer } from "./session.ts";
+import type { Source, SourceWorld } from "./source.ts";
 
 export interface ServerOptions {
   readonly runtime: Runtime;
@@ -54,6 +57,9 @@ export class OvsdbServer implements SessionServer {
   /** Where the databases come from: file names, by database. */
   readonly #paths = new Map<string, string>();
   readonly #own: ServedDatabase;
+  readonly #backups = new Map<string, Backup>();
+  readonly #relays = new Map<string, Relay>();
+  readonly #sourceWorld: SourceWorld;
   readonly #remotes = new Map<string, Remote>();
   readonly #sessions = new Set<Session>();
   readonly #leaving = new Map<Session, () => void>();
@@ -72,6 +78,7 @@ export class OvsdbServer implements SessionServer {
       clock: this.clock,
       readOnly: true,
     });
+    this.#sourceWorld = { runtime: options.runtime, tls: async () => this.#tls };
     this.#databases.set(this.#own.name, this.#own);
     this.#announce(this.#own);
   }
@@ -84,19 +91,10 @@ export class OvsdbServer implements SessionServer {
     return this.#sessions;
   }
 
-  /** Other certificates: remotes with TLS are opened anew with them. */
-  async setTls(tls: TlsOptions | undefined): Promise<void> {
-    if (stringifyJson({ ...tls }) === stringifyJson({ ...this.#tls })) return;
+  /** Other certificates, for connections from now on. */
+  setTls(tls: TlsOptions | undefined): void {
     this.#tls = tls;
-    for (const remote of this.#remotes.values()) {
-      for (const [target, endpoint] of remote.endpoints) {
-        if (!/^p?ssl:/.test(target)) continue;
-        await this.#closeEndpoint(endpoint);
-        const opened = openEndpoint(this.#endpointWorld(), target, endpoint.options);
-        remote.endpoints.set(target, opened);
-        opened.ready.catch((error: unknown) => this.#retryListening(remote, target, endpoint.options, error));
-      }
-    }
+    for (const remote of this.#remotes.values()) for (const endpoint of remote.endpoints.values()) endpoint.setTls(tls ?? {});
   }
 
   #ownTransact(...operations: Json[]): void {
@@ -113,22 +111,88 @@ export class OvsdbServer implements SessionServer {
       table: "Database",
       row: {
         name: served.name,
-        model: "standalone",
-        connected: true,
-        leader: true,
-        schema: stringifyJson(served.database.schema.toJson()),
+        model: served.source === undefined ? "standalone" : "relay",
+        connected: served.available,
+        leader: served.source === undefined,
+        ...(served.available ? { schema: stringifyJson(served.database.schema.toJson()) } : {}),
       },
     });
   }
 
+  /** Writes columns of a database's row of the _Server database. */
+  #tell(served: ServedDatabase, row: { readonly [column: string]: Json }): void {
+    this.#ownTransact({ op: "update", table: "Database", where: [["name", "==", served.name]], row });
+  }
+
   /** Serves a database. Throws OvsdbError if there is one of its name already. */
   addDatabase(database: Database, log?: LogFile): ServedDatabase {
-    if (this.#databases.has(database.name)) {
-      throw new OvsdbError("ovsdb error", `${log?.path ?? database.name}: duplicate database name`);
+    this.#checkNew(database.name, log?.path ?? database.name);
+    if (log !== undefined) this.#paths.set(database.name, log.path);
+    return this.#serve(new ServedDatabase(database, { clock: this.clock, log, logger: this.logger }));
+  }
+
+  #checkNew(name: string, place: string): void {
+    if (this.#databases.has(name)) throw new OvsdbError("ovsdb error", `${place}: duplicate database name`);
+  }
+
+  /**
+   * Serves the database `name` of another server: ovsdb(7) "Relay Service Model". It is there at once, and available when
+   * the source has told its schema. Throws OvsdbError if there is one of the name already.
+   */
+  addRelay(name: string, source: Source): ServedDatabase {
+    this.#checkNew(name, name);
+    const relay = new Relay(
+      {
+        ...this.#sourceWorld,
+        schemaChanged: (served, database) => this.#relayed(served, database),
+        connectedChanged: (served, connected) => this.#tell(served, { connected }),
+      },
+      name,
+      source,
+    );
+    const nothing = new Database(parseSchema({ name, tables: {} }), this.#runtime.random);
+    const served = this.#serve(new ServedDatabase(nothing, { clock: this.clock, logger: this.logger, source: relay }));
+    this.#relays.set(name, relay);
+    relay.start(served);
+    return served;
+  }
+
+  /** The source of a relay has told its schema, for the first time or another one. */
+  #relayed(served: ServedDatabase, database: Database): void {
+    const reason = `${served.name} database schema changed at the relay source`;
+    if (served.available) for (const session of [...this.#sessions]) session.forget(served, reason);
+    served.replaceRelayed(database);
+    this.#tell(served, { schema: stringifyJson(database.schema.toJson()) });
+    for (const remote of this.#remotes.values()) {
+      if (parseDatabaseSource(remote.name)?.database === served.name) void remote.refresh();
     }
-    const served = new ServedDatabase(database, { clock: this.clock, log, logger: this.logger });
+  }
+
+  get relays(): ReadonlyMap<string, Relay> {
+    return this.#relays;
+  }
+
+  /** Databases that are copies of another server's. */
+  get backups(): ReadonlyMap<string, Backup> {
+    return this.#backups;
+  }
+
+  /** Makes a database a copy of an active server's; clients may only read it. `excluded`: tables that are not copied. */
+  startBackup(name: string, source: Source, excluded: ReadonlySet<string>): void {
+    const served = this.#databases.get(name);
+    if (served === undefined) throw new OvsdbError("unknown database", "Failed to find the database.");
+    this.#backups.get(name)?.close();
+    this.#backups.set(name, new Backup({ ...this.#sourceWorld, serverId: this.serverId }, served, source, excluded));
+  }
+
+  /** Makes a database an active one again. */
+  stopBackup(name: string): void {
+    this.#backups.get(name)?.close();
+    this.#backups.delete(name);
+  }
+
+  #serve(served: ServedDatabase): ServedDatabase {
     this.#databases.set(served.name, served);
-    if (log !== undefined) this.#paths.set(served.name, log.path);
     this.#announce(served);
     served.onCommit((deltas) => {
       for (const remote of this.#remotes.values()) {
@@ -158,6 +222,12 @@ export class OvsdbServer implements SessionServer {
     }
   }
 
+  /** Serves what the command line or `add-db` names: a file, or a relay as `relay:NAME:REMOTE`. Throws OvsdbError. */
+  async addNamed(database: string): Promise<ServedDatabase> {
+    const relay = parseRelay(database);
+    return relay === undefined ? this.addDatabaseFile(database) : this.addRelay(relay.name, { remote: relay.remote });
+  }
+
   /** The file of a database. */
   pathOf(name: string): string | undefined {
     return this.#paths.get(name);
@@ -168,6 +238,8 @@ export class OvsdbServer implements SessionServer {
     const served = this.#databases.get(name);
     if (served === undefined) throw new OvsdbError("unknown database", "Failed to find the database.");
     if (served === this.#own) throw new OvsdbError("invalid parameters", "Cannot remove reserved database.");
+    this.stopBackup(name);
+    this.#relays.delete(name);
     this.#databases.delete(name);
     this.#paths.delete(name);
     const reason = `removing ${name} database`;
@@ -195,12 +267,7 @@ export class OvsdbServer implements SessionServer {
       reply(undefined);
       const reason = `committed ${served.name} database schema conversion`;
       for (const session of sessions) session.forget(served, reason);
-      this.#ownTransact({
-        op: "update",
-        table: "Database",
-        where: [["name", "==", served.name]],
-        row: { schema: stringifyJson(database.schema.toJson()) },
-      });
+      this.#tell(served, { schema: stringifyJson(database.schema.toJson()) });
     } catch (fault) {
       if (!(fault instanceof OvsdbError)) throw fault;
       reply(fault);
@@ -235,21 +302,21 @@ export class OvsdbServer implements SessionServer {
 
   /**
    * Adds a remote of ovsdb-server(1) --remote: passive, active, or `db:DATABASE,TABLE,COLUMN`. A remote that is there
-   * already is left alone. Rejects when it names no column, or cannot listen and shall not `retry`; it is then not added.
+   * already is left alone. `options` are for remotes that no database names. Rejects when it names no column, or cannot listen and shall not `retry`; it is then not added.
    */
-  async addRemote(name: string, retry = false): Promise<void> {
+  async addRemote(name: string, retry = false, options: RemoteOptions = DEFAULT_REMOTE_OPTIONS): Promise<void> {
     if (this.#remotes.has(name)) return;
     const source = parseDatabaseSource(name);
     const endpoints = new Map<string, Endpoint>();
     if (source === undefined) {
       const remote: Remote = { name, endpoints, refresh: async () => {} };
       this.#remotes.set(name, remote);
-      const endpoint = openEndpoint(this.#endpointWorld(), name, DEFAULT_REMOTE_OPTIONS);
+      const endpoint = openEndpoint(this.#endpointWorld(), name, options);
       endpoints.set(name, endpoint);
       try {
         await endpoint.ready;
       } catch (error) {
-        if (retry) this.#retryListening(remote, name, DEFAULT_REMOTE_OPTIONS, error);
+        if (retry) this.#retryListening(remote, name, options, error);
         else {
           this.#remotes.delete(name);
           throw error;
@@ -257,11 +324,12 @@ export class OvsdbServer implements SessionServer {
       }
       return;
     }
-    findSource(this.#databases.get(source.database), source, name);
+    const named = this.#databases.get(source.database);
+    if (named?.available !== false) findSource(named, source, name);
     const refresh = async (): Promise<void> => {
       const served = this.#databases.get(source.database);
       const wanted = new Map<string, RemoteOptions>();
-      if (served !== undefined) {
+      if (served?.available === true) {
         const { table, column } = findSource(served, source, name);
         for (const [target, options] of remotesInDatabase(table, column)) wanted.set(target, options);
       }
@@ -297,7 +365,8 @@ export class OvsdbServer implements SessionServer {
     for (const remote of this.#remotes.values()) {
       const source = parseDatabaseSource(remote.name);
       const served = source === undefined ? undefined : this.#databases.get(source.database);
-      if (source === undefined || served === undefined) continue;
+      // A backup's rows are the active server's; a relay's too.
+      if (source === undefined || served === undefined || served.readOnly || served.source !== undefined) continue;
       const { column } = findSource(served, source, remote.name);
       const table = served.database.table(column.type.key.refTable ?? "");
       if (table?.schema.column("target") === undefined) continue;
@@ -354,6 +423,7 @@ export class OvsdbServer implements SessionServer {
       runtime: this.#runtime,
       logger: this.#reconnectLog,
       tls: this.#tls,
+      tlsLogger: this.#runtime.log.logger("stream_ssl"),
       accept: (stream, target, options) => this.#accept(stream, target, options),
     };
   }
@@ -427,12 +497,19 @@ export class OvsdbServer implements SessionServer {
     this.#statusTimer?.cancel();
     for (const name of this.remotes) await this.removeRemote(name);
     for (const session of [...this.#sessions]) session.destroy();
+    for (const name of [...this.#backups.keys()]) this.stopBackup(name);
     for (const served of this.#databases.values()) await served.close();
   }
 }
 
+/** `relay:NAME:REMOTE` of ovsdb-server(1); undefined where it is something else. */
+export function parseRelay(text: string): { readonly name: string; readonly remote: string } | undefined {
+  const match = /^relay:([^:]+):(.+)$/.exec(text);
+  return match === null ? undefined : { name: match[1]!, remote: match[2]! };
+}
+
 export interface CreateServerOptions extends ServerOptions {
-  /** Databases to serve: files, or databases in memory. */
+  /** Databases to serve: files, relays as `relay:NAME:REMOTE`, or databases in memory. */
   readonly databases?: readonly (string | Database)[];
   /** As of ovsdb-server(1) --remote. */
   readonly remotes?: readonly string[];
@@ -443,7 +520,7 @@ export async function createServer(options: CreateServerOptions): Promise<OvsdbS
   const server = new OvsdbServer(options);
   try {
     for (const database of options.databases ?? []) {
-      if (typeof database === "string") await server.addDatabaseFile(database);
+      if (typeof database === "string") await server.addNamed(database);
       else server.addDatabase(database);
     }
     for (const remote of options.remotes ?? []) await server.addRemote(remote);

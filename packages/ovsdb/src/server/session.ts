@@ -277,6 +277,10 @@ export class Session implements MonitorClient, LockClient {
     if (served === undefined) {
       throw new OvsdbError("unknown database", `${method} request specifies unknown database ${name}`, params);
     }
+    if (!served.available) {
+      const why = "is not yet available because it has not completed joining its cluster";
+      throw new OvsdbError("database not available", `${method} request specifies database ${name} which ${why}`);
+    }
     return served;
   }
 
@@ -285,9 +289,14 @@ export class Session implements MonitorClient, LockClient {
     const idText = stringifyJson(request.id);
     if (this.#pending.has(idText)) throw syntaxError("transact: duplicate request ID", request.params);
     const requester = served.readOnly ? this.#readOnlyRequester : this.#requester;
-    const pending = served.transact(request.params.slice(1), requester, (results) => {
+    const pending = served.transact(request.params.slice(1), requester, (results, failure) => {
       this.#pending.delete(idText);
       if (this.closed) return;
+      if (failure !== undefined) {
+        this.#connection.fail(request, failure);
+        this.#watch();
+        return;
+      }
       // A client learns of its own transaction's effects before its reply, also where others must wait.
       if (this.congested) for (const { subscription, served: at } of this.#monitors.values()) at.flush(subscription);
       this.#reply(request, results);
@@ -388,6 +397,13 @@ export class Session implements MonitorClient, LockClient {
     if (schema.name !== served.name) {
       const details = `new schema name (${schema.name}) does not match database name (${served.name})`;
       throw new OvsdbError("invalid parameters", details);
+    }
+    if (served.source !== undefined) {
+      void served.source.convert(params[1] ?? null).then((fault) => {
+        if (fault === undefined) this.#reply(request, {});
+        else this.#connection.fail(request, fault);
+      });
+      return;
     }
     const answer = (fault: OvsdbError | undefined): void => {
       if (fault === undefined) this.#reply(request, {});

@@ -94,14 +94,15 @@ class NodeOpenFile implements OpenFile {
 
   /**
    * Node has no fcntl locks: the lock is a file `.NAME.~lock~` (the name that ovsdb-server uses) holding our pid, taken
-   * over when that process is gone.
+   * over when that process is gone. The time when it started is kept too: after a reboot its number is another's.
    */
   async lock(): Promise<boolean> {
     const lockPath = join(dirname(this.#path), `.${basename(this.#path)}.~lock~`);
     const holder = await fs.readFile(lockPath, "utf8").catch(() => "");
-    const pid = Number(holder);
-    if (pid > 0 && pid !== process.pid && isRunning(pid)) return false;
-    await named(lockPath, fs.writeFile(lockPath, String(process.pid)));
+    const [pid = 0, start] = holder.split(" ").map(Number);
+    if (pid > 0 && pid !== process.pid && (await isRunning(pid, start))) return false;
+    const ours = (await startOf(process.pid)) ?? 0;
+    await named(lockPath, fs.writeFile(lockPath, `${process.pid} ${ours}`));
     this.#lockPath = lockPath;
     return true;
   }
@@ -112,7 +113,23 @@ class NodeOpenFile implements OpenFile {
   }
 }
 
-function isRunning(pid: number): boolean {
+/**
+ * When a process was started, in clock ticks since the system was (proc(5)); undefined where it is gone, or has ended and
+ * only its parent has not asked yet.
+ */
+async function startOf(pid: number): Promise<number | undefined> {
+  const stat = await fs.readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  // The second field, in parentheses, is a name with anything in it.
+  const [state, ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return stat === "" || state === "Z" || state === "X" ? undefined : Number(rest[18]);
+}
+
+async function isRunning(pid: number, start: number | undefined): Promise<boolean> {
+  if ((await startOf(process.pid)) !== undefined) {
+    const now = await startOf(pid);
+    return now !== undefined && (start === undefined || now === start);
+  }
+  // A system without /proc.
   try {
     process.kill(pid, 0);
     return true;

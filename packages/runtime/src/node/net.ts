@@ -86,7 +86,7 @@ function withShortPath<T>(path: string, use: (path: string, release: () => void)
   return use(`/proc/self/fd/${folder}/${basename(path)}`, () => closeSync(folder));
 }
 
-function peerName(remote: Remote, socket: net.Socket, count: number): string {
+function nameOfPeer(remote: Remote, socket: net.Socket, count: number): string {
   if (remote.kind === "unix") return `unix#${count}`;
   const address = socket.remoteAddress ?? "";
   return `${remote.kind}:${address.includes(":") ? `[${address}]` : address}:${socket.remotePort ?? 0}`;
@@ -105,94 +105,103 @@ export class NodeNetwork implements Network {
     if (remote.passive)
       throw new WeftError("net.bad-remote", `${text} is passive, nothing can connect to it`, { blame: "caller" });
     if (remote.kind === "memory") return this.#memory.connect(text);
-    const { socket, release } = await this.#open(remote, text, options);
+    if (remote.kind === "ssl") return this.#connectTls(remote, text, options);
+    const { socket, release } = this.#open(remote, text, options);
     return new Promise((resolve, reject) => {
-      const timer =
-        options.timeout === undefined
-          ? undefined
-          : setTimeout(() => socket.destroy(Object.assign(new Error("timed out"), { code: "ETIMEDOUT" })), options.timeout);
+      const timer = connectTimer(socket, options.timeout);
       const fail = (error: Error) => {
         clearTimeout(timer);
         release();
         reject(netError(error, text));
       };
       socket.once("error", fail);
-      socket.once(remote.kind === "ssl" ? "secureConnect" : "connect", () => {
+      socket.once("connect", () => {
         clearTimeout(timer);
         release();
         socket.removeListener("error", fail);
         if (remote.kind !== "unix") socket.setNoDelay(true);
-        resolve(new NodeStream(text, socket, remote.kind === "ssl" ? commonName(socket) : undefined));
+        resolve(new NodeStream(text, socket));
       });
     });
   }
 
-  async #open(
-    remote: Remote,
+  async #connectTls(
+    remote: IpRemote,
     text: string,
-    options: { tls?: TlsOptions; defaultPort?: number },
-  ): Promise<{ socket: net.Socket; release: () => void }> {
+    options: { tls?: TlsOptions; defaultPort?: number; timeout?: number },
+  ): Promise<Stream> {
+    const tls = await import("node:tls");
+    const { commonName, peerRefused, secureContextOptions, shownCa } = await import("./tls.ts");
+    const given = options.tls ?? {};
+    const { serverName } = given;
+    const socket = tls.connect({
+      host: remote.address,
+      port: portOf(remote, text, options.defaultPort),
+      ...secureContextOptions(given),
+      // Checked below, in words of our own; OVS certificates name switches and databases, not hosts.
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
+      ...(serverName === undefined ? {} : { servername: serverName }),
+    });
+    const timer = connectTimer(socket, options.timeout);
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", (error) => reject(netError(error, text)));
+      socket.once("secureConnect", resolve);
+    }).finally(() => clearTimeout(timer));
+    socket.removeAllListeners("error");
+    const refuse = (why: string): never => {
+      socket.on("error", () => undefined);
+      socket.destroy();
+      throw new WeftError("net.connect", `${text}: ${why}`, { place: { source: text } });
+    };
+    const { bootstrap, ...known } = given;
+    if (bootstrap !== undefined && given.caCertificate === undefined) {
+      const caCertificate = shownCa(socket) ?? refuse("the peer shows no CA certificate to bootstrap from");
+      await bootstrap(caCertificate);
+      socket.on("error", () => undefined);
+      socket.destroy();
+      return this.#connectTls(remote, text, { ...options, tls: { ...known, caCertificate } });
+    }
+    const why = peerRefused(socket, given);
+    if (why !== undefined) refuse(why);
+    socket.setNoDelay(true);
+    return new NodeStream(text, socket, commonName(socket));
+  }
+
+  #open(remote: Remote, text: string, options: { defaultPort?: number }): { socket: net.Socket; release: () => void } {
     if ("path" in remote) {
       return withShortPath(remote.path, (path, release) => ({ socket: net.connect({ path, allowHalfOpen: true }), release }));
     }
-    const port = remote.port ?? options.defaultPort;
-    if (port === undefined) throw new WeftError("net.bad-remote", `${text} names no port`, { blame: "caller", place: { text } });
-    if (remote.kind === "tcp")
-      return { socket: net.connect({ host: remote.address, port, allowHalfOpen: true }), release: () => undefined };
-    const tls = await import("node:tls");
-    const { privateKey, certificate, caCertificate, acceptAny } = options.tls ?? {};
-    const socket = tls.connect({
-      host: remote.address,
-      port,
-      ...(privateKey === undefined ? {} : { key: privateKey }),
-      ...(certificate === undefined ? {} : { cert: certificate }),
-      ...(caCertificate === undefined ? {} : { ca: caCertificate }),
-      rejectUnauthorized: acceptAny !== true,
-      // OVS certificates name switches and databases, not hosts.
-      checkServerIdentity: () => undefined,
-    });
-    return { socket, release: () => undefined };
+    const port = portOf(remote, text, options.defaultPort);
+    return { socket: net.connect({ host: remote.address, port, allowHalfOpen: true }), release: () => undefined };
   }
 
   async listen(
     text: string,
     accept: (stream: Stream) => void,
-    options: { tls?: TlsOptions; defaultPort?: number } = {},
+    options: { tls?: TlsOptions; defaultPort?: number; refused?: (why: string) => void } = {},
   ): Promise<Listener> {
     const remote = parseRemote(text);
     if (!remote.passive)
       throw new WeftError("net.bad-remote", `${text} is not a passive remote`, { blame: "caller", place: { text } });
     if (remote.kind === "memory") return this.#memory.listen(text, accept);
-    const accepted = (socket: net.Socket) => {
+    const accepted = (socket: net.Socket, peerName?: string) => {
       if (remote.kind !== "unix") socket.setNoDelay(true);
-      const name = peerName(remote, socket, this.#accepted++);
-      accept(new NodeStream(name, socket, remote.kind === "ssl" ? commonName(socket) : undefined));
+      accept(new NodeStream(nameOfPeer(remote, socket, this.#accepted++), socket, peerName));
     };
-    let server: net.Server;
-    if (remote.kind === "ssl") {
-      const tls = await import("node:tls");
-      const { privateKey, certificate, caCertificate, acceptAny } = options.tls ?? {};
-      server = tls.createServer(
-        {
-          ...(privateKey === undefined ? {} : { key: privateKey }),
-          ...(certificate === undefined ? {} : { cert: certificate }),
-          ...(caCertificate === undefined ? {} : { ca: caCertificate }),
-          requestCert: true,
-          rejectUnauthorized: acceptAny !== true,
-        },
-        accepted,
-      );
-    } else {
-      server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, accepted);
-    }
+    const { server, setTls } =
+      remote.kind === "ssl"
+        ? await listenTls(options.tls ?? {}, accepted, options.refused)
+        : {
+            server: net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => accepted(socket)),
+            setTls: undefined,
+          };
     if ("path" in remote) {
       mkdirSync(dirname(remote.path), { recursive: true });
       removeSocket(remote.path);
       await withShortPath(remote.path, (path, release) => listening(server, text, { path }).finally(release));
     } else {
-      const port = remote.port ?? options.defaultPort;
-      if (port === undefined)
-        throw new WeftError("net.bad-remote", `${text} names no port`, { blame: "caller", place: { text } });
+      const port = portOf(remote, text, options.defaultPort);
       // OVS binds IPv4 unless an IPv6 address is given.
       await listening(server, text, { port, host: remote.address === "" ? "0.0.0.0" : remote.address });
     }
@@ -200,6 +209,7 @@ export class NodeNetwork implements Network {
     return {
       name: text,
       ...(address !== null && typeof address === "object" ? { port: address.port } : {}),
+      ...(setTls === undefined ? {} : { setTls }),
       close: () =>
         new Promise((resolve) => {
           server.close(() => resolve());
@@ -237,10 +247,55 @@ export class NodeNetwork implements Network {
   }
 }
 
-function commonName(socket: net.Socket): string | undefined {
-  const peer = (socket as import("node:tls").TLSSocket).getPeerCertificate?.();
-  const name = peer?.subject?.CN;
-  return Array.isArray(name) ? name[0] : name;
+type IpRemote = Extract<Remote, { readonly address: string }>;
+
+function portOf(remote: IpRemote, text: string, defaultPort: number | undefined): number {
+  const port = remote.port ?? defaultPort;
+  if (port === undefined) throw new WeftError("net.bad-remote", `${text} names no port`, { blame: "caller", place: { text } });
+  return port;
+}
+
+function connectTimer(socket: net.Socket, timeout: number | undefined): NodeJS.Timeout | undefined {
+  if (timeout === undefined) return undefined;
+  return setTimeout(() => socket.destroy(Object.assign(new Error("timed out"), { code: "ETIMEDOUT" })), timeout);
+}
+
+/** A TLS server whose certificates can be renewed; clients without a certificate that passes are sent away. */
+async function listenTls(
+  first: TlsOptions,
+  accepted: (socket: net.Socket, peerName: string | undefined) => void,
+  refused: ((why: string) => void) | undefined,
+): Promise<{ readonly server: net.Server; setTls(options: TlsOptions): void }> {
+  const tls = await import("node:tls");
+  const { commonName, peerRefused, secureContextOptions, shownCa } = await import("./tls.ts");
+  let options = first;
+  const server = tls.createServer(
+    // Checked below, for what is asked of clients may change with the certificates.
+    { ...secureContextOptions(first), requestCert: true, rejectUnauthorized: false },
+    (socket) => {
+      const { bootstrap } = options;
+      const away = (why: string): void => {
+        refused?.(`${socket.remoteAddress ?? ""}: ${why}`);
+        socket.destroy();
+      };
+      if (bootstrap !== undefined && options.caCertificate === undefined) {
+        const caCertificate = shownCa(socket);
+        if (caCertificate === undefined) return away("the peer shows no CA certificate to bootstrap from");
+        setTls({ ...options, caCertificate });
+        void bootstrap(caCertificate);
+        return away("disconnected after its CA certificate was taken over");
+      }
+      const why = peerRefused(socket, options);
+      if (why !== undefined) return away(why);
+      accepted(socket, commonName(socket));
+    },
+  );
+  server.on("tlsClientError", (error) => refused?.(error.message));
+  const setTls = (renewed: TlsOptions): void => {
+    server.setSecureContext(secureContextOptions(renewed));
+    options = renewed;
+  };
+  return { server, setTls };
 }
 
 /** A socket left by a daemon that died would make bind fail. */
