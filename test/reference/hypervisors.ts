@@ -46,7 +46,19 @@ export class Site {
   }
 
   /** Starts a daemon in a namespace ("" for the test's own); its files are in `folder`. Returns when it is ready. */
-  async daemon(namespace: string, side: Side, program: string, folder: string, ...args: readonly string[]): Promise<void> {
+  daemon(namespace: string, side: Side, program: string, folder: string, ...args: readonly string[]): Promise<void> {
+    return this.daemonThrough([], namespace, side, program, folder, ...args);
+  }
+
+  /** The same, started by another command. */
+  async daemonThrough(
+    through: readonly string[],
+    namespace: string,
+    side: Side,
+    program: string,
+    folder: string,
+    ...args: readonly string[]
+  ): Promise<void> {
     const at = join(this.dir, folder);
     mkdirSync(at, { recursive: true });
     const name = `${program}${args.find((arg) => arg.endsWith(".db"))?.replace(/.*\//, "-") ?? ""}`;
@@ -56,6 +68,7 @@ export class Site {
       "env",
       ...["OVS_RUNDIR", "OVS_LOGDIR", "OVN_RUNDIR", "OVN_LOGDIR"].map((variable) => `${variable}=${at}`),
       ...(namespace === "" ? [] : ["ip", "netns", "exec", namespace]),
+      ...through,
       ...commandOf(side, program),
       ...["--detach", "--no-chdir", `--pidfile=${pidFile}`, `--unixctl=${at}/${name}.ctl`],
       ...["-vconsole:off", `--log-file=${at}/${name}.log`],

@@ -44,6 +44,7 @@ export interface Switch {
 
 /** Counters are written this often (Open_vSwitch other_config:stats-update-interval, in ms). */
 const STATISTICS_MS = 5000;
+const LOCK_MS = 1000;
 const MAINTAIN_MS = 500;
 const EXPIRE_MS = 1000;
 
@@ -119,6 +120,7 @@ class SwitchImplementation implements Switch {
     const { clock } = this.#world.runtime;
     this.#db.setLock("ovs_vswitchd");
     await this.#db.ready();
+    if (!this.#db.hasLock) await this.#lockOrNot();
     this.#unsubscribe.push(
       this.#db.onChange((set) => {
         if (set.reset || !onlyStatistics(set)) void this.#reconfigureSoon();
@@ -132,6 +134,19 @@ class SwitchImplementation implements Switch {
       clock.every(EXPIRE_MS, () => this.#expireFlows(), true),
       clock.every(STATISTICS_MS, () => this.#writeStatus(true), true),
     );
+  }
+
+  /** Waits until the database has said whether the lock is ours. Where somebody else has it nothing is said, then or ever. */
+  #lockOrNot(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        off();
+        timer.cancel();
+        resolve();
+      };
+      const off = this.#db.onLock(done);
+      const timer = this.#world.runtime.clock.after(LOCK_MS, done);
+    });
   }
 
   /** Devices that were missing have come, or some are gone: the bridges are made anew where that matters. */

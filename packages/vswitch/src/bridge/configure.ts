@@ -347,12 +347,13 @@ export class Configuration {
   /** Internal devices that nothing asks a size of take the smallest of their bridge's others (Interface column mtu_request). */
   #followMtu(held: ManagedBridge): void {
     const { db } = this.#c;
-    const devices = [...held.interfaces.values()].filter((iface) => iface.netdev !== undefined && iface.netdev.mtu > 0);
+    const devices = [...held.interfaces.values()].filter((iface) => iface.netdev !== undefined);
     const follows = (iface: ManagedInterface): boolean =>
       iface.type === "internal" && db.table("Interface").get(iface.uuid)?.mtu_request === undefined;
     const mtu = Math.min(...devices.filter((iface) => !follows(iface)).map((iface) => iface.netdev?.mtu ?? 0));
     if (!Number.isFinite(mtu)) return;
-    for (const iface of devices) if (follows(iface) && iface.netdev?.mtu !== mtu) iface.netdev?.setMtu(mtu);
+    for (const iface of devices)
+      if (follows(iface) && iface.netdev?.mtu !== mtu && iface.netdev?.elsewhere !== true) iface.netdev?.setMtu(mtu);
   }
 
   /** Whether a device that is missing has come, or one that was there is gone. */

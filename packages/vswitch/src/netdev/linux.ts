@@ -55,7 +55,9 @@ class LinuxNetdev implements Netdev {
   readonly #tap: boolean;
   #link: HostLink | undefined;
   #driver: LinkDriver | undefined;
+  /** As last seen. */
   #mac: string;
+  #mtu: number;
   #malformed = 0;
   #errorsSaid = 0;
 
@@ -77,6 +79,7 @@ class LinuxNetdev implements Netdev {
     this.#index = link.index;
     this.#link = link;
     this.#mac = link.mac ?? "00:00:00:00:00:00";
+    this.#mtu = link.mtu;
     this.#driver = network.driver(link.name);
     frames.onFrame = (frame, offload) => this.#receive(frame, offload);
   }
@@ -92,6 +95,7 @@ class LinuxNetdev implements Netdev {
     const link = this.#present();
     this.#link = link;
     this.#mac = link?.mac ?? this.#mac;
+    this.#mtu = link?.mtu ?? this.#mtu;
     if (before?.up === link?.up && before?.carrier === link?.carrier && before?.mtu === link?.mtu && before?.mac === link?.mac)
       return;
     this.#driver = link === undefined ? undefined : this.#network.driver(link.name);
@@ -117,7 +121,7 @@ class LinuxNetdev implements Netdev {
     return this.#mac;
   }
   get mtu(): number {
-    return this.#link?.mtu ?? 0;
+    return this.#mtu;
   }
   get up(): boolean {
     return this.#link?.up ?? false;
@@ -224,6 +228,7 @@ class LinuxNetdev implements Netdev {
       this.#network.setLink(this.#index, change);
       this.#link = this.#present();
       this.#mac = this.#link?.mac ?? this.#mac;
+      this.#mtu = this.#link?.mtu ?? this.#mtu;
     } catch (error) {
       this.#log.warn(`failed to set ${what} for network device ${this.name}: ${messageOf(error)}`);
     }
