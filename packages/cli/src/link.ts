@@ -1,5 +1,6 @@
 import { join } from "node:path/posix";
 import type { Program } from "@weft/runtime";
+import { engineFlags } from "./engineFlags.ts";
 import { programs } from "./programs.ts";
 
 /**
@@ -18,9 +19,8 @@ export function linkProgram(main: string, node: string): Program {
     await files.mkdir(target);
     const names = Object.keys(programs).sort();
     for (const name of names) {
-      // A pipeline's nested resubmits are nested calls: the switch wants a deep stack (of the 8 MB that there are).
-      const flags = name === "ovs-vswitchd" ? "--stack-size=3900 " : "";
-      const script = `#!/bin/sh\nexec ${quote(node)} ${flags}${quote(main)} ${name} "$@"\n`;
+      const flags = engineFlags(name).map((flag) => `${flag} `);
+      const script = `#!/bin/sh\nexec ${quote(node)} ${flags.join("")}${quote(main)} ${name} "$@"\n`;
       await files.write(join(target, name), new TextEncoder().encode(script), { mode: 0o755 });
     }
     await host.stdout.write(`${target}: ${names.join(" ")}\n`);

@@ -13,7 +13,9 @@ export interface FlowChange {
 }
 
 interface Place {
-  readonly asked: Map<DesiredFlow, number>;
+  readonly key: string;
+  /** As often as they are asked for. An array, for nearly all places have one. */
+  readonly asked: DesiredFlow[];
   settled: DesiredFlow | undefined;
 }
 
@@ -54,37 +56,33 @@ export function sameFlow(a: DesiredFlow, b: DesiredFlow): boolean {
 
 export class DesiredFlows {
   readonly #places = new Map<string, Place>();
-  readonly #touched = new Set<string>();
+  readonly #touched = new Set<Place>();
 
   readonly sink: Sink<DesiredFlow> = {
     add: (flow) => {
       let place = this.#places.get(flow.place);
       if (place === undefined) {
-        place = { asked: new Map(), settled: undefined };
+        place = { key: flow.place, asked: [flow], settled: undefined };
         this.#places.set(flow.place, place);
-      }
-      place.asked.set(flow, (place.asked.get(flow) ?? 0) + 1);
-      this.#touched.add(flow.place);
+      } else place.asked.push(flow);
+      this.#touched.add(place);
     },
     remove: (flow) => {
-      const asked = this.#places.get(flow.place)?.asked;
-      const count = asked?.get(flow);
-      if (asked === undefined || count === undefined) return;
-      if (count > 1) asked.set(flow, count - 1);
-      else asked.delete(flow);
-      this.#touched.add(flow.place);
+      const place = this.#places.get(flow.place);
+      const at = place?.asked.indexOf(flow) ?? -1;
+      if (place === undefined || at < 0) return;
+      place.asked.splice(at, 1);
+      this.#touched.add(place);
     },
   };
 
   /** What has changed since the last call. */
   take(): FlowChange[] {
     const changes: FlowChange[] = [];
-    for (const key of this.#touched) {
-      const place = this.#places.get(key);
-      if (place === undefined) continue;
+    for (const place of this.#touched) {
       const before = place.settled;
-      const after = settle(place.asked.keys());
-      if (after === undefined) this.#places.delete(key);
+      const after = settle(place.asked);
+      if (after === undefined) this.#places.delete(place.key);
       if (before !== undefined && after !== undefined && sameFlow(before, after)) {
         place.settled = before;
         continue;
