@@ -21,10 +21,36 @@ const ignored: Readonly<Record<string, readonly string[]>> = {
   Logical_Flow: ["external_ids", "logical_datapath", "logical_dp_group"],
   Datapath_Binding: ["tunnel_key", "load_balancers"],
   Port_Binding: ["tunnel_key", "nb_cfg"],
+  BFD: ["disc", "src_port"],
   SB_Global: ["nb_cfg", "options", "connections", "ssl"],
 };
+/** What a chassis tells that it is capable of: flows for older ones are not compared. */
+const features = [
+  "ct-commit-nat-v2",
+  "ct-commit-to-zone",
+  "ct-label-flush",
+  "ct-next-zone",
+  "ct-no-masked-label",
+  "ct-state-save",
+  "fdb-timestamp",
+  "ls-dpg-column",
+  "mac-binding-timestamp",
+  "ovn-ct-lb-related",
+  "ovn-sample-with-registers",
+  "port-up-notif",
+];
 /** Rows that only matter through what refers to them. */
-const skipped = ["Logical_DP_Group", "Meter_Band", "RBAC_Role", "RBAC_Permission", "DHCP_Options", "DHCPv6_Options"];
+const skipped = [
+  "Chassis",
+  "Chassis_Private",
+  "Encap",
+  "Logical_DP_Group",
+  "Meter_Band",
+  "RBAC_Role",
+  "RBAC_Permission",
+  "DHCP_Options",
+  "DHCPv6_Options",
+];
 
 /** What northd would make up otherwise: options of NB_Global, as the value of the column. */
 const DEFAULTS = `set NB_Global . 'options={mac_prefix="0a:00:77",svc_monitor_mac="0a:00:77:00:00:01",svc_monitor_mac_dst="0a:00:77:00:00:02"}'`;
@@ -38,9 +64,14 @@ export class NorthdPair {
   #nb: Replica<typeof ovnNorthbound> | undefined;
   #northd: Northd | undefined;
 
-  static async start(): Promise<NorthdPair> {
+  /** `chassis`: names of chassis that both southbound databases have, each with all features of this version. */
+  static async start(chassis: readonly string[] = []): Promise<NorthdPair> {
     const pair = new NorthdPair();
     await pair.#start();
+    for (const [index, name] of chassis.entries()) {
+      pair.sbctl(`chassis-add ${name} geneve 192.0.2.${index + 1}`);
+      pair.sbctl(`set Chassis ${name} ${features.map((feature) => `other_config:${feature}=true`).join(" ")}`);
+    }
     return pair;
   }
 
@@ -177,6 +208,7 @@ export class NorthdPair {
         if (row === undefined) continue;
         if (table === "Datapath_Binding") return String((row["external_ids"] as ReadonlyMap<string, string>).get("name"));
         if (table === "Port_Binding") return String(row["logical_port"]);
+        if (table === "Chassis") return String(row["name"]);
         return `{${lineOf(table, row)}}`;
       }
       return uuid;
@@ -215,10 +247,11 @@ function flowLines(sb: Replica<SbSchema>, row: Row, show: (value: unknown) => st
   const group = flow.logical_dp_group && sb.table("Logical_DP_Group").get(flow.logical_dp_group);
   const on = group === undefined ? [flow.logical_datapath!] : group.datapaths;
   const actions = flow.actions.replace(/ecmp_reply_port = \d+/, "ecmp_reply_port = KEY");
+  const match = flow.match.replace(/ecmp_reply_port == \d+/, "ecmp_reply_port == KEY");
   const stage = `${flow.external_ids.get("stage-name")} ${flow.priority}`;
   const tags = flow.tags.size === 0 ? "" : ` ${show(flow.tags)}`;
   const rest = `${tags} ${flow.controller_meter ?? ""} ${flow.flow_desc ?? ""}`.trimEnd();
-  return on.map((uuid) => `flow ${show(uuid)} ${stage} ${flow.match} {${actions}}${rest}`);
+  return on.map((uuid) => `flow ${show(uuid)} ${stage} ${match} {${actions}}${rest}`);
 }
 
 function joined(commands: string): string[] {

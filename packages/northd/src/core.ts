@@ -11,6 +11,7 @@ import { type NumberOutcome, type NumberRequest, Numbers } from "./allocate/numb
 import {
   aclRequests,
   type KeyRequest,
+  redirectKeys,
   routerKeys,
   routerPortKeys,
   switchKeys,
@@ -116,11 +117,11 @@ export class Core {
     for (const row of constantRows()) this.rows.add(row);
   }
 
-  #outcome(what: string, source: typeof datapathKey): NumberOutcome {
+  #outcome<K extends string>(what: string, source: Input<K, number>): NumberOutcome {
     const { engine } = this;
     return {
-      set: (id, number) => engine.set(source, id as Uuid, number),
-      delete: (id) => engine.delete(source, id as Uuid),
+      set: (id, number) => engine.set(source, id as K, number),
+      delete: (id) => engine.delete(source, id as K),
       exhausted: () => this.#hooks.warn("ovn_util", `all ${what} tunnel ids exhausted`),
       conflict: ({ id, requested }) =>
         this.#hooks.warn("northd", `Tunnel key ${requested} requested by ${what} ${id} is in use already`),
@@ -153,7 +154,7 @@ export class Core {
       known(this.#datapathKeys, ({ name }) => hooks.existingDatapathKey(name)),
     );
     engine.collect(
-      [switchPortKeys, routerPortKeys],
+      [switchPortKeys, routerPortKeys, redirectKeys],
       known(this.#portKeys, ({ name, scope }) => hooks.existingPortKey(name, scope)),
     );
     engine.collect(

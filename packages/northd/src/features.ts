@@ -3,9 +3,14 @@ import type { Each } from "@weft/incremental";
 import type { Flow } from "./flow.ts";
 import type { Row } from "./output/row.ts";
 import { routerDefaults } from "./router/defaults.ts";
+import { gatewayPort } from "./router/gateway.ts";
+import { commitAll, gatewayRouter } from "./router/gatewayRouter.ts";
 import { ipInput, multicastInput } from "./router/ipInput.ts";
 import { routerLbFrame, routerLoadBalancers } from "./router/loadBalancer.ts";
 import { lbForceSnat } from "./router/loadBalancerSnat.ts";
+import { nat } from "./router/nat.ts";
+import { natNeighbours } from "./router/natNeighbours.ts";
+import { natRoutes } from "./router/natRoutes.ts";
 import { admission, delivery, learning, requests } from "./router/neighbours.ts";
 import { ecmpReply, networkId } from "./router/networkId.ts";
 import { policies } from "./router/policy.ts";
@@ -13,6 +18,7 @@ import { hosts, routers } from "./router/resolve.ts";
 import { connectedRoutes, routing } from "./router/routing.ts";
 import { vipAddressSets, vipAnswers, vipLookup } from "./router/vipNeighbours.ts";
 import { routerDatapaths, switchDatapaths } from "./southbound/datapaths.ts";
+import { gatewayGroups, haGroups, redirectBindings } from "./southbound/gateways.ts";
 import { addressSets, monitorAddresses, multicastGroups, portGroupAddresses, portGroups } from "./southbound/groups.ts";
 import { loadBalancerGroups, loadBalancers } from "./southbound/loadBalancers.ts";
 import { ipMulticast } from "./southbound/multicast.ts";
@@ -24,6 +30,7 @@ import { arpResponder } from "./switch/arpResponder.ts";
 import { switchDefaults } from "./switch/defaults.ts";
 import { dnsFlows } from "./switch/dns.ts";
 import { fdb } from "./switch/fdb.ts";
+import { gatewayArp } from "./switch/gatewayArp.ts";
 import { switchLbFrame, switchLoadBalancers } from "./switch/loadBalancer.ts";
 import { flood, lookup, routerLookup } from "./switch/lookup.ts";
 import { portSecurity, queues, vtep } from "./switch/portSecurity.ts";
@@ -46,6 +53,7 @@ export const flowFeatures: readonly Each<Flow>[] = [
   dnsFlows,
   lookup,
   routerLookup,
+  gatewayArp,
   flood,
   routerDefaults,
   admission,
@@ -65,6 +73,12 @@ export const flowFeatures: readonly Each<Flow>[] = [
   vipAnswers,
   networkId,
   ecmpReply,
+  gatewayPort,
+  gatewayRouter,
+  commitAll,
+  nat,
+  natNeighbours,
+  natRoutes,
 ];
 
 export const rowFeatures: readonly Each<Row>[] = [
@@ -72,6 +86,9 @@ export const rowFeatures: readonly Each<Row>[] = [
   routerDatapaths,
   switchPortBindings,
   routerPortBindings,
+  redirectBindings,
+  gatewayGroups,
+  haGroups,
   multicastGroups,
   portGroups,
   addressSets,

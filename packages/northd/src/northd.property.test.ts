@@ -260,6 +260,80 @@ const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
       tx.update("Logical_Router_Port", port._uuid, { gateway_chassis: chassis });
     });
   },
+  (nb, a, b, c) => {
+    const port = pick(nb.table("Logical_Router_Port").rows(), a);
+    if (port === undefined) return;
+    if (b % 4 === 0) nb.update("Logical_Router_Port", port._uuid, { gateway_chassis: [], ha_chassis_group: undefined });
+    else if (b % 4 === 1) {
+      const group = pick(nb.table("HA_Chassis_Group").rows(), c);
+      if (group !== undefined) nb.update("Logical_Router_Port", port._uuid, { ha_chassis_group: group._uuid });
+    } else if (b % 4 === 2) {
+      const option = ["reside-on-redirect-chassis", "redirect-type"][c % 2]!;
+      const value = c % 2 === 0 ? String(a % 2 === 0) : a % 2 === 0 ? "bridged" : "overlay";
+      nb.update("Logical_Router_Port", port._uuid, { options: new Map([...port.options, [option, value]]) });
+    } else {
+      nb.edit((tx) => {
+        const row = { name: `gc${names++}`, chassis_name: `ch${c % 3}`, priority: c };
+        const chassis = tx.insert("Gateway_Chassis", row);
+        tx.mutate("Logical_Router_Port", port._uuid, "gateway_chassis", { insert: [chassis] });
+      });
+    }
+  },
+  (nb, a, b, c) => {
+    const group = pick(nb.table("HA_Chassis_Group").rows(), a);
+    if (group === undefined) nb.insert("HA_Chassis_Group", { name: `hg${names++}` });
+    else {
+      nb.edit((tx) => {
+        const chassis = tx.insert("HA_Chassis", { chassis_name: `ch${b % 3}`, priority: c });
+        tx.mutate("HA_Chassis_Group", group._uuid, "ha_chassis", { insert: [chassis] });
+      });
+    }
+  },
+  (nb, a, b, c) => {
+    const lr = pick(nb.table("Logical_Router").rows(), a);
+    if (lr === undefined) return;
+    nb.edit((tx) => {
+      const six = c % 5 === 0;
+      const type = (["snat", "dnat", "dnat_and_snat"] as const)[b % 3]!;
+      const local = c % 3 === 0 ? pick(nb.table("Logical_Switch_Port").rows(), b) : undefined;
+      const gateway = c % 7 === 0 ? pick(nb.table("Logical_Router_Port").rows(), b)?._uuid : undefined;
+      const set = c % 11 === 0 ? pick(nb.table("Address_Set").rows(), a)?._uuid : undefined;
+      const nat = tx.insert("NAT", {
+        type,
+        external_ip: six ? `fd00::${b % 9}` : `10.${c % 5}.0.${b % 14}`,
+        logical_ip: six ? "fd07::1" : type === "snat" && b % 2 === 0 ? "192.168.0.0/24" : `192.168.0.${c}`,
+        logical_port: local?.name,
+        external_mac: local === undefined ? undefined : `0a:00:00:00:09:0${b % 9}`,
+        gateway_port: gateway,
+        exempted_ext_ips: set,
+        match: b % 8 === 0 ? "ip4" : "",
+        options: new Map(a % 4 === 0 ? [["stateless", "true"]] : a % 4 === 1 ? [["add_route", "true"]] : []),
+      });
+      tx.mutate("Logical_Router", lr._uuid, "nat", { insert: [nat] });
+    });
+  },
+  (nb, a, b) => {
+    const lr = pick(nb.table("Logical_Router").rows(), a);
+    const nat = pick(lr?.nat ?? [], b);
+    if (lr !== undefined && nat !== undefined) nb.edit((tx) => tx.mutate("Logical_Router", lr._uuid, "nat", { delete: [nat] }));
+  },
+  (nb, a, b, c) => {
+    const lr = pick(nb.table("Logical_Router").rows(), a);
+    if (lr === undefined) return;
+    const options = new Map(lr.options);
+    if (b % 4 === 0) options.delete("chassis");
+    else if (b % 4 === 1) options.set("chassis", `ch${c % 3}`);
+    else if (b % 4 === 2) options.set("ct-commit-all", String(c % 2 === 0));
+    else options.set("dnat_force_snat_ip", `10.0.0.${c}`);
+    nb.update("Logical_Router", lr._uuid, { options });
+  },
+  (nb, a, b) => {
+    const ports = [...nb.table("Logical_Switch_Port").rows()].filter(({ type }) => type === "router");
+    const port = pick(ports, a);
+    if (port === undefined) return;
+    const value = ["router", "0a:00:00:00:00:01 10.0.0.1", ""][b % 3]!;
+    nb.update("Logical_Switch_Port", port._uuid, { options: new Map([...port.options, ["nat-addresses", value]]) });
+  },
 ];
 
 /** Everything that the core wants, as sorted lines. */

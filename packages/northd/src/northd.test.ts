@@ -223,12 +223,9 @@ describe("northd", () => {
 
   it("tells what is configured but not done", async () => {
     const { nb, warnings, settle } = await place();
-    nb.edit((tx) => {
-      const nat = tx.insert("NAT", { type: "snat", external_ip: "1.2.3.4", logical_ip: "10.0.0.0/24" });
-      tx.insert("Logical_Router", { name: "r", nat: [nat] });
-    });
+    nb.insert("Logical_Router", { name: "r", options: new Map([["dynamic-routing", "true"]]) });
     await settle();
-    expect(warnings).toEqual(["Logical_Router r: nat is not supported"]);
+    expect(warnings).toEqual(["Logical_Router r: option dynamic-routing is not supported"]);
   });
 
   it("reports a match that does not parse on its ACL, and does the rest", async () => {

@@ -23,20 +23,17 @@ const checks: Checks = {
     some(row.mirror_rules, "mirror_rules"),
     set(row.ha_chassis_group, "ha_chassis_group"),
     row.type === "switch" && "type switch",
-    ...option(row.options, "arp_proxy", "nat-addresses", "qos_max_rate", "qos_min_rate", "qos_burst", "activation-strategy"),
+    ...option(row.options, "arp_proxy", "qos_max_rate", "qos_min_rate", "qos_burst", "activation-strategy"),
   ],
   Logical_Router: (row) => [
-    some(row.nat, "nat"),
     set(row.copp, "copp"),
     row.options.get("mcast_relay") === "true" && "option mcast_relay",
-    ...option(row.options, "chassis", "dynamic-routing", "mac_binding_age_threshold"),
+    ...option(row.options, "dynamic-routing", "mac_binding_age_threshold"),
   ],
   Logical_Router_Port: (row) => [
-    some(row.gateway_chassis, "gateway_chassis"),
-    set(row.ha_chassis_group, "ha_chassis_group"),
     row.ipv6_ra_configs.size > 0 && "ipv6_ra_configs",
     set(row.dhcp_relay, "dhcp_relay"),
-    ...option(row.options, "gateway_mtu", "gateway_mtu_bypass", "redirect-type", "prefix", "prefix_delegation", "mcast_flood"),
+    ...option(row.options, "gateway_mtu", "gateway_mtu_bypass", "prefix", "prefix_delegation", "mcast_flood"),
   ],
   Logical_Router_Static_Route: (row) => [
     set(row.bfd, "bfd"),

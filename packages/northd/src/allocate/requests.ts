@@ -1,7 +1,9 @@
 /** Who needs numbers: datapaths and ports tunnel keys, child ports VLAN tags, ACLs whose connections persist. */
 import { each } from "@weft/incremental";
-import { nb } from "../model/nb.ts";
-import { routerPort } from "../model/routerPort.ts";
+import type { Uuid } from "@weft/ovsdb";
+import { centralised } from "../model/centralised.ts";
+import { nb, redirectId } from "../model/nb.ts";
+import { redirectName, routerPort } from "../model/routerPort.ts";
 import { switchOf, switchPort } from "../model/switchPort.ts";
 import type { NumberRequest } from "./numbers.ts";
 
@@ -35,6 +37,21 @@ export const routerPortKeys = each("northd/routerPortKeys", nb.Logical_Router_Po
   if (port === undefined) return [];
   return [{ scope: port.datapath, id: uuid, requested: requestedKey(row.options), existing: undefined, name: row.name }];
 });
+
+/** Instances of ports on gateway chassis have keys of their own. */
+export const redirectKeys = each("northd/redirectKeys", nb.Logical_Router_Port, (uuid, _row, read): KeyRequest[] => {
+  const port = read(routerPort, uuid);
+  if (port?.isGateway !== true) return [];
+  const requests = [redirectRequest(port.datapath, uuid, port.name)];
+  const outside = read(centralised, uuid);
+  const attached = outside === undefined ? undefined : read(switchPort, outside);
+  if (attached !== undefined) requests.push(redirectRequest(attached.datapath, attached.uuid, attached.name));
+  return requests;
+});
+
+function redirectRequest(scope: Uuid, port: Uuid, name: string): KeyRequest {
+  return { scope, id: redirectId(port), requested: undefined, existing: undefined, name: redirectName(name) };
+}
 
 export const tagRequests = each("northd/tagRequests", nb.Logical_Switch_Port, (uuid, row, read): NumberRequest[] => {
   if (row.tag_request === undefined || switchOf(uuid, read) === undefined) return [];

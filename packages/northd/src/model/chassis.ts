@@ -1,5 +1,5 @@
 /** Chassis of the southbound database, and which of northd's flows their controllers understand. */
-import { derive, index, input } from "@weft/incremental";
+import { derive, index, input, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
 
@@ -43,6 +43,12 @@ export const chassis = input<Uuid, ChassisFacts>("sb.Chassis", {
 });
 
 export const chassisByName = index("chassisByName", chassis, ({ name, hostname }) => [name, hostname]);
+
+const chassisByOnlyName = index("chassisByOnlyName", chassis, ({ name }) => [name]);
+
+export function chassisNamed(name: string, read: Read): Uuid | undefined {
+  return read(chassisByOnlyName, name)[0];
+}
 
 const chassisLacking = index("chassisLacking", chassis, ({ lacking }) => lacking);
 

@@ -35,9 +35,13 @@ export const routerPortsByName = index("routerPortsByName", nb.Logical_Router_Po
 /** The only row of NB_Global is under "". */
 export const globalRow = index("globalRow", nb.NB_Global, () => [""]);
 
-/** tunnel key, as the allocator decided: of datapaths by the uuid of switch or router, of ports by the uuid of the NB row. */
+/** tunnel key, as the allocator decided: of datapaths by the uuid of switch or router, of ports by the uuid of the NB row or {@link redirectId}. */
 export const datapathKey = input<Uuid, number>("datapathKey");
-export const portKey = input<Uuid, number>("portKey");
+export const portKey = input<string, number>("portKey");
+/** Of a port's instance on a gateway chassis: what its tunnel key is under. */
+export function redirectId(port: Uuid): string {
+  return `cr-${port}`;
+}
 /** VLAN tag of a child port, as the allocator decided. */
 export const portTag = input<Uuid, number>("portTag");
 /** What IPAM gave a port: "MAC IP...", by the uuid of the NB row. */

@@ -4,10 +4,12 @@ import { LogicalError, parseMatch } from "@weft/logical";
 import type { Uuid } from "@weft/ovsdb";
 import { policyHops } from "../router/policy.ts";
 import { staticRoutes } from "../router/routing.ts";
+import { nats } from "./nat.ts";
 import { nb } from "./nb.ts";
 
 const routerProblems = each("northd/routerProblems", nb.Logical_Router, function* (uuid, _row, read): Iterable<string> {
   yield* read(staticRoutes, uuid).problems;
+  yield* read(nats, uuid).problems;
   for (const { problems } of read(policyHops, uuid).values()) yield* problems;
 });
 

@@ -17,8 +17,17 @@ export interface RouterPort {
   readonly peerName: string | undefined;
   /** The router's options. */
   readonly routerOptions: ReadonlyMap<string, string>;
-  /** Has gateway chassis or an HA chassis group. */
+  /** Distributed gateway port: has gateway chassis or an HA chassis group. */
   readonly isGateway: boolean;
+  /** Of a distributed gateway port: the name of its instance on the gateway chassis, in quotes. */
+  readonly redirectJson: string | undefined;
+  /** The chassis that the whole router is on, if it is a gateway router. */
+  readonly gatewayChassis: string | undefined;
+}
+
+/** The name of the port binding that stands for a port's instance on its gateway chassis. */
+export function redirectName(port: string): string {
+  return `cr-${port}`;
 }
 
 export const routerPort = derive(
@@ -29,6 +38,9 @@ export const routerPort = derive(
     if (row === undefined || routers.length !== 1 || read(routerPortsByName, row.name)[0] !== uuid) return undefined;
     const address = parseRouterPortAddress(row.mac, row.networks);
     if (address === undefined) return undefined;
+    const routerOptions = read(nb.Logical_Router, routers[0]!)?.options ?? new Map<string, string>();
+    const gatewayChassis = routerOptions.get("chassis");
+    const isGateway = gatewayChassis === undefined && (row.gateway_chassis.length > 0 || row.ha_chassis_group !== undefined);
     return {
       uuid,
       name: row.name,
@@ -38,8 +50,10 @@ export const routerPort = derive(
       options: row.options,
       enabled: row.enabled !== false,
       peerName: row.peer,
-      routerOptions: read(nb.Logical_Router, routers[0]!)?.options ?? new Map(),
-      isGateway: row.gateway_chassis.length > 0 || row.ha_chassis_group !== undefined,
+      routerOptions,
+      isGateway,
+      redirectJson: isGateway ? quoted(redirectName(row.name)) : undefined,
+      gatewayChassis,
     };
   },
   { equals: sameContent },
@@ -65,6 +79,11 @@ export const gatewayPorts = derive(
   { equals: (a, b) => a.length === b.length && a.every((port, i) => port === b[i]) },
 );
 
+/** "is_chassis_resident(...)" of a distributed gateway port, led by " && "; nothing for other ports. */
+export function residence({ redirectJson }: RouterPort): string {
+  return redirectJson === undefined ? "" : ` && is_chassis_resident(${redirectJson})`;
+}
+
 /** The switch port that is this router port's peer, if one is. */
 export function attachedSwitchPort(port: RouterPort, read: Read): Uuid | undefined {
   return read(switchPortsByPeer, port.name)[0];
@@ -77,3 +96,11 @@ export function peerRouterPort(port: RouterPort, read: Read): RouterPort | undef
   const peer = uuid === undefined ? undefined : read(routerPort, uuid);
   return peer?.peerName === port.name ? peer : undefined;
 }
+
+/** The addresses of all ports of a router. */
+export const ownAddresses = derive(
+  "ownAddresses",
+  (uuid: Uuid, read): ReadonlySet<string> =>
+    new Set(read(routerPorts, uuid).flatMap(({ address: { ip4, ip6 } }) => [...ip4, ...ip6].map(({ text }) => text))),
+  { equals: sameContent },
+);

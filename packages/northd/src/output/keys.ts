@@ -18,6 +18,7 @@ export const keys: { readonly [T in SbTable]?: KeyOf<T> } = {
   Multicast_Group: (row, datapath) =>
     // Groups that controllers learn from IGMP are made by northd from IGMP_Group, under other names.
     `${datapath(row.datapath)} ${row.name}`,
+  HA_Chassis_Group: (row) => row.name,
   Port_Group: (row) => row.name,
   Address_Set: (row) => row.name,
   IP_Multicast: (row, datapath) => datapath(row.datapath) ?? row._uuid,

@@ -13,6 +13,12 @@ type Tx = Transaction<SbSchema>;
 /** Rows that chassis wrote and that keep a datapath from being deleted. */
 const attachedTables = ["MAC_Binding", "IGMP_Group", "Learned_Route", "IP_Multicast"] as const;
 
+/** The values that a row has in the columns of another, as a text. */
+function contentOf(columns: object, row: Readonly<Record<string, unknown>>): string {
+  const values = Object.keys(columns).map((column) => row[column]);
+  return JSON.stringify(values, (_, value) => (value instanceof Map ? [...value].sort() : value));
+}
+
 export class SouthboundWriter {
   readonly #sb: Replica<SbSchema>;
   readonly #rows: RowStore;
@@ -294,9 +300,9 @@ export class SouthboundWriter {
     const uuids = (Array.isArray(current) ? current : current === undefined ? [] : [current]) as Uuid[];
     const texts = uuids.map((uuid) => {
       const row = this.#sb.table(table).get(uuid) as Record<string, unknown> | undefined;
-      return row === undefined ? "" : JSON.stringify(Object.keys(rows[0] ?? {}).map((column) => row[column]));
+      return row === undefined || rows[0] === undefined ? "" : contentOf(rows[0]!, row);
     });
-    const wanted = rows.map((row) => JSON.stringify(Object.keys(rows[0]!).map((column) => row[column])));
+    const wanted = rows.map((row) => contentOf(row, row));
     if (texts.length === wanted.length && texts.sort().join() === wanted.sort().join()) return uuids;
     return rows.map((row) => tx.insert(table, row as never, this.#newUuid()));
   }

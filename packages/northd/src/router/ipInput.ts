@@ -1,9 +1,11 @@
 /** What a router does with packets to itself: ARP, ND, ping, errors (ovn-northd(8), "IP Input"). */
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
+import { heardOf } from "../model/centralised.ts";
+import { snatAddresses } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
-import { type RouterPort, routerPort } from "../model/routerPort.ts";
-import { LR_IN_IP_INPUT } from "../stages.ts";
+import { gatewayPorts, type RouterPort, residence, routerPort } from "../model/routerPort.ts";
+import { LR_IN_ARP_RESOLVE, LR_IN_IP_INPUT, type Stage } from "../stages.ts";
 
 /** "10.0.0.1", or "{10.0.0.1, 10.0.0.2}" of several. */
 export function oneOf(texts: readonly string[]): string {
@@ -13,11 +15,31 @@ export function oneOf(texts: readonly string[]): string {
 export const ipInput = each("router/ipInput", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {
   const port = read(routerPort, uuid);
   if (port === undefined) return;
-  yield* ip4Input(port);
-  yield* ip6Input(port);
+  const shared = read(snatAddresses, port.datapath);
+  // Gateways take packets to their own addresses for translation.
+  const refuses = port.gatewayChassis === undefined && read(gatewayPorts, port.datapath).length === 0;
+  const answering = read(heardOf, uuid);
+  yield* ip4Input(port, shared, refuses, answering);
+  yield* ip6Input(port, shared, refuses);
 });
 
-function* ip4Input(port: RouterPort): Iterable<Flow> {
+/** Addresses of an error to a host on the link: a gateway port answers as whom the packet was sent to, as NAT may have given it that address. */
+function sourced(port: RouterPort, family: 4 | 6, text: string): string {
+  if (port.isGateway) return `ip${family}.dst <-> ip${family}.src `;
+  return `ip${family}.dst = ip${family}.src; ip${family}.src = ${text} `;
+}
+
+/** What is sent to the router itself and was not answered is dropped: where NAT shares the address, only after NAT. */
+function* ownTraffic(port: RouterPort, family: 4 | 6, texts: readonly string[], shared: ReadonlySet<string>): Iterable<Flow> {
+  const drop = (stage: Stage, priority: number, addresses: readonly string[]) =>
+    flow(port.datapath, stage, priority, `ip${family}.dst == {${addresses.join(", ")}}`, "drop;", { hint: port.uuid });
+  const [own, translated] = [texts.filter((text) => !shared.has(text)), texts.filter((text) => shared.has(text))];
+  if (own.length > 0) yield drop(LR_IN_IP_INPUT, 60, own);
+  if (translated.length > 0) yield drop(LR_IN_ARP_RESOLVE, 2, translated);
+}
+
+/** `answering`: on which chassis requests are answered; where nobody outside can hear it, on all. */
+function* ip4Input(port: RouterPort, shared: ReadonlySet<string>, refuses: boolean, answering: string): Iterable<Flow> {
   const { datapath, json, address, uuid } = port;
   const own = { hint: uuid };
   const { ip4 } = address;
@@ -29,7 +51,7 @@ function* ip4Input(port: RouterPort): Iterable<Flow> {
       datapath,
       LR_IN_IP_INPUT,
       90,
-      `inport == ${json} && arp.op == 1 && arp.tpa == ${text} && arp.spa == ${network}`,
+      `inport == ${json} && arp.op == 1 && arp.tpa == ${text} && arp.spa == ${network}${answering}`,
       "eth.dst = eth.src; eth.src = xreg0[0..47]; arp.op = 2; /* ARP reply */ arp.tha = arp.sha; " +
         "arp.sha = xreg0[0..47]; arp.tpa <-> arp.spa; outport = inport; flags.loopback = 1; output;",
       own,
@@ -45,7 +67,7 @@ function* ip4Input(port: RouterPort): Iterable<Flow> {
     own,
   );
   const swap = "eth.dst <-> eth.src; ip4.dst <-> ip4.src;";
-  for (const text of texts) {
+  for (const text of refuses ? texts : []) {
     const match = `ip4 && ip4.dst == ${text} && !ip.later_frag`;
     const unreachable = (code: number) => `icmp4 {${swap} ip.ttl = 255; icmp4.type = 3; icmp4.code = ${code}; next; };`;
     yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && udp`, unreachable(3), own);
@@ -53,17 +75,17 @@ function* ip4Input(port: RouterPort): Iterable<Flow> {
     yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && sctp`, `sctp_abort {${swap} next; };`, own);
     yield flow(datapath, LR_IN_IP_INPUT, 70, match, unreachable(2), own);
   }
-  yield flow(datapath, LR_IN_IP_INPUT, 60, `ip4.dst == {${texts.join(", ")}}`, "drop;", own);
-  const expired = (source: string) =>
+  yield* ownTraffic(port, 4, texts, shared);
+  const expired = (addresses: string) =>
     "icmp4 {eth.dst <-> eth.src; icmp4.type = 11; /* Time exceeded */ icmp4.code = 0; /* TTL exceeded in transit */ " +
-    `ip4.dst = ip4.src; ip4.src = ${source}; ip.ttl = 254; outport = ${json}; flags.loopback = 1; output; };`;
+    `${addresses}; ip.ttl = 254; outport = ${json}; flags.loopback = 1; output; };`;
   for (const { text, network } of ip4) {
     yield flow(
       datapath,
       LR_IN_IP_INPUT,
       31,
       `inport == ${json} && ip4 && ip4.src == ${network} && ip.ttl == {0, 1} && !ip.later_frag`,
-      expired(`${text} `),
+      expired(sourced(port, 4, text)),
       own,
     );
   }
@@ -72,12 +94,12 @@ function* ip4Input(port: RouterPort): Iterable<Flow> {
     LR_IN_IP_INPUT,
     30,
     `inport == ${json} && ip4 && ip.ttl == {0, 1} && !ip.later_frag`,
-    expired(texts[0]!),
+    expired(`ip4.dst = ip4.src; ip4.src = ${texts[0]!}`),
     own,
   );
 }
 
-function* ip6Input(port: RouterPort): Iterable<Flow> {
+function* ip6Input(port: RouterPort, shared: ReadonlySet<string>, refuses: boolean): Iterable<Flow> {
   const { datapath, json, address, uuid } = port;
   const own = { hint: uuid };
   const { ip6 } = address;
@@ -87,7 +109,7 @@ function* ip6Input(port: RouterPort): Iterable<Flow> {
       datapath,
       LR_IN_IP_INPUT,
       90,
-      `inport == ${json} && ip6.dst == {${text}, ${solicitedNode}} && nd_ns && nd.target == ${text}`,
+      `inport == ${json} && ip6.dst == {${text}, ${solicitedNode}} && nd_ns && nd.target == ${text}${residence(port)}`,
       "nd_na_router { eth.src = xreg0[0..47]; ip6.src = nd.target; nd.tll = xreg0[0..47]; outport = inport; " +
         "flags.loopback = 1; output; };",
       own,
@@ -102,7 +124,7 @@ function* ip6Input(port: RouterPort): Iterable<Flow> {
     own,
   );
   const swap = "eth.dst <-> eth.src; ip6.dst <-> ip6.src;";
-  for (const text of texts) {
+  for (const text of refuses ? texts : []) {
     const match = `ip6 && ip6.dst == ${text} && !ip.later_frag`;
     const unreachable = (code: number) => `icmp6 {${swap} ip.ttl = 255; icmp6.type = 1; icmp6.code = ${code}; next; };`;
     yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && udp`, unreachable(4), own);
@@ -110,9 +132,9 @@ function* ip6Input(port: RouterPort): Iterable<Flow> {
     yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && sctp`, `sctp_abort {${swap} next; };`, own);
     yield flow(datapath, LR_IN_IP_INPUT, 70, match, unreachable(3), own);
   }
-  yield flow(datapath, LR_IN_IP_INPUT, 60, `ip6.dst == {${texts.join(", ")}}`, "drop;", own);
-  const expired = (source: string) =>
-    `icmp6 {eth.dst <-> eth.src; ip6.dst = ip6.src; ip6.src = ${source}; ip.ttl = 254; icmp6.type = 3; /* Time exceeded */ ` +
+  yield* ownTraffic(port, 6, texts, shared);
+  const expired = (addresses: string) =>
+    `icmp6 {eth.dst <-> eth.src; ${addresses}; ip.ttl = 254; icmp6.type = 3; /* Time exceeded */ ` +
     `icmp6.code = 0; /* TTL exceeded in transit */ outport = ${json}; flags.loopback = 1; output; };`;
   for (const { text, network, implicit } of ip6) {
     if (implicit) continue;
@@ -121,7 +143,7 @@ function* ip6Input(port: RouterPort): Iterable<Flow> {
       LR_IN_IP_INPUT,
       31,
       `inport == ${json} && ip6 && ip6.src == ${network} && ip.ttl == {0, 1} && !ip.later_frag`,
-      expired(`${text} `),
+      expired(sourced(port, 6, text)),
       own,
     );
   }
@@ -130,7 +152,7 @@ function* ip6Input(port: RouterPort): Iterable<Flow> {
     LR_IN_IP_INPUT,
     30,
     `inport == ${json} && ip6 && ip.ttl == {0, 1} && !ip.later_frag`,
-    expired(texts[0]!),
+    expired(`ip6.dst = ip6.src; ip6.src = ${texts[0]!}`),
     own,
   );
 }

@@ -1,7 +1,8 @@
 /** Which of a port's networks a packet leaves to, and where replies of ECMP routes go (ovn-northd(8), router ingress tables 26 and 28). */
 import { each } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
-import { nb, portKey } from "../model/nb.ts";
+import { nb, portKey, redirectId } from "../model/nb.ts";
 import { routerPort } from "../model/routerPort.ts";
 import { LR_IN_ECMP_STATEFUL_EGR, LR_IN_NETWORK_ID } from "../stages.ts";
 
@@ -19,15 +20,23 @@ export const networkId = each("router/networkId", nb.Logical_Router_Port, functi
   }
 });
 
+function replyFlow(datapath: Uuid, json: string, key: number): Flow {
+  return flow(
+    datapath,
+    LR_IN_ECMP_STATEFUL_EGR,
+    100,
+    `reg9[10] == 1 && ip && outport == ${json}`,
+    `ct_commit { ct_label.ecmp_reply_eth = eth.dst; ct_mark.ecmp_reply_port = ${key};}; output;`,
+  );
+}
+
 export const ecmpReply = each("router/ecmpReply", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {
   const port = read(routerPort, uuid);
   const key = read(portKey, uuid);
   if (port === undefined || key === undefined) return;
-  yield flow(
-    port.datapath,
-    LR_IN_ECMP_STATEFUL_EGR,
-    100,
-    `reg9[10] == 1 && ip && outport == ${port.json}`,
-    `ct_commit { ct_label.ecmp_reply_eth = eth.dst; ct_mark.ecmp_reply_port = ${key};}; output;`,
-  );
+  yield replyFlow(port.datapath, port.json, key);
+  const redirectKey = read(portKey, redirectId(uuid));
+  if (port.redirectJson !== undefined && redirectKey !== undefined) {
+    yield replyFlow(port.datapath, port.redirectJson, redirectKey);
+  }
 });

@@ -52,33 +52,33 @@ export function familyAction(family: 4 | 6): string {
   return `reg9[9] = ${family === 4 ? 1 : 0}; next;`;
 }
 
+export interface Connected {
+  readonly family: 4 | 6;
+  /** The port's own address there. */
+  readonly source: string;
+  readonly network: string;
+  readonly length: number;
+}
+
+/** A route to hosts that a port reaches directly. Link-local networks are those of the port that a packet came from. */
+export function connectedRoute(port: RouterPort, { family, source, network, length }: Connected, hint: Uuid): Flow {
+  const match = `${network === "fe80::/64" ? `inport == ${port.json} && ` : ""}ip${family}.dst == ${network}`;
+  const hop = nextHopActions({ port, family, source, address: undefined }, true);
+  const actions = `ip.ttl--; reg8[0..15] = 0; ${hop}${familyAction(family)}`;
+  return flow(port.datapath, LR_IN_IP_ROUTING, length * RANKS + RANK.connected, match, actions, { hint });
+}
+
 export const connectedRoutes = each(
   "router/connectedRoutes",
   nb.Logical_Router_Port,
   function* (uuid, _row, read): Iterable<Flow> {
     const port = read(routerPort, uuid);
     if (port === undefined) return;
-    const networks: [4 | 6, string, string, number, boolean][] = [
-      ...port.address.ip4.map(({ text, network, length }): [4, string, string, number, boolean] => [
-        4,
-        text,
-        network,
-        length,
-        false,
-      ]),
-      ...port.address.ip6.map(({ text, network, length }): [6, string, string, number, boolean] => [
-        6,
-        text,
-        network,
-        length,
-        network === "fe80::/64",
-      ]),
-    ];
-    for (const [family, source, network, length, linkLocal] of networks) {
-      const match = `${linkLocal ? `inport == ${port.json} && ` : ""}ip${family}.dst == ${network}`;
-      const actions =
-        `ip.ttl--; reg8[0..15] = 0; ${nextHopActions({ port, family, source, address: undefined }, true)}` + familyAction(family);
-      yield flow(port.datapath, LR_IN_IP_ROUTING, length * RANKS + RANK.connected, match, actions, { hint: uuid });
+    for (const { text, network, length } of port.address.ip4) {
+      yield connectedRoute(port, { family: 4, source: text, network, length }, uuid);
+    }
+    for (const { text, network, length } of port.address.ip6) {
+      yield connectedRoute(port, { family: 6, source: text, network, length }, uuid);
     }
   },
 );

@@ -2,8 +2,10 @@
 import { each, index, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { parsePortAddress } from "../model/addresses.ts";
+import { centralised } from "../model/centralised.ts";
 import { datapathKey, globalRow, nb } from "../model/nb.ts";
-import { addressTexts, portGroupsOfSwitch, switchOf, switchPort, switchPorts } from "../model/switchPort.ts";
+import { redirectName } from "../model/routerPort.ts";
+import { addressTexts, portGroupsOfSwitch, type SwitchPort, switchOf, switchPort, switchPorts } from "../model/switchPort.ts";
 import { type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
 import { portRef } from "./ports.ts";
@@ -15,12 +17,16 @@ const FLOOD_L2 = 32772;
 
 export const multicastGroups = each("northd/multicastGroups", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Row> {
   const ports = read(switchPorts, uuid).filter((port) => port.enabled);
+  const reached = (port: SwitchPort) => {
+    const redirected = port.peer !== undefined && read(centralised, port.peer) === port.uuid;
+    return redirected ? redirectName(port.name) : port.name;
+  };
   const group = (name: string, key: number, members: typeof ports): Row =>
     row("Multicast_Group", `${uuid} ${name}`, {
       datapath: datapathRef(uuid),
       name,
       tunnel_key: key,
-      ports: members.map((port) => portRef(port.name)),
+      ports: members.map((port) => portRef(reached(port))),
     });
   const hosts = ports.filter((port) => port.type !== "router");
   const unknown = ports.filter((port) => port.unknown);

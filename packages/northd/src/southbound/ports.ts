@@ -4,10 +4,12 @@ import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { chassisByName } from "../model/chassis.ts";
 import { nb, portKey, portTag, switchPortsByPeer } from "../model/nb.ts";
-import { peerRouterPort, routerPort } from "../model/routerPort.ts";
+import { peerRouterPort, redirectName, routerPort } from "../model/routerPort.ts";
 import { switchPort, vlanPassthru } from "../model/switchPort.ts";
 import { Ref, type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
+
+import { natAddresses } from "./natAddresses.ts";
 
 export function portRef(name: string): Ref {
   return new Ref("Port_Binding", name);
@@ -30,6 +32,9 @@ export const switchPortBindings = each(
     if (lsp.type === "router" && peer !== undefined) options.set("peer", peer);
     if (lsp.type !== "router" && read(vlanPassthru, port.datapath)) options.set("vlan-passthru", "true");
     const requested = requestedChassis(lsp, read);
+    const peerPort = port.peer === undefined ? undefined : read(routerPort, port.peer);
+    const gateway = peerPort?.gatewayChassis;
+    if (gateway !== undefined) options.set("l3gateway-chassis", gateway);
     yield row(
       "Port_Binding",
       lsp.name,
@@ -37,12 +42,13 @@ export const switchPortBindings = each(
         datapath: datapathRef(port.datapath),
         logical_port: lsp.name,
         tunnel_key: key,
-        type: lsp.type === "router" ? "patch" : lsp.type,
+        type: lsp.type !== "router" ? lsp.type : gateway === undefined ? "patch" : "l3gateway",
         options,
         mac: lsp.addresses,
         port_security: lsp.port_security,
         parent_port: lsp.parent_name,
         tag: tagOf(lsp, read),
+        nat_addresses: natAddresses(lsp, peerPort, read),
         external_ids: externalIds(lsp.external_ids),
         requested_chassis: requested[0],
         requested_additional_chassis: requested.slice(1),
@@ -83,6 +89,8 @@ export const routerPortBindings = each(
     const routerSide = peerRouterPort(port, read);
     if (switchSide?.peer === uuid) options.set("peer", switchSide.name);
     else if (routerSide !== undefined) options.set("peer", routerSide.name);
+    if (port.isGateway) options.set("chassis-redirect-port", redirectName(port.name));
+    if (port.gatewayChassis !== undefined) options.set("l3gateway-chassis", port.gatewayChassis);
     yield row(
       "Port_Binding",
       lrp.name,
@@ -90,7 +98,7 @@ export const routerPortBindings = each(
         datapath: datapathRef(port.datapath),
         logical_port: lrp.name,
         tunnel_key: key,
-        type: "patch",
+        type: port.gatewayChassis === undefined ? "patch" : "l3gateway",
         options,
         mac: [[lrp.mac, ...lrp.networks].join(" ")],
         external_ids: lrp.external_ids,

@@ -1,9 +1,11 @@
 /** Destination lookup: MAC addresses of ports, floods, unknown destinations (ovn-northd(8), "Destination Lookup"). */
-import { derive, each } from "@weft/incremental";
+import { derive, each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
-import { type Flow, flow } from "../flow.ts";
+import { type Flow, flow, quoted } from "../flow.ts";
+import { centralised, heardOf } from "../model/centralised.ts";
+import { type Nat, nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
-import { type RouterPort, routerPort } from "../model/routerPort.ts";
+import { ownAddresses, type RouterPort, redirectName, routerPort } from "../model/routerPort.ts";
 import { type SwitchPort, switchPort, switchPorts } from "../model/switchPort.ts";
 import { LS_IN_L2_LKUP, LS_IN_L2_UNKNOWN } from "../stages.ts";
 
@@ -16,23 +18,68 @@ export const lookup = each("switch/lookup", nb.Logical_Switch_Port, function* (u
   }
   if (type === "external" || (port.unknown && port.options.get("force_fdb_lookup") === "true")) return;
   const actions = port.enabled ? `outport = ${json}; output;` : "drop;";
+  const peer = port.peer === undefined ? undefined : read(routerPort, port.peer);
+  const redirect = redirectOf(port, peer, read);
+  const resident = peer === undefined ? "" : read(heardOf, peer.uuid);
   for (const { macText } of port.addresses) {
-    yield flow(datapath, LS_IN_L2_LKUP, 50, `eth.dst == ${macText}`, actions, { hint: uuid });
+    const match = `eth.dst == ${macText}`;
+    for (const place of placesOf(port, redirect, resident)) {
+      const to = port.enabled ? `outport = ${place.outport}; output;` : "drop;";
+      yield flow(datapath, LS_IN_L2_LKUP, 50, match + place.resident, to, { hint: uuid });
+    }
+  }
+  if (peer?.isGateway !== true) return;
+  for (const rule of read(nats, peer.datapath).rules) {
+    if (rule.local === undefined) continue;
+    const { mac, portJson } = rule.local;
+    yield flow(datapath, LS_IN_L2_LKUP, 50, `eth.dst == ${mac} && is_chassis_resident(${portJson})`, actions, { hint: uuid });
   }
 });
+
+/** Where a router port is reached from a switch: a flow for each kind of chassis. */
+interface Place {
+  /** A condition on the chassis, led by " && ". */
+  readonly resident: string;
+  readonly outport: string;
+}
+
+/** The instance of the switch port on the gateway chassis, in quotes, if it has one. */
+function redirectOf(port: SwitchPort, peer: RouterPort | undefined, read: Read): string | undefined {
+  return peer !== undefined && read(centralised, peer.uuid) === port.uuid ? quoted(redirectName(port.name)) : undefined;
+}
+
+function placesOf(port: SwitchPort, redirect: string | undefined, resident: string): readonly Place[] {
+  if (redirect === undefined) return [{ resident, outport: port.json }];
+  return [
+    { resident: ` && is_chassis_resident(${redirect})`, outport: port.json },
+    { resident: ` && !is_chassis_resident(${redirect})`, outport: redirect },
+  ];
+}
 
 /** Requests for a router's addresses go to the router, and to the hosts, but not to other routers. */
 export const routerLookup = each("switch/routerLookup", nb.Logical_Switch_Port, function* (uuid, _row, read): Iterable<Flow> {
   const port = read(switchPort, uuid);
   const peer = port?.peer === undefined ? undefined : read(routerPort, port.peer);
-  if (port === undefined || peer === undefined) return;
+  if (port === undefined || peer?.enabled !== true) return;
   const lonely = read(onlyRouters, port.datapath);
-  if (!lonely) yield* selfOriginated(port, peer);
-  for (const { text } of peer.address.ip4) {
-    yield request(port, `arp.op == 1 && arp.tpa == ${text}`, lonely);
-  }
-  for (const { text } of peer.address.ip6) {
-    yield request(port, `nd_ns && nd.target == ${text}`, lonely);
+  // Requests for what is a port's own address go to that port alone.
+  const own = read(ownAddresses, peer.datapath);
+  const { rules } = read(nats, peer.datapath);
+  const asked = rules.filter(({ type, externalIp }) => type !== "snat" || !own.has(externalIp));
+  if (!lonely) yield* selfOriginated(port, peer, rules);
+  const redirect = redirectOf(port, peer, read);
+  const places = placesOf(port, redirect, "");
+  const asked4 = [
+    ...peer.address.ip4.map(({ text }) => text),
+    ...asked.flatMap((rule) => (rule.family === 4 ? rule.external : [])),
+  ];
+  const asked6 = [
+    ...peer.address.ip6.map(({ text }) => text),
+    ...asked.flatMap((rule) => (rule.family === 6 ? rule.external : [])),
+  ];
+  for (const place of places) {
+    for (const text of asked4) yield request(port, `arp.op == 1 && arp.tpa == ${text}`, place, lonely);
+    for (const text of asked6) yield request(port, `nd_ns && nd.target == ${text}`, place, lonely);
   }
 });
 
@@ -42,23 +89,25 @@ const onlyRouters = derive("onlyRouters", (datapath: Uuid, read): boolean => {
   return row?.ports.length === read(switchPorts, datapath).filter((port) => port.peer !== undefined).length;
 });
 
-function request(port: SwitchPort, match: string, lonely: boolean): Flow {
+function request(port: SwitchPort, match: string, { resident, outport }: Place, lonely: boolean): Flow {
   return flow(
     port.datapath,
     LS_IN_L2_LKUP,
     80,
-    `flags[1] == 0 && ${match}`,
-    lonely ? `outport = ${port.json}; output;` : `clone {outport = ${port.json}; output; }; outport = "_MC_flood_l2"; output;`,
+    `flags[1] == 0 && ${match}${resident}`,
+    lonely ? `outport = ${outport}; output;` : `clone {outport = ${outport}; output; }; outport = "_MC_flood_l2"; output;`,
     { hint: port.uuid },
   );
 }
 
-function* selfOriginated(port: SwitchPort, peer: RouterPort): Iterable<Flow> {
+function* selfOriginated(port: SwitchPort, peer: RouterPort, rules: readonly Nat[]): Iterable<Flow> {
+  const others = rules.flatMap(({ externalMac }) => externalMac ?? []);
+  const macs = new Set([peer.address.macText, ...others]);
   yield flow(
     port.datapath,
     LS_IN_L2_LKUP,
     75,
-    `eth.src == {${peer.address.macText}} && eth.dst == ff:ff:ff:ff:ff:ff && (arp.op == 1 || rarp.op == 3 || nd_ns)`,
+    `eth.src == {${[...macs].join(", ")}} && eth.dst == ff:ff:ff:ff:ff:ff && (arp.op == 1 || rarp.op == 3 || nd_ns)`,
     'outport = "_MC_flood_l2"; output;',
   );
 }

@@ -1,8 +1,9 @@
 /** Admission of frames from ports, and what comes back through tunnels as "packet too big" (ovn-northd(8), ingress table 0). */
 import { each } from "@weft/incremental";
-import { type Flow, flow } from "../flow.ts";
+import { type Flow, flow, quoted } from "../flow.ts";
+import { centralised } from "../model/centralised.ts";
 import { nb } from "../model/nb.ts";
-import { routerPort } from "../model/routerPort.ts";
+import { redirectName, routerPort } from "../model/routerPort.ts";
 import { switchPort, switchPorts } from "../model/switchPort.ts";
 import { LS_IN_ARP_RSP, LS_IN_CHECK_PORT_SEC, LS_IN_HAIRPIN, LS_IN_L2_LKUP, LS_OUT_APPLY_PORT_SEC } from "../stages.ts";
 import { TOO_BIG } from "./defaults.ts";
@@ -19,6 +20,13 @@ export const portSecurity = each("switch/portSecurity", nb.Logical_Switch_Port, 
   if (port.type === "router") {
     if (port.enabled) yield flow(datapath, LS_IN_CHECK_PORT_SEC, 70, `inport == ${json}`, "reg0[18] = 1; next;", own);
     if (peer === undefined) return;
+    if (port.enabled && read(centralised, peer.uuid) === uuid) {
+      const redirect = redirectName(name);
+      yield flow(datapath, LS_IN_CHECK_PORT_SEC, 70, `inport == ${quoted(redirect)}`, "reg0[18] = 1; next;", {
+        hint: uuid,
+        port: redirect,
+      });
+    }
     const mac = peer.address.macText;
     if (peer.routerOptions.has("chassis")) {
       yield flow(
@@ -73,7 +81,13 @@ export const portSecurity = each("switch/portSecurity", nb.Logical_Switch_Port, 
 
 /** Frames from hardware VTEP switches skip to the lookup; their ARP requests are answered back to where they came from. */
 export const vtep = each("switch/vtep", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
-  if (!read(switchPorts, uuid).some((port) => port.type === "vtep")) return;
+  const ports = read(switchPorts, uuid);
+  if (!ports.some((port) => port.type === "vtep")) return;
+  for (const { peer } of ports) {
+    const redirect = peer === undefined ? undefined : read(routerPort, peer)?.redirectJson;
+    if (redirect !== undefined)
+      yield flow(uuid, LS_IN_HAIRPIN, 2000, `reg0[14] == 1 && is_chassis_resident(${redirect})`, "next;");
+  }
   yield flow(uuid, LS_IN_HAIRPIN, 1000, "reg0[14] == 1", `next(pipeline=ingress, table=${LS_IN_L2_LKUP.table});`);
   yield flow(uuid, LS_IN_ARP_RSP, 65535, "reg0[14] == 1 && (arp || nd_ns)", "flags.loopback = 1; next;");
 });

@@ -1,0 +1,54 @@
+/**
+ * Routers on a switch know the NAT addresses of their neighbours that ask for it (ovn-nb(5), NAT:options:add_route): gateways
+ * have the MAC address for them, and all have a route to them.
+ */
+import { each, type Read } from "@weft/incremental";
+import { type Flow, flow } from "../flow.ts";
+import { type Nat, nats } from "../model/nat.ts";
+import { nb } from "../model/nb.ts";
+import { attachedSwitchPort, type RouterPort, routerPort } from "../model/routerPort.ts";
+import { routerPortsOfSwitch, switchPort } from "../model/switchPort.ts";
+import { LR_IN_ARP_RESOLVE } from "../stages.ts";
+import { connectedRoute } from "./routing.ts";
+
+export const natRoutes = each("router/natRoutes", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {
+  const port = read(routerPort, uuid);
+  const source = port?.address.ip4[0]?.text;
+  if (port === undefined) return;
+  for (const other of neighbours(port, read)) {
+    const rules = read(nats, other.datapath).rules.filter((rule) => rule.addRoute && rule.family === 4 && rule.type !== "snat");
+    if (rules.length === 0) continue;
+    if (port.isGateway || port.gatewayChassis !== undefined) yield* resolution(port, other, rules);
+    for (const rule of rules) {
+      if (source === undefined || (other.gatewayChassis === undefined && rule.gateway !== other)) continue;
+      yield connectedRoute(port, { family: 4, source, network: `${rule.externalIp}/32`, length: 32 }, rule.uuid);
+    }
+  }
+});
+
+/** The other routers' ports on a port's switch. */
+function* neighbours(port: RouterPort, read: Read): Iterable<RouterPort> {
+  const attached = attachedSwitchPort(port, read);
+  const own = attached === undefined ? undefined : read(switchPort, attached);
+  if (own === undefined || own.peer !== port.uuid || !own.enabled) return;
+  for (const id of read(routerPortsOfSwitch, own.datapath)) {
+    const other = id === port.uuid ? undefined : read(routerPort, id);
+    if (other !== undefined && other.datapath !== port.datapath) yield other;
+  }
+}
+
+function* resolution(port: RouterPort, other: RouterPort, rules: readonly Nat[]): Iterable<Flow> {
+  if (port.routerOptions.get("dynamic_neigh_routers") === "true") return;
+  const know = (addresses: readonly string[], mac: string) =>
+    flow(
+      port.datapath,
+      LR_IN_ARP_RESOLVE,
+      100,
+      `outport == ${port.json} && reg0 == {${addresses.join(", ")}}`,
+      `eth.dst = ${mac}; next;`,
+      { hint: other.uuid },
+    );
+  const central = rules.filter(({ distributed }) => distributed === undefined).map(({ externalIp }) => externalIp);
+  if (central.length > 0) yield know(central, other.address.macText);
+  for (const { distributed, externalIp } of rules) if (distributed !== undefined) yield know([externalIp], distributed.mac);
+}

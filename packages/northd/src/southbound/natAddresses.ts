@@ -1,0 +1,61 @@
+/** Addresses that the gateway chassis announces on a switch for a router (ovn-nb(5), Logical_Switch_Port:options:nat-addresses). */
+import { derive, type Read, sameContent } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import type { NbRow } from "@weft/schemas";
+import { parsePortAddress } from "../model/addresses.ts";
+import { onlyGateway } from "../model/centralised.ts";
+import { nats } from "../model/nat.ts";
+import { type RouterPort, residence, routerPort } from "../model/routerPort.ts";
+import { switchPort, switchPorts } from "../model/switchPort.ts";
+
+/** "is_chassis_resident(...)" of the chassis that announces, led by a space. */
+function where(port: RouterPort): string {
+  return residence(port).replace(" &&", "");
+}
+
+export function natAddresses(lsp: NbRow<"Logical_Switch_Port">, peer: RouterPort | undefined, read: Read): readonly string[] {
+  if (peer === undefined || lsp.type !== "router") return [];
+  const texts: string[] = [];
+  const asked = lsp.options.get("nat-addresses");
+  if (asked === "router") {
+    if (peer.gatewayChassis !== undefined || peer.isGateway) texts.push(...read(translated, peer.uuid));
+  } else if (asked !== undefined && parsePortAddress(asked) !== undefined) texts.push(asked);
+  if (lsp.options.get("exclude-router-ips-from-garp") === "true") return texts;
+  const announced = ownAddresses(lsp._uuid, peer, read);
+  if (announced !== undefined) texts.push(announced);
+  return texts;
+}
+
+/** The router port's own addresses: where it is on one chassis only. */
+function ownAddresses(lsp: Uuid, peer: RouterPort, read: Read): string | undefined {
+  const { ip4, macText } = peer.address;
+  if (ip4.length === 0) return undefined;
+  const own = [macText, ...ip4.map(({ text }) => text)].join(" ");
+  if (peer.isGateway) return own + where(peer);
+  const datapath = read(switchPort, lsp)?.datapath;
+  const external = datapath !== undefined && read(switchPorts, datapath).some(({ type }) => type === "localnet");
+  if (peer.gatewayChassis !== undefined) return external ? own : undefined;
+  const gateway = onlyGateway(peer, read);
+  return peer.options.get("reside-on-redirect-chassis") === "true" && gateway !== undefined ? own + where(gateway) : undefined;
+}
+
+/** Of a router port by its uuid: the external addresses of its router's NAT rules, by who announces them. */
+const translated = derive(
+  "translatedAddresses",
+  (uuid: Uuid, read): readonly string[] => {
+    const port = read(routerPort, uuid);
+    if (port === undefined) return [];
+    const own = new Set(port.address.ip4.map(({ text }) => text));
+    const central = new Set<string>();
+    const texts: string[] = [];
+    for (const rule of read(nats, port.datapath).rules) {
+      if (rule.family === 6 || own.has(rule.externalIp)) continue;
+      if (rule.local !== undefined) {
+        texts.push(`${rule.local.mac} ${rule.externalIp} is_chassis_resident(${rule.local.portJson})`);
+      } else if (rule.gateway === undefined || rule.gateway === port) central.add(rule.externalIp);
+    }
+    if (central.size > 0) texts.push([port.address.macText, ...central].join(" ") + where(port));
+    return texts;
+  },
+  { equals: sameContent },
+);

@@ -1,0 +1,18 @@
+/** Gateways and NAT: our northd makes of every case of test/cases/nat.txt what the reference makes of it. */
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { NorthdPair } from "./northdPair.ts";
+import { casesOf, play } from "./reference/cases.ts";
+
+let pair: NorthdPair;
+
+beforeAll(async () => {
+  pair = await NorthdPair.start(["ch1", "ch2", "ch3"]);
+});
+afterEach(() => pair.clear());
+afterAll(() => pair.stop());
+
+it.each(casesOf(join(import.meta.dirname, "cases", "nat.txt")))("$name", async (what) => {
+  await play(pair, what);
+  expect(pair.differences()).toEqual([]);
+});

@@ -1,0 +1,42 @@
+/**
+ * Cases of configuration in text files: "## name" begins a part that others use, "# name" a case. A line is an edit, as
+ * ovn-nbctl(8) takes it; "use NAME" stands for a part's lines, "commit" ends a transaction, "sbctl ..." is an edit of both
+ * southbound databases between two transactions.
+ */
+import { readFileSync } from "node:fs";
+import type { NorthdPair } from "../northdPair.ts";
+
+export interface Case {
+  readonly name: string;
+  readonly lines: readonly string[];
+}
+
+export function casesOf(file: string): readonly Case[] {
+  const parts = new Map<string, readonly string[]>();
+  const cases: Case[] = [];
+  for (const block of readFileSync(file, "utf8").split(/^#/m).slice(1)) {
+    const [head = "", ...rest] = block.split("\n");
+    const lines = rest.map((line) => line.trim()).filter((line) => line !== "");
+    const full = lines.flatMap((line) => (line.startsWith("use ") ? parts.get(line.slice(4))! : [line]));
+    if (head.startsWith("#")) parts.set(head.slice(1).trim(), full);
+    else cases.push({ name: head.trim(), lines: full });
+  }
+  return cases;
+}
+
+/** Brings both sides to a case's configuration. */
+export async function play(pair: NorthdPair, { lines }: Case): Promise<void> {
+  let edits: string[] = [];
+  const commit = async () => {
+    await pair.edit(edits.join("\n"));
+    edits = [];
+  };
+  for (const line of lines) {
+    if (line === "commit") await commit();
+    else if (line.startsWith("sbctl ")) {
+      await commit();
+      pair.sbctl(line.slice(6));
+    } else edits.push(line);
+  }
+  await commit();
+}
