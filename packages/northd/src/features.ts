@@ -8,6 +8,7 @@ import { commitAll, gatewayRouter } from "./router/gatewayRouter.ts";
 import { ipInput, multicastInput } from "./router/ipInput.ts";
 import { routerLbFrame, routerLoadBalancers } from "./router/loadBalancer.ts";
 import { lbForceSnat } from "./router/loadBalancerSnat.ts";
+import { largePackets } from "./router/mtu.ts";
 import { nat } from "./router/nat.ts";
 import { natNeighbours } from "./router/natNeighbours.ts";
 import { natRoutes } from "./router/natRoutes.ts";
@@ -79,6 +80,7 @@ export const flowFeatures: readonly Each<Flow>[] = [
   nat,
   natNeighbours,
   natRoutes,
+  largePackets,
 ];
 
 export const rowFeatures: readonly Each<Row>[] = [

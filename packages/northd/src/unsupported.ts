@@ -33,7 +33,7 @@ const checks: Checks = {
   Logical_Router_Port: (row) => [
     row.ipv6_ra_configs.size > 0 && "ipv6_ra_configs",
     set(row.dhcp_relay, "dhcp_relay"),
-    ...option(row.options, "gateway_mtu", "gateway_mtu_bypass", "prefix", "prefix_delegation", "mcast_flood"),
+    ...option(row.options, "prefix", "prefix_delegation", "mcast_flood"),
   ],
   Logical_Router_Static_Route: (row) => [
     set(row.bfd, "bfd"),

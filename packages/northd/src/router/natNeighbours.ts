@@ -6,7 +6,8 @@ import { centralised } from "../model/centralised.ts";
 import { type Nat, nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import type { RouterPort } from "../model/routerPort.ts";
-import { LR_IN_ADMISSION, LR_IN_ARP_RESOLVE, LR_IN_GW_REDIRECT, LR_IN_IP_INPUT, LR_OUT_EGR_LOOP } from "../stages.ts";
+import { LR_IN_ARP_RESOLVE, LR_IN_GW_REDIRECT, LR_IN_IP_INPUT, LR_OUT_EGR_LOOP } from "../stages.ts";
+import { admit } from "./mtu.ts";
 
 const OWN_MAC = "xreg0[0..47]";
 
@@ -104,14 +105,7 @@ function* local(
   const { family, external, logical } = rule;
   const own = { hint: rule.uuid };
   const resident = `is_chassis_resident(${portJson})`;
-  yield flow(
-    router,
-    LR_IN_ADMISSION,
-    50,
-    `eth.dst == ${mac} && inport == ${gateway.json} && ${resident}`,
-    `xreg0[0..47] = ${gateway.address.macText}; next;`,
-    own,
-  );
+  yield* admit(gateway, `eth.dst == ${mac} && inport == ${gateway.json} && ${resident}`, own);
   const leaving = `ip${family}.src == ${logical} && outport == ${gateway.json}`;
   yield flow(
     router,

@@ -5,6 +5,7 @@ import { behindVtep } from "../model/centralised.ts";
 import { nb } from "../model/nb.ts";
 import { residence, routerPort } from "../model/routerPort.ts";
 import { LR_IN_ADMISSION, LR_IN_LEARN_NEIGHBOR, LR_IN_LOOKUP_NEIGHBOR, LR_OUT_DELIVERY } from "../stages.ts";
+import { admit } from "./mtu.ts";
 
 export const admission = each("router/admission", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {
   const port = read(routerPort, uuid);
@@ -13,14 +14,8 @@ export const admission = each("router/admission", nb.Logical_Router_Port, functi
   const mac = port.address.macText;
   const keep = `xreg0[0..47] = ${mac}; next;`;
   yield flow(datapath, LR_IN_ADMISSION, 50, `eth.mcast && inport == ${json}`, keep, { hint: uuid });
-  yield flow(
-    datapath,
-    LR_IN_ADMISSION,
-    50,
-    `eth.dst == ${mac} && inport == ${json}${read(behindVtep, uuid) ? "" : residence(port)}`,
-    keep,
-    { hint: uuid },
-  );
+  const resident = read(behindVtep, uuid) ? "" : residence(port);
+  yield* admit(port, `eth.dst == ${mac} && inport == ${json}${resident}`, { hint: uuid });
 });
 
 export const delivery = each("router/delivery", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {
