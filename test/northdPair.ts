@@ -247,7 +247,9 @@ function flowLines(sb: Replica<SbSchema>, row: Row, show: (value: unknown) => st
   const group = flow.logical_dp_group && sb.table("Logical_DP_Group").get(flow.logical_dp_group);
   const on = group === undefined ? [flow.logical_datapath!] : group.datapaths;
   const actions = flow.actions.replace(/ecmp_reply_port = \d+/, "ecmp_reply_port = KEY");
-  const match = flow.match.replace(/ecmp_reply_port == \d+/, "ecmp_reply_port == KEY");
+  // Sets of NAT addresses come in the order of a hash table.
+  const sorted = flow.match.replace(/\{([^}]*)\}/g, (_, set: string) => `{${set.split(", ").sort().join(", ")}}`);
+  const match = sorted.replace(/ecmp_reply_port == \d+/, "ecmp_reply_port == KEY");
   const stage = `${flow.external_ids.get("stage-name")} ${flow.priority}`;
   const tags = flow.tags.size === 0 ? "" : ` ${show(flow.tags)}`;
   const rest = `${tags} ${flow.controller_meter ?? ""} ${flow.flow_desc ?? ""}`.trimEnd();

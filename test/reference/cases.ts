@@ -28,7 +28,7 @@ export function casesOf(file: string): readonly Case[] {
 export async function play(pair: NorthdPair, { lines }: Case): Promise<void> {
   let edits: string[] = [];
   const commit = async () => {
-    await pair.edit(edits.join("\n"));
+    await (edits.length === 0 ? pair.settle() : pair.edit(edits.join("\n")));
     edits = [];
   };
   for (const line of lines) {

@@ -2,6 +2,7 @@
 import { derive, each } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
+import { chassisFeature } from "../model/chassis.ts";
 import { forcedSnat } from "../model/forcedSnat.ts";
 import { nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
@@ -23,6 +24,7 @@ export const translates = derive("translates", (router: Uuid, read): boolean => 
 
 /** Whether everything is to be committed: where at least one rule tracks connections. */
 const commitsAll = derive("commitsAll", (router: Uuid, read): boolean => {
+  if (!read(chassisFeature, "ct_commit_to_zone") || !read(chassisFeature, "ct_next_zone")) return false;
   if (read(nb.Logical_Router, router)?.options.get("ct-commit-all") !== "true") return false;
   return read(nats, router).rules.some(({ stateless }) => !stateless);
 });

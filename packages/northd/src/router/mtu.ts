@@ -1,6 +1,7 @@
 /** Packets that are too long for what is behind a port are answered with an error (ovn-nb(5), gateway_mtu). */
 import { each } from "@weft/incremental";
 import { type Flow, type FlowOptions, flow } from "../flow.ts";
+import { chassisFeature } from "../model/chassis.ts";
 import { nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
@@ -39,12 +40,13 @@ export const largePackets = each("router/largePackets", nb.Logical_Router_Port, 
   if (port === undefined || mtu === undefined) return;
   const { datapath, json } = port;
   const own = { hint: uuid };
-  const save = "reg4[0..7] = ct_state_save(); next;";
+  const saves = read(chassisFeature, "ct_state_save");
+  const save = saves ? "reg4[0..7] = ct_state_save(); next;" : "next;";
   yield flow(datapath, LR_IN_CHK_PKT_LEN, 50, `outport == ${json}`, `${check(mtu)}${save}`, own);
   yield flow(datapath, LR_IN_CHK_PKT_LEN, 55, `outport == ${json} && ${bypass(port)}`, save, own);
-  yield* tooBig(port, port, `inport == ${json}`, mtu);
+  yield* tooBig(port, port, false, `inport == ${json}`, mtu);
   for (const from of read(routerPorts, datapath)) {
-    if (from !== port) yield* tooBig(port, from, `inport == ${from.json} && outport == ${json}`, mtu);
+    if (from !== port) yield* tooBig(port, from, saves, `inport == ${from.json} && outport == ${json}`, mtu);
   }
   // The error is about a packet whose source was translated: so is that of the packet inside it.
   yield flow(datapath, LR_OUT_POST_SNAT, 100, "icmp && flags.icmp_snat == 1", "ct_commit_nat(snat);");
@@ -58,7 +60,7 @@ export const largePackets = each("router/largePackets", nb.Logical_Router_Port, 
 });
 
 /** An error from a port's own address, which goes through the router from the start; where source addresses are translated, back too. */
-function* tooBig(port: RouterPort, from: RouterPort, where: string, mtu: number): Iterable<Flow> {
+function* tooBig(port: RouterPort, from: RouterPort, saves: boolean, where: string, mtu: number): Iterable<Flow> {
   const { ip4, ip6, macText } = from.address;
   for (const [family, address] of [
     [4, ip4[0]],
@@ -69,13 +71,10 @@ function* tooBig(port: RouterPort, from: RouterPort, where: string, mtu: number)
     const back = `eth.dst = ${macText}; ${addressed(family, address.text)} ip.ttl = 255;`;
     const make = (mark: string) => `${error(family, mark, back, mtu)} next(pipeline=ingress, table=0); };`;
     const own = { hint: port.uuid };
-    if (from === port) {
-      yield flow(port.datapath, LR_IN_IP_INPUT, 150, match, make(""), own);
-      continue;
-    }
-    yield flow(port.datapath, LR_IN_LARGER_PKTS, 150, match, make(""), own);
-    // Tracked, a reply, and its source or destination is translated.
-    const translated = `${match} && reg4[5] && reg4[3] && reg4[7]`;
+    yield flow(port.datapath, from === port ? LR_IN_IP_INPUT : LR_IN_LARGER_PKTS, 150, match, make(""), own);
+    if (from === port) continue;
+    // A reply whose destination was translated. Where it can be saved, the state is that of before the routing.
+    const translated = `${match} && ${saves ? "reg4[5] && reg4[3] && reg4[7]" : "ct.trk && ct.rpl && ct.dnat"}`;
     yield flow(port.datapath, LR_IN_LARGER_PKTS, 160, translated, make("flags.icmp_snat = 1; "), own);
   }
 }

@@ -101,7 +101,7 @@ function request(port: SwitchPort, match: string, { resident, outport }: Place, 
 }
 
 function* selfOriginated(port: SwitchPort, peer: RouterPort, rules: readonly Nat[]): Iterable<Flow> {
-  const others = rules.flatMap(({ externalMac }) => externalMac ?? []);
+  const others = rules.flatMap(({ externalMac }) => externalMac ?? []).sort();
   const macs = new Set([peer.address.macText, ...others]);
   yield flow(
     port.datapath,
