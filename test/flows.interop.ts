@@ -3,14 +3,13 @@
  * reference's do, both in the reference's switch; and the reference's flows do in our switch what they do in the reference's.
  * Packets come from VIFs, out of tunnels, and from a physical network.
  */
-import { writeFileSync } from "node:fs";
 import { Core } from "@weft/controller";
-import { formatActions, formatEnvelope, formatMatch, parseGroupMod, TlvMap } from "@weft/openflow";
+import { flowMod, Match, type Message, OFPG, OFPP, OpenFlowConnection, TlvMap } from "@weft/openflow";
 import { createReplica, type Replica } from "@weft/ovsdb";
 import { parseIpv4, parseMac } from "@weft/packet";
 import { messageOf, nodeRuntime } from "@weft/runtime";
 import { openVSwitch, ovnSouthbound, type SbSchema, type VsSchema } from "@weft/schemas";
-import { type Bridge, type Datapath, MemorySwitch, type TunnelConfig, traceCommand } from "@weft/vswitch";
+import { type Bridge, type Datapath, FlowMods, MemorySwitch, type TunnelConfig, traceCommand } from "@weft/vswitch";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Chance, type Microflow, microflows } from "./random/microflow.ts";
 import { RandomNetwork } from "./random/network.ts";
@@ -31,6 +30,7 @@ class Node {
   readonly number: number;
   readonly local: Replica<VsSchema>;
   ports: readonly string[] = [];
+  readonly #connections = new Map<string, OpenFlowConnection>();
 
   constructor(name: string, number: number, local: Replica<VsSchema>) {
     this.name = name;
@@ -43,10 +43,20 @@ class Node {
     return daemons.run("ovs-vsctl", [`--db=${daemons.socket(`${name}-db`)}`, ...words]);
   }
 
-  ofctl(which: "live" | "player", ...words: readonly string[]): string {
-    const at = words.findIndex((word) => !word.startsWith("--"));
-    const bridge = `unix:${daemons.dir}/${which === "live" ? this.name : `${this.name}p`}/br-int.mgmt`;
-    return daemons.run("ovs-ofctl", ["-O", "OpenFlow15", ...words.slice(0, at + 1), bridge, ...words.slice(at + 1)]);
+  /** A connection to br-int of one of the switches. */
+  async openflow(which: "live" | "player"): Promise<OpenFlowConnection> {
+    const open = this.#connections.get(which);
+    if (open !== undefined) return open;
+    const stream = await runtime.net.connect(`unix:${daemons.dir}/${which === "live" ? this.name : `${this.name}p`}/br-int.mgmt`);
+    const connection = await new Promise<OpenFlowConnection>((resolve) => {
+      const made = new OpenFlowConnection(stream, { versions: 1 << 6, onReady: () => resolve(made) });
+    });
+    this.#connections.set(which, connection);
+    return connection;
+  }
+
+  close(): void {
+    for (const connection of this.#connections.values()) connection.close();
   }
 }
 
@@ -117,14 +127,18 @@ beforeAll(async () => {
     node.vsctl("live", "set", "Open_vSwitch", ".", ...settings.map((setting) => `external_ids:${setting}`));
     daemons.start("ovn-controller", `${name}-controller`, [daemons.socket(`${name}-db`)], name);
   }
-  for (const node of nodes) {
-    node.ofctl("player", "add-tlv-map", "{class=0x102,type=0x80,len=4}->tun_metadata0");
+  for (const { name } of nodes) {
+    const bridge = `unix:${daemons.dir}/${name}p/br-int.mgmt`;
+    daemons.run("ovs-ofctl", ["add-tlv-map", bridge, "{class=0x102,type=0x80,len=4}->tun_metadata0"]);
   }
 });
 
 afterAll(async () => {
   await southbound?.close();
-  for (const { local } of nodes) await local.close();
+  for (const node of nodes) {
+    node.close();
+    await node.local.close();
+  }
   await daemons.stop();
 });
 
@@ -224,7 +238,7 @@ function controllerOf(node: Node): Core {
 }
 
 /** Gives the second switch the ports of the first and the flows of our controller. */
-function play(node: Node): void {
+async function play(node: Node): Promise<void> {
   const has = new Set(node.vsctl("player", "list-ports", "br-int").split("\n"));
   const physical = new Set(node.vsctl("player", "list-ports", "br-phys").split("\n"));
   const words: string[] = [];
@@ -243,22 +257,23 @@ function play(node: Node): void {
   node.vsctl("player", ...words);
   const core = controllerOf(node);
   expect([...core.meters.entries()]).toEqual([]);
-  const bare = { type: "group_mod", command: "add", groupType: "select", commandBucket: 0xffff_ffff } as const;
-  const groups = [...core.groups.entries()].map(([, { request, number }]) =>
-    formatEnvelope({ version: 6, xid: 0, message: { ...bare, group: number, ...request } })
-      .replace(/^[\s\S]*?(?=group_id=)/, "")
-      .trim(),
-  );
-  const flows = [...core.flows.flows()].map(
-    ({ table, priority, match, actions, cookie }) =>
-      `table=${table},priority=${priority},cookie=0x${cookie.toString(16)},${formatMatch(match)} actions=${formatActions(actions)}`,
-  );
-  writeFileSync(`${daemons.dir}/groups`, groups.join("\n"));
-  writeFileSync(`${daemons.dir}/flows`, flows.join("\n"));
-  node.ofctl("player", "del-flows");
-  node.ofctl("player", "del-groups");
-  node.ofctl("player", "add-groups", `${daemons.dir}/groups`);
-  node.ofctl("player", "add-flows", `${daemons.dir}/flows`);
+  const connection = await node.openflow("player");
+  const bare = { type: "group_mod", groupType: "select", commandBucket: 0xffff_ffff } as const;
+  const selection = { method: "", param: 0n, fields: [] };
+  const refused = await connection.transact([
+    flowMod({ command: "delete" }),
+    { ...bare, command: "delete", group: OFPG.ALL, buckets: [], selection },
+    ...[...core.groups.entries()].map(([, { request, number }]) => ({
+      ...bare,
+      command: "add" as const,
+      group: number,
+      ...request,
+    })),
+    ...[...core.flows.flows()].map(({ table, priority, match, actions, cookie }) =>
+      flowMod({ command: "add", table, priority, match, actions, newCookie: BigInt(cookie) }),
+    ),
+  ]);
+  expect(refused).toEqual([]);
 }
 
 /** The datapath's numbers of a switch's ports. */
@@ -266,6 +281,16 @@ async function datapathPorts(node: Node): Promise<ReadonlyMap<string, number>> {
   const shown = await control(`${node.name}-switch`, "dpif/show");
   return new Map([...shown.matchAll(/^ {4}(\S+) \d+\/(\d+):/gm)].map(([, name, number]) => [name!, Number(number)]));
 }
+
+const EVERY_FLOW: Message = {
+  type: "flow_stats_request",
+  match: Match.ANY,
+  cookie: 0n,
+  cookieMask: 0n,
+  outPort: OFPP.NONE,
+  outGroup: OFPG.ANY,
+  table: 0xff,
+};
 
 /** Our switch with the reference's ports and flows. */
 async function inMemory(node: Node): Promise<MemorySwitch> {
@@ -292,12 +317,14 @@ async function inMemory(node: Node): Promise<MemorySwitch> {
   memory.addFlows(made.get("br-phys")!, PHYSICAL);
   const integration = made.get("br-int")!;
   integration.tlv = TlvMap.of([{ optionClass: 0x102, optionType: 0x80, length: 4, index: 0 }]);
-  for (const line of node.ofctl("live", "dump-groups").split("\n")) {
-    if (!line.includes("group_id=")) continue;
-    const { group, groupType, buckets, selection } = parseGroupMod(line.trim(), "add");
-    memory.addGroup(integration, { group, groupType, buckets, selection });
-  }
-  memory.addFlows(integration, node.ofctl("live", "--no-stats", "--no-names", "dump-flows").replaceAll("#", ""));
+  const connection = await node.openflow("live");
+  for (const part of await connection.requestAll({ type: "group_desc_request", group: OFPG.ALL }))
+    if (part.type === "group_desc_reply") for (const group of part.groups) memory.addGroup(integration, group);
+  const mods = new FlowMods(integration);
+  for (const part of await connection.requestAll(EVERY_FLOW))
+    if (part.type === "flow_stats_reply")
+      for (const { table, priority, match, actions, cookie } of part.flows)
+        mods.apply(flowMod({ command: "add", table, priority, match, actions, newCookie: cookie }));
   return memory;
 }
 
@@ -374,12 +401,9 @@ interface Difference {
   readonly expected: string;
 }
 
-/** A flow dump writes dec_ttl() for what ovs-ofctl reads as dec_ttl, and so does our switch here, which has its flows from a dump. */
-const asRead = (text: string): string => text.replaceAll("dec_ttl()", "dec_ttl");
-
 /** Sends packets through the flows that are there now; the first difference, if there is one. */
 async function compare(network: RandomNetwork, seed: number, counts: Counts): Promise<Difference | undefined> {
-  for (const node of nodes) play(node);
+  for (const node of nodes) await play(node);
   const chance = new Chance(seed);
   const all = microflows(network, seed, packets).flatMap((microflow) => arrivals(chance, microflow));
   // All are asked at once, so that no daemon waits for another.
@@ -392,7 +416,7 @@ async function compare(network: RandomNetwork, seed: number, counts: Counts): Pr
   const memories = new Map(await Promise.all(nodes.map(async (node) => [node, await inMemory(node)] as const)));
   for (const { node, flow, live, numbers, player } of asked) {
     const what = `network ${seed} on ${node.name}: ${flow}`;
-    const expected = traced(asRead(await live));
+    const expected = traced(await live);
     const actions = datapathActions(expected);
     const played = traced(await player);
     if (datapathActions(played).join("\n") !== actions.join("\n"))
@@ -401,7 +425,7 @@ async function compare(network: RandomNetwork, seed: number, counts: Counts): Pr
     const got = ourTrace(datapath, "--names", "br-int", flow);
     if (got !== expected) return { what: `our switch, ${what}`, got, expected };
     if (numbers !== undefined) {
-      const expected = traced(asRead(await numbers));
+      const expected = traced(await numbers);
       const got = ourTrace(datapath, "br-int", flow);
       if (got !== expected) return { what: `our switch, ${what}`, got, expected };
     }

@@ -1,5 +1,6 @@
 export type { EnableDummy } from "./bridge/devices.ts";
-export { type TraceRequest, trace, traceCommand } from "./control/trace.ts";
+export { type TraceRequest, trace } from "./control/trace.ts";
+export { traceCommand } from "./control/trace-command.ts";
 export { Datapath, type DatapathOptions, type DpPort } from "./datapath/datapath.ts";
 export { type MemoryBridge, type MemoryPort, MemorySwitch, type OnSend } from "./memory.ts";
 export { DummyNetdev, DummyProvider } from "./netdev/dummy.ts";

@@ -11,7 +11,7 @@ import { Devices, type EnableDummy } from "./bridge/devices.ts";
 import { writeStatus } from "./bridge/status.ts";
 import { Unsupported } from "./bridge/unsupported.ts";
 import { controlCommands } from "./control/commands.ts";
-import { traceCommand } from "./control/trace.ts";
+import { traceCommand } from "./control/trace-command.ts";
 import { Datapath } from "./datapath/datapath.ts";
 import { DummyProvider } from "./netdev/dummy.ts";
 import type { SwitchWorld } from "./netdev.ts";

@@ -26,12 +26,12 @@ function metadata(read: Read, row: Port, key: number, at: Attachment): Action[] 
 }
 
 /** How packets of the port look at its OpenFlow port, with the actions that make them look like others. */
-function* entries(at: Attachment): Iterable<{ match: MatchSpec; strip: readonly Action[] }> {
+function* entries(at: Attachment, anyVlan: boolean): Iterable<{ match: MatchSpec; strip: readonly Action[] }> {
   const in_port = at.ofport;
   if (at.tag !== 0) yield { match: { in_port, dl_vlan: at.tag }, strip: [popVlan] };
   else if (at.kind === "localnet" || at.kind === "l2gateway") {
     yield { match: { in_port, vlan_tci: [0, 0x1000] }, strip: [] };
-    yield { match: { in_port, dl_vlan: 0 }, strip: [popVlan] };
+    yield anyVlan ? { match: { in_port }, strip: [] } : { match: { in_port, dl_vlan: 0 }, strip: [popVlan] };
   } else yield { match: { in_port }, strip: [] };
 }
 
@@ -41,7 +41,8 @@ export const portIngress = each<DesiredFlow, Uuid, Port>("portIngress", sb.Port_
   if (at === undefined || key === undefined) return;
   const rest = metadata(read, row, key, at);
   if (at.kind === "localport") rest.push(set(reg.flags, flag.localport, flag.localport));
-  for (const { match, strip } of entries(at)) {
+  const anyVlan = row.options.get("vlan-passthru") === "true";
+  for (const { match, strip } of entries(at, anyVlan)) {
     const first = at.kind === "container" ? [set(reg.flags, flag.nestedContainer, flag.nestedContainer), ...strip] : strip;
     yield flow({
       table: t.physToLog,

@@ -6,7 +6,7 @@ import type { Bridge } from "../ofproto/bridge.ts";
 import type { Bundle } from "../ofproto/port.ts";
 import type { Rule } from "../ofproto/rule.ts";
 import { bridgeNamed, type ControlContext, command, refuse } from "./context.ts";
-import { traceCommand } from "./trace.ts";
+import { traceCommand } from "./trace-command.ts";
 
 function portText(bundle: Bundle): string {
   const port = bundle.ports[0]?.ofport;

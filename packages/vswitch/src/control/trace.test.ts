@@ -2,7 +2,7 @@ import { parseGroupMod } from "@weft/openflow";
 import { virtualRuntime } from "@weft/runtime";
 import { describe, expect, it } from "vitest";
 import { MemorySwitch } from "../memory.ts";
-import { traceCommand } from "./trace.ts";
+import { traceCommand } from "./trace-command.ts";
 
 function tracer(flows: string, groups: readonly string[] = []): (...args: string[]) => string {
   const runtime = virtualRuntime();

@@ -2,16 +2,13 @@
  * ofproto/trace (ovs-vswitchd(8)): the switch's own translation of a packet, with a recorder. What comes back from connection
  * tracking is traced too, with the state that the caller names or `trk|new`.
  */
-import { type Action, type Match, type Names, NO_NAMES, parseActions, parseMatch } from "@weft/openflow";
-import { fromHex } from "@weft/packet";
-import { messageOf, WeftError } from "@weft/runtime";
-import { formatDpActions, portNumber } from "../datapath/actions.ts";
+import { type Action, CT_STATES, formatBits, type Names, NO_NAMES } from "@weft/openflow";
+import { formatIpv4, formatIpv6, ipv4Of } from "@weft/packet";
+import { type CtNat, formatDpActions, portNumber } from "../datapath/actions.ts";
 import type { Datapath } from "../datapath/datapath.ts";
-import { parseDpFlow } from "../datapath/key-text.ts";
-import { composeFrame } from "../flow/compose.ts";
-import { extract } from "../flow/extract.ts";
-import { FLOW_WORDS, VLAN_CFI, WORD } from "../flow/key.ts";
-import { Packet } from "../flow/packet.ts";
+import { ipv6At, putIpv6 } from "../datapath/fields.ts";
+import { ETH_IPV6, WORD } from "../flow/key.ts";
+import type { Packet } from "../flow/packet.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import type { RecircInTrace } from "../xlate/context.ts";
@@ -32,23 +29,9 @@ export interface TraceRequest {
   readonly actions?: readonly Action[] | undefined;
 }
 
-const CT_STATES = ["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"] as const;
 const RULE = "=".repeat(79);
-
-function ctStateText(state: number): string {
-  return CT_STATES.filter((_, i) => (state & (1 << i)) !== 0).join("|");
-}
-
-/** "trk,est" as bits. */
-export function parseCtState(text: string): number | undefined {
-  let state = 0;
-  for (const name of text.split(/[,|]/)) {
-    const at = (CT_STATES as readonly string[]).indexOf(name.trim());
-    if (at < 0) return undefined;
-    state |= 1 << at;
-  }
-  return state;
-}
+/** new and trk. */
+const DEFAULT_STATE = 0x21;
 
 function traceOne(
   datapath: Datapath,
@@ -123,13 +106,13 @@ export function trace(datapath: Datapath, request: TraceRequest): string {
     const frozen = datapath.recirc.get(recirc.id);
     if (frozen === undefined) continue;
     const given = ctNext.shift();
-    const state = given ?? 0x21;
+    const state = given ?? DEFAULT_STATE;
     const how =
-      given === undefined ? `default ct_state=${ctHeader(state)} (use --ct-next to customize)` : `ct_state=${ctHeader(state)}`;
+      given === undefined ? "default ct_state=trk|new (use --ct-next to customize)" : `ct_state=${formatBits(CT_STATES, state)}`;
     text += `\n\n${RULE}\nrecirc(0x${recirc.id.toString(16)}) - resume conntrack with ${how}`;
-    if (recirc.nat) text += "\nReplacing src/dst IP/ports to simulate NAT:\n Initial flow: \n Modified flow: ";
-    text += `\n${RULE}\n\n`;
     const key = Int32Array.from(recirc.flow);
+    if (recirc.nat !== undefined) text += simulateNat(key, recirc.nat);
+    text += `\n${RULE}\n\n`;
     key[WORD.recirc_id] = recirc.id;
     key[WORD.ct_state] = state;
     key[WORD.ct_zone] = recirc.zone;
@@ -152,96 +135,28 @@ export function trace(datapath: Datapath, request: TraceRequest): string {
   return text;
 }
 
-/** The order in which ovs writes these two. */
-function ctHeader(state: number): string {
-  return state === 0x21 ? "trk|new" : ctStateText(state);
+/** Translates addresses and ports to the first of the ranges, and tells so. */
+function simulateNat(key: Int32Array, nat: CtNat): string {
+  const before = endsText(key);
+  const { direction, min, portMin } = nat;
+  const told = direction !== undefined && min !== undefined;
+  if (told) {
+    if (min.family === 4) key[direction === "src" ? WORD.nw_src : WORD.nw_dst] = min.ip | 0;
+    else putIpv6(key, direction === "src" ? WORD.ipv6_src : WORD.ipv6_dst, min.ip);
+    if (portMin !== 0) key[direction === "src" ? WORD.tp_src : WORD.tp_dst] = portMin;
+  }
+  const [initial, modified] = told ? [before, endsText(key)] : ["", ""];
+  return `\nReplacing src/dst IP/ports to simulate NAT:\n Initial flow: ${initial}\n Modified flow: ${modified}`;
 }
 
-function bad(message: string): WeftError {
-  return new WeftError("vswitch.trace", message, { blame: "caller" });
-}
-
-const VLAN_HEADERS = [
-  [WORD.vlan_tci, WORD.vlan_tpid],
-  [WORD.vlan_tci1, WORD.vlan_tpid1],
-] as const;
-
-/** A key from a flow in ovs-ofctl's syntax. */
-export function keyOfText(bridge: Bridge, text: string): Int32Array {
-  const key = new Int32Array(FLOW_WORDS);
-  let match: Match;
-  try {
-    match = parseMatch(text, bridgeNames(bridge));
-  } catch (error) {
-    throw bad(`Bad openflow flow syntax: ${text}: ${messageOf(error).replace(`${text}: `, "")}`);
-  }
-  const placed = match.place(bridge.tlv);
-  if (placed === undefined) throw bad(`Bad openflow flow syntax: ${text}: tunnel metadata is not mapped`);
-  for (let i = 0; i < placed.size; i++) key[placed.offset(i)] = placed.value(i);
-  // A flow's text does not say what kind of VLAN header it has.
-  for (const [tci, tpid] of VLAN_HEADERS) if (((key[tci] as number) & VLAN_CFI) !== 0) key[tpid] ||= 0x8100;
-  return key;
-}
-
-/** Carries out ofproto/trace (with `packetOut`, ofproto/trace-packet-out) with its arguments. Throws a WeftError with the message for the caller. */
-export function traceCommand(datapath: Datapath, args: readonly string[], packetOut = false): string {
-  const ctNext: number[] = [];
-  let names = false;
-  let generate = false;
-  const rest: string[] = [];
-  const list = [...args];
-  let actionsText: string | undefined;
-  if (packetOut) actionsText = list.pop();
-  while (list.length > 0) {
-    const arg = list.shift() as string;
-    if (arg === "-generate" || arg === "--generate") generate = true;
-    else if (arg === "--names") names = true;
-    else if (arg === "--no-names") names = false;
-    else if (arg === "-consistent" || arg === "--consistent" || arg === "--l7" || arg === "--l7-len") {
-      if (arg === "--l7" || arg === "--l7-len") list.shift();
-    } else if (arg === "--ct-next") {
-      const state = parseCtState(list.shift() ?? "");
-      if (state === undefined) throw bad("bad --ct-next value");
-      ctNext.push(state | 0x20);
-    } else if (arg.startsWith("--")) throw bad(`${arg}: unknown option`);
-    else rest.push(arg);
-  }
-  if (rest.length === 0) throw bad("Must specify a flow");
-  let packet: Packet | undefined;
-  const first = rest[0] as string;
-  let bridge = datapath.bridges.get(first);
-  let flowText: string;
-  let hex: string | undefined;
-  let key: Int32Array;
-  if (bridge !== undefined) {
-    if (rest.length < 2) throw bad("Must specify bridge and flow");
-    flowText = rest[1] as string;
-    hex = rest[2];
-    key = keyOfText(bridge, flowText);
-  } else {
-    const isDp = rest.length > 1 && !/^[0-9a-f]+$/i.test(rest[1] as string);
-    flowText = isDp ? (rest[1] as string) : first;
-    hex = isDp ? rest[2] : rest[1];
-    if (!isDp && rest.length === 2 && hex === undefined) throw bad(`${first}: unknown bridge`);
-    if (!flowText.includes("(")) throw bad(isDp ? "Cannot find the datapath" : `${first}: unknown bridge`);
-    key = parseDpFlow(flowText);
-    const where = datapath.locate(key);
-    if (where?.bridge === undefined) throw bad("Invalid datapath flow");
-    bridge = where.bridge;
-    key = datapath.openflowKey(key, where.port, undefined);
-  }
-  if (hex !== undefined) {
-    const bytes = fromHex(hex);
-    if (bytes === undefined) throw bad("Trailing garbage in packet data");
-    packet = new Packet(bytes, Int32Array.from(key));
-    extract(packet, datapath.vlanHeaders);
-    key = packet.key;
-  } else if (generate) {
-    packet = new Packet(composeFrame(key), Int32Array.from(key));
-    const given = Int32Array.from(key);
-    extract(packet, datapath.vlanHeaders);
-    packet.key.set(given);
-  }
-  const actions = actionsText === undefined ? undefined : parseActions(actionsText, bridgeNames(bridge));
-  return trace(datapath, { bridge, key, packet, ctNext, names, actions });
+function endsText(key: Int32Array): string {
+  const v6 = key[WORD.eth_type] === ETH_IPV6;
+  const name = v6 ? "ipv6" : "nw";
+  const address = (v4: number, at: number): string =>
+    v6 ? `[${formatIpv6(ipv6At(key, at))}]` : formatIpv4(ipv4Of((key[v4] as number) >>> 0));
+  const one = (end: "src" | "dst"): string => {
+    const ip = end === "src" ? address(WORD.nw_src, WORD.ipv6_src) : address(WORD.nw_dst, WORD.ipv6_dst);
+    return `${name}_${end}=${ip},tp_${end}=${key[end === "src" ? WORD.tp_src : WORD.tp_dst]}`;
+  };
+  return `${one("src")},${one("dst")}`;
 }

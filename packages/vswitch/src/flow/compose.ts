@@ -47,8 +47,9 @@ class Writer {
 /** Bytes that netdev-dummy/receive puts behind the headers of UDP, TCP and SCTP packets: 0, 1, 2, ... */
 const PAYLOAD = 64;
 
-/** The frame that has this key, with `payload` bytes behind the transport header (default 64). Checksums are right. */
-export function composeFrame(key: Int32Array, payload = PAYLOAD): Uint8Array {
+/** The frame that has this key, with `data` behind the transport header: bytes, or how many (default 64). Checksums are right. */
+export function composeFrame(key: Int32Array, data: number | Uint8Array = PAYLOAD): Uint8Array {
+  const payload = typeof data === "number" ? Uint8Array.from({ length: data }, (_, i) => i) : data;
   const w = new Writer();
   const word = (at: number): number => key[at] as number;
   w.mac(key, WORD.eth_dst);
@@ -86,12 +87,12 @@ export function composeFrame(key: Int32Array, payload = PAYLOAD): Uint8Array {
   return Uint8Array.from(w.bytes);
 }
 
-function transport(w: Writer, key: Int32Array, payload: number): void {
+function transport(w: Writer, key: Int32Array, payload: Uint8Array): void {
   const protocol = key[WORD.nw_proto] as number;
   const src = key[WORD.tp_src] as number;
   const dst = key[WORD.tp_dst] as number;
   const data = (): void => {
-    for (let i = 0; i < payload; i++) w.u8(i);
+    for (const byte of payload) w.u8(byte);
   };
   if (protocol === IP_TCP) {
     w.u16(src);
@@ -105,7 +106,7 @@ function transport(w: Writer, key: Int32Array, payload: number): void {
   } else if (protocol === IP_UDP) {
     w.u16(src);
     w.u16(dst);
-    w.u16(8 + payload);
+    w.u16(8 + payload.length);
     w.u16(0);
     data();
   } else if (protocol === IP_SCTP) {
@@ -138,7 +139,7 @@ function transport(w: Writer, key: Int32Array, payload: number): void {
   } else data();
 }
 
-function composeIpv4(w: Writer, key: Int32Array, l3: number, payload: number): void {
+function composeIpv4(w: Writer, key: Int32Array, l3: number, payload: Uint8Array): void {
   const frag = key[WORD.nw_frag] as number;
   w.u8(0x45);
   w.u8(key[WORD.nw_tos] as number);
@@ -151,7 +152,7 @@ function composeIpv4(w: Writer, key: Int32Array, l3: number, payload: number): v
   w.u32(key[WORD.nw_src] as number);
   w.u32(key[WORD.nw_dst] as number);
   if ((frag & 2) === 0) transport(w, key, payload);
-  else for (let i = 0; i < payload; i++) w.u8(i);
+  else for (const byte of payload) w.u8(byte);
   const b = w.bytes;
   const length = b.length - l3;
   b[l3 + 2] = length >>> 8;
@@ -176,7 +177,7 @@ function composeIpv4(w: Writer, key: Int32Array, l3: number, payload: number): v
   }
 }
 
-function composeIpv6(w: Writer, key: Int32Array, l3: number, payload: number): void {
+function composeIpv6(w: Writer, key: Int32Array, l3: number, payload: Uint8Array): void {
   const frag = key[WORD.nw_frag] as number;
   w.u32(0x60000000 | ((key[WORD.nw_tos] as number) << 20) | (key[WORD.ipv6_label] as number));
   w.u16(0);

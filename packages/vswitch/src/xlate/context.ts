@@ -1,6 +1,6 @@
 /** The state of one translation: a packet's flow on its way through the tables. */
 import type { Action, Field, Subfield } from "@weft/openflow";
-import type { DpAction } from "../datapath/actions.ts";
+import type { CtNat, DpAction } from "../datapath/actions.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import { FLOW_WORDS, WORD } from "../flow/key.ts";
 import type { Packet } from "../flow/packet.ts";
@@ -51,7 +51,7 @@ export interface RecircInTrace {
   readonly kind: "conntrack" | "mpls" | "bond" | "check";
   readonly flow: Int32Array;
   readonly zone: number;
-  readonly nat: boolean;
+  readonly nat: CtNat | undefined;
 }
 
 /** The parts of the translation that call one another; given to the context so that files need not import in circles. */

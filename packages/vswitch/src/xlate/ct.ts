@@ -61,7 +61,7 @@ export function xlateCt(ctx: Context, action: ActionOf<"ct">): void {
     const state = frozenState(ctx, action.table, []);
     const id = recirculate(ctx, state);
     ctx.conntracked = before;
-    ctx.recircs.push({ id, kind: "conntrack", flow: Int32Array.from(flow), zone, nat: nat !== undefined });
+    ctx.recircs.push({ id, kind: "conntrack", flow: Int32Array.from(flow), zone, nat: made.nat });
     ctx.report(
       "detail",
       `A clone of the packet is forked to recirculate. The forked pipeline will be resumed at table ${action.table}.`,
