@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 export const reference = process.env.OVN_REFERENCE ?? "/opt/ovn-reference/sid";
-const weft = join(import.meta.dirname, "../../bin/weft.js");
+export const weft = join(import.meta.dirname, "../../bin/weft.js");
 
 export type Kind = "reference" | "weft";
 

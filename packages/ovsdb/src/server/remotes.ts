@@ -77,6 +77,11 @@ function listen(world: EndpointWorld, target: string, options: RemoteOptions): E
     .listen(target, accept, { ...netOptions(world.tls), refused: (why) => world.tlsLogger.warn(why) })
     .then(async (opened) => {
       listener = opened;
+      // Whoever asked for any port finds out which one here.
+      const asked = /^p(?:tcp|ssl):(0(?::.*)?)$/.exec(target)?.[1];
+      if (asked !== undefined) {
+        world.runtime.log.logger("socket_util").info(`${asked}: listening on port ${opened.port ?? 0}`);
+      }
       if (closed) await opened.close();
     });
   return {
