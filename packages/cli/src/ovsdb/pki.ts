@@ -12,12 +12,36 @@ function openssl(folder: string, ...args: readonly string[]): void {
 
 /** Makes an authority: NAME.pem is its certificate. */
 export function makeCa(folder: string, name: string): void {
-  openssl(folder, "req", "-x509", ...KEY, "-days", "30", "-subj", `/O=weft/CN=${name}`, "-keyout", `${name}-key.pem`, "-out", `${name}.pem`);
+  openssl(
+    folder,
+    "req",
+    "-x509",
+    ...KEY,
+    "-days",
+    "30",
+    "-subj",
+    `/O=weft/CN=${name}`,
+    "-keyout",
+    `${name}-key.pem`,
+    "-out",
+    `${name}.pem`,
+  );
 }
 
 /** Makes a certificate by an authority: NAME-key.pem and NAME.pem. */
 export function makeCertificate(folder: string, ca: string, name: string, commonName = name): void {
-  openssl(folder, "req", "-new", ...KEY, "-subj", `/O=weft/CN=${commonName}`, "-keyout", `${name}-key.pem`, "-out", `${name}.csr`);
+  openssl(
+    folder,
+    "req",
+    "-new",
+    ...KEY,
+    "-subj",
+    `/O=weft/CN=${commonName}`,
+    "-keyout",
+    `${name}-key.pem`,
+    "-out",
+    `${name}.csr`,
+  );
   writeFileSync(join(folder, "extensions"), "basicConstraints=CA:FALSE\n");
   const signed = ["-CA", `${ca}.pem`, "-CAkey", `${ca}-key.pem`, "-CAcreateserial", "-days", "30", "-extfile", "extensions"];
   openssl(folder, "x509", "-req", "-in", `${name}.csr`, ...signed, "-out", `${name}.pem`);

@@ -35,12 +35,17 @@ export class Servers {
   }
 
   /** Starts a server with a unix socket and these arguments besides. Rejects with what it said when it does not start. */
-  async start(
+  start(
     kind: Kind,
     name: string,
     args: readonly string[],
     remotes: readonly string[] = [`--remote=punix:${this.dir}/${name}.sock`],
   ): Promise<void> {
+    return this.daemon(kind, "ovsdb-server", name, [...remotes, ...args]);
+  }
+
+  /** Starts any daemon; `name` names its files. */
+  async daemon(kind: Kind, program: string, name: string, args: readonly string[]): Promise<void> {
     const file = (extension: string) => join(this.dir, `${name}.${extension}`);
     const common = [
       "--detach",
@@ -49,11 +54,9 @@ export class Servers {
       `--unixctl=${file("ctl")}`,
       `--log-file=${file("log")}`,
     ];
-    const all = [...common, "-vconsole:off", ...remotes, ...args];
-    const { err, code } = await (kind === "weft"
-      ? this.run("node", [weft, "ovsdb-server", ...all])
-      : this.run("ovsdb-server", all));
-    if (code !== 0) throw new Error(`${kind} ${name}: ${err}`);
+    const all = [...common, "-vconsole:off", ...args];
+    const { err, code } = await (kind === "weft" ? this.run("node", [weft, program, ...all]) : this.run(program, all));
+    if (code !== 0) throw new Error(`${kind} ${program} ${name}: ${err}`);
     this.#running.set(name, Number(readFileSync(file("pid"), "utf8")));
   }
 

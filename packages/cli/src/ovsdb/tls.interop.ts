@@ -43,14 +43,21 @@ const pairs: readonly (readonly [Kind, Kind])[] = [
 test.each(pairs)("TLS: server %s, client %s: who may talk to whom", async (server, client) => {
   await prepare();
   const own = (name: string, ca: string) => pki(servers.dir, name, ca);
-  const port = await serve(server, ...own("server", "ca"), `--peer-ca-cert=${join(servers.dir, "ca.pem")}`, "--ssl-protocols=TLSv1.3");
+  const port = await serve(
+    server,
+    ...own("server", "ca"),
+    `--peer-ca-cert=${join(servers.dir, "ca.pem")}`,
+    "--ssl-protocols=TLSv1.3",
+  );
   expect(await ask(client, port, ...own("client", "ca"))).toBe(0);
   // The client's certificate is of nobody that the server knows; the server's of nobody that the client knows.
   expect(await ask(client, port, ...own("stranger", "ca"))).toBe(1);
   expect(await ask(client, port, ...own("client", "ca2"))).toBe(1);
   expect(await ask(client, port, ...own("client", "ca").slice(0, 2), "--ca-cert=none")).toBe(0);
   expect(await ask(client, port, ...own("client", "ca"), "--ssl-protocols=TLSv1.2")).toBe(1);
-  expect(await ask(client, port, ...own("client", "ca"), "--ssl-protocols=TLSv1.2+", "--ssl-ciphersuites=TLS_AES_128_GCM_SHA256")).toBe(0);
+  expect(
+    await ask(client, port, ...own("client", "ca"), "--ssl-protocols=TLSv1.2+", "--ssl-ciphersuites=TLS_AES_128_GCM_SHA256"),
+  ).toBe(0);
   // Who knows no authority yet takes the one that the server shows, and holds on to it.
   const learnt = join(servers.dir, "learnt.pem");
   const bootstrap = [...own("client", "ca").slice(0, 2), `--bootstrap-ca-cert=${learnt}`];
@@ -68,7 +75,16 @@ test("certificates that are renewed on the disk count from then on, and those th
   copyFileSync(at("ca.pem"), at("trusted.pem"));
   const port = await serve("weft", ...pki(servers.dir, "mine", "trusted"));
   const old = pki(servers.dir, "client", "ca");
-  const monitor = servers.run("ovsdb-client", ["-t", "8", ...old, "monitor", `ssl:127.0.0.1:${port}`, "OVN_Southbound", "SB_Global", "nb_cfg"]);
+  const monitor = servers.run("ovsdb-client", [
+    "-t",
+    "8",
+    ...old,
+    "monitor",
+    `ssl:127.0.0.1:${port}`,
+    "OVN_Southbound",
+    "SB_Global",
+    "nb_cfg",
+  ]);
   await until(async () => (await servers.control("sb", "memory/show")).includes("sessions:1"));
   for (const part of ["-key.pem", ".pem"]) copyFileSync(at(`server2${part}`), at(`mine${part}`));
   copyFileSync(at("ca2.pem"), at("trusted.pem"));
@@ -83,7 +99,11 @@ test("certificates that are renewed on the disk count from then on, and those th
 test.each(["weft", "reference"] as const)("the database may say where the certificates are: %s", async (kind) => {
   await prepare();
   const from = (column: string) => `db:OVN_Southbound,SSL,${column}`;
-  const options = [`--private-key=${from("private_key")}`, `--certificate=${from("certificate")}`, `--ca-cert=${from("ca_cert")}`];
+  const options = [
+    `--private-key=${from("private_key")}`,
+    `--certificate=${from("certificate")}`,
+    `--ca-cert=${from("ca_cert")}`,
+  ];
   const port = await serve(kind, ...options);
   const client = pki(servers.dir, "client", "ca");
   expect(await ask("reference", port, ...client)).toBe(1);

@@ -13,14 +13,20 @@ export function authorizer(role: string, clientId: string): Requester["authorize
     const roles = change.table.tables.get("RBAC_Role");
     if (roles === undefined) return;
     const permission = findPermission(roles, role, change.table.name);
-    const operation = { insert: "insert", delete: "delete", update: "modify", mutate: "modify" }[change.kind];
     const denied = new OvsdbError(
       "permission error",
-      `RBAC rules for client "${clientId}" role "${role}" prohibit ${operation === "modify" ? "modification of" : `row ${operation} in`} table "${change.table.name}".`,
+      `RBAC rules for client "${clientId}" role "${role}" prohibit ${WORDS[change.kind]} table "${change.table.name}".`,
     );
     if (permission === undefined || !allows(permission, change, clientId)) throw denied;
   };
 }
+
+const WORDS: { readonly [K in AccessChange["kind"]]: string } = {
+  insert: "row insertion into",
+  delete: "row deletion from",
+  update: "modification of",
+  mutate: "mutate operation on",
+};
 
 interface Permission {
   readonly row: Row;
@@ -50,12 +56,9 @@ function findPermission(roles: Table, role: string, tableName: string): Permissi
 }
 
 function allows({ row, table }: Permission, change: AccessChange, clientId: string): boolean {
-  if (change.kind === "insert" || change.kind === "delete") {
-    if (cellNamed(table, row, "insert_delete")?.[0] !== true) return false;
-    // The row that an insert makes need not belong to anybody yet.
-    return change.kind === "insert" || owns(cellNamed(table, row, "authorization") ?? [], change, clientId);
-  }
+  // A row that is inserted must be the client's own from the beginning.
   if (!owns(cellNamed(table, row, "authorization") ?? [], change, clientId)) return false;
+  if (change.kind === "insert" || change.kind === "delete") return cellNamed(table, row, "insert_delete")?.[0] === true;
   const writable = cellNamed(table, row, "update") ?? [];
   return change.columns.every((column) =>
     writable.some((name) => name === column.name || (typeof name === "string" && name.startsWith(`${column.name}:`))),
