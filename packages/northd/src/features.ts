@@ -29,6 +29,7 @@ import { aclIds, dns, meters } from "./southbound/services.ts";
 import { aclFrame, acls } from "./switch/acl.ts";
 import { arpResponder } from "./switch/arpResponder.ts";
 import { switchDefaults } from "./switch/defaults.ts";
+import { dhcp } from "./switch/dhcp.ts";
 import { dnsFlows } from "./switch/dns.ts";
 import { fdb } from "./switch/fdb.ts";
 import { gatewayArp } from "./switch/gatewayArp.ts";
@@ -51,6 +52,7 @@ export const flowFeatures: readonly Each<Flow>[] = [
   probes,
   vipLookup,
   arpResponder,
+  dhcp,
   dnsFlows,
   lookup,
   routerLookup,

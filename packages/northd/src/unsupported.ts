@@ -18,8 +18,6 @@ const checks: Checks = {
     ...option(row.other_config, "interconn-ts", "fdb_age_threshold"),
   ],
   Logical_Switch_Port: (row) => [
-    set(row.dhcpv4_options, "dhcpv4_options"),
-    set(row.dhcpv6_options, "dhcpv6_options"),
     some(row.mirror_rules, "mirror_rules"),
     set(row.ha_chassis_group, "ha_chassis_group"),
     row.type === "switch" && "type switch",
