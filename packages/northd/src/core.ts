@@ -11,6 +11,8 @@ import { type NumberOutcome, type NumberRequest, Numbers } from "./allocate/numb
 import {
   aclRequests,
   type KeyRequest,
+  mirrorPortKeys,
+  queueRequests,
   redirectKeys,
   routerKeys,
   routerPortKeys,
@@ -21,7 +23,7 @@ import {
 import { flowFeatures, rowFeatures } from "./features.ts";
 import { serviceStatus } from "./model/backends.ts";
 import { type ChassisFacts, type ChassisFeature, chassis, chassisFeature, chassisFeatureNames } from "./model/chassis.ts";
-import { aclId, datapathKey, dynamicAddresses, nb, portChassis, portKey, portTag, portUp } from "./model/nb.ts";
+import { aclId, datapathKey, dynamicAddresses, nb, portChassis, portKey, portQueue, portTag, portUp } from "./model/nb.ts";
 import { problems } from "./model/problems.ts";
 import { FlowStore } from "./output/flows.ts";
 import { RowStore } from "./output/rows.ts";
@@ -32,6 +34,8 @@ export interface CoreHooks {
   existingDatapathKey(uuid: string): number | undefined;
   /** The same for a port, by name, on a datapath. */
   existingPortKey(name: string, datapath: string): number | undefined;
+  /** The queue that the southbound database has for a port, by name. */
+  existingQueue(port: string): number | undefined;
   /** The number that the southbound database has for an ACL, by its uuid. */
   existingAclId(uuid: string): number | undefined;
   warn(module: string, text: string): void;
@@ -41,6 +45,8 @@ const MAX_DATAPATH_KEY = 16_711_680;
 const MAX_DATAPATH_KEY_VXLAN = 4095;
 const MAX_PORT_KEY = 32_767;
 const MAX_PORT_KEY_VXLAN = 2047;
+/** Queue 0 is that of everybody else. */
+const MAX_QUEUE = 61_440;
 const MAX_ACL_ID = 32_767;
 
 /** A disabled router is as good as not there. */
@@ -55,6 +61,7 @@ export class Core {
   readonly #datapathKeys: Numbers;
   readonly #portKeys: Numbers;
   readonly #aclIds: Numbers;
+  readonly #queues: Numbers;
   readonly #tags: Numbers;
   readonly #ipam: Ipam;
   readonly #hooks: CoreHooks;
@@ -83,6 +90,7 @@ export class Core {
       this.#outcome("port", portKey),
     );
     this.#aclIds = new Numbers({ min: 1, max: MAX_ACL_ID, order: "lowest", share: false }, this.#outcome("ACL", aclId));
+    this.#queues = new Numbers({ min: 1, max: MAX_QUEUE, order: "lowest", share: false }, this.#outcome("queue", portQueue));
     this.#tags = new Numbers(
       { min: 1, max: 4095, order: "lowest", share: true },
       {
@@ -154,12 +162,16 @@ export class Core {
       known(this.#datapathKeys, ({ name }) => hooks.existingDatapathKey(name)),
     );
     engine.collect(
-      [switchPortKeys, routerPortKeys, redirectKeys],
+      [switchPortKeys, routerPortKeys, redirectKeys, mirrorPortKeys],
       known(this.#portKeys, ({ name, scope }) => hooks.existingPortKey(name, scope)),
     );
     engine.collect(
       [aclRequests],
       known(this.#aclIds, ({ name }) => hooks.existingAclId(name)),
+    );
+    engine.collect(
+      [queueRequests],
+      known(this.#queues, ({ name }) => hooks.existingQueue(name)),
     );
     engine.collect([tagRequests], this.#tags);
     engine.collect<IpamFact>([pools, wants, takenBySwitchPorts, takenByRouterPorts], this.#ipam);
@@ -206,7 +218,7 @@ export class Core {
   compute(): void {
     this.engine.commit();
     for (;;) {
-      const given = [this.#datapathKeys, this.#portKeys, this.#aclIds, this.#tags, this.#ipam].map((allocator) =>
+      const given = [this.#datapathKeys, this.#portKeys, this.#aclIds, this.#queues, this.#tags, this.#ipam].map((allocator) =>
         allocator.flush(),
       );
       if (!given.includes(true)) return;

@@ -22,6 +22,7 @@ import { routerDatapaths, switchDatapaths } from "./southbound/datapaths.ts";
 import { gatewayGroups, haGroups, redirectBindings } from "./southbound/gateways.ts";
 import { addressSets, monitorAddresses, multicastGroups, portGroupAddresses, portGroups } from "./southbound/groups.ts";
 import { loadBalancerGroups, loadBalancers } from "./southbound/loadBalancers.ts";
+import { mirrorPortBindings, mirrors } from "./southbound/mirrors.ts";
 import { ipMulticast } from "./southbound/multicast.ts";
 import { routerPortBindings, switchPortBindings } from "./southbound/ports.ts";
 import { probes, serviceMonitors } from "./southbound/serviceMonitors.ts";
@@ -31,11 +32,15 @@ import { arpResponder } from "./switch/arpResponder.ts";
 import { switchDefaults } from "./switch/defaults.ts";
 import { dhcp } from "./switch/dhcp.ts";
 import { dnsFlows } from "./switch/dns.ts";
+import { externalPorts } from "./switch/externalPort.ts";
 import { fdb } from "./switch/fdb.ts";
+import { forwardingGroups } from "./switch/forwardingGroup.ts";
 import { gatewayArp } from "./switch/gatewayArp.ts";
 import { switchLbFrame, switchLoadBalancers } from "./switch/loadBalancer.ts";
 import { flood, lookup, routerLookup } from "./switch/lookup.ts";
+import { mirrorDelivery, mirrorFlows } from "./switch/mirror.ts";
 import { portSecurity, queues, vtep } from "./switch/portSecurity.ts";
+import { qos } from "./switch/qos.ts";
 import { skipConntrack } from "./switch/skipConntrack.ts";
 
 export const flowFeatures: readonly Each<Flow>[] = [
@@ -53,6 +58,11 @@ export const flowFeatures: readonly Each<Flow>[] = [
   vipLookup,
   arpResponder,
   dhcp,
+  qos,
+  mirrorFlows,
+  mirrorDelivery,
+  forwardingGroups,
+  externalPorts,
   dnsFlows,
   lookup,
   routerLookup,
@@ -104,6 +114,8 @@ export const rowFeatures: readonly Each<Row>[] = [
   serviceMonitors,
   ipMulticast,
   meters,
+  mirrors,
+  mirrorPortBindings,
   aclIds,
   dns,
 ];

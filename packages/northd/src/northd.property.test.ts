@@ -359,6 +359,7 @@ function coreOver(nb: Nb, keys: (id: string) => number | undefined): Core {
     existingDatapathKey: (uuid) => keys(uuid),
     existingPortKey: (name) => keys(name),
     existingAclId: (uuid) => keys(uuid),
+    existingQueue: (port) => keys(`queue ${port}`),
     warn: () => {},
   });
   core.macPrefix = "0a:bb:cc";
@@ -383,6 +384,8 @@ function keysOf(core: Core): Map<string, number> {
     if (table === "Datapath_Binding" || table === "Port_Binding") {
       const given = desired?.columns["tunnel_key"];
       if (typeof given === "number") keys.set(key, given);
+      const queue = (desired?.columns["options"] as ReadonlyMap<string, string> | undefined)?.get("qdisc_queue_id");
+      if (queue !== undefined) keys.set(`queue ${key}`, Number(queue));
     } else if (table === "ACL_ID") keys.set(key, desired?.columns["id"] as number);
   }
   return keys;

@@ -252,6 +252,10 @@ class Daemon implements Northd {
           const owner = port && this.#sb.table("Datapath_Binding").get(port.datapath);
           return owner !== undefined && ownerOf(owner) === datapath ? port?.tunnel_key : undefined;
         },
+        existingQueue: (port) => {
+          const queue = portRows.get(port)[0]?.options.get("qdisc_queue_id");
+          return queue === undefined ? undefined : Number(queue);
+        },
         existingAclId: (uuid) => this.#sb.table("ACL_ID").get(uuid as Uuid)?.id,
         warn: (module, text) => this.#runtime.log.logger(module).warn(text),
       },

@@ -11,17 +11,14 @@ const option = (options: ReadonlyMap<string, string>, ...names: readonly string[
 
 const checks: Checks = {
   Logical_Switch: (row) => [
-    some(row.qos_rules, "qos_rules"),
-    some(row.forwarding_groups, "forwarding_groups"),
     set(row.copp, "copp"),
     row.other_config.get("mcast_snoop") === "true" && "forwarding to groups learned by mcast_snoop",
     ...option(row.other_config, "interconn-ts", "fdb_age_threshold"),
   ],
   Logical_Switch_Port: (row) => [
-    some(row.mirror_rules, "mirror_rules"),
     set(row.ha_chassis_group, "ha_chassis_group"),
     row.type === "switch" && "type switch",
-    ...option(row.options, "arp_proxy", "qos_max_rate", "qos_min_rate", "qos_burst", "activation-strategy"),
+    ...option(row.options, "arp_proxy", "activation-strategy"),
   ],
   Logical_Router: (row) => [
     set(row.copp, "copp"),

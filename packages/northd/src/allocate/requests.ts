@@ -1,8 +1,10 @@
-/** Who needs numbers: datapaths and ports tunnel keys, child ports VLAN tags, ACLs whose connections persist. */
+/** Who needs numbers: datapaths and ports tunnel keys, child ports VLAN tags, ACLs whose connections persist, ports with rates. */
 import { each } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { centralised } from "../model/centralised.ts";
+import { mirrorPorts } from "../model/mirror.ts";
 import { nb, redirectId } from "../model/nb.ts";
+import { hasRates } from "../model/queue.ts";
 import { redirectName, routerPort } from "../model/routerPort.ts";
 import { switchOf, switchPort } from "../model/switchPort.ts";
 import type { NumberRequest } from "./numbers.ts";
@@ -53,6 +55,10 @@ function redirectRequest(scope: Uuid, port: Uuid, name: string): KeyRequest {
   return { scope, id: redirectId(port), requested: undefined, existing: undefined, name: redirectName(name) };
 }
 
+export const mirrorPortKeys = each("northd/mirrorPortKeys", nb.Logical_Switch, (uuid, _row, read): KeyRequest[] =>
+  read(mirrorPorts, uuid).map(({ name }) => ({ scope: uuid, id: name, requested: undefined, existing: undefined, name })),
+);
+
 export const tagRequests = each("northd/tagRequests", nb.Logical_Switch_Port, (uuid, row, read): NumberRequest[] => {
   if (row.tag_request === undefined || switchOf(uuid, read) === undefined) return [];
   if (row.parent_name === undefined) {
@@ -61,6 +67,11 @@ export const tagRequests = each("northd/tagRequests", nb.Logical_Switch_Port, (u
   }
   const requested = row.tag_request === 0 ? undefined : row.tag_request;
   return [{ scope: row.parent_name, id: uuid, requested, existing: row.tag }];
+});
+
+export const queueRequests = each("northd/queueRequests", nb.Logical_Switch_Port, (uuid, row, read): KeyRequest[] => {
+  if (row.type === "router" || !hasRates(row.options) || read(switchPort, uuid) === undefined) return [];
+  return [{ scope: "", id: uuid, requested: undefined, existing: undefined, name: row.name }];
 });
 
 export const aclRequests = each("northd/aclRequests", nb.ACL, (uuid, row): KeyRequest[] => {

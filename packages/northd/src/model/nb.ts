@@ -52,3 +52,5 @@ export const portUp = input<Uuid, boolean>("portUp");
 export const aclId = input<Uuid, number>("aclId");
 /** The name of the chassis that a port is bound to, by the uuid of the NB row. */
 export const portChassis = input<Uuid, string>("portChassis", { equals: (a, b) => a === b });
+/** The queue of a port with rates, as the allocator decided, by the uuid of the NB row. */
+export const portQueue = input<Uuid, number>("portQueue");

@@ -27,7 +27,8 @@ export const keys: { readonly [T in SbTable]?: KeyOf<T> } = {
   // What interconnection learned is its own.
   Service_Monitor: (row) => (row.ic_learned ? undefined : serviceKey(row.logical_port, row.ip, row.port, row.protocol ?? "tcp")),
   Meter: (row) => row.name,
-  DNS: (row) => row.external_ids.get("dns_id") ?? row._uuid,
+  Mirror: (row) => row.name,
+  DNS: (row) => row._uuid,
   DHCP_Options: (row) => `${row.code} ${row.name}`,
   DHCPv6_Options: (row) => `${row.code} ${row.name}`,
   RBAC_Permission: (row) => row.table,

@@ -3,6 +3,7 @@ import { each, index, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { parsePortAddress } from "../model/addresses.ts";
 import { centralised } from "../model/centralised.ts";
+import { mirrorPorts } from "../model/mirror.ts";
 import { datapathKey, globalRow, nb } from "../model/nb.ts";
 import { redirectName } from "../model/routerPort.ts";
 import { addressTexts, portGroupsOfSwitch, type SwitchPort, switchOf, switchPort, switchPorts } from "../model/switchPort.ts";
@@ -17,22 +18,23 @@ const FLOOD_L2 = 32772;
 
 export const multicastGroups = each("northd/multicastGroups", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Row> {
   const ports = read(switchPorts, uuid).filter((port) => port.enabled);
+  const copies = read(mirrorPorts, uuid).map(({ name }) => name);
   const reached = (port: SwitchPort) => {
     const redirected = port.peer !== undefined && read(centralised, port.peer) === port.uuid;
     return redirected ? redirectName(port.name) : port.name;
   };
-  const group = (name: string, key: number, members: typeof ports): Row =>
+  const group = (name: string, key: number, members: readonly string[]): Row =>
     row("Multicast_Group", `${uuid} ${name}`, {
       datapath: datapathRef(uuid),
       name,
       tunnel_key: key,
-      ports: members.map((port) => portRef(reached(port))),
+      ports: members.map(portRef),
     });
   const hosts = ports.filter((port) => port.type !== "router");
   const unknown = ports.filter((port) => port.unknown);
-  if (ports.length > 0) yield group("_MC_flood", FLOOD, ports);
-  if (hosts.length > 0) yield group("_MC_flood_l2", FLOOD_L2, hosts);
-  if (unknown.length > 0) yield group("_MC_unknown", UNKNOWN, unknown);
+  if (ports.length > 0) yield group("_MC_flood", FLOOD, [...ports.map(reached), ...copies]);
+  if (hosts.length > 0) yield group("_MC_flood_l2", FLOOD_L2, [...hosts.map(reached), ...copies]);
+  if (unknown.length > 0) yield group("_MC_unknown", UNKNOWN, unknown.map(reached));
 });
 
 /** A port group is divided by datapaths: "KEY_NAME". */

@@ -3,11 +3,13 @@ import { each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { chassisByName } from "../model/chassis.ts";
-import { nb, portKey, portTag, switchPortsByPeer } from "../model/nb.ts";
+import { nb, portKey, portQueue, portTag, switchPortsByPeer } from "../model/nb.ts";
+import { physicalNetwork } from "../model/queue.ts";
 import { peerRouterPort, redirectName, routerPort } from "../model/routerPort.ts";
 import { switchPort, vlanPassthru } from "../model/switchPort.ts";
 import { Ref, type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
+import { mirrorRefs } from "./mirrors.ts";
 
 import { natAddresses } from "./natAddresses.ts";
 
@@ -31,6 +33,12 @@ export const switchPortBindings = each(
     const peer = lsp.options.get("router-port");
     if (lsp.type === "router" && peer !== undefined) options.set("peer", peer);
     if (lsp.type !== "router" && read(vlanPassthru, port.datapath)) options.set("vlan-passthru", "true");
+    const queue = read(portQueue, uuid);
+    if (queue !== undefined) {
+      options.set("qdisc_queue_id", String(queue));
+      const network = read(physicalNetwork, port.datapath);
+      if (network !== undefined) options.set("qos_physical_network", network);
+    }
     const requested = requestedChassis(lsp, read);
     const peerPort = port.peer === undefined ? undefined : read(routerPort, port.peer);
     const gateway = peerPort?.gatewayChassis;
@@ -50,6 +58,7 @@ export const switchPortBindings = each(
         tag: tagOf(lsp, read),
         nat_addresses: natAddresses(lsp, peerPort, read),
         external_ids: externalIds(lsp.external_ids),
+        mirror_rules: mirrorRefs(lsp, read),
         requested_chassis: requested[0],
         requested_additional_chassis: requested.slice(1),
       },

@@ -32,10 +32,6 @@ export const dns = each("northd/dns", nb.DNS, function* (uuid, record, read): It
   const switches = read(switchesOfDns, uuid);
   if (switches.length === 0) return;
   const options = new Map([["ovn-owned", String(record.options.get("ovn-owned") === "true")]]);
-  yield row("DNS", uuid, {
-    records: record.records,
-    datapaths: switches.map((datapath) => datapathRef(datapath as Uuid)),
-    options,
-    external_ids: new Map([["dns_id", uuid as string]]),
-  });
+  const datapaths = switches.map((datapath) => datapathRef(datapath as Uuid));
+  yield { ...row("DNS", uuid, { records: record.records, datapaths, options, external_ids: new Map() }), uuid };
 });

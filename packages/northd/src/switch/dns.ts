@@ -18,9 +18,6 @@ export const dnsFlows = each("switch/dns", nb.Logical_Switch, function* (uuid, _
       `eth.dst <-> eth.src; ${ip}.src <-> ${ip}.dst; udp.dst = udp.src; udp.src = 53; outport = inport; flags.loopback = 1; output;`,
     );
   }
-  const traits = read(aclTraits, uuid);
-  if (traits.any) {
-    const commit = traits.stateful ? "ct_commit; " : "";
-    yield flow(uuid, LS_OUT_ACL_EVAL, 34000, "flags.from_ctrl && udp.src == 53", `reg8[16] = 1; ${commit}next;`);
-  }
+  const commit = read(aclTraits, uuid).tracked ? "ct_commit; " : "";
+  yield flow(uuid, LS_OUT_ACL_EVAL, 34000, "flags.from_ctrl && udp.src == 53", `reg8[16] = 1; ${commit}next;`);
 });

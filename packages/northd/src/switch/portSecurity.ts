@@ -3,6 +3,7 @@ import { each } from "@weft/incremental";
 import { type Flow, flow, quoted } from "../flow.ts";
 import { centralised } from "../model/centralised.ts";
 import { nb } from "../model/nb.ts";
+import { queueOf } from "../model/queue.ts";
 import { redirectName, routerPort } from "../model/routerPort.ts";
 import { switchPort, switchPorts } from "../model/switchPort.ts";
 import { LS_IN_ARP_RSP, LS_IN_CHECK_PORT_SEC, LS_IN_HAIRPIN, LS_IN_L2_LKUP, LS_OUT_APPLY_PORT_SEC } from "../stages.ts";
@@ -57,7 +58,7 @@ export const portSecurity = each("switch/portSecurity", nb.Logical_Switch_Port, 
     );
   }
   if (!port.enabled) return;
-  const queue = port.options.get("qdisc_queue_id");
+  const queue = queueOf(port, read);
   if (port.type === "vtep") {
     yield flow(
       datapath,
@@ -95,17 +96,18 @@ export const vtep = each("switch/vtep", nb.Logical_Switch, function* (uuid, _row
 /** Queues of ports apply where their frames leave through the switch's localnet port. */
 export const queues = each("switch/queues", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
   const ports = read(switchPorts, uuid);
-  const queued = ports.filter((port) => port.options.has("qdisc_queue_id"));
+  const queued = ports.filter((port) => queueOf(port, read) !== undefined);
   if (queued.length === 0) return;
   const localnet = ports.find((port) => port.type === "localnet" && port.enabled);
   if (localnet === undefined) return;
   for (const port of queued) {
+    const own = port === localnet;
     yield flow(
       uuid,
       LS_OUT_APPLY_PORT_SEC,
-      110,
-      `outport == ${localnet.json} && inport == ${port.json}`,
-      `set_queue(${port.options.get("qdisc_queue_id")}); output;`,
+      own ? 100 : 110,
+      own ? `outport == ${localnet.json}` : `outport == ${localnet.json} && inport == ${port.json}`,
+      `set_queue(${queueOf(port, read)}); output;`,
       { hint: localnet.uuid, port: localnet.name },
     );
   }

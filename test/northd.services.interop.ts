@@ -1,0 +1,159 @@
+/** Services of switches: after every step the reference's northd and ours have the same southbound database. */
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { NorthdPair } from "./northdPair.ts";
+
+let pair: NorthdPair;
+
+beforeAll(async () => {
+  pair = await NorthdPair.start();
+});
+afterEach(() => pair.clear());
+afterAll(() => pair.stop());
+
+/** Edits, each one transaction; what differs after each of them is told. */
+async function same(...edits: readonly string[]): Promise<void> {
+  for (const edit of edits) {
+    await pair.edit(edit);
+    expect(pair.differences(), edit).toEqual([]);
+  }
+}
+
+it("answers DHCP", { timeout: 120_000 }, async () => {
+  await same(
+    `
+      ls-add s1
+      lsp-add s1 p1
+      lsp-set-addresses p1 '00:00:00:00:00:01 10.0.0.1 fd00::1'
+      lsp-add s1 p2
+      lsp-set-addresses p2 '00:00:00:00:00:02 10.0.0.2 10.0.0.3' '00:00:00:00:00:22 10.0.1.2'`,
+    `
+      --id=@d create DHCP_Options cidr=10.0.0.0/24 options='"server_id"="10.0.0.254" "server_mac"="00:00:00:00:ff:01" "lease_time"="3600" "router"="10.0.0.254"' external_ids:n=d1 -- set Logical_Switch_Port p1 dhcpv4_options=@d -- set Logical_Switch_Port p2 dhcpv4_options=@d`,
+    `
+      --id=@d create DHCP_Options cidr='"fd00::/64"' options='"server_id"="00:00:00:00:ff:01" "dns_server"="fd00::53"' external_ids:n=d6 -- set Logical_Switch_Port p1 dhcpv6_options=@d -- set Logical_Switch_Port p2 dhcpv6_options=@d`,
+    `
+      set Logical_Switch_Port p1 enabled=false`,
+    `
+      set Logical_Switch_Port p1 enabled=true port_security='"00:00:00:00:00:01 10.0.0.1"'`,
+    `
+      set Logical_Switch_Port p1 options:hostname=host1`,
+    `
+      set Logical_Switch_Port p1 options:dhcpv4_disabled=true`,
+    `
+      lsp-set-addresses p1 '00:00:00:00:00:01 10.0.5.1'`,
+    `
+      acl-add s1 to-lport 100 ip4 allow-related`,
+    `
+      acl-add s1 from-lport 100 ip4 drop`,
+    `
+      set Logical_Switch_Port p1 type=external`,
+    `
+      lsp-add-localnet-port s1 ln physnet`,
+    `
+      set Logical_Switch_Port p1 type=localport`,
+    `
+      set Logical_Switch_Port p1 type=virtual`,
+    `
+      set Logical_Switch_Port p1 type='""'`,
+    `
+      --id=@d create DHCP_Options cidr='"fd00::/64"' options='"server_id"="00:00:00:00:ff:01" "dhcpv6_stateless"="true" "dns_server"="fd00::53" "domain_search"="ovn.org" "fqdn"="a.b"' -- set Logical_Switch_Port p1 dhcpv6_options=@d`,
+    `
+      lsp-set-addresses p1 '00:00:00:00:00:01 10.0.0.1 fd00::1'`,
+    `
+      --id=@d create DHCP_Options cidr=10.0.0.0/24 options='"server_id"="10.0.0.254" "server_mac"="00:00:00:00:ff:01" "lease_time"="3600" "netmask"="255.255.0.0" "hostname"="\\"opt\\"" "dns_server"="{1.1.1.1, 2.2.2.2}" "next_server"="9.9.9.9" "offerip"="7.7.7.7" "bogus"="x" "tftp_server"="10.1.1.1" "domain_search_list"="\\"a.b,c.d\\"" "classless_static_route"="{30.0.0.0/24,10.0.0.4}" "mtu"="1400"' -- set Logical_Switch_Port p1 dhcpv4_options=@d`,
+    `
+      --id=@d create DHCP_Options cidr=10.0.0.0/24 options='"server_mac"="00:00:00:00:ff:01" "lease_time"="3600"' -- set Logical_Switch_Port p1 dhcpv4_options=@d
+      --id=@e create DHCP_Options cidr='"fd00::/64"' options='"dns_server"="fd00::53"' -- set Logical_Switch_Port p1 dhcpv6_options=@e`,
+    `
+      lsp-set-addresses p1 '00:00:00:00:00:01 10.0.0.1 fd00::1' '00:00:00:00:00:11 10.0.0.11 fd00::11'`,
+    `
+      --id=@d create DHCP_Options cidr=10.0.0.0/24 options='"server_id"="10.0.0.254" "server_mac"="00:00:00:00:FF:01" "lease_time"="3600"' -- set Logical_Switch_Port p1 dhcpv4_options=@d
+      --id=@e create DHCP_Options cidr='"fd00::/64"' options='"dns_server"="fd00::53" "server_id"="00:00:00:00:FF:01"' -- set Logical_Switch_Port p1 dhcpv6_options=@e`,
+    `
+      set Logical_Switch_Port p1 type=external`,
+    `
+      set Logical_Switch_Port p1 type=localport`,
+    `
+      --id=@d create DHCP_Options cidr=10.0.0.0/24 options='"server_id"="10.0.0.254" "server_mac"="bogus" "lease_time"="3600"' -- set Logical_Switch_Port p1 dhcpv4_options=@d
+      --id=@e create DHCP_Options cidr='"fd00::/64"' options='"dns_server"="fd00::53" "server_id"="bogus"' -- set Logical_Switch_Port p1 dhcpv6_options=@e`,
+  );
+});
+
+it("marks, limits, forwards to one of several, mirrors", { timeout: 120_000 }, async () => {
+  await same(
+    `
+      ls-add s1
+      lsp-add s1 p1
+      lsp-set-addresses p1 '00:00:00:00:00:01 10.0.0.1 fd00::1'
+      lsp-add s1 p2
+      lsp-set-addresses p2 '00:00:00:00:00:02 10.0.0.2'
+      lsp-add s1 ex
+      lsp-set-addresses ex '00:00:00:00:00:03 10.0.0.3 fd00::3'
+      lsp-set-type ex external
+      ls-add s2
+      lr-add r1
+      lrp-add r1 rp 00:00:00:00:ff:01 10.0.0.254/24 fd00::fe/64
+      lsp-add-router-port s1 s1-r1 rp
+      lsp-add-localnet-port s1 ln physnet
+      lsp-add s2 p4`,
+    `
+      qos-add s1 from-lport 100 'inport == "p1"' dscp=10
+      qos-add s1 to-lport 101 'outport == "p1"' rate=1000 burst=200
+      qos-add s1 to-lport 102 'outport == "p2"' rate=1000
+      qos-add s2 from-lport 103 'ip4' mark=33 dscp=5
+      qos-add s2 to-lport 104 'ip6' mark=34 dscp=6 rate=99`,
+    `
+      set Logical_Switch_Port p1 options:qos_max_rate=100000 options:qos_burst=2000 options:qos_min_rate=500`,
+    `
+      set Logical_Switch_Port ln options:qos_max_rate=100000`,
+    `
+      set Logical_Switch_Port p2 options:qos_max_rate=100000`,
+    `
+      --liveness fwd-group-add fg1 s1 10.0.0.50 00:00:00:00:00:50 p1 p2`,
+    `
+      fwd-group-add fg2 s2 10.0.0.51 00:00:00:00:00:51 p4`,
+    `
+      mirror-add m1 gre 1 from-lport 1.2.3.4
+      lsp-attach-mirror p1 m1`,
+    `
+      mirror-add m2 erspan 2 both 1.2.3.5
+      mirror-add m3 local to-lport 77
+      lsp-attach-mirror p1 m2
+      lsp-attach-mirror p2 m3`,
+    `
+      mirror-add m4 lport both p4
+      lsp-attach-mirror p1 m4`,
+    `
+      mirror-rule-add m4 100 'ip4' mirror
+      mirror-rule-add m4 200 'ip6' skip`,
+    `
+      lsp-attach-mirror p2 m4`,
+  );
+});
+
+it("mirrors to ports, answers DNS", { timeout: 120_000 }, async () => {
+  await same(
+    `
+      ls-add s1
+      ls-add s2
+      lsp-add s1 p1
+      lsp-add s2 p2
+      --id=@dns create DNS records:a=1.2.3.4 external_ids:x=y -- add Logical_Switch s1 dns_records @dns`,
+    `
+      mirror-add m4 lport both p4
+      lsp-attach-mirror p1 m4
+      lsp-attach-mirror p2 m4`,
+    `
+      mirror-add m5 lport from-lport p2
+      lsp-attach-mirror p1 m5`,
+    `
+      lsp-add s1 p4`,
+    `
+      acl-add s1 from-lport 1 ip4 allow`,
+    `
+      acl-add s1 from-lport 2 ip4 allow-related`,
+    `
+      acl-del s1
+      lb-add l 1.1.1.1:80 2.2.2.2:80
+      ls-lb-add s1 l`,
+  );
+});
