@@ -63,7 +63,12 @@ export const controller: Program = async (args, host) => {
       const started = running.start();
       return {
         commands: running.controlCommands,
-        exitUsage: "[--restart]",
+        measured: {
+          coverage: running.coverage,
+          stopwatches: running.stopwatches,
+          engine: running,
+          memory: () => running.memory(),
+        },
         finished: new Promise((_resolve, reject) => started.catch(reject)),
         async stop(given) {
           // A signal leaves everything as it is; the command "exit" cleans up.

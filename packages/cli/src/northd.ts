@@ -59,6 +59,12 @@ export const northd: Program = async (args, host) => {
       const started = running.start();
       return {
         commands: running.controlCommands,
+        measured: {
+          coverage: running.coverage,
+          stopwatches: running.stopwatches,
+          engine: running,
+          memory: () => running.memory(),
+        },
         finished: started.then(
           () => new Promise<number>(() => {}),
           () => 1,

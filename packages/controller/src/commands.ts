@@ -1,6 +1,8 @@
 /** The commands of ovn-controller's control socket (ovn-controller(8) "RUNTIME MANAGEMENT COMMANDS"). */
 import { type ControlCommand, WeftError } from "@weft/runtime";
 import type { RunningController } from "./controller.ts";
+import { conjunctionIds } from "./lflow/flows.ts";
+import { config } from "./model/config.ts";
 import { isRelated, isSwitch, localDatapaths, peerOf } from "./model/datapaths.ts";
 import { childrenOf, portsByName, sb, vs } from "./model/inputs.ts";
 import { interfaceOf, interfacesByIfaceId } from "./model/interfaces.ts";
@@ -22,10 +24,8 @@ function caller(text: string): WeftError {
 
 const COMMANDS: { readonly [name: string]: Row } = {
   exit: {
-    usage: "[--restart]",
     max: 1,
     run: (controller, [option]) => {
-      if (option !== undefined && option !== "--restart") throw caller(`unknown option ${option}`);
       void controller.stop(option === "--restart" ? { restart: true } : {});
       return "";
     },
@@ -53,8 +53,9 @@ const COMMANDS: { readonly [name: string]: Row } = {
     usage: "MICROFLOW",
     min: 1,
     max: 1,
-    run: () => {
-      throw caller("inject-pkt is not supported yet");
+    run: (controller, [text = ""]) => {
+      controller.inject(text);
+      return "";
     },
   },
   recompute: {
@@ -62,31 +63,6 @@ const COMMANDS: { readonly [name: string]: Row } = {
     run: (controller) => {
       controller.recompute();
       return "";
-    },
-  },
-  "inc-engine/recompute": {
-    run: (controller) => {
-      controller.recompute();
-      return "";
-    },
-  },
-  "inc-engine/show-stats": {
-    usage: "[NODE [COUNTER]]",
-    max: 2,
-    run: ({ core }, [node, counter]) => {
-      const out: string[] = [];
-      for (const [name, count] of core.engine.statistics().evaluations) {
-        if (node !== undefined && node !== name) continue;
-        if (counter !== undefined) out.push(counter === "compute" ? String(count) : "0");
-        else
-          out.push(
-            `Node: ${name}`,
-            "- recompute:            0",
-            `- compute:   ${String(count).padStart(12)}`,
-            "- cancel:               0",
-          );
-      }
-      return lines(out);
     },
   },
   "lflow-cache/show-stats": {
@@ -103,6 +79,13 @@ const COMMANDS: { readonly [name: string]: Row } = {
     },
   },
   "lflow-cache/flush": {
+    run: (controller) => {
+      controller.recompute();
+      return "";
+    },
+  },
+  "flush-lflow-cache": {
+    usage: "[deprecated]",
     run: (controller) => {
       controller.recompute();
       return "";
@@ -127,7 +110,7 @@ const COMMANDS: { readonly [name: string]: Row } = {
     max: 1,
     run: (controller, [text]) => {
       const seconds = Number(text);
-      if (!Number.isInteger(seconds) || seconds < 0) throw caller("invalid seconds");
+      if (!Number.isInteger(seconds) || seconds < 0) throw caller("unsigned integer required");
       controller.reportDelay = seconds;
       return seconds === 0 ? "no delay for nb_cfg report." : `delay nb_cfg report for ${seconds} seconds.`;
     },
@@ -138,6 +121,39 @@ const COMMANDS: { readonly [name: string]: Row } = {
       return "";
     },
   },
+  "debug/dump-lflow-conj-ids": { run: dumpConjunctionIds },
+  "debug/dump-local-template-vars": {
+    run: ({ core: { read } }) => {
+      const out = ["Local template vars:"];
+      const own = read(config, 0)?.chassis;
+      for (const uuid of read.keys(sb.Chassis_Template_Var)) {
+        const row = read(sb.Chassis_Template_Var, uuid);
+        if (row?.chassis !== own) continue;
+        for (const [name, value] of row?.variables ?? []) out.push(`name: '${name}' value: '${value}'`);
+      }
+      return lines(out);
+    },
+  },
+  "debug/dump-mac-bindings": {
+    run: () => {
+      throw caller("this controller keeps no cache of MAC bindings: see the table MAC_Binding");
+    },
+  },
+  "debug/enable-timewarp": {
+    run: () => {
+      throw caller("the clock of this daemon cannot be set forward");
+    },
+  },
+  ...Object.fromEntries(
+    ["remote-vtep-list", "vtep-arp-list", "vtep-binding-list", "vtep-fdb-list", "vtep-multicast-group-list"].map((name) => [
+      `evpn/${name}`,
+      {
+        run: () => {
+          throw caller("EVPN is not done by this controller");
+        },
+      } satisfies Row,
+    ]),
+  ),
   "debug/dump-local-bindings": { run: dumpLocalBindings },
   "debug/dump-local-datapaths": {
     run: ({ core: { read } }) => {
@@ -178,6 +194,18 @@ const COMMANDS: { readonly [name: string]: Row } = {
 
 function lines(texts: readonly string[]): string {
   return texts.map((text) => `${text}\n`).join("");
+}
+
+/** A flow's ids follow from its uuid and datapath, so that each has one. */
+function dumpConjunctionIds({ core: { read } }: RunningController): string {
+  const out = ["Conjunction IDs allocations:"];
+  let total = 0;
+  for (const { lflow, datapath, start, count } of conjunctionIds(read)) {
+    out.push(`lflow: ${lflow}, dp: ${datapath}, start: ${start}, n: ${count}`);
+    total += count;
+  }
+  out.push("---", `Total ${total} IDs used.`);
+  return lines(out);
 }
 
 function dumpLocalBindings({ core: { read } }: RunningController): string {

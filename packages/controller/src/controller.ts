@@ -2,9 +2,18 @@
  * ovn-controller(8): brings the integration bridge, the local database and this chassis' rows of the Southbound in line
  * with the Southbound and the local database.
  */
-import { counted } from "@weft/incremental";
+import { counted, type EngineStatistics } from "@weft/incremental";
 import { type ChangeSet, createReplica, type Replica, type RowChange, type Transaction } from "@weft/ovsdb";
-import { type ControlCommand, type Logger, messageOf, type Runtime, type Timer, type TlsProvider } from "@weft/runtime";
+import {
+  type ControlCommand,
+  Coverage,
+  type Logger,
+  messageOf,
+  type Runtime,
+  Stopwatch,
+  type Timer,
+  type TlsProvider,
+} from "@weft/runtime";
 import { ovnInternalVersion, ovnSouthbound, type SbSchema, type VsSchema } from "@weft/schemas";
 import { controlCommands } from "./commands.ts";
 import { Core } from "./core.ts";
@@ -16,6 +25,7 @@ import { dialSwitch } from "./ofctrl/dial.ts";
 import type { Dial } from "./ofctrl/link.ts";
 import { SwitchSide } from "./ofctrl/switchSide.ts";
 import { announcements } from "./pinctrl/announce.ts";
+import { injection } from "./pinctrl/inject.ts";
 import { PacketSide } from "./pinctrl/packetSide.ts";
 import { deleteChassis, writeChassis } from "./write/chassis.ts";
 import { ConditionBook, type Conditions } from "./write/conditions.ts";
@@ -53,6 +63,15 @@ export interface Controller {
   /** Resolves when the controller has ended by itself, as by the command "exit". */
   readonly ended: Promise<void>;
   readonly controlCommands: readonly ControlCommand[];
+  /** What is counted, measured and held: see coverage/show, stopwatch/show and memory/show. */
+  readonly coverage: Coverage;
+  readonly stopwatches: ReadonlyMap<string, Stopwatch>;
+  memory(): ReadonlyMap<string, number>;
+  statistics(): EngineStatistics;
+  /** Computes everything from scratch. */
+  recompute(): void;
+  /** A computation that takes at least as long (ms) is told in the log. */
+  computeLogTimeout: number;
   /** Resolves when everything known so far is in the switch and the databases. For tests. */
   idle(): Promise<void>;
 }
@@ -66,15 +85,23 @@ export function createController(options: ControllerOptions): Controller {
 
 /** Pause after a transaction that failed (ms). */
 const RETRY = 1000;
+/** Computations that take at least as long (ms) are told in the log, unless inc-engine/compute-log-timeout says otherwise. */
+const COMPUTE_LOG_TIMEOUT = 500;
+const watches = ["flow-generation", "flow-installation"] as const;
+type Watch = (typeof watches)[number];
 
 export class RunningController implements Controller {
   readonly core: Core;
   readonly ended: Promise<void>;
   readonly controlCommands: readonly ControlCommand[];
+  readonly coverage: Coverage;
+  readonly stopwatches: ReadonlyMap<Watch, Stopwatch> = new Map(watches.map((name) => [name, new Stopwatch()]));
+  computeLogTimeout = COMPUTE_LOG_TIMEOUT;
   readonly #options: ControllerOptions;
   readonly #runtime: Runtime;
   readonly #ovs: Replica<VsSchema>;
   readonly #log: Logger;
+  readonly #engineLog: Logger;
   readonly #bindingLog: Logger;
   readonly #conditions = new ConditionBook();
   readonly #switchSide: SwitchSide;
@@ -107,6 +134,8 @@ export class RunningController implements Controller {
     this.#runtime = runtime;
     this.#ovs = options.ovs;
     this.#log = runtime.log.logger("main");
+    this.#engineLog = runtime.log.logger("inc_proc_eng");
+    this.coverage = new Coverage(runtime.clock, ["lflow_run", "txn_success", "txn_unchanged", "txn_try_again", "txn_error"]);
     this.#bindingLog = runtime.log.logger("binding");
     const lflowLog = runtime.log.logger("lflow");
     this.core = new Core({
@@ -222,13 +251,22 @@ export class RunningController implements Controller {
 
   #run(): void {
     if (this.#foreign()) return;
+    const { clock } = this.#runtime;
+    const start = clock.now();
     this.#switchSide.flushZones(this.core.commit(this.#settled));
+    const computed = clock.now() - start;
+    this.stopwatches.get("flow-generation")?.add(computed);
+    if (computed >= this.computeLogTimeout) this.#engineLog.info(`computation took ${Math.round(computed)}ms`);
     if (this.core.plans.takeChanged() || this.core.zones.version !== this.#zonesWritten) this.#planDirty = true;
     this.#aim();
     this.#applyConditions();
     this.#writeLocal();
     this.#writeSouthbound();
-    if (this.#whole) this.#switchSide.program(this.#nbCfg);
+    if (this.#whole) {
+      const begun = clock.now();
+      this.#switchSide.program(this.#nbCfg);
+      this.stopwatches.get("flow-installation")?.add(clock.now() - begun);
+    }
     this.#announce();
     if (this.isIdle) for (const wake of this.#idlers.splice(0)) wake();
   }
@@ -279,6 +317,7 @@ export class RunningController implements Controller {
         }
         this.core.feed("sb", rows);
         this.#complete = true;
+        this.coverage.count("lflow_run");
         this.#log.info("OVNSB IDL reconnected, force recompute.");
         this.#schedule();
       },
@@ -399,6 +438,7 @@ export class RunningController implements Controller {
     };
     transaction.commit().then(
       (result) => {
+        this.coverage.count(`txn_${result.status.replaceAll("-", "_")}`);
         if (result.status === "error")
           this.#log.warn(`${database}: transaction failed: ${result.error}${result.details ? `: ${result.details}` : ""}`);
         finish(result.status === "error" || result.status === "try-again");
@@ -447,7 +487,23 @@ export class RunningController implements Controller {
     if (!paused) this.#schedule();
   }
 
+  /** See inject-pkt. Throws a WeftError where the text is no packet of a port that is here. */
+  inject(microflow: string): void {
+    this.#packetSide.inject(injection(this.core.read, microflow));
+  }
+
+  statistics(): EngineStatistics {
+    return this.core.engine.statistics();
+  }
+
+  memory(): ReadonlyMap<string, number> {
+    const cells = new Map([["idl-cells-Open_vSwitch", this.#ovs.cells?.() ?? 0]]);
+    if (this.#sb !== undefined) cells.set("idl-cells-OVN_Southbound", this.#sb.cells?.() ?? 0);
+    return cells.set("engine-cells", this.statistics().cells);
+  }
+
   recompute(): void {
+    this.coverage.count("lflow_run");
     this.core.engine.recompute();
     this.#schedule();
   }

@@ -1,5 +1,5 @@
 /** The daemon's own commands on its control socket (ovn-northd(8), "Runtime Management Commands"). */
-import type { ControlCommand } from "@weft/runtime";
+import { type ControlCommand, WeftError } from "@weft/runtime";
 import type { Northd } from "./types.ts";
 
 export function northdCommands(northd: Omit<Northd, "controlCommands">): readonly ControlCommand[] {
@@ -11,14 +11,6 @@ export function northdCommands(northd: Omit<Northd, "controlCommands">): readonl
     run: (args: readonly string[]) => string,
   ): ControlCommand => ({ name, usage, minArgs, maxArgs, run });
   const connection = (database: "nb" | "sb") => () => `${northd.connected(database) ? "connected" : "not connected"}\n`;
-  let cleared: ReadonlyMap<string, number> = new Map();
-  const counters = (only: string | undefined): string => {
-    const lines: string[] = [];
-    for (const [name, count] of northd.statistics().evaluations) {
-      if (only === undefined || only === name) lines.push(`Node: ${name}\n- compute: ${count - (cleared.get(name) ?? 0)}\n`);
-    }
-    return lines.join("");
-  };
   return [
     command("pause", "", 0, 0, () => {
       northd.pause();
@@ -40,21 +32,22 @@ export function northdCommands(northd: Omit<Northd, "controlCommands">): readonl
       northd.resetClusterState("nb");
       return "";
     }),
-    command("inc-engine/show-stats", "[engine_node_name] [counter_name]", 0, 2, ([name]) => counters(name)),
-    command("inc-engine/clear-stats", "", 0, 0, () => {
-      cleared = new Map(northd.statistics().evaluations);
+    command("debug/chassis-features-list", "", 0, 0, () =>
+      [...northd.chassisFeatures()].map(([name, used]) => `${name}: ${used}\n`).join(""),
+    ),
+    command("debug/enable-timewarp", "", 0, 0, () => {
+      throw refusal("the clock of this daemon cannot be set forward");
+    }),
+    command("parallel-build/get-n-threads", "", 0, 0, () => "1\n"),
+    command("parallel-build/set-n-threads", "N_THREADS", 1, 1, ([text]) => {
+      const threads = Number(text);
+      if (!Number.isInteger(threads) || threads < 1 || threads > 256) throw refusal(`invalid n_threads: ${threads || 0}`);
+      if (threads > 1) throw refusal("flows are computed by one thread, incrementally");
       return "";
     }),
-    command("inc-engine/recompute", "", 0, 0, () => {
-      northd.recompute();
-      return "";
-    }),
-    command("inc-engine/compute-log-timeout", "MSECS", 1, 1, () => ""),
-    command("set-n-threads", "N_THREADS", 1, 1, ([count]) => {
-      const threads = Number(count);
-      if (!Number.isInteger(threads) || threads < 1 || threads > 256) throw new Error(`invalid n_threads: ${count}\n`);
-      return "";
-    }),
-    command("get-n-threads", "", 0, 0, () => "1\n"),
   ];
+}
+
+function refusal(text: string): WeftError {
+  return new WeftError("northd.control", text, { blame: "caller" });
 }

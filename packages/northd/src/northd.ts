@@ -3,8 +3,8 @@
  * to what the core says, and writes back what people wait for (ovn-northd(8)).
  */
 import type { EngineStatistics } from "@weft/incremental";
-import type { ChangeSet, Replica, TableName, Uuid } from "@weft/ovsdb";
-import { type ControlCommand, type Logger, messageOf, type Runtime, type Timer } from "@weft/runtime";
+import type { ChangeSet, Replica, TableName, TransactionResult, Uuid } from "@weft/ovsdb";
+import { type ControlCommand, Coverage, type Logger, messageOf, type Runtime, Stopwatch, type Timer } from "@weft/runtime";
 import type { NbRow, NbSchema, SbRow, SbSchema } from "@weft/schemas";
 import { ovnNorthbound } from "@weft/schemas";
 import { northdCommands } from "./commands.ts";
@@ -20,6 +20,11 @@ import { Unsupported } from "./unsupported.ts";
 const LOCK = "ovn_northd";
 /** Wait before a transaction that the server refused is tried again, in ms. */
 const RETRY_AFTER = 1000;
+/** Computations that take at least as long (ms) are told in the log, unless inc-engine/compute-log-timeout says otherwise. */
+const COMPUTE_LOG_TIMEOUT = 500;
+const watches = ["ovn-northd-loop", "northd", "lflows_to_sb"] as const;
+type Watch = (typeof watches)[number];
+const outcomes = ["success", "unchanged", "try_again", "not_locked", "error"] as const;
 const nbTables = Object.keys(ovnNorthbound.tables) as TableName<NbSchema>[];
 
 export function createNorthd(options: NorthdOptions): Northd {
@@ -32,9 +37,13 @@ class Daemon implements Northd {
   readonly #sb: Replica<SbSchema>;
   readonly #log: Logger;
   readonly #main: Logger;
+  readonly #engineLog: Logger;
   readonly #unsupported: Unsupported;
   readonly #stops: (() => void)[] = [];
   readonly controlCommands: readonly ControlCommand[];
+  readonly coverage: Coverage;
+  readonly stopwatches: ReadonlyMap<Watch, Stopwatch> = new Map(watches.map((name) => [name, new Stopwatch()]));
+  computeLogTimeout = COMPUTE_LOG_TIMEOUT;
   #core: Core | undefined;
   #writer: SouthboundWriter | undefined;
   #paused: boolean;
@@ -59,7 +68,9 @@ class Daemon implements Northd {
     this.#paused = paused === true;
     this.#log = runtime.log.logger("northd");
     this.#main = runtime.log.logger("ovn_northd");
+    this.#engineLog = runtime.log.logger("inc_proc_eng");
     this.#unsupported = new Unsupported((text) => this.#log.warn(text));
+    this.coverage = new Coverage(runtime.clock, ["northd_run", ...outcomes.map((status) => `txn_${status}`)]);
     this.controlCommands = northdCommands(this);
   }
 
@@ -118,6 +129,26 @@ class Daemon implements Northd {
   recompute(): void {
     this.#core?.engine.recompute();
     this.#kick();
+  }
+
+  memory(): ReadonlyMap<string, number> {
+    return new Map([
+      ["idl-cells-OVN_Northbound", this.#nb.cells?.() ?? 0],
+      ["idl-cells-OVN_Southbound", this.#sb.cells?.() ?? 0],
+      ["engine-cells", this.#core?.engine.statistics().cells ?? 0],
+    ]);
+  }
+
+  /** Stops a watch that was started at `start` (monotonic ms); returns how long it ran. */
+  #took(watch: Watch, start: number): number {
+    const ms = this.#runtime.clock.now() - start;
+    this.stopwatches.get(watch)?.add(ms);
+    return ms;
+  }
+
+  #counted(result: TransactionResult): TransactionResult {
+    this.coverage.count(`txn_${result.status.replaceAll("-", "_")}`);
+    return result;
   }
 
   statistics(): EngineStatistics {
@@ -185,7 +216,10 @@ class Daemon implements Northd {
     while (this.#wanted && this.#able && this.#retry === undefined) {
       this.#wanted = false;
       try {
+        const start = this.#runtime.clock.now();
+        this.coverage.count("northd_run");
         await this.#round();
+        this.#took("ovn-northd-loop", start);
       } catch (error) {
         this.#log.err(`${messageOf(error)}; all is computed anew`);
         this.#core = undefined;
@@ -220,7 +254,10 @@ class Daemon implements Northd {
       this.#nbCfgTime = Math.floor(this.#runtime.clock.wall());
     }
     this.#updateUp(core);
+    const start = this.#runtime.clock.now();
     core.compute();
+    const computed = this.#took("northd", start);
+    if (computed >= this.computeLogTimeout) this.#engineLog.info(`computation took ${Math.round(computed)}ms`);
     core.rows.add(row("SB_Global", "", { nb_cfg: nbCfg, options: southboundOptions(globals), ipsec: nbGlobal?.ipsec ?? false }));
     if (this.#stale) {
       this.#writer = new SouthboundWriter(this.#sb, this.#runtime.random, core.rows, core.flows);
@@ -228,7 +265,7 @@ class Daemon implements Northd {
       this.#stale = false;
     }
     // The two do not depend on each other; what is told when all is written does.
-    const [result] = await Promise.all([this.#writer!.write(), this.#writeNorthbound(core, globals)]);
+    const [result] = await Promise.all([this.#writeSouthbound(), this.#writeNorthbound(core, globals)]);
     if (result !== undefined && result.status !== "success" && result.status !== "unchanged") {
       this.#stale = true;
       if (result.status === "error") {
@@ -300,6 +337,13 @@ class Daemon implements Northd {
     }
   }
 
+  async #writeSouthbound(): Promise<TransactionResult | undefined> {
+    const start = this.#runtime.clock.now();
+    const result = await this.#writer!.write();
+    this.#took("lflows_to_sb", start);
+    return result && this.#counted(result);
+  }
+
   async #writeNorthbound(core: Core, globals: ReadonlyMap<string, string>): Promise<void> {
     const tx = this.#nb.transaction();
     tx.comment("ovn-northd");
@@ -322,7 +366,7 @@ class Daemon implements Northd {
       if (tag !== undefined && port.tag !== tag) tx.update("Logical_Switch_Port", uuid, { tag });
     }
     if (tx.empty) return;
-    const result = await tx.commit();
+    const result = this.#counted(await tx.commit());
     if (result.status === "error") {
       this.#log.err(`northbound transaction failed: ${result.error}${result.details ? ` (${result.details})` : ""}`);
     } else if (result.status === "try-again") {
@@ -353,7 +397,7 @@ class Daemon implements Northd {
     if (nbGlobal.hv_cfg !== hvCfg || nbGlobal.hv_cfg_timestamp !== hvTime) {
       tx.update("NB_Global", nbGlobal._uuid, { hv_cfg: hvCfg, hv_cfg_timestamp: hvTime });
     }
-    if (!tx.empty) await tx.commit();
+    if (!tx.empty) this.#counted(await tx.commit());
   }
 }
 

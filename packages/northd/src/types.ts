@@ -1,7 +1,7 @@
 /** The public face of northd. */
 import type { EngineStatistics } from "@weft/incremental";
 import type { Replica } from "@weft/ovsdb";
-import type { ControlCommand, Runtime } from "@weft/runtime";
+import type { ControlCommand, Coverage, Runtime, Stopwatch } from "@weft/runtime";
 import type { NbSchema, SbSchema } from "@weft/schemas";
 import type { ChassisFeature } from "./model/chassis.ts";
 
@@ -27,6 +27,12 @@ export interface Northd {
   /** Computes everything from scratch. */
   recompute(): void;
   statistics(): EngineStatistics;
+  /** A computation that takes at least as long (ms) is told in the log. */
+  computeLogTimeout: number;
+  readonly coverage: Coverage;
+  readonly stopwatches: ReadonlyMap<string, Stopwatch>;
+  /** Sizes of what is held, by the names of memory/show. */
+  memory(): ReadonlyMap<string, number>;
   /** Features of controllers, and whether the flows make use of them. */
   chassisFeatures(): ReadonlyMap<ChassisFeature, boolean>;
   connected(database: "nb" | "sb"): boolean;

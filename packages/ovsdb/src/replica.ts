@@ -127,6 +127,8 @@ export interface Replica<S extends SchemaJson> {
   setProbe?(ms: number | undefined): void;
   /** Forgets how far a clustered database had come, for when its servers were rebuilt from nothing. */
   resetClusterState?(): void;
+  /** How many values the rows hold: atoms of scalars and sets, keys and values of maps. */
+  cells?(): number;
   close(): Promise<void>;
 }
 

@@ -1,3 +1,4 @@
+export * from "./coverage.ts";
 export * from "./errors.ts";
 export * from "./hostNetwork.ts";
 export * from "./log.ts";
@@ -7,6 +8,7 @@ export { type NodeRuntime, nodeHost, nodeRuntime } from "./node/runtime.ts";
 export { randomFrom, seededRandom, uuidFromBytes } from "./random.ts";
 export { parseRemote, type Remote } from "./remote.ts";
 export { parseTlsProtocols, readTls, type TlsFiles } from "./tls.ts";
+export * from "./stopwatch.ts";
 export { VirtualClock } from "./virtual/clock.ts";
 export { MemoryFiles } from "./virtual/files.ts";
 export { MemoryNetwork } from "./virtual/net.ts";

@@ -15,6 +15,10 @@ export const logDestinations = ["syslog", "console", "file"] as const;
 export type LogDestination = (typeof logDestinations)[number];
 
 /** A log book whose thresholds and destinations can be set. Thresholds are "info" for the file, "off" for the rest at first. */
+/** Facilities of syslog(3). */
+const facilities =
+  /^(kern|user|mail|daemon|auth|syslog|lpr|news|uucp|clock|ftp|ntp|audit|alert|clock2|local[0-7])$/;
+
 export class ConfigurableLogBook implements LogBook {
   readonly #clock: Pick<Clock, "wall">;
   readonly #thresholds = new Map<string, Map<LogDestination, LogThreshold>>();
@@ -103,7 +107,11 @@ export class ConfigurableLogBook implements LogBook {
       this.setPattern(where === "any" ? undefined : where, pattern[2]!);
       return;
     }
-    if (/^facility:/i.test(spec)) return;
+    const facility = /^facility:(.*)$/is.exec(spec);
+    if (facility) {
+      if (!facilities.test(facility[1]!)) throw badSpec(spec, "invalid facility");
+      return;
+    }
     let module: string | undefined;
     let destination: LogDestination | undefined;
     let level: LogThreshold | undefined;

@@ -3,7 +3,7 @@ import { databaseModel, type Replica, type SchemaJson, type TableName, type Tran
 import { type Host, messageOf, type Program, type Runtime, WeftError } from "@weft/runtime";
 import { directoriesOf } from "../directories.ts";
 import { daemonOptions, type GivenOption, loggingOptions, type OptionRow, tableOptions, tlsOptions } from "../options.ts";
-import { type Family, ovsVersion, versionLine } from "../version.ts";
+import { type Family, versionReply } from "../version.ts";
 import { askDaemon, daemonSocketOf } from "./ask.ts";
 import type { Command, Prepared } from "./command.ts";
 import { databaseCommands } from "./database.ts";
@@ -122,8 +122,7 @@ async function informational<S extends SchemaJson>(
   for (const { name } of given) {
     if (name === "help") return helpText(program, commands, directoriesOf(host.env, program.family).run);
     if (name === "version") {
-      const library = program.family === "ovn" ? `Open vSwitch Library ${ovsVersion}\n` : "";
-      return `${versionLine(program.name, program.family)}\n${library}DB Schema ${program.schema.version}\n`;
+      return `${versionReply(program.name, program.family)}DB Schema ${program.schema.version}\n`;
     }
     if (name === "commands") return commands.map((command) => `${describeCommand(command)}\n`).join("");
     if (name === "options") {

@@ -12,8 +12,9 @@ import {
   WeftError,
 } from "@weft/runtime";
 import { type Directories, directoriesOf, inFolder } from "../directories.ts";
-import { type Family, versionLine } from "../version.ts";
+import { type Family, versionLine, versionReply } from "../version.ts";
 import { listCommands, listenForControl } from "./control.ts";
+import { type Measured, measuredCommands } from "./measured.ts";
 import { type LogFile, vlogCommands } from "./vlog.ts";
 
 /** The values of the daemon and logging options. `true` is an option without its argument: the default file. */
@@ -44,6 +45,8 @@ export interface RunningDaemon {
   /** For --detach: what the starting process prints. */
   readonly readyOutput?: string;
   readonly exitUsage?: string;
+  /** What it counts and measures, where `commands` do not tell of it themselves. */
+  readonly measured?: Measured;
 }
 
 /**
@@ -79,8 +82,9 @@ export async function runDaemon(
     const ending = new Ending(host, daemon);
     const commands: ControlCommand[] = [
       ...daemon.commands.filter(({ name }) => name !== "exit"),
+      ...(daemon.measured === undefined ? [] : measuredCommands(daemon.measured)),
       ...vlogCommands(log, logFile),
-      { name: "version", usage: "", minArgs: 0, maxArgs: 0, run: () => versionLine(program, family) },
+      { name: "version", usage: "", minArgs: 0, maxArgs: 0, run: () => versionReply(program, family) },
       { name: "list-commands", usage: "", minArgs: 0, maxArgs: 0, run: () => listCommands(commands) },
       { name: "set-options", usage: "[--format text|json]", minArgs: 0, maxArgs: 2, run: () => "" },
       { name: "exit", usage: daemon.exitUsage ?? "", minArgs: 0, maxArgs: 1, run: (args) => ending.exit(args) },

@@ -13,7 +13,7 @@ export function vlogCommands(log: ConfigurableLogBook, file: LogFile): ControlCo
     {
       name: "vlog/set",
       usage: "{spec | PATTERN:destination:pattern}",
-      minArgs: 1,
+      minArgs: 0,
       maxArgs: Number.POSITIVE_INFINITY,
       run(args) {
         for (const spec of args) log.apply(spec);

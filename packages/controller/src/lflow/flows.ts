@@ -119,6 +119,25 @@ function* flowsOn(read: Read, row: LogicalFlow, datapath: Uuid, parsed: ParsedAc
   for (const flow of wanted) yield { ...flowOf(flow, table, row.priority, actions, cookie), ...resources.needs };
 }
 
+/** The conjunction ids that flows of local datapaths use. */
+export function* conjunctionIds(
+  read: Read,
+): Iterable<{ readonly lflow: Uuid; readonly datapath: Uuid; readonly start: number; readonly count: number }> {
+  for (const lflow of read.keys(sb.Logical_Flow)) {
+    const row = read(sb.Logical_Flow, lflow);
+    if (row === undefined) continue;
+    const parsed = read(parsedActions, actionsKey(row.pipeline, row.table_id, row.actions));
+    if ("error" in parsed) continue;
+    for (const datapath of datapathsOf(read, row)) {
+      const key = read(localKeyOf, datapath);
+      if (key === undefined) continue;
+      const compiled = read(compiledMatch, matchKey(row.match, parsed.prerequisites, key));
+      const count = "error" in compiled ? 0 : compiled.template.conjunctions;
+      if (count > 0) yield { lflow, datapath, start: conjunctionIdOf(lflow, key), count };
+    }
+  }
+}
+
 function flowOf(
   { match, conjunctions }: FlowMatch,
   table: number,

@@ -1,7 +1,8 @@
 /** The connection for packets: what the switch sends to the controller, and what the controller sends on its own. */
+import type { Message } from "@weft/openflow";
 import type { Replica, RowChange, Transaction } from "@weft/ovsdb";
 import { parseMac } from "@weft/packet";
-import type { Runtime } from "@weft/runtime";
+import { type Runtime, WeftError } from "@weft/runtime";
 import type { SbSchema } from "@weft/schemas";
 import { Channel } from "../ofctrl/channel.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
@@ -69,6 +70,14 @@ export class PacketSide {
       learned: this.#wake,
     });
     this.#wake();
+  }
+
+  /** Sends a packet of our own making. Throws where there is no switch. */
+  inject(message: Message): void {
+    if (this.#exchange === undefined) {
+      throw new WeftError("controller.no-switch", "not connected to the integration bridge", { blame: "caller" });
+    }
+    this.#exchange.send(message);
   }
 
   /** Sends announcements that are due; returns when the next is (monotonic ms). */

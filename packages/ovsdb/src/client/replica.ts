@@ -136,6 +136,10 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
     return this.#conditions.applied();
   }
 
+  cells(): number {
+    return this.#store.cells();
+  }
+
   setProbe(ms: number | undefined): void {
     this.#session.setProbe(ms);
   }

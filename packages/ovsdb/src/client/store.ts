@@ -148,6 +148,16 @@ export class Store {
     return this.#tables.values();
   }
 
+  /** See `Replica.cells`. */
+  cells(): number {
+    let count = 0;
+    for (const table of this.#tables.values()) {
+      const columns = [...table.model.columns.keys()];
+      for (const row of table.rows()) for (const column of columns) count += cellsOf(row[column]);
+    }
+    return count;
+  }
+
   /**
    * Applies a <table-updates> (`format` 1) or <table-updates2> (2). Tables and columns that this replica does not know
    * are skipped. Throws {@link UpdateError}; nothing is applied then.
@@ -248,4 +258,10 @@ function shows(table: StoreTable, row: AnyRow, json: JsonObject): boolean {
     }
   }
   return true;
+}
+
+function cellsOf(value: ColumnValue): number {
+  if (value === undefined) return 0;
+  if (value instanceof Map) return 2 * value.size;
+  return Array.isArray(value) ? value.length : 1;
 }

@@ -163,8 +163,16 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
       if (port !== undefined) throw refuse("no such bond");
       return "";
     }),
-    ...["migrate", "set-active-member", "enable-member", "disable-member", "hash"].map((name) =>
-      command(`bond/${name}`, "...", 0, 4, () => {
+    ...(
+      [
+        ["bond/disable-member", "port member", 2, 2],
+        ["bond/enable-member", "port member", 2, 2],
+        ["bond/hash", "mac [vlan] [basis]", 1, 3],
+        ["bond/migrate", "port hash member", 3, 3],
+        ["bond/set-active-member", "port member", 2, 2],
+      ] as const
+    ).map(([name, usage, min, max]) =>
+      command(name, usage, min, max, () => {
         throw refuse("bonding is not supported by this switch");
       }),
     ),

@@ -1,18 +1,27 @@
 /** All control commands of a switch but those that every daemon has. */
 import type { ControlCommand } from "@weft/runtime";
+import { absentCommands } from "./absent.ts";
 import { bridgeCommands } from "./bridges.ts";
 import { conntrackCommands } from "./conntrack.ts";
-import type { ControlContext } from "./context.ts";
+import { type ControlContext, command } from "./context.ts";
 import { datapathCommands } from "./dpctl.ts";
 import { dummyCommands } from "./dummies.ts";
 import { tunnelCommands } from "./tunnels.ts";
 
 export function controlCommands(context: ControlContext): ControlCommand[] {
-  return [
+  const there = [
     ...bridgeCommands(context),
     ...datapathCommands(context),
     ...conntrackCommands(context),
     ...tunnelCommands(context),
     ...dummyCommands(context),
-  ].sort((a, b) => (a.name < b.name ? -1 : 1));
+  ];
+  const all = [...there, ...absentCommands(there)];
+  all.push(command("dpctl/list-commands", "", 0, 0, () => listDatapathCommands(all)));
+  return all.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function listDatapathCommands(commands: readonly ControlCommand[]): string {
+  const rows = commands.filter(({ name }) => name.startsWith("dpctl/"));
+  return `The available commands are:\n${rows.map(({ name, usage }) => `  ${name.padEnd(30)}${usage}\n`).join("")}`;
 }

@@ -1,0 +1,156 @@
+/**
+ * Commands of ovs-vswitchd that stand for parts which this switch does not have: they are listed, as scripts look for them,
+ * and say what is missing.
+ */
+import type { ControlCommand } from "@weft/runtime";
+import { command, refuse } from "./context.ts";
+
+interface Absence {
+  readonly reason: string;
+  /** Name, usage, and the most and fewest arguments. */
+  readonly commands: readonly (readonly [name: string, usage: string, min: number, max: number])[];
+}
+
+const ABSENT: readonly Absence[] = [
+  {
+    reason: "auto-attach (LLDP) is not supported by this switch",
+    commands: [
+      ["autoattach/show-isid", "[bridge]", 0, 1],
+      ["autoattach/statistics", "[bridge]", 0, 1],
+      ["autoattach/status", "[bridge]", 0, 1],
+    ],
+  },
+  {
+    reason: "BFD is not supported by this switch",
+    commands: [["bfd/set-forwarding", "[interface] normal|false|true", 1, 2]],
+  },
+  {
+    reason: "CFM is not supported by this switch",
+    commands: [["cfm/set-fault", "[interface] normal|false|true", 1, 2]],
+  },
+  {
+    reason: "LACP is not supported by this switch",
+    commands: [["lacp/show-stats", "[port]", 0, 1]],
+  },
+  {
+    reason: "spanning tree is not supported by this switch",
+    commands: [
+      ["rstp/tcn", "[bridge]", 0, 1],
+      ["stp/tcn", "[bridge]", 0, 1],
+    ],
+  },
+  {
+    reason: "datapaths, their ports and flows belong to the bridges here and cannot be changed by hand",
+    commands: [
+      ["dpctl/add-dp", "dp [iface...]", 1, Number.POSITIVE_INFINITY],
+      ["dpctl/add-flow", "[dp] flow actions", 2, 3],
+      ["dpctl/add-flows", "[dp] file", 1, 2],
+      ["dpctl/add-if", "dp iface...", 2, Number.POSITIVE_INFINITY],
+      ["dpctl/del-dp", "dp", 1, 1],
+      ["dpctl/del-flow", "[dp] flow", 1, 2],
+      ["dpctl/del-if", "dp iface...", 2, Number.POSITIVE_INFINITY],
+      ["dpctl/mod-flow", "[dp] flow actions", 2, 3],
+      ["dpctl/mod-flows", "[dp] file", 1, 2],
+      ["dpctl/set-if", "dp iface...", 2, Number.POSITIVE_INFINITY],
+      ["dpif-dummy/change-port-number", "dp port new-number", 3, 3],
+    ],
+  },
+  {
+    reason: "flows of this datapath have no UFIDs",
+    commands: [
+      ["dpctl/get-flow", "[dp] ufid", 1, 2],
+      ["ofproto/detrace", "UFID [pmd=PMD-ID]", 1, 2],
+      ["upcall/disable-ufid", "", 0, 0],
+      ["upcall/enable-ufid", "", 0, 0],
+    ],
+  },
+  {
+    reason: "this datapath has no such cache, offload or PMD threads",
+    commands: [
+      ["dpctl/cache-get-size", "[dp]", 0, 1],
+      ["dpctl/cache-set-size", "dp cache <size>", 3, 3],
+      ["dpctl/offload-stats-show", "[dp]", 0, 1],
+      ["dpif-netdev/bond-show", "[dp]", 0, 1],
+      ["dpif-netdev/pmd-perf-log-set", "on|off [-b before] [-a after] [-e|-ne] [-us usec] [-q qlen]", 0, 10],
+      ["dpif-netdev/pmd-perf-show", "[-nh] [-it iter-history-len] [-ms ms-history-len] [-pmd core] [dp]", 0, 8],
+      ["dpif-netdev/pmd-rxq-rebalance", "[dp]", 0, 1],
+      ["dpif-netdev/pmd-rxq-show", "[-pmd core] [-secs secs] [dp]", 0, 5],
+      ["dpif-netdev/pmd-sleep-show", "[dp]", 0, 1],
+      ["dpif-netdev/pmd-stats-clear", "[-pmd core] [dp]", 0, 3],
+      ["dpif/offload/show", "", 0, 0],
+    ],
+  },
+  {
+    reason: "fragments are not reassembled by this datapath",
+    commands: [
+      ["dpctl/ipf-get-status", "[dp]", 0, 1],
+      ["dpctl/ipf-set-disabled", "[dp] v4|v6", 1, 2],
+      ["dpctl/ipf-set-enabled", "[dp] v4|v6", 1, 2],
+      ["dpctl/ipf-set-max-nfrags", "[dp] maxfrags", 1, 2],
+      ["dpctl/ipf-set-min-frag", "[dp] v4|v6 minfragment", 2, 3],
+    ],
+  },
+  {
+    reason: "connection tracking does not have this setting",
+    commands: [
+      ["dpctl/ct-bkts", "[dp] [gt=N]", 0, 2],
+      ["dpctl/ct-del-limits", "[dp] [default] [zone=N1[,N2]...]", 1, 3],
+      ["dpctl/ct-disable-tcp-seq-chk", "[dp]", 0, 1],
+      ["dpctl/ct-enable-tcp-seq-chk", "[dp]", 0, 1],
+      ["dpctl/ct-get-limits", "[dp] [zone=N1[,N2]...]", 0, 2],
+      ["dpctl/ct-get-maxconns", "[dp]", 0, 1],
+      ["dpctl/ct-get-nconns", "[dp]", 0, 1],
+      ["dpctl/ct-get-sweep-interval", "[dp]", 0, 1],
+      ["dpctl/ct-get-tcp-seq-chk", "[dp]", 0, 1],
+      ["dpctl/ct-set-limits", "[dp] [default=L] [zone=N,limit=L]...", 1, Number.POSITIVE_INFINITY],
+      ["dpctl/ct-set-maxconns", "[dp] maxconns", 1, 2],
+      ["dpctl/ct-set-sweep-interval", "[dp] ms", 1, 2],
+      ["dpctl/ct-stats-show", "[dp] [zone=N]", 0, 3],
+      ["dpctl/dump-conntrack-exp", "[dp] [zone=N]", 0, 2],
+    ],
+  },
+  {
+    reason: "features of this datapath cannot be switched off",
+    commands: [["dpif/set-dp-features", "[--force] bridge [feature [value]]", 1, 4]],
+  },
+  {
+    reason: "actions of the datapath are not parsed by this switch",
+    commands: [
+      ["dpctl/normalize-actions", "actions", 2, Number.POSITIVE_INFINITY],
+      ["dpctl/parse-actions", "actions", 1, Number.POSITIVE_INFINITY],
+    ],
+  },
+  {
+    reason: "there is one routing table, without rules",
+    commands: [
+      ["ovs/route/rule/add", "[-6] [not] from=all|ip/plen [prio=num] table=local|main|default|id", 2, 5],
+      ["ovs/route/rule/del", "[-6] [not] from=all|ip/plen [prio=num] table=local|main|default|id", 2, 5],
+      ["ovs/route/rule/show", "[-6]", 0, 1],
+    ],
+  },
+  {
+    reason: "neighbours are asked for once a packet needs them",
+    commands: [["tnl/neigh/retrans_time", "[MSECS]", 0, 1]],
+  },
+  {
+    reason: "the clock of this daemon cannot be stopped or set forward",
+    commands: [
+      ["time/stop", "", 0, 0],
+      ["time/warp", "[large_msecs] msecs", 1, 2],
+    ],
+  },
+];
+
+/** Refusals for all that is not among the commands there are. */
+export function absentCommands(there: readonly ControlCommand[]): ControlCommand[] {
+  const names = new Set(there.map(({ name }) => name));
+  return ABSENT.flatMap(({ reason, commands }) =>
+    commands
+      .filter(([name]) => !names.has(name))
+      .map(([name, usage, min, max]) =>
+        command(name, usage, min, max, () => {
+          throw refuse(reason);
+        }),
+      ),
+  );
+}

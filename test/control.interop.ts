@@ -1,0 +1,198 @@
+/**
+ * The control sockets of our daemons under the reference's ovs-appctl, beside those of the reference: the same commands with
+ * the same usage, and the same answers and exit codes where these do not depend on what is inside.
+ */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { find } from "@weft/packet";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { allWeft, Cloud, linkPrograms, programsOf } from "./reference/cloud.ts";
+
+linkPrograms();
+
+const sides = ["reference", "weft"] as const;
+const clouds = new Map<(typeof sides)[number], Cloud>();
+
+beforeAll(() => {
+  for (const side of sides) {
+    const mix = { OVSDB_SERVER: side, NORTHD: side, CONTROLLER: side, VSWITCHD: side, tools: "reference" } as const;
+    const cloud = new Cloud(side === "weft" ? { ...allWeft, tools: "reference" } : mix);
+    clouds.set(side, cloud);
+    cloud.run(`
+      cloud_start; net_add n1; hv_add w1 n1 10.9.0.1/24; hv_add w2 n1 10.9.0.2/24; underlay_warm
+      ovn-nbctl ls-add a -- lsp-add a p1 -- lsp-set-addresses p1 "50:54:00:00:00:01 10.0.0.1" \\
+        -- lsp-add a p2 -- lsp-set-addresses p2 "50:54:00:00:00:02 10.0.0.2" -- lsp-add a c1 p1 30
+      ovn-nbctl ls-add b -- lr-add r -- lrp-add r r-a 50:54:00:00:00:ff 10.0.0.254/24 -- lrp-add r r-b 50:54:00:00:00:fe 10.0.1.254/24 \\
+        -- lsp-add a a-r -- lsp-set-type a-r router -- lsp-set-addresses a-r router -- lsp-set-options a-r router-port=r-a \\
+        -- lsp-add b b-r -- lsp-set-type b-r router -- lsp-set-addresses b-r router -- lsp-set-options b-r router-port=r-b
+      ovn-nbctl acl-add a to-lport 1000 'outport == "p2" && ip4.src == {10.0.0.1, 10.0.0.3} && tcp.dst == {1, 2, 3}' drop
+      vif_add w1 p1; vif_add w2 p2; ovn-nbctl --wait=hv sync`);
+  }
+});
+afterAll(() => {
+  for (const cloud of clouds.values()) cloud.stop(true);
+});
+
+interface Answer {
+  readonly code: number | null;
+  readonly text: string;
+}
+
+function ask(side: (typeof sides)[number], daemon: string, args: readonly string[]): Answer {
+  const cloud = clouds.get(side)!;
+  const appctl = join(programsOf("reference"), "ovs-appctl");
+  const { status, stdout, stderr } = spawnSync(appctl, ["-t", join(cloud.dir, `${daemon}.ctl`), ...args], { encoding: "utf8" });
+  // The last line is appctl's own and names the socket.
+  return { code: status, text: stdout + stderr.replace(/^ovs-appctl: .*\n/m, "") };
+}
+
+const northd = "central/northd";
+const controller = "w1/controller";
+const vswitchd = "w1/vswitchd";
+
+describe.each([northd, controller, vswitchd])("%s", (daemon) => {
+  it("has the reference's commands", () => {
+    expect(ask("weft", daemon, ["list-commands"])).toEqual(ask("reference", daemon, ["list-commands"]));
+  });
+});
+
+/** Every line a command and its arguments, in the order in which they are asked. */
+const questions: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  [northd]: [
+    ["status"],
+    ["is-paused"],
+    ["pause"],
+    ["is-paused"],
+    ["status"],
+    ["resume"],
+    ["is-paused"],
+    ["pause", "1"],
+    ["nb-connection-status"],
+    ["sb-connection-status"],
+    ["nb-cluster-state-reset"],
+    ["sb-cluster-state-reset"],
+    ["debug/chassis-features-list"],
+    ["parallel-build/get-n-threads"],
+    ["parallel-build/set-n-threads", "0"],
+    ["parallel-build/set-n-threads", "x"],
+    ["parallel-build/set-n-threads", "257"],
+    ["parallel-build/set-n-threads"],
+  ],
+  [controller]: [
+    ["connection-status"],
+    ["sb-cluster-state-reset"],
+    ["debug/status"],
+    ["debug/pause"],
+    ["debug/status"],
+    ["debug/resume"],
+    ["debug/status"],
+    ["debug/delay-nb-cfg-report"],
+    ["debug/delay-nb-cfg-report", "2"],
+    ["debug/delay-nb-cfg-report", "0"],
+    ["debug/delay-nb-cfg-report", "x"],
+    ["debug/dump-local-bindings"],
+    ["group-table-list"],
+    ["meter-table-list"],
+    ["recompute"],
+    ["flush-lflow-cache"],
+    ["lflow-cache/flush"],
+    ["inject-pkt"],
+    ["inject-pkt", "nonsense=="],
+    ["inject-pkt", "ip4 && foo == 1"],
+    ["inject-pkt", 'inport == "nope" && ip4'],
+    ["inject-pkt", 'inport == "p2" && ip4'],
+    ["inject-pkt", "ip4"],
+    ["inject-pkt", 'inport == "p1" && (ip4 || ip6)'],
+  ],
+};
+
+/** What every daemon of OVN answers. */
+const common: readonly (readonly string[])[] = [
+  ["nonsense"],
+  ["coverage/read-counter"],
+  ["coverage/read-counter", "nonsense"],
+  ["stopwatch/show", "nonsense"],
+  ["stopwatch/reset"],
+  ["stopwatch/reset", "nonsense"],
+  ["inc-engine/compute-log-timeout"],
+  ["inc-engine/compute-log-timeout", "x"],
+  ["inc-engine/compute-log-timeout", "100"],
+  ["inc-engine/show-stats", "nonsense"],
+  ["inc-engine/clear-stats"],
+  ["inc-engine/recompute"],
+  ["vlog/list-pattern"],
+  ["vlog/set"],
+  ["vlog/set", "file:dbg"],
+  ["vlog/set", "FACILITY:nonsense"],
+  ["vlog/set", "FACILITY:local0"],
+  ["vlog/disable-rate-limit"],
+  ["vlog/reopen"],
+  ["vlog/close"],
+  ["vlog/reopen"],
+  ["version"],
+];
+
+const cases = [northd, controller].flatMap((daemon) =>
+  [...(questions[daemon] ?? []), ...common].map((args) => ({ daemon, args, line: args.join(" ") })),
+);
+
+it.each(cases)("$daemon $line", ({ daemon, args }) => {
+  expect(ask("weft", daemon, args)).toEqual(ask("reference", daemon, args));
+});
+
+/** Lines in any order, without what is made up at random. */
+function lines({ text }: Answer): string[] {
+  return text
+    .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, "UUID")
+    .replace(/start: \d+/, "start: N")
+    .split("\n")
+    .sort();
+}
+
+it.each([["debug/dump-lflow-conj-ids"], ["debug/dump-local-datapaths"], ["debug/dump-peer-ports"], ["debug/dump-related-ports"]])(
+  "the controller's %s but for the order",
+  (command) => {
+    expect(lines(ask("weft", controller, [command]))).toEqual(lines(ask("reference", controller, [command])));
+  },
+);
+
+it("inject-pkt sends a packet in by a logical port", async () => {
+  const packet =
+    'inport == "p1" && eth.src == 50:54:00:00:00:01 && eth.dst == 50:54:00:00:00:02 && ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.2 && ip.ttl == 64 && udp.dst == 5';
+  for (const side of sides) {
+    const cloud = clouds.get(side)!;
+    expect(ask(side, controller, ["inject-pkt", packet])).toEqual({ code: 0, text: "" });
+    const sizes = () =>
+      cloud
+        .capture("w2", "p2")
+        .flatMap((layers) => (find(layers, "udp")?.dstPort === 5 ? [layers.map(({ header }) => header)] : []));
+    await expect
+      .poll(sizes, { timeout: 20_000 })
+      .toMatchObject([
+        [
+          { kind: "ethernet" },
+          { kind: "ipv4", ttl: 64 },
+          { kind: "udp", srcPort: 0 },
+          { kind: "payload", bytes: { length: 64 } },
+        ],
+      ]);
+  }
+});
+
+it("counters, engine nodes, stopwatches and memory have the reference's form", () => {
+  for (const side of sides) {
+    const text = (...args: string[]) => ask(side, northd, args).text;
+    expect(text("coverage/show")).toMatch(
+      /^Event coverage, avg rate over last: 5 seconds, last minute, last hour, {2}hash=[0-9a-f]{8}:\n(\S+ +\d+\.\d\/sec +\d+\.\d{3}\/sec +\d+\.\d{4}\/sec {3}total: \d+\n)+\d+ events never hit\n$/,
+    );
+    expect(Number(text("coverage/read-counter", "northd_run"))).toBeGreaterThan(0);
+    expect(text("inc-engine/show-stats")).toMatch(
+      /^(Node: .*\n(?=.{25}\n)- recompute: +\d+\n(?=.{25}\n)- compute: +\d+\n(?=.{25}\n)- cancel: +\d+\n)+$/,
+    );
+    expect(text("stopwatch/show", "ovn-northd-loop")).toMatch(
+      /^Statistics for 'ovn-northd-loop'\n {2}Total samples: [1-9]\d*\n {2}Maximum: \d+ msec\n {2}Minimum: \d+ msec\n {2}95th percentile: \d+\.\d{6} msec\n {2}Short term average: \d+\.\d{6} msec\n {2}Long term average: \d+\.\d{6} msec\n$/,
+    );
+    expect(text("inc-engine/list-stopwatches").split("\n")).toContain("northd");
+    expect(text("memory/show")).toMatch(/\bidl-cells-OVN_Northbound:[1-9]\d* idl-cells-OVN_Southbound:[1-9]\d*/);
+  }
+});
