@@ -16,8 +16,7 @@ export type LogDestination = (typeof logDestinations)[number];
 
 /** A log book whose thresholds and destinations can be set. Thresholds are "info" for the file, "off" for the rest at first. */
 /** Facilities of syslog(3). */
-const facilities =
-  /^(kern|user|mail|daemon|auth|syslog|lpr|news|uucp|clock|ftp|ntp|audit|alert|clock2|local[0-7])$/;
+const facilities = /^(kern|user|mail|daemon|auth|syslog|lpr|news|uucp|clock|ftp|ntp|audit|alert|clock2|local[0-7])$/;
 
 export class ConfigurableLogBook implements LogBook {
   readonly #clock: Pick<Clock, "wall">;
