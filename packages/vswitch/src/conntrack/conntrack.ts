@@ -7,6 +7,7 @@ import type { Conntrack } from "../datapath/conntrack.ts";
 import { ETH_IP, ETH_IPV6, IP_ICMP, IP_ICMPV6, IP_TCP, WORD } from "../flow/key.ts";
 import type { Packet } from "../flow/packet.ts";
 import { exchangeTimeout, exchangeUpdate } from "./exchange.ts";
+import { distribute, Fragments, reassemble } from "./fragments.ts";
 import { ZoneLimits } from "./limits.ts";
 import { chooseTranslation, type NatChoice } from "./nat.ts";
 import { rewrite, rewriteError } from "./rewrite.ts";
@@ -29,6 +30,7 @@ const SWEEP_AT_LEAST = 1024;
 export class ConnectionTracker implements Conntrack {
   readonly tables: { readonly 4: ConnectionTable; readonly 6: ConnectionTable };
   readonly limits = new ZoneLimits();
+  readonly fragments = new Fragments();
   maxConnections = 3_000_000;
   /** Are TCP sequence numbers looked at? */
   sequenceChecks = true;
@@ -88,21 +90,39 @@ export class ConnectionTracker implements Conntrack {
   }
 
   track(packet: Packet, action: CtAction, now: number): readonly Packet[] | undefined {
+    if (packet.key[WORD.nw_frag] !== 0) return this.#fragment(packet, action, now);
+    this.#trackWhole(packet, action, now);
+    return undefined;
+  }
+
+  #fragment(packet: Packet, action: CtAction, now: number): readonly Packet[] | undefined {
+    const fragments = this.fragments.accept(packet, action.zone, now);
+    if (fragments === "refused") {
+      this.#write(packet, action.zone, CT.TRK | CT.INV);
+      return undefined;
+    }
+    if (fragments === undefined) return [];
+    const whole = reassemble(fragments);
+    this.#trackWhole(whole, action, now);
+    return distribute(whole, fragments);
+  }
+
+  #trackWhole(packet: Packet, action: CtAction, now: number): void {
     const { zone } = action;
     const { key } = packet;
-    if (packet.connection >= 0 && key[WORD.ct_zone] === zone && this.#again(packet, action)) return undefined;
+    if (packet.connection >= 0 && key[WORD.ct_zone] === zone && this.#again(packet, action)) return;
     packet.connection = -1;
     const kind = readTuple(packet, zone, this.#tuple);
     if (kind === "invalid") {
       this.#write(packet, zone, CT.TRK | CT.INV);
-      return undefined;
+      return;
     }
     const table = this.tables[OUTER.family];
     let entry = this.#live(table, this.#tuple, now);
     if (kind === "related") {
       if (entry < 0) this.#write(packet, zone, CT.TRK | CT.INV);
       else this.#known(table, entry, packet, action, CT.REL);
-      return undefined;
+      return;
     }
     if (entry >= 0 && action.force && action.commit && (entry & 1) === 1) {
       this.remove(table, entry >>> 1);
@@ -112,16 +132,15 @@ export class ConnectionTracker implements Conntrack {
       const verdict = this.#update(table, entry, packet, now);
       if (verdict === "invalid") {
         this.#write(packet, zone, CT.TRK | CT.INV);
-        return undefined;
+        return;
       }
       if (verdict !== "reopened") {
         this.#known(table, entry, packet, action, verdict === "new" ? CT.NEW : CT.EST);
-        return undefined;
+        return;
       }
       this.remove(table, entry >>> 1);
     }
     this.#unknown(table, packet, action, now);
-    return undefined;
   }
 
   /**
@@ -320,6 +339,7 @@ export class ConnectionTracker implements Conntrack {
   maintain(now: number): void {
     const passed = this.#sweptAt === undefined ? 0 : now - this.#sweptAt;
     this.#sweptAt = now;
+    this.fragments.expire(now);
     for (const family of [4, 6] as const) {
       const table = this.tables[family];
       const share = this.sweepInterval <= 0 ? 1 : Math.min(1, passed / this.sweepInterval);

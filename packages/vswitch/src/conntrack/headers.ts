@@ -60,11 +60,14 @@ function readIpv6(b: Uint8Array, l3: number, limit: number, into: NetworkHeader,
   // Hop-by-hop 0, routing 43, fragment 44, authentication 51, destination 60 (RFC 8200 section 4).
   while (next === 0 || next === 43 || next === 44 || next === 51 || next === 60) {
     if (at + 8 > end) return false;
+    const fragment = next === 44 && (be16(b, at + 2) & 0xfff9) !== 0;
     if (next === 44) into.fragment = at;
     const size = next === 44 ? 8 : next === 51 ? ((b[at + 1] as number) + 2) * 4 : ((b[at + 1] as number) + 1) * 8;
     next = b[at] as number;
     at += size;
     if (at > end) return false;
+    // What follows in a fragment is data, whatever it looks like.
+    if (fragment) break;
   }
   into.l4 = at;
   into.end = end;

@@ -6,6 +6,7 @@ import { conntrackCommands } from "./conntrack.ts";
 import { type ControlContext, command } from "./context.ts";
 import { datapathCommands } from "./dpctl.ts";
 import { dummyCommands } from "./dummies.ts";
+import { fragmentCommands } from "./fragments.ts";
 import { tunnelCommands } from "./tunnels.ts";
 
 export function controlCommands(context: ControlContext): ControlCommand[] {
@@ -13,6 +14,7 @@ export function controlCommands(context: ControlContext): ControlCommand[] {
     ...bridgeCommands(context),
     ...datapathCommands(context),
     ...conntrackCommands(context),
+    ...fragmentCommands(context),
     ...tunnelCommands(context),
     ...dummyCommands(context),
   ];

@@ -10,7 +10,7 @@ import { type ControlContext, command, datapathName, refuse } from "./context.ts
 
 const invalid = (what: string): Error => refuse(`ovs-vswitchd: ${what} (Invalid argument)\n`);
 
-export interface DpctlArguments {
+interface DpctlArguments {
   /** Options that stand in front. */
   readonly options: ReadonlySet<string>;
   /** What is behind them and the datapath's name, if that is given. */
@@ -20,7 +20,7 @@ export interface DpctlArguments {
 const LONG: Readonly<Record<string, string>> = { "--more": "-m", "--statistics": "-s" };
 
 /** Options, the datapath's name if it is there, and what follows. */
-export function dpctlArguments(c: ControlContext, args: readonly string[]): DpctlArguments {
+function dpctlArguments(c: ControlContext, args: readonly string[]): DpctlArguments {
   const options = new Set<string>();
   let at = 0;
   for (; at < args.length && /^-./.test(args[at] as string); at++) {
@@ -34,7 +34,7 @@ export function dpctlArguments(c: ControlContext, args: readonly string[]): Dpct
 }
 
 /** Operands of commands that take no others than the datapath: anything else would be one, and there is none. */
-function none({ operands }: DpctlArguments): void {
+export function none({ operands }: DpctlArguments): void {
   if (operands.length > 0) throw invalid("datapath not found");
 }
 
@@ -207,10 +207,21 @@ function setLimits(c: ControlContext, { operands }: DpctlArguments): void {
   for (const { zone, limit } of zones) limits.set(zone, limit);
 }
 
+export function dpctlCommand(
+  c: ControlContext,
+  name: string,
+  usage: string,
+  min: number,
+  max: number,
+  run: (args: DpctlArguments) => string,
+): ControlCommand {
+  return command(`dpctl/${name}`, usage, min, max, (args) => run(dpctlArguments(c, args)));
+}
+
 export function conntrackCommands(c: ControlContext): ControlCommand[] {
   const tracker = c.datapath.conntracker;
   const dpctl = (name: string, usage: string, min: number, max: number, run: (args: DpctlArguments) => string): ControlCommand =>
-    command(`dpctl/${name}`, usage, min, max, (args) => run(dpctlArguments(c, args)));
+    dpctlCommand(c, name, usage, min, max, run);
   return [
     dpctl("dump-conntrack", "[-m] [-s] [dp] [zone=N]", 0, 4, (args) => dump(c, args)),
     dpctl("flush-conntrack", "[dp] [zone=N] [mark=X[/M]] [labels=Y[/N]] [ct-orig-tuple [ct-reply-tuple]]", 0, 6, (args) => {
