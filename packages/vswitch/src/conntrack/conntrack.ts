@@ -4,10 +4,12 @@
  */
 import type { CtAction } from "../datapath/actions.ts";
 import type { Conntrack } from "../datapath/conntrack.ts";
-import { ETH_IP, ETH_IPV6, IP_ICMP, IP_ICMPV6, IP_TCP, WORD } from "../flow/key.ts";
+import { ETH_IP, ETH_IPV6, IP_ICMP, IP_ICMPV6, IP_TCP, IP_UDP, WORD } from "../flow/key.ts";
 import type { Packet } from "../flow/packet.ts";
 import { exchangeTimeout, exchangeUpdate } from "./exchange.ts";
+import { announcedBy, type Expectation, Expectations, expectedTuple, isAddress } from "./expectations.ts";
 import { distribute, Fragments, reassemble } from "./fragments.ts";
+import { be16 } from "./headers.ts";
 import { ZoneLimits } from "./limits.ts";
 import { chooseTranslation, type NatChoice } from "./nat.ts";
 import { rewrite, rewriteError } from "./rewrite.ts";
@@ -31,6 +33,7 @@ export class ConnectionTracker implements Conntrack {
   readonly tables: { readonly 4: ConnectionTable; readonly 6: ConnectionTable };
   readonly limits = new ZoneLimits();
   readonly fragments = new Fragments();
+  readonly expectations = new Expectations();
   maxConnections = 3_000_000;
   /** Are TCP sequence numbers looked at? */
   sequenceChecks = true;
@@ -86,6 +89,8 @@ export class ConnectionTracker implements Conntrack {
 
   remove(table: ConnectionTable, index: number): void {
     if ((table.get(index, REC.flags) & FLAG.counted) !== 0) this.limits.add(table.get(index, REC.head) >>> 16, -1);
+    if ((table.get(index, REC.flags) & (FLAG.ftp | FLAG.tftp)) !== 0)
+      this.expectations.forget(table === this.tables[4] ? 4 : 6, index);
     table.remove(index);
   }
 
@@ -186,7 +191,7 @@ export class ConnectionTracker implements Conntrack {
     const at = table.base(index);
     const protocol = (slab[at + REC.head] as number) & 0xff;
     const name = protocol === IP_TCP ? tcpTimeout(slab, at) : exchangeTimeout(slab, at, protocol);
-    const policy = this.#policies.get(slab[at + REC.policy] as number) ?? DEFAULT_POLICY;
+    const policy = this.#policies.get((slab[at + REC.head] as number) >>> 16) ?? DEFAULT_POLICY;
     table.setExpires(index, now + policy[name]);
   }
 
@@ -199,6 +204,7 @@ export class ConnectionTracker implements Conntrack {
     if (reply && state !== CT.NEW) all |= CT.RPL;
     const flags = table.get(index, REC.flags);
     if ((flags & FLAG.related) !== 0) all |= CT.REL;
+    if (state !== CT.REL) this.#listen(table, index, reply, packet);
     if (action.nat !== undefined) all |= this.#translate(table, index, reply, packet, state === CT.REL);
     this.#mark(table, index, action);
     this.#write(packet, action.zone, all, table, entry);
@@ -219,27 +225,81 @@ export class ConnectionTracker implements Conntrack {
       this.#write(packet, zone, CT.TRK | CT.INV);
       return;
     }
-    if (!action.commit || this.size >= this.maxConnections || !this.limits.admits(zone)) {
-      this.#write(packet, zone, CT.TRK | CT.NEW);
-      return;
-    }
-    const index = this.#create(table, packet, action, now);
+    const expected = this.expectations.find(tuple);
+    const state = CT.TRK | CT.NEW | (expected === undefined ? 0 : CT.REL);
+    const room = this.size < this.maxConnections && this.limits.admits(zone);
+    const index = action.commit && room ? this.#create(table, packet, action, expected, now) : undefined;
     if (index === undefined) {
-      this.#write(packet, zone, CT.TRK | CT.NEW);
+      this.#write(packet, zone, state, undefined, -1, expected);
       return;
     }
-    const nat = action.nat === undefined ? 0 : this.#translate(table, index, false, packet, false);
     this.#mark(table, index, action);
-    this.#write(packet, zone, CT.TRK | CT.NEW | nat, table, index << 1);
+    this.#listen(table, index, false, packet);
+    const nat = action.nat === undefined ? 0 : this.#translate(table, index, false, packet, false);
+    this.#write(packet, zone, state | nat, table, index << 1);
+  }
+
+  /** An expected connection is translated as its parent is, from the other end if that is who begins it. */
+  #expectedReply({ translates, address, port }: Expectation): void {
+    const reply = this.#reply;
+    reply.addresses.set(address, translates === "source" ? 4 : 0);
+    if (translates === "destination") reply.ports = (port << 16) | (reply.ports & 0xffff);
+  }
+
+  /** What a packet of a connection with a helper announces is expected from now on. */
+  #listen(table: ConnectionTable, index: number, reply: boolean, packet: Packet): void {
+    const flags = table.get(index, REC.flags);
+    if ((flags & (FLAG.ftp | FLAG.tftp)) === 0) return;
+    const { bytes: b } = packet;
+    const { l4, end, family } = OUTER;
+    const original = newTuple();
+    const answer = newTuple();
+    table.tuple(index, false, original);
+    table.tuple(index, true, answer);
+    let active = true;
+    let port = answer.ports & 0xffff;
+    if ((flags & FLAG.ftp) !== 0) {
+      const announced = announcedBy(b, l4 + ((b[l4 + 12] as number) >>> 4) * 4, end, reply);
+      if (announced === undefined) return;
+      // A client may ask for connections to itself only.
+      if (announced.active && announced.address !== undefined && !isAddress(announced.address, family, original.addresses, 0))
+        return;
+      ({ active, port } = announced);
+    } else if (reply || end < l4 + 10 || (be16(b, l4 + 8) !== 1 && be16(b, l4 + 8) !== 2)) return;
+    // The end that begins it is the client in passive mode, the server else.
+    const ends = active ? answer : original;
+    const others = active ? original : answer;
+    const translates = active === ((flags & FLAG.natDestination) !== 0) ? "source" : "destination";
+    this.expectations.add({
+      family,
+      tuple: expectedTuple(ends, port),
+      translates,
+      address: translates === "source" ? others.addresses.slice(4, 8) : others.addresses.slice(0, 4),
+      port: (flags & FLAG.tftp) !== 0 ? original.ports >>> 16 : port,
+      parent: index,
+      parentTuple: original,
+      mark: table.get(index, REC.mark),
+      label: Int32Array.from([0, 1, 2, 3], (i) => table.get(index, REC.label + i)),
+    });
   }
 
   /** Undefined when NAT finds no free tuple. */
-  #create(table: ConnectionTable, packet: Packet, action: CtAction, now: number): number | undefined {
+  #create(
+    table: ConnectionTable,
+    packet: Packet,
+    action: CtAction,
+    expected: Expectation | undefined,
+    now: number,
+  ): number | undefined {
     const original = this.#tuple;
     reverse(original, this.#reply);
     const { nat } = action;
     let flags: number = this.limits.counts(action.zone) ? FLAG.counted : 0;
-    if (nat?.direction !== undefined && (nat.min === undefined || nat.min.family === OUTER.family)) {
+    if (nat !== undefined && expected !== undefined) {
+      this.#expectedReply(expected);
+      if (this.#live(table, this.#reply, now) >= 0) return undefined;
+      flags |= expected.translates === "source" ? FLAG.natSource : FLAG.natDestination;
+    } else if (nat?.direction !== undefined && (nat.min === undefined || nat.min.family === OUTER.family)) {
       this.#choice.table = table;
       this.#choice.now = now;
       if (!chooseTranslation(nat, original, this.#reply, this.#choice)) return undefined;
@@ -247,8 +307,15 @@ export class ConnectionTracker implements Conntrack {
     } else this.#live(table, this.#reply, now);
     const index = table.insert(original, this.#reply);
     if ((flags & FLAG.counted) !== 0) this.limits.add(action.zone, 1);
+    if (action.helper === "ftp" && OUTER.protocol === IP_TCP) flags |= FLAG.ftp;
+    if (action.helper === "tftp" && OUTER.protocol === IP_UDP) flags |= FLAG.tftp;
+    if (expected !== undefined) {
+      flags |= FLAG.related;
+      table.parents.set(index, expected.parentTuple);
+      table.set(index, REC.mark, expected.mark);
+      for (let i = 0; i < 4; i++) table.set(index, REC.label + i, expected.label[i] as number);
+    }
     table.addFlags(index, flags);
-    table.set(index, REC.policy, action.timeout ?? 0);
     if (OUTER.protocol === IP_TCP) tcpBegin(table.slab(index), table.base(index), packet.bytes, OUTER.l4, OUTER.end);
     this.#touch(table, index, now);
     return index;
@@ -287,7 +354,7 @@ export class ConnectionTracker implements Conntrack {
   }
 
   /** Writes the connection tracking words of the packet's key. */
-  #write(packet: Packet, zone: number, state: number, table?: ConnectionTable, entry = -1): void {
+  #write(packet: Packet, zone: number, state: number, table?: ConnectionTable, entry = -1, expected?: Expectation): void {
     const { key } = packet;
     key.fill(0, WORD.ct_state, WORD.ct_label + 4);
     key[WORD.ct_state] = state;
@@ -304,18 +371,22 @@ export class ConnectionTracker implements Conntrack {
       key[WORD.ct_mark] = slab[at + REC.mark] as number;
       for (let i = 0; i < 4; i++) key[WORD.ct_label + i] = slab[at + REC.label + i] as number;
       const parent = ((slab[at + REC.flags] as number) & FLAG.related) === 0 ? undefined : table.parents.get(index);
-      original = this.#other;
+      original = parent ?? this.#other;
       if (parent === undefined) table.tuple(index, false, original);
-      else copyTuple(parent.tuple, original);
+    } else if (expected !== undefined) {
+      key[WORD.ct_mark] = expected.mark;
+      key.set(expected.label, WORD.ct_label);
+      original = expected.parentTuple;
     }
     writeOriginal(key, original);
   }
 
   // Management.
 
-  setPolicy(id: number, policy: TimeoutPolicy | undefined): void {
-    if (policy === undefined) this.#policies.delete(id);
-    else this.#policies.set(id, policy);
+  /** The timeouts of a zone's connections, from their next packet on; undefined for the defaults. */
+  setPolicy(zone: number, policy: TimeoutPolicy | undefined): void {
+    if (policy === undefined) this.#policies.delete(zone);
+    else this.#policies.set(zone, policy);
   }
 
   flushWhere(wanted: (table: ConnectionTable, index: number, family: 4 | 6) => boolean): void {

@@ -2,6 +2,7 @@
 import { formatIpv4, formatIpv6, ipv4Of } from "@weft/packet";
 import { ipv6At } from "../datapath/fields.ts";
 import { IP_ICMP, IP_ICMPV6, IP_IGMP, IP_SCTP, IP_TCP, IP_UDP } from "../flow/key.ts";
+import type { Expectation } from "./expectations.ts";
 import { type ConnectionTable, FLAG, newTuple, REC, type Tuple } from "./table.ts";
 import { SCALE_FLAG, SCALE_MASK, SCALE_UNKNOWN, TCP_STATES, tcpScale, tcpState } from "./tcp.ts";
 
@@ -82,10 +83,29 @@ export function formatConnection(
   if (options.statistics) parts.push(`timeout=${Math.floor((table.expires(index) - now) / 1000)}`);
   const mark = table.get(index, REC.mark) >>> 0;
   if (mark !== 0) parts.push(`mark=${mark}`);
-  const label = [0, 1, 2, 3].map((i) => (table.get(index, REC.label + i) >>> 0).toString(16).padStart(8, "0")).join("");
-  if (!/^0+$/.test(label)) parts.push(`labels=0x${label.replace(/^0+/, "")}`);
+  const label = formatLabel([0, 1, 2, 3].map((i) => table.get(index, REC.label + i)));
+  if (label !== undefined) parts.push(label);
   if ((head & 0xff) === IP_TCP) parts.push(formatTcp(table, index, options.more));
   if ((flags & FLAG.ftp) !== 0) parts.push("helper=ftp");
   if ((flags & FLAG.tftp) !== 0) parts.push("helper=tftp");
+  const parent = options.more && (flags & FLAG.related) !== 0 ? table.parents.get(index) : undefined;
+  if (parent !== undefined) parts.push(`parent=${formatTuple(family, parent)}`);
+  return parts.join(",");
+}
+
+function formatLabel(words: readonly number[]): string | undefined {
+  const digits = words.map((word) => (word >>> 0).toString(16).padStart(8, "0")).join("");
+  return /^0+$/.test(digits) ? undefined : `labels=0x${digits.replace(/^0+/, "")}`;
+}
+
+/** A line of dpctl/dump-conntrack-exp. */
+export function formatExpectation({ family, tuple: expected, parentTuple, mark, label }: Expectation): string {
+  const parts = [protocolName(expected.head & 0xff), `orig=${formatTuple(family, expected)}`];
+  const zone = expected.head >>> 16;
+  if (zone !== 0) parts.push(`zone=${zone}`);
+  if (mark !== 0) parts.push(`mark=${mark >>> 0}`);
+  const labels = formatLabel([...label]);
+  if (labels !== undefined) parts.push(labels);
+  parts.push(`parent=${formatTuple(family, parentTuple)}`);
   return parts.join(",");
 }

@@ -1,5 +1,5 @@
 /**
- * Connections in memory. A connection is a record of 32-bit words in a slab (24 words for IPv4, 36 for IPv6) with its time of
+ * Connections in memory. A connection is a record of 32-bit words in a slab (21 words for IPv4, 33 for IPv6) with its time of
  * expiry beside it; records are reused through a free list and no object is made per connection. Both directions of a
  * connection are entries of one hash table, chained through the records. The table grows by linear hashing, one bucket for
  * each insertion, so that no insertion pays for all others.
@@ -27,14 +27,9 @@ export const REC = {
   replyPeer: 15,
   /** {@link FLAG}s, with the record's serial number above them. */
   flags: 16,
-  /** Timeout policy, 0 for none. */
-  policy: 17,
-  /** What sequence numbers of the original and of the reply direction have been moved by (FTP with NAT). */
-  shift: 18,
-  replyShift: 19,
 } as const;
 
-const FIRST_ADDRESS = 20;
+const FIRST_ADDRESS = 17;
 
 export const FLAG = {
   used: 1,
@@ -67,11 +62,6 @@ export function copyTuple(from: Tuple, to: Tuple): void {
   to.addresses.set(from.addresses);
 }
 
-/** What a connection born of an expectation keeps of its parent: the tuple that its packets show, and the mark. */
-export interface Parent {
-  readonly tuple: Tuple;
-}
-
 const SLAB_BITS = 12;
 const SLAB = 1 << SLAB_BITS;
 const SLAB_MASK = SLAB - 1;
@@ -98,7 +88,8 @@ export class ConnectionTable {
   #high = 0;
   #size = 0;
   #serial = 0;
-  readonly parents = new Map<number, Parent>();
+  /** The original tuples of the parents of related connections. */
+  readonly parents = new Map<number, Tuple>();
 
   constructor(family: 4 | 6, seed: number) {
     this.addressWords = family === 4 ? 1 : 4;

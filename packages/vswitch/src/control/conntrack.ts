@@ -2,7 +2,7 @@
 import { type CtFlush, parseCtFlush } from "@weft/openflow";
 import { parseIpv4, parseIpv6 } from "@weft/packet";
 import { type ControlCommand, messageOf } from "@weft/runtime";
-import { formatConnection, protocolName, tcpSummary } from "../conntrack/dump.ts";
+import { formatConnection, formatExpectation, protocolName, tcpSummary } from "../conntrack/dump.ts";
 import { FLUSH_ALL, flushConnections } from "../conntrack/flush.ts";
 import type { ZoneLimit } from "../conntrack/limits.ts";
 import { REC } from "../conntrack/table.ts";
@@ -224,6 +224,13 @@ export function conntrackCommands(c: ControlContext): ControlCommand[] {
     dpctlCommand(c, name, usage, min, max, run);
   return [
     dpctl("dump-conntrack", "[-m] [-s] [dp] [zone=N]", 0, 4, (args) => dump(c, args)),
+    dpctl("dump-conntrack-exp", "[dp] [zone=N]", 0, 2, (args) => {
+      const zone = zoneOperand(args);
+      return [...tracker.expectations]
+        .filter(({ tuple }) => zone === undefined || tuple.head >>> 16 === zone)
+        .map(formatExpectation)
+        .join("\n");
+    }),
     dpctl("flush-conntrack", "[dp] [zone=N] [mark=X[/M]] [labels=Y[/N]] [ct-orig-tuple [ct-reply-tuple]]", 0, 6, (args) => {
       flush(c, args);
       return "";

@@ -57,8 +57,6 @@ export interface CtAction {
   readonly label: { readonly value: bigint; readonly mask: bigint } | undefined;
   readonly helper: string | undefined;
   readonly nat: CtNat | undefined;
-  /** Number of the timeout policy of a connection that is committed. */
-  readonly timeout?: number | undefined;
 }
 
 export interface CtNat {

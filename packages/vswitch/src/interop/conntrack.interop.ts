@@ -330,6 +330,122 @@ describe("fragments", () => {
   });
 });
 
+describe("helpers", () => {
+  const message = (text: string): Uint8Array => new TextEncoder().encode(text);
+  const helped = (family: string, protocol: string, commit: string): string[] => [
+    `table=0,${family},actions=ct(table=1,nat,zone=3)`,
+    `table=1,priority=20,${protocol},ct_state=+trk+new-rel,in_port=1,actions=${SHOW},ct(commit,zone=3,${commit}),output:2`,
+    `table=1,priority=20,${family},ct_state=+trk+new+rel,actions=${SHOW},ct(commit,zone=3,nat,table=2)`,
+    `table=1,priority=5,${family},in_port=1,actions=${SHOW},output:2`,
+    `table=1,priority=5,${family},in_port=2,actions=${SHOW},output:1`,
+    `table=2,${family},ct_state=+trk-inv,actions=${SHOW},move:NXM_NX_CT_TP_SRC[]->NXM_OF_ETH_DST[32..47],output:4`,
+  ];
+
+  /** A control connection, opened; then what is said on it by the client and the server, and the data connection. */
+  async function control(
+    n: typeof NAMES4,
+    client: string,
+    server: string,
+    said: readonly (readonly [1 | 2, string])[],
+    data: readonly Step[],
+  ): Promise<void> {
+    const steps: Step[] = [
+      step(1, "syn", tcp(n.a, 1000, n.b, 21, { flags: "S", sequence: 100 })),
+      step(2, "syn-ack", tcp(server, 21, client, 1000, { flags: "SA", sequence: 500, acknowledged: 101 })),
+      step(1, "ack", tcp(n.a, 1000, n.b, 21, { flags: "A", sequence: 101, acknowledged: 501 })),
+    ];
+    const next = [101, 501] as [number, number];
+    for (const [port, text] of said) {
+      const side = (port - 1) as 0 | 1;
+      const segment = { flags: "PA", sequence: next[side], acknowledged: next[1 - side] as number, data: message(text) };
+      next[side] += text.length;
+      steps.push(step(port, text, port === 1 ? tcp(n.a, 1000, n.b, 21, segment) : tcp(server, 21, client, 1000, segment)));
+    }
+    await play(steps);
+    await same("dpctl/dump-conntrack-exp");
+    await play(data);
+    await same("dpctl/dump-conntrack-exp", "zone=3");
+    await same("dpctl/flush-conntrack");
+    await same("dpctl/dump-conntrack-exp");
+  }
+
+  it.each([false, true])("ftp (IPv6 %s)", async (v6) => {
+    const n = v6 ? NAMES6 : NAMES4;
+    const family = v6 ? "ipv6" : "ip";
+    const eprt = `EPRT |${v6 ? 2 : 1}|${n.a}|1234|\r\n`;
+    const active = v6 ? eprt : "PORT 10,0,0,1,4,210\r\n";
+    const passive = v6 ? "229 Entering Extended Passive Mode (|||1235|)\r\n" : "227 Entering Passive Mode (10,0,0,2,4,211).\r\n";
+    const open = (from: string, to: string, port: number): Step[] => [
+      step(port === 1234 ? 2 : 1, "data syn", tcp(from, port === 1234 ? 20 : 5555, to, port, { flags: "S", sequence: 9000 })),
+    ];
+    await pair.flows(...helped(family, v6 ? "tcp6" : "tcp", "alg=ftp,exec(set_field:5->ct_mark,set_field:6->ct_label)"));
+    await control(
+      n,
+      n.a,
+      n.b,
+      [[1, active]],
+      [
+        ...open(n.b, n.a, 1234),
+        step(1, "data syn-ack", tcp(n.a, 1234, n.b, 20, { flags: "SA", sequence: 19000, acknowledged: 9001 })),
+      ],
+    );
+    await control(
+      n,
+      n.a,
+      n.b,
+      [
+        [1, "PASV\r\n"],
+        [2, passive],
+      ],
+      open(n.a, n.b, 1235),
+    );
+    await control(n, n.a, n.b, [[1, eprt]], open(n.b, n.a, 1234));
+    await control(n, n.a, n.b, [[1, "NOOP\r\n"]], open(n.b, n.a, 1234));
+  });
+
+  it.each(["src", "dst"])("ftp with NAT of the control connection's %s", async (kind) => {
+    const n = NAMES4;
+    await pair.flows(...helped("ip", "tcp", `alg=ftp,nat(${kind}=${n.nat})`));
+    const client = kind === "src" ? n.nat : n.a;
+    const server = kind === "src" ? n.b : n.nat;
+    const syn = (port: number, from: string, sport: number, to: string, dport: number): Step[] => [
+      step(port, "data syn", tcp(from, sport, to, dport, { flags: "S", sequence: 9000 })),
+    ];
+    await control(
+      n,
+      client,
+      server,
+      [[1, "PORT 10,0,0,1,4,210\r\n"]],
+      [
+        ...syn(2, server, 20, client, 1234),
+        step(1, "data syn-ack", tcp(n.a, 1234, n.b, 20, { flags: "SA", sequence: 19000, acknowledged: 9001 })),
+      ],
+    );
+    const address = server.replaceAll(".", ",");
+    await control(
+      n,
+      client,
+      server,
+      [
+        [1, "PASV\r\n"],
+        [2, `227 Entering Passive Mode (${address},4,211).\r\n`],
+      ],
+      syn(1, n.a, 5555, n.b, 1235),
+    );
+  });
+
+  it.each([false, true])("tftp (IPv6 %s)", async (v6) => {
+    const n = v6 ? NAMES6 : NAMES4;
+    await pair.flows(...helped(v6 ? "ipv6" : "ip", v6 ? "udp6" : "udp", `alg=tftp,nat(src=${n.nat}),exec(set_field:5->ct_mark)`));
+    await play([step(1, "read", udp(n.a, 1000, n.b, 69, { data: message("\u0000\u0001foo\u0000octet\u0000") }))]);
+    await same("dpctl/dump-conntrack-exp");
+    await play([
+      step(2, "data", udp(n.b, 3333, n.nat, 1000, { data: message("\u0000\u0003\u0000\u0001data") })),
+      step(1, "ack", udp(n.a, 1000, n.b, 3333, { data: message("\u0000\u0004\u0000\u0001") })),
+    ]);
+  });
+});
+
 describe("TCP", () => {
   it.each([1, 2, 3, 4, 5, 6])("random segments (%i)", async (seed) => {
     const random = seededRandom(seed);
