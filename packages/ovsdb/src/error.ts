@@ -33,9 +33,13 @@ export class OvsdbError extends WeftError {
   readonly error: ErrorString;
   readonly details: string;
   readonly syntax: Json | undefined;
+  /** For "I/O error": what the system says. */
+  readonly io: string | undefined;
 
-  constructor(error: ErrorString, details: string, syntax?: Json, place?: Place) {
-    super(`ovsdb.${error.replaceAll(" ", "-")}`, `${error}: ${details}`, place === undefined ? {} : { place });
+  constructor(error: ErrorString, details: string, syntax?: Json, place?: Place, io?: string) {
+    const text = `${error}: ${details}${io === undefined ? "" : ` (${io})`}`;
+    super(`ovsdb.${error.replaceAll(" ", "-")}`, text, place === undefined ? {} : { place });
+    this.io = io;
     this.error = error;
     this.details = details;
     this.syntax = syntax;
@@ -43,9 +47,12 @@ export class OvsdbError extends WeftError {
 
   /** The <error> object. */
   toJson(): Json {
-    return this.syntax === undefined
-      ? { details: this.details, error: this.error }
-      : { details: this.details, error: this.error, syntax: canonicalJson(this.syntax) };
+    return {
+      details: this.details,
+      error: this.error,
+      ...(this.io === undefined ? {} : { "io-error": this.io }),
+      ...(this.syntax === undefined ? {} : { syntax: canonicalJson(this.syntax) }),
+    };
   }
 
   /** One line, as the reference's tools print it: `syntax "{}": syntax error: details`. */

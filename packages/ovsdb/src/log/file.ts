@@ -112,7 +112,7 @@ export class LogFile implements CommitLog {
       if (length > 0) await this.#file.append(bytes);
       if (batch.some(({ durable }) => durable)) await this.#file.sync();
     } catch (error) {
-      const fault = new OvsdbError("I/O error", `${this.path}: write failed (${messageOf(error)})`);
+      const fault = ioError(`${this.path}: write failed`, reasonOf(error, this.path));
       this.#log?.err(fault.message);
       try {
         await this.#file.truncate(this.#size);
@@ -173,7 +173,8 @@ export class LogFile implements CommitLog {
       this.#file = await this.#files.open(this.path, "append");
       await old.close();
     } catch (error) {
-      throw new OvsdbError("I/O error", `${this.path}: compaction failed (${messageOf(error)})`);
+      // The new file is written beside the old one.
+      throw ioError(`${this.path}.tmp: write failed`, reasonOf(error, this.path));
     }
     this.#size = bytes.length;
     this.#sizeCompacted = bytes.length;
@@ -218,6 +219,10 @@ async function readBytes(files: Files, path: string): Promise<Uint8Array> {
   } catch (error) {
     throw new OvsdbError("I/O error", `${path}: open failed (${reasonOf(error, path)})`);
   }
+}
+
+function ioError(what: string, why: string): OvsdbError {
+  return new OvsdbError("I/O error", what, undefined, undefined, why);
 }
 
 function reasonOf(error: unknown, path: string): string {

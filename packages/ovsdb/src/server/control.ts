@@ -86,7 +86,7 @@ export function serverCommands(
       await work;
       return "";
     } catch (error) {
-      throw error instanceof OvsdbError ? refusal(error.details) : error;
+      throw error instanceof OvsdbError ? refusal(error.io === undefined ? error.details : error.message) : error;
     }
   };
   /** A command that changes what a configuration file says, where there is one. */

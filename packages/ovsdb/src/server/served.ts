@@ -13,7 +13,7 @@ import type { OvsdbError } from "../error.ts";
 import type { Json } from "../jsonrpc/json.ts";
 import type { LogFile } from "../log/file.ts";
 import type { Specification, TableUpdates } from "../monitor/specification.ts";
-import { Monitors, type Subscription } from "../monitor/subscription.ts";
+import { type MonitorClient, Monitors, type Subscription } from "../monitor/subscription.ts";
 
 /** A transact request on its way. */
 export interface PendingTransaction {
@@ -78,6 +78,8 @@ export class ServedDatabase {
   #history: HistoryEntry[] = [];
   readonly #listeners = new Set<(deltas: readonly RowDelta[]) => void>();
   #compacting = false;
+  /** Clients that were told contents of which some may not be in the log yet. */
+  readonly #ahead = new Set<MonitorClient>();
 
   constructor(database: Database, options: ServedOptions) {
     this.#database = database;
@@ -193,7 +195,7 @@ export class ServedDatabase {
 
   #finish(results: readonly Json[], commit: Commit | undefined, done: TransactionDone, id?: string): void {
     if (commit === undefined || (commit.deltas.length === 0 && !(commit.durable && this.log?.busy === true))) {
-      this.after(() => done(results));
+      this.after((fault) => done(fault === undefined ? results : [...results, fault.toJson()]));
       return;
     }
     const { deltas } = commit;
@@ -248,6 +250,7 @@ export class ServedDatabase {
     const first = this.#unwritten.shift();
     if (first === undefined) return;
     for (const then of first.after) then(undefined);
+    if (this.#unwritten.length === 0) this.#ahead.clear();
     if (this.log?.wantsCompaction === true && !this.#compacting) {
       void this.compact("compacted by ovsdb-server").catch((error: unknown) => {
         this.#logger?.err(`${this.name}: ${String(error)}`);
@@ -262,11 +265,13 @@ export class ServedDatabase {
     this.#history = [];
     for (const { after } of all) for (const then of after) then(fault);
     // What was told since the first of them may have shown what is no more.
-    for (const { client } of [...this.monitors.all()]) client.lost();
+    for (const { client, backlog } of this.monitors.all()) if (backlog !== undefined) this.#ahead.add(client);
+    for (const client of this.#ahead) client.lost();
+    this.#ahead.clear();
   }
 
   /** Runs when everything committed so far is in the log: at once if it is. */
-  after(run: () => void): void {
+  after(run: (fault?: OvsdbError) => void): void {
     const last = this.#unwritten.at(-1);
     if (last === undefined) run();
     else last.after.push(run);
@@ -280,10 +285,16 @@ export class ServedDatabase {
     }
   }
 
+  /** Notes that a client is told contents of now. */
+  #showed({ client }: Subscription): void {
+    if (this.#unwritten.length > 0) this.#ahead.add(client);
+  }
+
   /** Starts a monitor; `done` gets the first contents in the order of commits. */
   subscribe(subscription: Subscription, done: (updates: TableUpdates) => void): void {
     const updates = subscription.specification.initial();
     this.monitors.add(subscription);
+    this.#showed(subscription);
     this.after(() => done(updates));
   }
 
@@ -299,16 +310,19 @@ export class ServedDatabase {
         ? (subscription.specification.updates(merge(this.#history.slice(at + 1).map(({ deltas }) => deltas))) ?? {})
         : subscription.specification.initial();
     this.monitors.add(subscription);
+    this.#showed(subscription);
     this.after(() => done(at >= 0, id, updates));
   }
 
   /** A client takes messages again: tells it what it missed. */
   flush(subscription: Subscription): void {
+    this.#showed(subscription);
     this.monitors.flush(subscription, this.lastId(), (run) => this.after(run));
   }
 
   /** Other conditions for a monitor; `done` comes behind the update that follows from them. */
   changeConditions(subscription: Subscription, specification: Specification, id: Json, done: () => void): void {
+    this.#showed(subscription);
     this.monitors.change(subscription, specification, id, this.lastId(), (run) => this.after(run));
     this.after(done);
   }

@@ -225,13 +225,19 @@ describe("OvsdbServer", () => {
     await createDatabaseFile(runtime.files, "/db", parseSchema(SCHEMA));
     const server = await createServer({ runtime: { ...runtime, files }, databases: ["/db"] });
     const writer = Client.of(runtime, server);
+    const watcher = Client.of(runtime, server);
+    await watcher.ask("monitor", ["db", 1, { T: [{ columns: ["name"] }] }]);
     expect((await writer.ask("transact", ["db", insert("kept")], 5))?.error).toBeNull();
     broken = true;
     const results: (Json | undefined)[] = [];
     for (const name of ["lost", "lost2"]) {
       writer.connection.call("transact", ["db", insert(name)], (reply) => results.push(reply?.result));
     }
+    // Contents that somebody is shown at this moment will not have been.
+    const hasty = Client.of(runtime, server);
+    hasty.connection.call("monitor", ["db", 1, { T: [{ columns: ["name"] }] }], () => {});
     await runtime.clock.advance(5);
+    expect([watcher.closed, hasty.closed]).toEqual([false, true]);
     for (const result of results) expect(result).toEqual([expect.anything(), expect.objectContaining({ error: "I/O error" })]);
     expect(results.length).toBe(2);
     broken = false;
@@ -239,6 +245,8 @@ describe("OvsdbServer", () => {
     const reader = Client.of(runtime, server);
     const select = await reader.ask("transact", ["db", { op: "select", table: "T", where: [], columns: ["name"] }], 5);
     expect(select?.result).toEqual([{ rows: [{ name: "kept" }, { name: "later" }] }]);
+    expect(JSON.stringify(watcher.heard)).toMatch(/kept.*later/);
+    expect(JSON.stringify(watcher.heard)).not.toContain("lost");
   });
 
   it("converts a database online and sends clients away that do not keep track", async () => {

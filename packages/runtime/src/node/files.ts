@@ -143,15 +143,22 @@ export const nodeFiles: Files = {
     return named(path, fs.readFile(path));
   },
   async write(path, bytes, options = {}) {
-    const temporary = `${path}.tmp${process.pid}`;
-    const handle = await named(path, fs.open(temporary, "w", options.mode ?? 0o666));
+    // One name: what a crash has left is overwritten the next time.
+    const temporary = `${path}.tmp`;
     try {
-      await named(path, handle.writeFile(bytes));
-      if (options.sync) await named(path, handle.datasync());
-    } finally {
-      await handle.close();
+      const handle = await named(path, fs.open(temporary, "w", options.mode ?? 0o666));
+      try {
+        await named(path, handle.writeFile(bytes));
+        if (options.sync) await named(path, handle.datasync());
+      } finally {
+        await handle.close();
+      }
+      await named(path, fs.rename(temporary, path));
+    } catch (error) {
+      // On a full disk the part that was written would keep it full.
+      await fs.unlink(temporary).catch(() => undefined);
+      throw error;
     }
-    await named(path, fs.rename(temporary, path));
     if (options.sync) await syncFolder(dirname(path));
   },
   async open(path, mode) {
