@@ -432,7 +432,7 @@ export class RandomNetwork {
 
   #addressSet(): string[] | undefined {
     const addresses = () =>
-      Array.from({ length: 1 + this.below(4) }, () => `"10.${1 + this.below(20)}.0.${1 + this.below(250)}"`).join(",");
+      [...new Set(Array.from({ length: 1 + this.below(4) }, () => `"10.${1 + this.below(20)}.0.${1 + this.below(250)}"`))].join();
     if (this.sets.length < 3) {
       const name = `as${++this.#count}`;
       this.sets.push(name);

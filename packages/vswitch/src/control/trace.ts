@@ -71,13 +71,7 @@ function traceOne(
     text += `\n  - ${SLOW_TEXT[made.slow]}`;
   }
   if (request.packet !== undefined) {
-    applyEffects(
-      made.effects.filter((e) => e.kind !== "learn" && e.kind !== "mac"),
-      1,
-      request.packet.bytes.length,
-      datapath.now(),
-      0,
-    );
+    applyEffects(made.effects, 1, request.packet.bytes.length, datapath.now(), 0, true);
   }
   return { text, recircs: made.recircs, ids: made.recircIds };
 }

@@ -384,13 +384,7 @@ export class Datapath implements Executor {
       generation,
       now: this.now(),
     });
-    applyEffects(
-      flow.effects.filter((effect) => effect.kind !== "learn" && effect.kind !== "mac"),
-      1,
-      packet.bytes.length,
-      this.now(),
-      key[WORD.tcp_flags] as number,
-    );
+    applyEffects(flow.effects, 1, packet.bytes.length, this.now(), key[WORD.tcp_flags] as number, true);
     // A packet given in by hand, with words that no received packet has, is not cached.
     if (this.cache.size < this.flowLimit) this.cache.insert(flow);
     flow.run(packet);
@@ -565,13 +559,7 @@ export class Datapath implements Executor {
       actions: frozen === undefined ? actions : undefined,
     });
     key[WORD.in_port] = port?.dpPort ?? 0;
-    applyEffects(
-      made.effects.filter((effect) => effect.kind !== "learn" && effect.kind !== "mac"),
-      1,
-      frame.length,
-      this.now(),
-      key[WORD.tcp_flags] as number,
-    );
+    applyEffects(made.effects, 1, frame.length, this.now(), key[WORD.tcp_flags] as number, true);
     this.#nesting++;
     compile(this, made.actions)(packet);
     this.#nesting--;

@@ -4,6 +4,7 @@
 import type { TableMiss } from "@weft/openflow";
 import { Classifier } from "../classifier/classifier.ts";
 import { KEY_LAYOUT } from "../flow/key.ts";
+import type { Effect } from "../xlate/effects.ts";
 import type { Rule } from "./rule.ts";
 
 export class FlowTable {
@@ -18,6 +19,9 @@ export class FlowTable {
   vacancy: { on: boolean; down: number; up: number } | undefined;
   lookups = 0;
   matched = 0;
+  /** That a packet has found a flow here, or none. */
+  readonly hit: Effect = { kind: "table", table: this, matched: true };
+  readonly missed: Effect = { kind: "table", table: this, matched: false };
 
   constructor(id: number) {
     this.id = id;

@@ -1,6 +1,7 @@
 /** A flow in a flow table. */
 import type { Action, Match } from "@weft/openflow";
 import type { ClassifierRule, Conjunction, KeyMatch } from "../classifier/classifier.ts";
+import type { Effect } from "../xlate/effects.ts";
 
 export interface RuleInit {
   readonly table: number;
@@ -38,6 +39,8 @@ export class Rule implements ClassifierRule {
   used: number;
   packets = 0;
   bytes = 0;
+  /** That a packet has met this flow. */
+  readonly hit: Effect = { kind: "rule", rule: this };
   /** False once removed from its table; cached translations that use it are then stale. */
   live = true;
 

@@ -23,8 +23,17 @@ export type Effect =
 const NO_PACKETS = 8;
 const NO_BYTES = 16;
 
-export function applyEffects(effects: readonly Effect[], packets: number, bytes: number, used: number, tcpFlags: number): void {
+/** `first`: of the packet whose translation listed them. What it taught was learned by then. */
+export function applyEffects(
+  effects: readonly Effect[],
+  packets: number,
+  bytes: number,
+  used: number,
+  tcpFlags: number,
+  first = false,
+): void {
   for (const effect of effects) {
+    if (first && (effect.kind === "mac" || effect.kind === "learn")) continue;
     switch (effect.kind) {
       case "rule": {
         const { rule } = effect;

@@ -13,6 +13,7 @@ import {
   VLAN_CFI,
   WORD,
 } from "../flow/key.ts";
+import { type Patch, patchOf, wordBits } from "./bits.ts";
 import { mplsDepth } from "./commit.ts";
 import { type Context, markOption } from "./context.ts";
 import { xlateController } from "./controller.ts";
@@ -200,7 +201,69 @@ export function applicable(ctx: Context, prerequisite: string): boolean {
   }
 }
 
-export function setField(ctx: Context, action: Extract<Action, { type: "set_field" }>): void {
+const patches = new WeakMap<Action, Patch | null>();
+
+/** The patch that a set_field or load stands for, if it is one. */
+function patchFor(action: SetAction): Patch | undefined {
+  let patch = patches.get(action);
+  if (patch === undefined) {
+    if (action.type === "set_field") {
+      const all = (1n << BigInt(action.field.bits)) - 1n;
+      patch = patchOf(action.field, action.value, action.mask ?? all) ?? null;
+    } else {
+      const { field: f, offset, bits } = action.dst;
+      const at = BigInt(offset);
+      patch = patchOf(f, action.value << at, ((1n << BigInt(bits)) - 1n) << at) ?? null;
+    }
+    patches.set(action, patch);
+  }
+  return patch ?? undefined;
+}
+
+type SetAction = Extract<Action, { type: "set_field" | "load" }>;
+
+/** set_field and load: what most actions are. */
+export function setBits(ctx: Context, action: SetAction): void {
+  const patch = patchFor(action);
+  if (patch === undefined) {
+    if (action.type === "set_field") setField(ctx, action);
+    else if (applicable(ctx, action.dst.field.prerequisite)) ctx.writeSubfield(action.dst, action.value);
+    return;
+  }
+  const f = action.type === "set_field" ? action.field : action.dst.field;
+  if (f.prerequisite !== "none" && !applicable(ctx, f.prerequisite)) return;
+  const { flow, wc } = ctx;
+  const { words, values, masks } = patch;
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] as number;
+    const mask = masks[i] as number;
+    wc[word] = (wc[word] as number) | mask;
+    flow[word] = ((flow[word] as number) & ~mask) | (values[i] as number);
+  }
+  if (f.prerequisite !== "none") ctx.lookPrerequisites(f);
+}
+
+/** move: by words where both sides are within one. */
+export function moveBits(ctx: Context, { src, dst }: Extract<Action, { type: "move" }>): void {
+  const from = wordBits(src);
+  const to = wordBits(dst);
+  if (from === undefined || to === undefined) {
+    const value = ctx.readSubfield(src);
+    if (applicable(ctx, dst.field.prerequisite)) ctx.writeSubfield(dst, value);
+    return;
+  }
+  const { flow, wc } = ctx;
+  wc[from.word] = (wc[from.word] as number) | (from.ones << from.shift);
+  ctx.lookPrerequisites(src.field);
+  if (!applicable(ctx, dst.field.prerequisite)) return;
+  const mask = to.ones << to.shift;
+  const value = ((flow[from.word] as number) >>> from.shift) & from.ones;
+  wc[to.word] = (wc[to.word] as number) | mask;
+  flow[to.word] = ((flow[to.word] as number) & ~mask) | ((value << to.shift) & mask);
+  ctx.lookPrerequisites(dst.field);
+}
+
+function setField(ctx: Context, action: Extract<Action, { type: "set_field" }>): void {
   const { field: f, value } = action;
   const { flow } = ctx;
   // A VLAN field is set only where a header is.

@@ -10,7 +10,7 @@ import type { FlowTable } from "../ofproto/flow-table.ts";
 import type { Rule } from "../ofproto/rule.ts";
 import { effectiveActionSet, hasOutput, updateActsetOutput } from "./action-set.ts";
 import { xlateBundle, xlateMultipath } from "./choose.ts";
-import { type Context, type Engine, MAX_DEPTH, MAX_NESTED, MAX_RESUBMITS } from "./context.ts";
+import { type Context, type Engine, MAX_DEPTH, MAX_NESTED, MAX_RESUBMITS, type TranslationError } from "./context.ts";
 import { xlateController } from "./controller.ts";
 import { xlateCt, xlateCtClear } from "./ct.ts";
 import { shorten } from "./effects.ts";
@@ -20,11 +20,12 @@ import {
   decTtl,
   deleteField,
   isIp,
+  moveBits,
   popMpls,
   popVlan,
   pushMpls,
   pushVlan,
-  setField,
+  setBits,
   setLse,
   setTpid,
 } from "./fields.ts";
@@ -116,6 +117,26 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
   const { flow } = ctx;
   const lastOfList = i === actions.length - 1;
   switch (action.type) {
+    case "set_field":
+    case "load":
+      setBits(ctx, action);
+      break;
+    case "resubmit":
+      if (ctx.inGroup && ctx.inActionSet) break;
+      resubmitTo(
+        ctx,
+        action.port === undefined || action.port === OFPP.IN_PORT ? ctx.inPort : action.port,
+        action.table ?? ctx.table,
+        last,
+        false,
+        action.ct,
+      );
+      break;
+    case "move":
+      moveBits(ctx, action);
+      if (ctx.tracing)
+        ctx.report("detail", `${subfieldText(action.dst)} is now ${fieldValueText(action.dst, subValue(ctx, action.dst))}`);
+      break;
     case "output":
       outputTo(ctx, action.port, action.maxLen ?? 0, last);
       break;
@@ -252,20 +273,6 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
     }
     case "dec_ttl":
       return decTtl(ctx, action.controllers);
-    case "set_field":
-      setField(ctx, action);
-      break;
-    case "load":
-      if (!applicable(ctx, action.dst.field.prerequisite)) break;
-      ctx.writeSubfield(action.dst, action.value);
-      break;
-    case "move": {
-      const value = ctx.readSubfield(action.src);
-      if (applicable(ctx, action.dst.field.prerequisite)) ctx.writeSubfield(action.dst, value);
-      if (ctx.tracing)
-        ctx.report("detail", `${subfieldText(action.dst)} is now ${fieldValueText(action.dst, subValue(ctx, action.dst))}`);
-      break;
-    }
     case "push":
       ctx.stack.push({ bits: action.src.bits, value: ctx.readSubfield(action.src) });
       if (ctx.stack.length > 64 * 1024) ctx.fail("Stack too deep");
@@ -294,16 +301,6 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
           shorten(rule, action.idleTimeout, action.hardTimeout);
       }
       break;
-    case "resubmit": {
-      const port = action.port ?? ctx.inPort;
-      if (ctx.inGroup && ctx.inActionSet) break;
-      resubmitTo(ctx, action.port === OFPP.IN_PORT ? ctx.inPort : port, action.table ?? ctx.table, {
-        last,
-        mayMiss: false,
-        withCt: action.ct,
-      });
-      break;
-    }
     case "learn":
       xlateLearn(ctx, action);
       break;
@@ -372,7 +369,7 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
       break;
     }
     case "goto_table":
-      resubmitTo(ctx, ctx.inPort, action.table, { last, mayMiss: true, withCt: false });
+      resubmitTo(ctx, ctx.inPort, action.table, last, true, false);
       break;
   }
   return false;
@@ -497,60 +494,46 @@ function checkPacketLarger(
   ctx.odp.push({ type: "check_pkt_len", size: action.length, gt, le });
 }
 
-interface Resubmit {
-  readonly last: boolean;
-  readonly mayMiss: boolean;
-  readonly withCt: boolean;
-}
-
-/** Looks up `table` and runs what is found, with `port` as in_port meanwhile. */
-export function resubmitTo(ctx: Context, port: number, table: number, how: Resubmit): void {
+/**
+ * Looks up `table` and runs what is found, with `port` as in_port meanwhile. `mayMiss`: see {@link lookup}; `withCt`: the
+ * lookup sees the connection's original tuple.
+ */
+function resubmitTo(ctx: Context, port: number, table: number, last: boolean, mayMiss: boolean, withCt: boolean): void {
   if (!enter(ctx)) return;
   const { flow } = ctx;
   const savedPort = flow[WORD.in_port] as number;
   const savedTable = ctx.table;
   flow[WORD.in_port] = port;
   ctx.table = table;
-  const ct = how.withCt ? swapCtTuple(ctx) : undefined;
-  const rule = lookup(ctx, table, how.mayMiss);
+  const ct = withCt ? swapCtTuple(ctx) : undefined;
+  const rule = lookup(ctx, table, mayMiss);
   ct?.();
   flow[WORD.in_port] = savedPort;
   // Only going to the same or an earlier table counts as depth; the number of tables bounds the rest.
   const deepens = table <= savedTable ? 1 : 0;
   ctx.depth += deepens;
-  if (rule !== undefined) runRule(ctx, rule, how.last);
+  if (rule !== undefined) runRule(ctx, rule, last);
   ctx.depth -= deepens;
   ctx.table = savedTable;
 }
 
+/** Entries of actions and of the stack that a translation may make, within which the reference's 64 kB lie. */
+const MAX_ENTRIES = 65536;
+
 function enter(ctx: Context): boolean {
-  const refuse = (text: string): void => void ctx.report("error", text);
-  if (ctx.nested >= MAX_NESTED) {
-    refuse(`over ${MAX_NESTED} nested resubmits, which is what the stack holds`);
-    ctx.fail("Recursion too deep");
-    return false;
-  }
-  if (ctx.depth >= MAX_DEPTH) {
-    refuse(`over max translation depth ${MAX_DEPTH}`);
-    ctx.fail("Recursion too deep");
-    return false;
-  }
-  if (ctx.resubmits >= MAX_RESUBMITS) {
-    refuse(`over ${MAX_RESUBMITS} resubmit actions`);
-    ctx.fail("Too many resubmits");
-    return false;
-  }
-  if (ctx.odp.length > 65536) {
-    refuse("resubmits yielded over 64 kB of actions");
-    ctx.fail("Too many resubmits");
-    return false;
-  }
-  if (ctx.stack.length > 65536) {
-    refuse("resubmits yielded over 64 kB of stack");
-    ctx.fail("Stack too deep");
-    return false;
-  }
+  if (ctx.nested >= MAX_NESTED)
+    return refuse(ctx, `over ${MAX_NESTED} nested resubmits, which is what the stack holds`, "Recursion too deep");
+  if (ctx.depth >= MAX_DEPTH) return refuse(ctx, `over max translation depth ${MAX_DEPTH}`, "Recursion too deep");
+  if (ctx.resubmits >= MAX_RESUBMITS) return refuse(ctx, `over ${MAX_RESUBMITS} resubmit actions`, "Too many resubmits");
+  if (ctx.odp.length > MAX_ENTRIES) return refuse(ctx, "resubmits yielded over 64 kB of actions", "Too many resubmits");
+  if (ctx.stack.length > MAX_ENTRIES) return refuse(ctx, "resubmits yielded over 64 kB of stack", "Stack too deep");
   return true;
+}
+
+function refuse(ctx: Context, text: string, error: TranslationError): false {
+  ctx.report("error", text);
+  ctx.fail(error);
+  return false;
 }
 
 /** resubmit(...,ct): the lookup sees the connection's original tuple in place of the packet's (ovs-actions(7)). */
@@ -605,7 +588,7 @@ export function lookup(ctx: Context, tableId: number, mayMiss: boolean): Rule | 
   const table = bridge.tables[tableId];
   if (table === undefined) return undefined;
   const rule = fragmentLookup(ctx, table);
-  ctx.effects.push({ kind: "table", table, matched: rule !== undefined });
+  ctx.effects.push(rule === undefined ? table.missed : table.hit);
   if (rule !== undefined) {
     if (table.classifier.conjId !== 0) ctx.flow[WORD.conj_id] = table.classifier.conjId;
     if (ctx.tracing) {
@@ -647,10 +630,13 @@ export function runRule(ctx: Context, rule: Rule, last: boolean, asClone = false
   ctx.nested++;
   ctx.rule = rule;
   ctx.cookie = rule.cookie;
-  if (rule.table !== HIDDEN_TABLE) ctx.effects.push({ kind: "rule", rule });
-  const node = ctx.nodes[ctx.nodes.length - 1];
-  const parent = ctx.tracing && node?.kind === "table" ? node : undefined;
-  ctx.within(parent, () => (asClone ? xlateClone(ctx, rule.actions, last) : doActions(ctx, rule.actions, last)));
+  if (rule.table !== HIDDEN_TABLE) ctx.effects.push(rule.hit);
+  const outer = ctx.nodes;
+  const node = ctx.tracing ? outer[outer.length - 1] : undefined;
+  if (node?.kind === "table") ctx.nodes = node.children;
+  if (asClone) xlateClone(ctx, rule.actions, last);
+  else doActions(ctx, rule.actions, last);
+  ctx.nodes = outer;
   ctx.rule = savedRule;
   ctx.cookie = savedCookie;
   ctx.nested--;
