@@ -330,3 +330,128 @@ it("probes backends, and balances to those that answer", { timeout: 120_000 }, a
       lsp-del p2`,
   );
 });
+
+it("balances on gateway routers, with sources forced", { timeout: 120_000 }, async () => {
+  await same(
+    network,
+    `
+      lb-add lb1 172.16.0.100:80 10.0.0.1:8080,10.0.0.2:8080
+      lb-add lb2 '[fd00:9::100]:80' '[fd00::1]:8080'
+      lb-add lb3 10.0.0.103 10.0.0.1,10.0.0.2
+      lr-lb-add r1 lb1
+      lr-lb-add r1 lb2
+      lr-lb-add r1 lb3`,
+    `
+      set Logical_Router r1 options:chassis=ch1`,
+    `
+      set Logical_Router r1 options:lb_force_snat_ip='"172.16.0.9 fd16::9"'`,
+    `
+      set Logical_Router r1 options:lb_force_snat_ip=router_ip`,
+    `
+      set Load_Balancer lb1 options:skip_snat=true`,
+    `
+      remove Logical_Router r1 options lb_force_snat_ip`,
+    `
+      remove Logical_Router r1 options chassis
+      lrp-set-gateway-chassis r1-pub ch1 10`,
+  );
+});
+
+it("balances at distributed gateways, with state and without, on every chassis", { timeout: 120_000 }, async () => {
+  await same(
+    network,
+    `
+      lr-add r2
+      lrp-add r2 r2-pub 00:00:00:00:ff:13 172.16.0.2/24 fd16::2/64
+      lsp-add-router-port pub pub-r2 r2-pub
+      lrp-add r1 r1-l 00:00:00:00:ee:01 172.31.0.1/30 peer=r2-l
+      lrp-add r2 r2-l 00:00:00:00:ee:02 172.31.0.2/30 peer=r1-l
+      lrp-set-gateway-chassis r1-pub ch1 10`,
+    `
+      lb-add lb1 172.16.0.100:80 10.0.0.1:8080,10.0.0.2:8080
+      lb-add lb2 '[fd00:9::100]:80' '[fd00::1]:8080'
+      lb-add lb3 10.0.0.103 10.0.0.1,10.0.0.2
+      set Load_Balancer lb3 options:affinity_timeout=60
+      lr-lb-add r1 lb1
+      lr-lb-add r1 lb2
+      lr-lb-add r1 lb3
+      lb-add lb4 172.16.0.104:80 '' 
+      set Load_Balancer lb4 options:event=true options:skip_snat=true
+      lr-lb-add r1 lb4`,
+    `
+      set Load_Balancer lb1 options:add_route=true
+      set Load_Balancer lb3 options:add_route=true`,
+    `
+      set Load_Balancer lb1 ip_port_mappings:10.0.0.1='"p1"' options:distributed=true`,
+    `
+      set Load_Balancer lb1 options:distributed=false
+      set Load_Balancer lb1 options:use_stateless_nat=true`,
+    `
+      lrp-set-gateway-chassis r1-s2 ch2 10`,
+    `
+      set Load_Balancer lb3 options:use_stateless_nat=true
+      set Load_Balancer lb2 options:use_stateless_nat=true`,
+    `
+      set Load_Balancer lb1 options:use_stateless_nat=false
+      set Load_Balancer lb2 options:use_stateless_nat=false
+      set Load_Balancer lb3 options:use_stateless_nat=false`,
+    `
+      set Logical_Router r1 options:lb_force_snat_ip=172.16.0.9`,
+    `
+      set Load_Balancer lb4 options:reject=true options:skip_snat=false`,
+    `
+      lrp-del-gateway-chassis r1-pub ch1 -- lrp-del-gateway-chassis r1-s2 ch2`,
+    `
+      set Logical_Router r1 options:chassis=ch1 options:lb_force_snat_ip=172.16.0.9 `,
+  );
+});
+
+it("lets neighbours know of VIPs, and shares addresses with NAT and routers", { timeout: 120_000 }, async () => {
+  await same(
+    `
+      ls-add s1
+      ls-add pub
+      lsp-add-localnet-port pub ln physnet
+      lr-add r1
+      lrp-add r1 r1-s1 00:00:00:00:ff:01 10.0.0.254/24 fd00::fe/64
+      lsp-add-router-port s1 s1-r1 r1-s1
+      lrp-add r1 r1-pub 00:00:00:00:ff:03 172.16.0.1/24 fd16::1/64
+      lsp-add-router-port pub pub-r1 r1-pub
+      lr-add r2
+      lrp-add r2 r2-pub 00:00:00:00:ff:13 172.16.0.2/24 fd16::2/64
+      lsp-add-router-port pub pub-r2 r2-pub
+      set Logical_Router r1 options:chassis=ch1
+      lb-add lb1 172.16.0.1:80 10.0.0.1:8080,10.0.0.2:8080
+      lr-lb-add r1 lb1`,
+    `
+      lb-add lb1 172.16.0.9:80 10.0.0.1:8080,10.0.0.2:8080
+      set Load_Balancer lb1 options:add_route=true`,
+    `
+      set Logical_Router r2 options:chassis=ch2`,
+    `
+      set Logical_Router r2 options:dynamic_neigh_routers=true`,
+    `
+      lb-add lb2 172.16.0.10:80 10.0.0.1:8080,10.0.0.2:8080
+      set Load_Balancer lb2 options:add_route=true
+      lr-lb-add r1 lb2`,
+    `
+      set Logical_Router r1 options:lb_force_snat_ip=router_ip`,
+    `
+      remove Logical_Router r1 options chassis
+      remove Logical_Router r2 options chassis
+      lrp-set-gateway-chassis r1-pub ch1
+      lrp-set-gateway-chassis r2-pub ch1`,
+    `
+      set Load_Balancer lb1 ip_port_mappings:10.0.0.1='"p1"' options:distributed=true`,
+    `
+      set Load_Balancer lb1 options:distributed=false`,
+    `
+      lb-add lb1 '[fd16::1]:80' '[fd00::1]:80'`,
+    `
+      set Load_Balancer lb1 options:skip_snat=true`,
+    `
+      lr-nat-add r1 snat 172.16.0.1 10.0.1.0/24`,
+    `
+      lrp-set-gateway-chassis r1-s1 ch1`,
+  );
+});

@@ -1,6 +1,7 @@
 /** Gateway ports whose switch has no way out of the cloud but the router: routing and switching meet on the gateway chassis. */
 import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
+import { balancesEverywhere } from "./loadBalancer.ts";
 import { attachedSwitchPort, gatewayPorts, type RouterPort, residence, routerPort } from "./routerPort.ts";
 import { switchPort, switchPorts } from "./switchPort.ts";
 
@@ -26,7 +27,7 @@ export const behindVtep = derive("behindVtep", (uuid: Uuid, read): boolean => re
 /** On which chassis a router port is that others outside may hear of: "is_chassis_resident(...)" led by " && ", or nothing. */
 export const heardOf = derive("heardOf", (uuid: Uuid, read): string => {
   const port = read(routerPort, uuid);
-  if (port === undefined || !read(reachesOutside, uuid)) return "";
+  if (port === undefined || !read(reachesOutside, uuid) || read(balancesEverywhere, port.datapath)) return "";
   const via = port.isGateway ? port : port.options.get("reside-on-redirect-chassis") === "true" && onlyGateway(port, read);
   return via ? residence(via) : "";
 });

@@ -145,3 +145,22 @@ export const balancesStateless = derive(
   "balancesStateless",
   (uuid: Uuid, read): boolean => read(nb.Logical_Switch, uuid)?.other_config.get("enable-stateless-acl-with-lb") === "true",
 );
+
+/** The addresses of a router's VIPs. */
+export const vipAddresses = derive(
+  "vipAddresses",
+  (uuid: Uuid, read): ReadonlySet<string> => {
+    const vips = new Set<string>();
+    for (const lb of loadBalancersOf(read(nb.Logical_Router, uuid), read)) {
+      for (const { address } of read(loadBalancer, lb)?.vips ?? []) vips.add(address);
+    }
+    return vips;
+  },
+  { equals: sameContent },
+);
+
+/** Whether a router balances on every chassis: then its gateway ports are on every chassis too. */
+export const balancesEverywhere = derive("balancesEverywhere", (uuid: Uuid, read): boolean => {
+  for (const lb of loadBalancersOf(read(nb.Logical_Router, uuid), read)) if (read(loadBalancer, lb)?.distributed) return true;
+  return false;
+});

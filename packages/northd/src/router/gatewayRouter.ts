@@ -4,6 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { chassisFeature } from "../model/chassis.ts";
 import { forcedSnat } from "../model/forcedSnat.ts";
+import { routerHasVips } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { gatewayPorts, residence } from "../model/routerPort.ts";
@@ -17,9 +18,9 @@ import {
   LR_OUT_UNDNAT,
 } from "../stages.ts";
 
-/** Whether a router has rules, be they right or not. */
+/** Whether a router has rules or VIPs, be they right or not. */
 export const translates = derive("translates", (router: Uuid, read): boolean => {
-  return (read(nb.Logical_Router, router)?.nat.length ?? 0) > 0;
+  return (read(nb.Logical_Router, router)?.nat.length ?? 0) > 0 || read(routerHasVips, router);
 });
 
 /** Whether everything is to be committed: where at least one rule tracks connections. */

@@ -2,10 +2,12 @@
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
 import { heardOf } from "../model/centralised.ts";
+import { balancesEverywhere, vipAddresses } from "../model/loadBalancer.ts";
 import { snatAddresses } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { gatewayPorts, type RouterPort, residence, routerPort } from "../model/routerPort.ts";
 import { LR_IN_ARP_RESOLVE, LR_IN_IP_INPUT, type Stage } from "../stages.ts";
+import { forceSnat } from "./loadBalancerSnat.ts";
 
 /** "10.0.0.1", or "{10.0.0.1, 10.0.0.2}" of several. */
 export function oneOf(texts: readonly string[]): string {
@@ -15,12 +17,18 @@ export function oneOf(texts: readonly string[]): string {
 export const ipInput = each("router/ipInput", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {
   const port = read(routerPort, uuid);
   if (port === undefined) return;
-  const shared = read(snatAddresses, port.datapath);
+  const shared = new Set([...read(snatAddresses, port.datapath), ...read(vipAddresses, port.datapath)]);
   // Gateways take packets to their own addresses for translation.
   const refuses = port.gatewayChassis === undefined && read(gatewayPorts, port.datapath).length === 0;
   const answering = read(heardOf, uuid);
-  yield* ip4Input(port, shared, refuses, answering);
-  yield* ip6Input(port, shared, refuses);
+  yield* ip4Input(port, refuses, answering);
+  yield* ip6Input(port, refuses, read(balancesEverywhere, port.datapath) ? "" : residence(port));
+  // Where replies to what was balanced come to the router's own addresses, these are not refused before.
+  const spared = read(forceSnat, port.datapath) === "router_ip";
+  for (const family of [4, 6] as const) {
+    const texts = port.address[`ip${family}`].map(({ text }) => text);
+    yield* ownTraffic(port, family, spared ? texts.filter((text) => shared.has(text)) : texts, shared);
+  }
 });
 
 /** Addresses of an error to a host on the link: a gateway port answers as whom the packet was sent to, as NAT may have given it that address. */
@@ -29,7 +37,7 @@ function sourced(port: RouterPort, family: 4 | 6, text: string): string {
   return `ip${family}.dst = ip${family}.src; ip${family}.src = ${text} `;
 }
 
-/** What is sent to the router itself and was not answered is dropped: where NAT shares the address, only after NAT. */
+/** What is sent to the router itself and was not answered is dropped: where NAT or a load balancer shares the address, only after them. */
 function* ownTraffic(port: RouterPort, family: 4 | 6, texts: readonly string[], shared: ReadonlySet<string>): Iterable<Flow> {
   const drop = (stage: Stage, priority: number, addresses: readonly string[]) =>
     flow(port.datapath, stage, priority, `ip${family}.dst == {${addresses.join(", ")}}`, "drop;", { hint: port.uuid });
@@ -39,7 +47,7 @@ function* ownTraffic(port: RouterPort, family: 4 | 6, texts: readonly string[], 
 }
 
 /** `answering`: on which chassis requests are answered; where nobody outside can hear it, on all. */
-function* ip4Input(port: RouterPort, shared: ReadonlySet<string>, refuses: boolean, answering: string): Iterable<Flow> {
+function* ip4Input(port: RouterPort, refuses: boolean, answering: string): Iterable<Flow> {
   const { datapath, json, address, uuid } = port;
   const own = { hint: uuid };
   const { ip4 } = address;
@@ -75,7 +83,6 @@ function* ip4Input(port: RouterPort, shared: ReadonlySet<string>, refuses: boole
     yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && sctp`, `sctp_abort {${swap} next; };`, own);
     yield flow(datapath, LR_IN_IP_INPUT, 70, match, unreachable(2), own);
   }
-  yield* ownTraffic(port, 4, texts, shared);
   const expired = (addresses: string) =>
     "icmp4 {eth.dst <-> eth.src; icmp4.type = 11; /* Time exceeded */ icmp4.code = 0; /* TTL exceeded in transit */ " +
     `${addresses}; ip.ttl = 254; outport = ${json}; flags.loopback = 1; output; };`;
@@ -99,7 +106,7 @@ function* ip4Input(port: RouterPort, shared: ReadonlySet<string>, refuses: boole
   );
 }
 
-function* ip6Input(port: RouterPort, shared: ReadonlySet<string>, refuses: boolean): Iterable<Flow> {
+function* ip6Input(port: RouterPort, refuses: boolean, answering: string): Iterable<Flow> {
   const { datapath, json, address, uuid } = port;
   const own = { hint: uuid };
   const { ip6 } = address;
@@ -109,7 +116,7 @@ function* ip6Input(port: RouterPort, shared: ReadonlySet<string>, refuses: boole
       datapath,
       LR_IN_IP_INPUT,
       90,
-      `inport == ${json} && ip6.dst == {${text}, ${solicitedNode}} && nd_ns && nd.target == ${text}${residence(port)}`,
+      `inport == ${json} && ip6.dst == {${text}, ${solicitedNode}} && nd_ns && nd.target == ${text}${answering}`,
       "nd_na_router { eth.src = xreg0[0..47]; ip6.src = nd.target; nd.tll = xreg0[0..47]; outport = inport; " +
         "flags.loopback = 1; output; };",
       own,
@@ -132,7 +139,6 @@ function* ip6Input(port: RouterPort, shared: ReadonlySet<string>, refuses: boole
     yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && sctp`, `sctp_abort {${swap} next; };`, own);
     yield flow(datapath, LR_IN_IP_INPUT, 70, match, unreachable(3), own);
   }
-  yield* ownTraffic(port, 6, texts, shared);
   const expired = (addresses: string) =>
     `icmp6 {eth.dst <-> eth.src; ${addresses}; ip.ttl = 254; icmp6.type = 3; /* Time exceeded */ ` +
     `icmp6.code = 0; /* TTL exceeded in transit */ outport = ${json}; flags.loopback = 1; output; };`;

@@ -25,6 +25,7 @@ import {
   routersWithLoadBalancer,
   type Vip,
 } from "../model/loadBalancer.ts";
+import { nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { gatewayPorts, type RouterPort } from "../model/routerPort.ts";
 import * as s from "../stages.ts";
@@ -61,6 +62,12 @@ const placeOf = derive(
   { equals: sameContent },
 );
 
+const natAddresses = derive(
+  "natAddresses",
+  (router: Uuid, read): ReadonlySet<string> => new Set(read(nats, router).rules.map(({ externalIp }) => externalIp)),
+  { equals: sameContent },
+);
+
 export const routerLoadBalancers = each("router/loadBalancers", nb.Load_Balancer, function* (uuid, _row, read): Iterable<Flow> {
   const routers = read(routersWithLoadBalancer, uuid);
   const lb = routers.length === 0 ? undefined : read(loadBalancer, uuid);
@@ -89,6 +96,11 @@ function* vipFlows(lb: LoadBalancer, vip: Vip, place: Place, read: Read): Iterab
     const choose = vip.backends.length > 1 ? `reg1[0..15] = select(${vip.backends.map((_, i) => i).join()});` : "next;";
     yield make(s.LR_IN_CT_EXTRACT, 120, `ip && ${to}`, choose);
   } else yield make(s.LR_IN_DEFRAG, 100, `ip && ${to}`, "ct_dnat;");
+  // What comes to a VIP that is also an address of NAT is new, and not a reply to what was translated.
+  if (read(natAddresses, place.uuid).has(vip.address)) {
+    const port = vip.port === undefined ? "" : ` && ${lb.protocol} && ${lb.protocol}.dst == ${vip.port}`;
+    yield make(s.LR_IN_UNSNAT, 120, `ip${vip.family} && ${to}${port}`, "next;");
+  }
   const event = emptyEvent(lb, vip, read);
   if (event !== undefined) yield make(s.LR_IN_DNAT, 130, event.match, event.actions);
 

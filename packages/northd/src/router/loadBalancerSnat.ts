@@ -11,8 +11,10 @@ import { LR_IN_UNSNAT, LR_OUT_SNAT } from "../stages.ts";
 export const forceSnat = derive(
   "lbForceSnat",
   (uuid: Uuid, read): "router_ip" | readonly Endpoint[] | undefined => {
-    const text = read(nb.Logical_Router, uuid)?.options.get("lb_force_snat_ip");
-    if (text === "router_ip") return text;
+    const options = read(nb.Logical_Router, uuid)?.options;
+    const text = options?.get("lb_force_snat_ip");
+    // Which port's address it would be is only known where the router is on one chassis.
+    if (text === "router_ip") return options?.has("chassis") ? text : undefined;
     const addresses = (text ?? "").split(/\s+/).flatMap((word) => parseEndpoint(word) ?? []);
     return addresses.length === 0 ? undefined : addresses;
   },

@@ -1,9 +1,11 @@
 /**
- * Routers on a switch know the NAT addresses of their neighbours that ask for it (ovn-nb(5), NAT:options:add_route): gateways
+ * Routers on a switch know the NAT addresses and VIPs of their neighbours that ask for it (ovn-nb(5), options:add_route): gateways
  * have the MAC address for them, and all have a route to them.
  */
-import { each, type Read } from "@weft/incremental";
+import { derive, each, type Read, sameContent } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
+import { loadBalancer, loadBalancersOf } from "../model/loadBalancer.ts";
 import { type Nat, nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { attachedSwitchPort, type RouterPort, routerPort } from "../model/routerPort.ts";
@@ -17,14 +19,40 @@ export const natRoutes = each("router/natRoutes", nb.Logical_Router_Port, functi
   if (port === undefined) return;
   for (const other of neighbours(port, read)) {
     const rules = read(nats, other.datapath).rules.filter((rule) => rule.addRoute && rule.family === 4 && rule.type !== "snat");
-    if (rules.length === 0) continue;
-    if (port.isGateway || port.gatewayChassis !== undefined) yield* resolution(port, other, rules);
+    const vips = other.gatewayChassis === undefined && !other.isGateway ? [] : read(routedVips, other.datapath);
+    if (source !== undefined) {
+      for (const { address, lb } of vips) {
+        yield connectedRoute(port, { family: 4, source, network: `${address}/32`, length: 32 }, lb);
+      }
+    }
+    if (rules.length === 0 && vips.length === 0) continue;
+    if (port.isGateway || port.gatewayChassis !== undefined) yield* resolution(port, other, rules, vips);
     for (const rule of rules) {
       if (source === undefined || (other.gatewayChassis === undefined && rule.gateway !== other)) continue;
       yield connectedRoute(port, { family: 4, source, network: `${rule.externalIp}/32`, length: 32 }, rule.uuid);
     }
   }
 });
+
+interface RoutedVip {
+  readonly address: string;
+  readonly lb: Uuid;
+}
+
+/** The VIPs of a router whose neighbours are to know them (ovn-nb(5), Load_Balancer:options:add_route). */
+const routedVips = derive(
+  "routedVips",
+  (router: Uuid, read): readonly RoutedVip[] => {
+    const vips: RoutedVip[] = [];
+    for (const lb of loadBalancersOf(read(nb.Logical_Router, router), read)) {
+      const parsed = read(loadBalancer, lb);
+      if (parsed?.options.get("add_route") !== "true") continue;
+      for (const { family, address } of parsed.vips) if (family === 4) vips.push({ address, lb });
+    }
+    return vips;
+  },
+  { equals: sameContent },
+);
 
 /** The other routers' ports on a port's switch. */
 function* neighbours(port: RouterPort, read: Read): Iterable<RouterPort> {
@@ -37,7 +65,7 @@ function* neighbours(port: RouterPort, read: Read): Iterable<RouterPort> {
   }
 }
 
-function* resolution(port: RouterPort, other: RouterPort, rules: readonly Nat[]): Iterable<Flow> {
+function* resolution(port: RouterPort, other: RouterPort, rules: readonly Nat[], vips: readonly RoutedVip[]): Iterable<Flow> {
   if (port.routerOptions.get("dynamic_neigh_routers") === "true") return;
   const know = (addresses: readonly string[], mac: string) =>
     flow(
@@ -49,6 +77,7 @@ function* resolution(port: RouterPort, other: RouterPort, rules: readonly Nat[])
       { hint: other.uuid },
     );
   const central = rules.filter(({ distributed }) => distributed === undefined).map(({ externalIp }) => externalIp);
-  if (central.length > 0) yield know(central, other.address.macText);
+  const all = [...new Set([...central, ...vips.map(({ address }) => address)])].sort();
+  if (all.length > 0) yield know(all, other.address.macText);
   for (const { distributed, externalIp } of rules) if (distributed !== undefined) yield know([externalIp], distributed.mac);
 }

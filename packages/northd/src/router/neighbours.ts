@@ -2,6 +2,7 @@
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
 import { behindVtep } from "../model/centralised.ts";
+import { balancesEverywhere } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
 import { residence, routerPort } from "../model/routerPort.ts";
 import { LR_IN_ADMISSION, LR_IN_LEARN_NEIGHBOR, LR_IN_LOOKUP_NEIGHBOR, LR_OUT_DELIVERY } from "../stages.ts";
@@ -14,7 +15,8 @@ export const admission = each("router/admission", nb.Logical_Router_Port, functi
   const mac = port.address.macText;
   const keep = `xreg0[0..47] = ${mac}; next;`;
   yield flow(datapath, LR_IN_ADMISSION, 50, `eth.mcast && inport == ${json}`, keep, { hint: uuid });
-  const resident = read(behindVtep, uuid) ? "" : residence(port);
+  const everywhere = read(behindVtep, uuid) || read(balancesEverywhere, datapath);
+  const resident = everywhere ? "" : residence(port);
   yield* admit(port, `eth.dst == ${mac} && inport == ${json}${resident}`, { hint: uuid });
 });
 

@@ -5,6 +5,7 @@ import type { NbRow } from "@weft/schemas";
 import { behindVtep, centralised } from "../model/centralised.ts";
 import { chassisNamed } from "../model/chassis.ts";
 import { haGroupUsed } from "../model/haGroups.ts";
+import { balancesEverywhere } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
 import { nb, portKey, redirectId } from "../model/nb.ts";
 import { redirectName, routerPort } from "../model/routerPort.ts";
@@ -87,8 +88,8 @@ export const redirectBindings = each(
     const options = new Map<string, string>();
     const redirect = port.options.get("redirect-type");
     if (redirect !== undefined) options.set("redirect-type", redirect);
-    if (redirect !== "bridged" && !read(hasDistributedNat, port.datapath) && !read(behindVtep, uuid))
-      options.set("always-redirect", "true");
+    const distributed = read(hasDistributedNat, port.datapath) || read(balancesEverywhere, port.datapath);
+    if (redirect !== "bridged" && !distributed && !read(behindVtep, uuid)) options.set("always-redirect", "true");
     yield* make(uuid, port.name, port.datapath, [[lrp.mac, ...lrp.networks].join(" ")], options);
     const outside = read(centralised, uuid);
     const attached = outside === undefined ? undefined : read(switchPort, outside);

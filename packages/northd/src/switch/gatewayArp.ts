@@ -1,6 +1,7 @@
 /** ARP requests from outside reach a router on the chassis that answers, and no other (ovn-northd(8), "Ingress Port Security"). */
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
+import { balancesEverywhere } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { routerPort } from "../model/routerPort.ts";
@@ -18,7 +19,8 @@ export const gatewayArp = each("switch/gatewayArp", nb.Logical_Switch, function*
     const resident = router?.redirectJson ?? (router?.gatewayChassis === undefined ? undefined : router.json);
     if (router === undefined || resident === undefined) continue;
     gateways++;
-    yield flow(uuid, LS_IN_APPLY_PORT_SEC, 75, `reg0[22] == 1 && is_chassis_resident(${resident})`, "next;", { hint });
+    const where = read(balancesEverywhere, router.datapath) ? "" : ` && is_chassis_resident(${resident})`;
+    yield flow(uuid, LS_IN_APPLY_PORT_SEC, 75, `reg0[22] == 1${where}`, "next;", { hint });
     for (const { distributed, family, externalIp } of read(nats, router.datapath).rules) {
       if (distributed === undefined || family === 6) continue;
       const match = `reg0[22] == 1 && arp.tpa == ${externalIp} && is_chassis_resident(${distributed.portJson})`;
