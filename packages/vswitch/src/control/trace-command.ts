@@ -124,12 +124,12 @@ function whereAndWhat(datapath: Datapath, options: Options): { bridge: Bridge; k
   }
   const { bridge, key } = words.length === 1 ? ofDatapath(datapath, words[0] as string) : ofBridge(datapath, words);
   if (bytes !== undefined) {
-    const packet = new Packet(bytes, Int32Array.from(key));
+    const packet = new Packet(bytes, key.slice());
     extract(packet, datapath.vlanHeaders);
     return { bridge, key: packet.key, packet };
   }
   if (!options.generate) return { bridge, key, packet: undefined };
-  const packet = new Packet(composeFrame(key, options.payload), Int32Array.from(key));
+  const packet = new Packet(composeFrame(key, options.payload), key.slice());
   extract(packet, datapath.vlanHeaders);
   packet.key.set(key);
   return { bridge, key, packet };

@@ -104,7 +104,7 @@ export function trace(datapath: Datapath, request: TraceRequest): string {
     const how =
       given === undefined ? "default ct_state=trk|new (use --ct-next to customize)" : `ct_state=${formatBits(CT_STATES, state)}`;
     text += `\n\n${RULE}\nrecirc(0x${recirc.id.toString(16)}) - resume conntrack with ${how}`;
-    const key = Int32Array.from(recirc.flow);
+    const key = recirc.flow.slice();
     if (recirc.nat !== undefined) text += simulateNat(key, recirc.nat);
     text += `\n${RULE}\n\n`;
     key[WORD.recirc_id] = recirc.id;

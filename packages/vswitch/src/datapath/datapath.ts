@@ -331,7 +331,7 @@ export class Datapath implements Executor {
 
   /** The key as the tables see it: in_port is the OpenFlow port. */
   openflowKey(key: Int32Array, port: OfPort | undefined, packet: Packet | undefined): Int32Array {
-    const flow = Int32Array.from(key);
+    const flow = key.slice();
     flow[WORD.in_port] = port?.ofport ?? OFPP.NONE;
     if (port?.kind === "tunnel" && packet?.tunnelOptions !== undefined)
       tunnelKeyInto(flow, packet.tunnelOptions, port.bridge.tlv);
@@ -366,7 +366,7 @@ export class Datapath implements Executor {
 
   #upcall(packet: Packet): void {
     this.misses++;
-    const key = Int32Array.from(packet.key);
+    const key = packet.key.slice();
     const generation = this.#generation;
     const { made, bridge } = this.#translate(packet, key, true);
     const mask = made === undefined ? noPortMask() : this.#cacheMask(made.mask, key);
@@ -393,7 +393,7 @@ export class Datapath implements Executor {
   /** Translates a cached flow of an older generation again; false when it is not what it was, and gone. */
   #revalidate(flow: Megaflow): boolean {
     this.pushFlow(flow);
-    const packet = new Packet(new Uint8Array(0), Int32Array.from(flow.key));
+    const packet = new Packet(new Uint8Array(0), flow.key.slice());
     const { made } = this.#translate(packet, flow.key, false);
     const same =
       made !== undefined &&
@@ -511,7 +511,7 @@ export class Datapath implements Executor {
     if (action.dontSend) return;
     const frozen = this.recirc.get(action.recircId);
     if (frozen === undefined) return;
-    const key = Int32Array.from(packet.key);
+    const key = packet.key.slice();
     const port = key[WORD.recirc_id] === 0 ? this.locate(key)?.port : undefined;
     thawMetadata(frozen.metadata, key);
     if (port !== undefined && key[WORD.in_port] === 0) key[WORD.in_port] = port.ofport;
@@ -545,7 +545,7 @@ export class Datapath implements Executor {
     extract(packet, this.vlanHeaders);
     const key = packet.key;
     metadata(key);
-    const flow = Int32Array.from(key);
+    const flow = key.slice();
     const port = bridge.ports.get(flow[WORD.in_port] as number);
     const made = xlate({
       datapath: this,
@@ -674,7 +674,7 @@ function cacheMask(mask: Int32Array, key: Int32Array): Int32Array {
 
 /** Every field that the packet has: what the cache keeps while megaflows are disabled. */
 function exactMask(mask: Int32Array, key: Int32Array): Int32Array {
-  const exact = Int32Array.from(mask);
+  const exact = mask.slice();
   packetFields(key, (word, words = 1, bits = -1) => exact.fill(bits, word, word + words));
   return exact;
 }

@@ -144,7 +144,7 @@ export class Context {
     this.firstBridge = input.bridge;
     this.bridge = input.bridge;
     this.flow = input.flow;
-    this.base = Int32Array.from(input.flow);
+    this.base = input.flow.slice();
     this.packet = input.packet;
     this.sideEffects = input.sideEffects;
     this.tracing = input.tracing;

@@ -95,7 +95,7 @@ export function enterBridge(ctx: Context, from: OfPort | undefined, peer: OfPort
   const { flow } = ctx;
   const saved = {
     bridge: ctx.bridge,
-    flow: Int32Array.from(flow),
+    flow: flow.slice(),
     stack: ctx.stack,
     actionSet: ctx.actionSet,
     conntracked: ctx.conntracked,

@@ -236,7 +236,7 @@ export function megaflowText(key: Int32Array, masks: Int32Array, tlv: TlvMap, na
 
 /** A match of these bits of a key. */
 function maskedMatch(key: Int32Array, given: Int32Array, tlv: TlvMap): Match {
-  const masks = Int32Array.from(given);
+  const masks = given.slice();
   // Whether there is a VLAN header goes with the Ethernet type, without being told.
   for (const word of [WORD.vlan_tci, WORD.vlan_tci1]) {
     if (((key[word] as number) & VLAN_CFI) === 0) masks[word] = 0;

@@ -43,6 +43,6 @@ export function forkRecirculation(ctx: Context): void {
   if (freezeKind === "hash") ctx.odp.push({ type: "hash", algorithm: ctx.hashAlgorithm, basis: ctx.hashBasis });
   const id = recirculate(ctx, state);
   if (freezeKind === "mpls") {
-    ctx.recircs.push({ id, kind: "mpls", flow: Int32Array.from(ctx.flow), zone: 0, nat: undefined });
+    ctx.recircs.push({ id, kind: "mpls", flow: ctx.flow.slice(), zone: 0, nat: undefined });
   }
 }

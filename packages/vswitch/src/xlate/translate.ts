@@ -15,7 +15,6 @@ import { xlateController } from "./controller.ts";
 import { xlateCt, xlateCtClear } from "./ct.ts";
 import { shorten } from "./effects.ts";
 import {
-  applicable,
   decMplsTtl,
   decTtl,
   deleteField,
@@ -421,7 +420,7 @@ export function xlateClone(ctx: Context, actions: readonly Action[], last: boole
   const saved = {
     stack: ctx.stack.slice(),
     actionSet: ctx.actionSet,
-    flow: Int32Array.from(ctx.flow),
+    flow: ctx.flow.slice(),
     conntracked: ctx.conntracked,
     wasMpls: ctx.wasMpls,
   };
@@ -444,7 +443,7 @@ export function xlateClone(ctx: Context, actions: readonly Action[], last: boole
     return;
   }
   ctx.commit();
-  const base = Int32Array.from(ctx.base);
+  const base = ctx.base.slice();
   const outer = ctx.odp;
   ctx.odp = [];
   run(true);
@@ -469,8 +468,8 @@ function checkPacketLarger(
     wasMpls: ctx.wasMpls,
     exit: ctx.exit,
   };
-  const flow = Int32Array.from(ctx.flow);
-  const base = Int32Array.from(ctx.base);
+  const flow = ctx.flow.slice();
+  const base = ctx.base.slice();
   const outer = ctx.odp;
   const branch = (value: bigint): import("../datapath/actions.ts").DpAction[] => {
     ctx.odp = [];

@@ -168,7 +168,7 @@ function outputNative(ctx: Context, port: OfPort, config: TunnelConfig, outer: O
   const before = ctx.odp;
   const inner: DpAction[] = [{ type: "tnl_push", tunnelPort: port.dpPort, outPort, header }];
   ctx.odp = inner;
-  const saved = { flow: Int32Array.from(ctx.flow), base: Int32Array.from(ctx.base), wc: Int32Array.from(ctx.wc) };
+  const saved = { flow: ctx.flow.slice(), base: ctx.base.slice(), wc: Int32Array.from(ctx.wc) };
   outerFlow(ctx.flow, header.ethSrc, header.ethDst, source, outer.dst, outer.tos, outer.ttl, config);
   ctx.base.set(ctx.flow);
   enter(ctx, port, outBridge.local, true);

@@ -92,7 +92,7 @@ function finishMask(mask: Int32Array, key: Int32Array): void {
 
 export function xlate(request: XlateRequest): Translation {
   const { key, bridge, frozen } = request;
-  const flow = Int32Array.from(key);
+  const flow = key.slice();
   const ctx = new Context({
     engine: ENGINE,
     datapath: request.datapath,
