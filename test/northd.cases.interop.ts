@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterEach(() => pair.clear());
 afterAll(() => pair.stop());
 
-for (const file of ["nat.txt", "mtu.txt"]) {
+for (const file of ["nat.txt", "mtu.txt", "routes.txt"]) {
   describe(file, () => {
     it.each(casesOf(join(import.meta.dirname, "cases", file)))("$name", async (what) => {
       await play(pair, what);

@@ -134,7 +134,7 @@ export class NorthdPair {
   }
 
   /** Sets columns of the rows that have `logical_port`, as chassis do: the rows of the two databases have different uuids. */
-  sbset(table: "Service_Monitor" | "Port_Binding", port: string, ...columns: readonly string[]): void {
+  sbset(table: "Service_Monitor" | "Port_Binding" | "BFD", port: string, ...columns: readonly string[]): void {
     for (const [index, name] of ["sb1", "sb2"].entries()) {
       for (const row of this.#replicas[index]!.table(table).rows()) {
         if (row.logical_port !== port) continue;
@@ -246,10 +246,17 @@ function flowLines(sb: Replica<SbSchema>, row: Row, show: (value: unknown) => st
   const flow = sb.table("Logical_Flow").get(row._uuid)!;
   const group = flow.logical_dp_group && sb.table("Logical_DP_Group").get(flow.logical_dp_group);
   const on = group === undefined ? [flow.logical_datapath!] : group.datapaths;
-  const actions = flow.actions.replace(/ecmp_reply_port = \d+/, "ecmp_reply_port = KEY");
+  const actions = flow.actions
+    .replace(/reg9\[16\.\.31\]=[1-9]/, "CHAIN")
+    .replace(/reg8\[0\.\.15\] = [1-9]\d*/, "reg8[0..15] = GROUP")
+    .replace(/ecmp_reply_port = \d+/, "ecmp_reply_port = KEY");
   // Sets of NAT addresses come in the order of a hash table.
   const sorted = flow.match.replace(/\{([^}]*)\}/g, (_, set: string) => `{${set.split(", ").sort().join(", ")}}`);
-  const match = sorted.replace(/ecmp_reply_port == \d+/, "ecmp_reply_port == KEY");
+  // So do the members of a group of routes.
+  const match = sorted
+    .replace(/reg9\[16\.\.31\] == [1-9]/, "CHAIN")
+    .replace(/reg8\[0\.\.15\] == \d+ && reg8\[16\.\.31\] == \d+/, "MEMBER")
+    .replace(/ecmp_reply_port == \d+/, "ecmp_reply_port == KEY");
   const stage = `${flow.external_ids.get("stage-name")} ${flow.priority}`;
   const tags = flow.tags.size === 0 ? "" : ` ${show(flow.tags)}`;
   const rest = `${tags} ${flow.controller_meter ?? ""} ${flow.flow_desc ?? ""}`.trimEnd();

@@ -1,7 +1,7 @@
 /**
  * Cases of configuration in text files: "## name" begins a part that others use, "# name" a case. A line is an edit, as
  * ovn-nbctl(8) takes it; "use NAME" stands for a part's lines, "commit" ends a transaction, "sbctl ..." is an edit of both
- * southbound databases between two transactions.
+ * southbound databases between two transactions, and "sbset TABLE PORT COLUMN=VALUE..." one of the rows of a logical port.
  */
 import { readFileSync } from "node:fs";
 import type { NorthdPair } from "../northdPair.ts";
@@ -33,7 +33,11 @@ export async function play(pair: NorthdPair, { lines }: Case): Promise<void> {
   };
   for (const line of lines) {
     if (line === "commit") await commit();
-    else if (line.startsWith("sbctl ")) {
+    else if (line.startsWith("sbset ")) {
+      await commit();
+      const [, table, port, ...columns] = line.split(" ");
+      pair.sbset(table as "BFD", port!, ...columns);
+    } else if (line.startsWith("sbctl ")) {
       await commit();
       pair.sbctl(line.slice(6));
     } else edits.push(line);

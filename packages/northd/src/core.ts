@@ -22,6 +22,7 @@ import {
 } from "./allocate/requests.ts";
 import { flowFeatures, rowFeatures } from "./features.ts";
 import { serviceStatus } from "./model/backends.ts";
+import { type BfdFacts, sbBfd } from "./model/bfd.ts";
 import { type ChassisFacts, type ChassisFeature, chassis, chassisFeature, chassisFeatureNames } from "./model/chassis.ts";
 import { aclId, datapathKey, dynamicAddresses, nb, portChassis, portKey, portQueue, portTag, portUp } from "./model/nb.ts";
 import { problems } from "./model/problems.ts";
@@ -201,6 +202,11 @@ export class Core {
   }
 
   /** Where a port is, by the uuid of the NB row: whether it is up, and the name of its chassis. */
+  setBfd(uuid: Uuid, facts: BfdFacts | undefined): void {
+    if (facts === undefined) this.engine.delete(sbBfd, uuid);
+    else this.engine.set(sbBfd, uuid, facts);
+  }
+
   setPortUp(uuid: Uuid, up: boolean | undefined, chassisName?: string): void {
     if (up === true) this.engine.set(portUp, uuid, true);
     else this.engine.delete(portUp, uuid);

@@ -2,6 +2,7 @@
 import type { Each } from "@weft/incremental";
 import type { Flow } from "./flow.ts";
 import type { Row } from "./output/row.ts";
+import { bfd } from "./router/bfd.ts";
 import { routerDefaults } from "./router/defaults.ts";
 import { gatewayPort } from "./router/gateway.ts";
 import { commitAll, gatewayRouter } from "./router/gatewayRouter.ts";
@@ -17,7 +18,9 @@ import { ecmpReply, networkId } from "./router/networkId.ts";
 import { policies } from "./router/policy.ts";
 import { hosts, routers } from "./router/resolve.ts";
 import { connectedRoutes, routing } from "./router/routing.ts";
+import { symmetricReply } from "./router/symmetricReply.ts";
 import { vipAddressSets, vipAnswers, vipLookup } from "./router/vipNeighbours.ts";
+import { bfdSessions } from "./southbound/bfd.ts";
 import { routerDatapaths, switchDatapaths } from "./southbound/datapaths.ts";
 import { gatewayGroups, haGroups, redirectBindings } from "./southbound/gateways.ts";
 import { addressSets, monitorAddresses, multicastGroups, portGroupAddresses, portGroups } from "./southbound/groups.ts";
@@ -93,6 +96,8 @@ export const flowFeatures: readonly Each<Flow>[] = [
   natNeighbours,
   natRoutes,
   largePackets,
+  bfd,
+  symmetricReply,
 ];
 
 export const rowFeatures: readonly Each<Row>[] = [
@@ -103,6 +108,7 @@ export const rowFeatures: readonly Each<Row>[] = [
   redirectBindings,
   gatewayGroups,
   haGroups,
+  bfdSessions,
   multicastGroups,
   portGroups,
   addressSets,

@@ -334,6 +334,48 @@ const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
     const value = ["router", "0a:00:00:00:00:01 10.0.0.1", ""][b % 3]!;
     nb.update("Logical_Switch_Port", port._uuid, { options: new Map([...port.options, ["nat-addresses", value]]) });
   },
+  (nb, a, b, c) => {
+    const lr = pick(nb.table("Logical_Router").rows(), a);
+    const session = pick(nb.table("BFD").rows(), b);
+    const port = pick(nb.table("Logical_Router_Port").rows(), b);
+    if (session === undefined && port !== undefined) {
+      nb.insert("BFD", { logical_port: port.name, dst_ip: `10.${c % 5}.0.9` });
+    } else if (session !== undefined && a % 9 === 0) nb.delete("BFD", session._uuid);
+    else if (lr !== undefined) {
+      nb.edit((tx) => {
+        const route = tx.insert("Logical_Router_Static_Route", {
+          ip_prefix: `192.168.${b % 3}.0/24`,
+          nexthop: `10.${c % 5}.0.9`,
+          bfd: b % 2 === 0 ? session?._uuid : undefined,
+          policy: b % 5 === 0 ? "src-ip" : undefined,
+          selection_fields: c % 2 === 0 ? ["ip_src" as const] : [],
+          options: new Map(c % 3 === 0 ? [["ecmp_symmetric_reply", "true"]] : c % 3 === 1 ? [["origin", "connected"]] : []),
+        });
+        tx.mutate("Logical_Router", lr._uuid, "static_routes", { insert: [route] });
+      });
+    }
+  },
+  (nb, a, b, c) => {
+    const lr = pick(nb.table("Logical_Router").rows(), a);
+    if (lr === undefined) return;
+    nb.edit((tx) => {
+      const policy = tx.insert("Logical_Router_Policy", {
+        priority: c,
+        match: "ip4",
+        action: b % 2 === 0 ? "jump" : "reroute",
+        chain: c % 2 === 0 ? `c${b % 2}` : undefined,
+        jump_chain: b % 2 === 0 ? `c${a % 2}` : undefined,
+        nexthops: b % 2 === 0 ? [] : [`10.${c % 5}.0.9`, `10.${a % 5}.0.9`],
+        bfd_sessions: [...nb.table("BFD").rows()].map(({ _uuid }) => _uuid),
+      });
+      tx.mutate("Logical_Router", lr._uuid, "policies", { insert: [policy] });
+    });
+  },
+  (nb, a, b) => {
+    const port = pick(nb.table("Logical_Router_Port").rows(), a);
+    if (port === undefined) return;
+    nb.update("Logical_Router_Port", port._uuid, { options: new Map([...port.options, ["gateway_mtu", String(b * 100)]]) });
+  },
 ];
 
 /** Everything that the core wants, as sorted lines. */

@@ -182,6 +182,40 @@ describe("northd", () => {
     expect([...nb.table("Logical_Switch_Port").rows()][0]!.up).toBe(true);
   });
 
+  it("tells who hosts a gateway port, and which BFD peers are alive: routes through others wait", async () => {
+    const { nb, sb, settle } = await place();
+    const chassis = sb.insert("Chassis", { name: "hv1" });
+    nb.edit((tx) => {
+      const gateway = tx.insert("Gateway_Chassis", { name: "g", chassis_name: "hv1", priority: 1 });
+      const port = tx.insert("Logical_Router_Port", {
+        name: "out",
+        mac: "0a:00:00:00:00:01",
+        networks: ["192.0.2.1/24"],
+        gateway_chassis: [gateway],
+      });
+      const session = tx.insert("BFD", { logical_port: "out", dst_ip: "192.0.2.2" });
+      const route = tx.insert("Logical_Router_Static_Route", { ip_prefix: "0.0.0.0/0", nexthop: "192.0.2.2", bfd: session });
+      tx.insert("Logical_Router", { name: "r", ports: [port], static_routes: [route] });
+    });
+    await settle();
+    const routed = () => [...sb.table("Logical_Flow").rows()].some(({ match }) => match === "reg7 == 0 && ip4.dst == 0.0.0.0/0");
+    const told = () => [
+      [...nb.table("Logical_Router_Port").rows()][0]!.status.get("hosting-chassis"),
+      [...nb.table("BFD").rows()][0]!.status,
+      routed(),
+    ];
+    expect(told()).toEqual([undefined, "down", false]);
+    const binding = [...sb.table("Port_Binding").rows()].find(({ logical_port }) => logical_port === "cr-out")!;
+    sb.update("Port_Binding", binding._uuid, { chassis });
+    sb.update("BFD", [...sb.table("BFD").rows()][0]!._uuid, { status: "up" });
+    await settle();
+    expect(told()).toEqual(["hv1", "up", true]);
+    sb.update("Port_Binding", binding._uuid, { chassis: undefined });
+    sb.update("BFD", [...sb.table("BFD").rows()][0]!._uuid, { status: "down" });
+    await settle();
+    expect(told()).toEqual([undefined, "down", false]);
+  });
+
   it("takes over what it finds: a second northd writes nothing, foreign rows go, deleted ones come back", async () => {
     const first = await place();
     addSwitch(first.nb, "a", [{ name: "p1", addresses: ["50:54:00:00:00:01 10.0.0.1"] }]);

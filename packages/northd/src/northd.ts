@@ -12,7 +12,9 @@ import { Core } from "./core.ts";
 import { globalOptions, southboundOptions } from "./globalOptions.ts";
 import { serviceKey } from "./model/backends.ts";
 import { type ChassisFeature, chassisFacts } from "./model/chassis.ts";
+import { redirectName } from "./model/routerPort.ts";
 import { row } from "./output/row.ts";
+import { writeBfd, writeHosts } from "./output/statusBack.ts";
 import { SouthboundWriter } from "./output/writer.ts";
 import type { Northd, NorthdOptions, NorthdStatus } from "./types.ts";
 import { Unsupported } from "./unsupported.ts";
@@ -54,7 +56,8 @@ class Daemon implements Northd {
   #stale = true;
   #idlers: (() => void)[] = [];
   #retry: Timer | undefined;
-  /** Names of switch ports whose `up` may have changed. */
+  #bfdChanged = true;
+  /** Names of port bindings of which the northbound database may have to be told: `up`, and who hosts gateway ports. */
   readonly #upNames = new Set<string>();
   /** Chassis that lack features, which the log has named. */
   readonly #olderChassis = new Map<Uuid, string>();
@@ -169,6 +172,8 @@ class Daemon implements Northd {
       if (after === undefined) continue;
       this.#unsupported.check(table, uuid, after as object);
       if (table === "Logical_Switch_Port") this.#upNames.add((after as NbRow<"Logical_Switch_Port">).name);
+      else if (table === "Logical_Router_Port") this.#upNames.add(redirectName((after as NbRow<"Logical_Router_Port">).name));
+      else if (table === "BFD") this.#bfdChanged = true;
     }
     this.#kick();
   }
@@ -178,7 +183,10 @@ class Daemon implements Northd {
     for (const { table, uuid, before, after } of set.changes) {
       if (table === "Port_Binding") this.#upNames.add(((after ?? before) as SbRow<"Port_Binding">).logical_port);
       else if (table === "Service_Monitor") this.#core?.setServiceStatus(...serviceOf(before, after));
-      else if (table === "Chassis") this.#chassisChanged(this.#core, uuid, after as SbRow<"Chassis"> | undefined);
+      else if (table === "BFD") {
+        this.#core?.setBfd(uuid, after as SbRow<"BFD"> | undefined);
+        this.#bfdChanged = true;
+      } else if (table === "Chassis") this.#chassisChanged(this.#core, uuid, after as SbRow<"Chassis"> | undefined);
     }
     this.#kick();
   }
@@ -305,6 +313,8 @@ class Daemon implements Northd {
       }
     }
     for (const port of this.#nb.table("Logical_Switch_Port").rows()) this.#upNames.add(port.name);
+    for (const port of this.#nb.table("Logical_Router_Port").rows()) this.#upNames.add(redirectName(port.name));
+    for (const item of this.#sb.table("BFD").rows()) core.setBfd(item._uuid, item);
     for (const item of this.#sb.table("Chassis").rows()) this.#chassisChanged(core, item._uuid, item);
     for (const item of this.#sb.table("Service_Monitor").rows()) core.setServiceStatus(...serviceOf(undefined, item));
     this.#stale = true;
@@ -356,6 +366,9 @@ class Daemon implements Northd {
     for (const [uuid, up] of this.#ups(ups)) {
       if (ports.get(uuid)?.up !== up) tx.update("Logical_Switch_Port", uuid, { up });
     }
+    writeHosts(tx, this.#nb, this.#sb, ups);
+    if (this.#bfdChanged) writeBfd(tx, this.#nb, this.#sb);
+    this.#bfdChanged = false;
     const given = core.takeWriteBacks();
     for (const uuid of given) {
       const port = ports.get(uuid);
@@ -371,6 +384,7 @@ class Daemon implements Northd {
       this.#log.err(`northbound transaction failed: ${result.error}${result.details ? ` (${result.details})` : ""}`);
     } else if (result.status === "try-again") {
       for (const name of ups) this.#upNames.add(name);
+      this.#bfdChanged = true;
       this.#wanted = true;
     }
   }

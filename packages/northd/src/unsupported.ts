@@ -30,16 +30,6 @@ const checks: Checks = {
     set(row.dhcp_relay, "dhcp_relay"),
     ...option(row.options, "prefix", "prefix_delegation", "mcast_flood"),
   ],
-  Logical_Router_Static_Route: (row) => [
-    set(row.bfd, "bfd"),
-    some(row.selection_fields, "selection_fields"),
-    ...option(row.options, "ecmp_symmetric_reply"),
-  ],
-  Logical_Router_Policy: (row) => [
-    row.action === "jump" && "action jump",
-    set(row.chain, "chain"),
-    some(row.bfd_sessions, "bfd_sessions"),
-  ],
   ACL: (row) => [set(row.network_function_group, "network_function_group")],
   Static_MAC_Binding: () => ["static neighbours"],
   Chassis_Template_Var: () => ["template variables"],

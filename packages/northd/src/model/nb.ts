@@ -8,6 +8,8 @@ export type NbInputs = { readonly [T in TableName<NbSchema>]: Input<Uuid, NbRow<
 /** Columns that northd itself writes and no derivation reads: they are no news. */
 const written: { readonly [table: string]: readonly string[] } = {
   Logical_Switch_Port: ["up", "dynamic_addresses", "tag"],
+  Logical_Router_Port: ["status"],
+  BFD: ["status"],
   NB_Global: ["nb_cfg", "nb_cfg_timestamp", "sb_cfg", "sb_cfg_timestamp", "hv_cfg", "hv_cfg_timestamp"],
 };
 

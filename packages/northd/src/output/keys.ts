@@ -2,6 +2,7 @@
 import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
 import { serviceKey } from "../model/backends.ts";
+import { bfdKey } from "../model/bfd.ts";
 import type { SbTable } from "./row.ts";
 
 type KeyOf<T extends SbTable> = (row: SbRow<T>, datapath: (uuid: Uuid) => Uuid | undefined) => string | undefined;
@@ -19,6 +20,7 @@ export const keys: { readonly [T in SbTable]?: KeyOf<T> } = {
     // Groups that controllers learn from IGMP are made by northd from IGMP_Group, under other names.
     `${datapath(row.datapath)} ${row.name}`,
   HA_Chassis_Group: (row) => row.name,
+  BFD: (row) => bfdKey(row),
   Port_Group: (row) => row.name,
   Address_Set: (row) => row.name,
   IP_Multicast: (row, datapath) => datapath(row.datapath) ?? row._uuid,

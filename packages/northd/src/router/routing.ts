@@ -20,6 +20,7 @@ import {
 } from "@weft/packet";
 import type { NbRow } from "@weft/schemas";
 import { type Flow, flow } from "../flow.ts";
+import { deadPeer, speaksBfd } from "../model/bfd.ts";
 import { nb, routerPortsByName } from "../model/nb.ts";
 import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
 import { LR_IN_ARP_REQUEST, LR_IN_IP_ROUTING, LR_IN_IP_ROUTING_ECMP, LR_IN_IP_ROUTING_PRE } from "../stages.ts";
@@ -27,6 +28,9 @@ import { LR_IN_ARP_REQUEST, LR_IN_IP_ROUTING, LR_IN_IP_ROUTING_ECMP, LR_IN_IP_RO
 /** A longer prefix comes first; at the same length, connected before static before static by source. */
 const RANK = { connected: 6, static: 4, source: 0 } as const;
 const RANKS = 8;
+
+/** BFD of a single hop, RFC 5881. */
+export const BFD = "udp.dst == 3784";
 
 /** How a packet leaves: through which port, from which of its addresses. */
 export interface NextHop {
@@ -61,11 +65,22 @@ export interface Connected {
 }
 
 /** A route to hosts that a port reaches directly. Link-local networks are those of the port that a packet came from. */
-export function connectedRoute(port: RouterPort, { family, source, network, length }: Connected, hint: Uuid): Flow {
+export function connectedRoute(port: RouterPort, connected: Connected, hint: Uuid): Flow {
+  const { family, network, length } = connected;
   const match = `${network === "fe80::/64" ? `inport == ${port.json} && ` : ""}ip${family}.dst == ${network}`;
-  const hop = nextHopActions({ port, family, source, address: undefined }, true);
-  const actions = `ip.ttl--; reg8[0..15] = 0; ${hop}${familyAction(family)}`;
+  const actions = `ip.ttl--; ${hopActions(port, connected)}`;
   return flow(port.datapath, LR_IN_IP_ROUTING, length * RANKS + RANK.connected, match, actions, { hint });
+}
+
+function hopActions(port: RouterPort, { family, source }: Connected): string {
+  return `reg8[0..15] = 0; ${nextHopActions({ port, family, source, address: undefined }, true)}${familyAction(family)}`;
+}
+
+function connections({ address }: RouterPort): readonly Connected[] {
+  return [
+    ...address.ip4.map(({ text, network, length }): Connected => ({ family: 4, source: text, network, length })),
+    ...address.ip6.map(({ text, network, length }): Connected => ({ family: 6, source: text, network, length })),
+  ];
 }
 
 export const connectedRoutes = each(
@@ -74,14 +89,20 @@ export const connectedRoutes = each(
   function* (uuid, _row, read): Iterable<Flow> {
     const port = read(routerPort, uuid);
     if (port === undefined) return;
-    for (const { text, network, length } of port.address.ip4) {
-      yield connectedRoute(port, { family: 4, source: text, network, length }, uuid);
-    }
-    for (const { text, network, length } of port.address.ip6) {
-      yield connectedRoute(port, { family: 6, source: text, network, length }, uuid);
-    }
+    for (const connected of connections(port)) yield connectedRoute(port, connected, uuid);
   },
 );
+
+/** BFD messages to a port's neighbours keep the TTL of 255 that proves them to be on the link (RFC 5881 section 5). */
+export function* connectedBfd(port: RouterPort, hint: Uuid): Iterable<Flow> {
+  for (const connected of connections(port)) {
+    const { family, network, length } = connected;
+    const match = `${network === "fe80::/64" ? `inport == ${port.json} && ` : ""}ip${family}.dst == ${network} && ${BFD}`;
+    yield flow(port.datapath, LR_IN_IP_ROUTING, length * RANKS + RANK.connected + 1, match, hopActions(port, connected), {
+      hint,
+    });
+  }
+}
 
 /** The ports of a router by which an address can be reached: the port that has a network with it. */
 export function hopTowards(ports: readonly RouterPort[], nexthop: string): NextHop | undefined {
@@ -118,7 +139,7 @@ export function hopThrough(port: RouterPort, nexthop: string): NextHop | undefin
   return undefined;
 }
 
-interface StaticRoute {
+export interface StaticRoute {
   readonly uuid: Uuid;
   readonly family: 4 | 6;
   readonly prefix: string;
@@ -127,6 +148,12 @@ interface StaticRoute {
   readonly table: string;
   readonly discard: boolean;
   readonly hop: NextHop | undefined;
+  /** Learned from another zone, where it is a network of a router's. */
+  readonly connected: boolean;
+  /** Replies leave by the hop that a connection came in by. */
+  readonly symmetric: boolean;
+  /** Fields that a group's member is chosen by; none: all that there are. */
+  readonly selection: readonly string[];
 }
 
 function prefixOf(text: string): { readonly family: 4 | 6; readonly prefix: string; readonly length: number } | undefined {
@@ -146,7 +173,7 @@ export const staticRoutes = derive(
     const problems: string[] = [];
     for (const uuid of row?.static_routes ?? []) {
       const route = read(nb.Logical_Router_Static_Route, uuid);
-      if (route === undefined) continue;
+      if (route === undefined || (route.bfd !== undefined && read(deadPeer, route.bfd) !== undefined)) continue;
       const made = staticRoute(route, row!.name, router, read);
       if (typeof made === "string") problems.push(made);
       else routes.push(made);
@@ -169,6 +196,9 @@ function staticRoute(
     ...prefix,
     bySource: route.policy === "src-ip",
     table: route.route_table,
+    connected: route.options.get("origin") === "connected",
+    symmetric: route.options.get("ecmp_symmetric_reply") === "true",
+    selection: [...route.selection_fields].sort(),
   };
   if (route.nexthop === "discard") return { ...common, discard: true, hop: undefined };
   const nexthop = route.nexthop;
@@ -193,7 +223,7 @@ function staticRoute(
 }
 
 /** Route tables other than the main one get numbers from 1, in the order of their names. */
-const routeTables = derive(
+export const routeTables = derive(
   "routeTables",
   (router: Uuid, read): ReadonlyMap<string, number> => {
     const names = new Set<string>();
@@ -207,6 +237,26 @@ const routeTables = derive(
   { equals: sameContent },
 );
 
+interface Group {
+  readonly match: string;
+  readonly priority: number;
+  readonly routes: readonly StaticRoute[];
+}
+
+/** Routes to one prefix, of one table and one policy, share its traffic. */
+function groupsOf(routes: readonly StaticRoute[], tables: ReadonlyMap<string, number>): Iterable<Group> {
+  const groups = new Map<string, { match: string; priority: number; routes: StaticRoute[] }>();
+  for (const route of routes) {
+    const table = route.connected ? "" : `reg7 == ${route.table === "" ? 0 : tables.get(route.table)!} && `;
+    const match = `${table}ip${route.family}.${route.bySource ? "src" : "dst"} == ${route.prefix}`;
+    const group = groups.get(match);
+    const rank = route.connected ? RANK.connected : route.bySource ? RANK.source : RANK.static;
+    if (group === undefined) groups.set(match, { match, priority: route.length * RANKS + rank, routes: [route] });
+    else group.routes.push(route);
+  }
+  return groups.values();
+}
+
 export const routing = each("router/routing", nb.Logical_Router, function* (uuid, row, read): Iterable<Flow> {
   const tables = read(routeTables, uuid);
   for (const port of read(routerPorts, uuid)) {
@@ -215,25 +265,23 @@ export const routing = each("router/routing", nb.Logical_Router, function* (uuid
       yield flow(uuid, LR_IN_IP_ROUTING_PRE, 100, `inport == ${port.json}`, `reg7 = ${table}; next;`);
     }
   }
-  const groups = new Map<string, StaticRoute[]>();
-  for (const route of read(staticRoutes, uuid).routes) {
-    const table = route.table === "" ? 0 : tables.get(route.table)!;
-    const match = `reg7 == ${table} && ip${route.family}.${route.bySource ? "src" : "dst"} == ${route.prefix}`;
-    const group = groups.get(match);
-    if (group === undefined) groups.set(match, [route]);
-    else group.push(route);
-  }
   let group = 0;
-  for (const [match, routes] of groups) {
+  for (const { match, priority, routes } of groupsOf(read(staticRoutes, uuid).routes, tables)) {
     const first = routes[0]!;
-    const priority = first.length * RANKS + (first.bySource ? RANK.source : RANK.static);
-    if (routes.length === 1) {
-      const actions =
-        first.hop === undefined
-          ? "drop;"
-          : `ip.ttl--; reg8[0..15] = 0; ${nextHopActions(first.hop, true)}${familyAction(first.family)}`;
-      yield flow(uuid, LR_IN_IP_ROUTING, priority, match, actions, { hint: first.uuid });
-    } else yield* ecmp(uuid, ++group, priority, match, routes);
+    if (routes.length > 1 || (first.symmetric && first.hop !== undefined)) {
+      yield* ecmp(uuid, ++group, priority, match, routes);
+      continue;
+    }
+    const own = { hint: first.uuid };
+    if (first.hop === undefined) {
+      yield flow(uuid, LR_IN_IP_ROUTING, priority, match, "drop;", own);
+      continue;
+    }
+    const actions = `reg8[0..15] = 0; ${nextHopActions(first.hop, true)}${familyAction(first.family)}`;
+    yield flow(uuid, LR_IN_IP_ROUTING, priority, match, `ip.ttl--; ${actions}`, own);
+    if (read(speaksBfd, first.hop.port.name)) {
+      yield flow(uuid, LR_IN_IP_ROUTING, priority + 1, `${match} && ${BFD}`, actions, own);
+    }
   }
   // Also for routes that lead nowhere now: the flow names the next hop only.
   const requested = new Set<string>();
@@ -260,23 +308,25 @@ export function neighbourRequest(datapath: Uuid, nexthop: string, hint: Uuid): F
 }
 
 function* ecmp(uuid: Uuid, group: number, priority: number, match: string, routes: readonly StaticRoute[]): Iterable<Flow> {
-  const members = routes.map((_, index) => index + 1).join(", ");
-  yield flow(
-    uuid,
-    LR_IN_IP_ROUTING,
-    priority,
-    match,
-    `ip.ttl--; flags.loopback = 1; reg8[0..15] = ${group}; reg8[16..31] = select(${members});`,
-  );
-  for (const [index, { hop, family, uuid: hint }] of routes.entries()) {
+  const member = routes.length === 1 ? "1; next;" : `${selection(routes)};`;
+  const actions = `ip.ttl--; flags.loopback = 1; reg8[0..15] = ${group}; reg8[16..31] = ${member}`;
+  yield flow(uuid, LR_IN_IP_ROUTING, priority, match, actions);
+  for (const [index, { hop, family, symmetric, uuid: hint }] of routes.entries()) {
     if (hop === undefined) continue;
     yield flow(
       uuid,
       LR_IN_IP_ROUTING_ECMP,
       100,
       `reg8[0..15] == ${group} && reg8[16..31] == ${index + 1}`,
-      `${nextHopActions(hop, false)}${familyAction(family)}`,
+      `${nextHopActions(hop, false)}reg9[9] = ${family === 4 ? 1 : 0}; ${symmetric ? "reg9[10] = 1; " : ""}next;`,
       { hint },
     );
   }
+}
+
+/** One of a group's members by a hash: of the fields that all of them ask for, or of all fields. */
+function selection(routes: readonly StaticRoute[]): string {
+  const members = routes.map((_, index) => index + 1).join(", ");
+  const fields = routes[0]!.selection.filter((field) => routes.every((route) => route.selection.includes(field)));
+  return fields.length === 0 ? `select(${members})` : `select(values=(${members}); hash_fields="${fields.join(",")}")`;
 }
