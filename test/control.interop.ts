@@ -3,6 +3,7 @@
  * the same usage, and the same answers and exit codes where these do not depend on what is inside.
  */
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { find } from "@weft/packet";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -195,4 +196,28 @@ it("counters, engine nodes, stopwatches and memory have the reference's form", (
     expect(text("inc-engine/list-stopwatches").split("\n")).toContain("northd");
     expect(text("memory/show")).toMatch(/\bidl-cells-OVN_Northbound:[1-9]\d* idl-cells-OVN_Southbound:[1-9]\d*/);
   }
+});
+
+/** The lines of a log without time and number, of the modules that tell what happens to the cloud. */
+function story(side: (typeof sides)[number], daemon: string): Set<string> {
+  const log = readFileSync(join(clouds.get(side)!.dir, `${daemon}.log`), "utf8");
+  const texts = log.split("\n").map((line) => line.split("|").slice(2).join("|"));
+  // The reference says this of itself alone: it looks for the switch's features, and tells of an iface and its lport apart.
+  const own = /OVS feature set changed|Removing lport \S+ ovn-installed/;
+  return new Set(texts.filter((text) => /^(main|binding|ovn_northd)\|/.test(text) && !own.test(text)));
+}
+
+it("logs say what the reference's say", async () => {
+  for (const side of sides) {
+    clouds.get(side)!.run(`
+      unbound() { until [[ -z $(ovn-sbctl --bare --columns=chassis find port_binding logical_port=$1) ]]; do sleep 0.1; done; }
+      ovn-nbctl lsp-add a p3 -- lsp-set-addresses p3 "50:54:00:00:00:03 10.0.0.3"; vif_add w1 p3; ovn-nbctl --wait=hv sync
+      ovn-nbctl lsp-set-options p3 requested-chassis=w2; ovn-nbctl --wait=hv sync
+      unbound p3
+      ovn-nbctl lsp-set-options p3 requested-chassis=w1; ovn-nbctl --wait=hv sync
+      hv_do w1 ovs-vsctl del-port p1; unbound p1
+      ovs-appctl -t $DIR/w1/controller.ctl exit`);
+  }
+  const told = (side: (typeof sides)[number]) => [controller, northd].flatMap((daemon) => [...story(side, daemon)]);
+  await expect.poll(() => told("reference").filter((line) => !told("weft").includes(line)), { timeout: 10_000 }).toEqual([]);
 });

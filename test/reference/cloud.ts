@@ -52,6 +52,8 @@ export class Cloud {
       ...process.env,
       DIR: this.dir,
       SCHEMAS: schemasOf(schemas),
+      OVN_NB_DB: `unix:${this.dir}/central/nb.sock`,
+      OVN_SB_DB: `unix:${this.dir}/central/sb.sock`,
       PATH: `${programsOf(tools)}:${programsOf("reference")}:${process.env["PATH"]}`,
       ...Object.fromEntries(Object.entries(daemons).map(([name, side]) => [name, programsOf(side)])),
     };

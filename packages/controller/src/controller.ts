@@ -180,6 +180,12 @@ export class RunningController implements Controller {
   }
 
   async start(): Promise<void> {
+    this.#log.info(`OVN internal version is : [${ovnInternalVersion}]`);
+    this.#unsubscribe.push(
+      this.#ovs.onState((state) => {
+        if (state === "filling") this.#log.info("OVS IDL reconnected, force recompute.");
+      }),
+    );
     await this.#ovs.ready();
     const rows: RowChange[] = [];
     for (const table of Object.keys(vsColumns) as (keyof typeof vsColumns)[]) {
@@ -307,7 +313,13 @@ export class RunningController implements Controller {
     this.#sb = replica;
     this.#packetSide.follow(replica);
     this.#unsubscribe.push(replica.onChange((change) => this.#sb === replica && this.#changed("sb", change)));
-    this.#unsubscribe.push(replica.onState(() => this.#sb === replica && this.#schedule()));
+    this.#unsubscribe.push(
+      replica.onState((state) => {
+        if (this.#sb !== replica) return;
+        if (state === "filling") this.#log.info("OVNSB IDL reconnected, force recompute.");
+        this.#schedule();
+      }),
+    );
     replica.ready().then(
       () => {
         if (this.#sb !== replica) return;
@@ -318,7 +330,6 @@ export class RunningController implements Controller {
         this.core.feed("sb", rows);
         this.#complete = true;
         this.coverage.count("lflow_run");
-        this.#log.info("OVNSB IDL reconnected, force recompute.");
         this.#schedule();
       },
       (error) => this.#log.err(`${remote}: ${messageOf(error)}`),
@@ -534,6 +545,7 @@ export class RunningController implements Controller {
     this.#wake?.cancel();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     const restart = options.restart ?? this.core.read(config, 0)?.cleanupOnExit === false;
+    this.#log.info(`Exiting ovn-controller, resource cleanup: ${restart ? "False" : "True"}`);
     if (!restart) await this.#cleanUp();
     this.#switchSide.aim(undefined);
     this.#packetSide.aim(undefined);

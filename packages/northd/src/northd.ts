@@ -3,10 +3,10 @@
  * to what the core says, and writes back what people wait for (ovn-northd(8)).
  */
 import type { EngineStatistics } from "@weft/incremental";
-import type { ChangeSet, Replica, TableName, TransactionResult, Uuid } from "@weft/ovsdb";
+import type { ChangeSet, Replica, ReplicaState, TableName, TransactionResult, Uuid } from "@weft/ovsdb";
 import { type ControlCommand, Coverage, type Logger, messageOf, type Runtime, Stopwatch, type Timer } from "@weft/runtime";
 import type { NbRow, NbSchema, SbRow, SbSchema } from "@weft/schemas";
-import { ovnNorthbound } from "@weft/schemas";
+import { ovnInternalVersion, ovnNorthbound } from "@weft/schemas";
 import { northdCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { globalOptions, southboundOptions } from "./globalOptions.ts";
@@ -78,20 +78,18 @@ class Daemon implements Northd {
   }
 
   async start(): Promise<void> {
+    this.#main.info(`OVN internal version is : [${ovnInternalVersion}]`);
     this.#stops.push(
       this.#nb.onChange((set) => this.#northboundChanged(set)),
       this.#sb.onChange((set) => this.#southboundChanged(set)),
       this.#sb.onLock((held) => {
-        this.#main.info(
-          held
-            ? "ovn-northd lock acquired. This ovn-northd instance is now active."
-            : "ovn-northd lock lost. This ovn-northd instance is now on standby.",
-        );
+        if (held) this.#main.info("ovn-northd lock acquired. This ovn-northd instance is now active.");
+        else if (!this.#paused) this.#main.info("ovn-northd lock lost. This ovn-northd instance is now on standby.");
         this.#stale = true;
         this.#kick();
       }),
-      this.#nb.onState(() => this.#kick()),
-      this.#sb.onState(() => this.#kick()),
+      this.#nb.onState((state) => this.#stateChanged("NB", state)),
+      this.#sb.onState((state) => this.#stateChanged("SB", state)),
     );
     if (!this.#paused) this.#sb.setLock(LOCK);
     await Promise.all([this.#nb.ready(), this.#sb.ready()]);
@@ -164,6 +162,11 @@ class Daemon implements Northd {
 
   resetClusterState(database: "nb" | "sb"): void {
     (database === "nb" ? this.#nb : this.#sb).resetClusterState?.();
+  }
+
+  #stateChanged(database: string, state: ReplicaState): void {
+    if (state === "filling") this.#main.info(`OVN ${database} IDL reconnected, force recompute.`);
+    this.#kick();
   }
 
   #northboundChanged(set: ChangeSet): void {

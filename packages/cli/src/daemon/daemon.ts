@@ -72,7 +72,8 @@ export async function runDaemon(
     log.setThreshold(undefined, undefined, "info");
     for (const spec of options.verbose ?? []) log.apply(spec);
     await logFile.open();
-    log.logger(program.replaceAll("-", "_")).info(versionLine(program, family));
+    // Those of OVN tell the version that others must match.
+    if (family === "ovs") log.logger(program.replaceAll("-", "_")).info(versionLine(program, family));
     if (pidfile !== undefined) {
       if (options.overwritePidfile !== true) await refuseSecond(host, pidfile);
       await files.write(pidfile, new TextEncoder().encode(`${host.pid}\n`));

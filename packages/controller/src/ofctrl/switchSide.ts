@@ -74,6 +74,7 @@ export class SwitchSide {
 
   async #opened(exchange: Exchange): Promise<void> {
     const { core, runtime, wake } = this.#options;
+    runtime.log.logger("main").info("OVS OpenFlow connection reconnected,force recompute.");
     const programmer = new Programmer({ exchange, desired: core.flows, log: runtime.log.logger("ofctrl") });
     const found = await programmer.start();
     this.#programmer = programmer;

@@ -144,6 +144,22 @@ export function writeTunnels(read: Read, transaction: Transaction<VsSchema>, tun
     added.push(transaction.insert("Port", { name, interfaces: [iface], external_ids: [["ovn-chassis-id", want.id]] }));
   }
   if (gone.length > 0 || added.length > 0) transaction.mutate("Bridge", bridge, "ports", { delete: gone, insert: added });
+  removeLeftTunnels(read, transaction);
+}
+
+/** Tunnels on a bridge that was the integration bridge before and is nobody's now: names are free for the new one's. */
+function removeLeftTunnels(read: Read, transaction: Transaction<VsSchema>): void {
+  const root = openVSwitchUuid(read);
+  const ids = (root === undefined ? undefined : read(vs.Open_vSwitch, root))?.external_ids;
+  if (ids === undefined) return;
+  // Of several controllers on one machine each has its own key "ovn-bridge-CHASSIS".
+  const named = new Set([...ids].filter(([key]) => key.startsWith("ovn-bridge-")).map(([, name]) => name));
+  named.add(ids.get("ovn-bridge") ?? "br-int");
+  for (const uuid of read.keys(vs.Bridge)) {
+    if (named.has(read(vs.Bridge, uuid)?.name ?? "")) continue;
+    const left = portsOf(read, uuid).filter((port) => port.external_ids.has("ovn-chassis-id"));
+    if (left.length > 0) transaction.mutate("Bridge", uuid, "ports", { delete: left.map((port) => port._uuid) });
+  }
 }
 
 /** Interface names have at most 15 characters. */
