@@ -157,3 +157,121 @@ it("mirrors to ports, answers DNS", { timeout: 120_000 }, async () => {
       ls-lb-add s1 l`,
   );
 });
+
+it("protects the control plane of switches and routers", { timeout: 120_000 }, async () => {
+  await same(
+    `
+      ls-add s1
+      lsp-add s1 p1
+      lsp-set-addresses p1 '00:00:00:00:00:01 10.0.0.1 fd00::1'
+      lr-add r1
+      lrp-add r1 rp 00:00:00:00:ff:01 10.0.0.254/24 fd00::fe/64
+      lsp-add-router-port s1 s1-r1 rp
+      lsp-add s1 vp
+      set Logical_Switch_Port vp type=virtual options:virtual-ip=10.0.0.9 options:virtual-parents=p1
+      acl-add s1 from-lport 10 ip4 reject
+      acl-add s1 to-lport 10 ip4 allow-related
+      --apply-after-lb acl-add s1 from-lport 10 ip4 reject
+      acl-add s1 to-lport 11 ip4 reject
+      --log acl-add s1 to-lport 12 ip4 drop
+      --id=@d create DHCP_Options cidr=10.0.0.0/24 options='"server_id"="10.0.0.254" "server_mac"="00:00:00:00:ff:01" "lease_time"="3600"' -- set Logical_Switch_Port p1 dhcpv4_options=@d
+      --id=@e create DHCP_Options cidr='"fd00::/64"' options='"dns_server"="fd00::53" "server_id"="00:00:00:00:FF:01"' -- set Logical_Switch_Port p1 dhcpv6_options=@e
+      --event lb-add lbe 10.0.0.100:80 ''
+      --reject lb-add lbr 10.0.0.101:80 ''
+      lb-add lba 10.0.0.102:80 10.0.0.1:80
+      set Load_Balancer lba options:affinity_timeout=60
+      ls-lb-add s1 lbe
+      ls-lb-add s1 lbr
+      ls-lb-add s1 lba
+      lr-lb-add r1 lbe
+      lr-lb-add r1 lbr
+      lr-lb-add r1 lba
+      set Logical_Switch s1 other_config:mcast_snoop=true
+      --id=@dns create DNS records:a=1.2.3.4 -- add Logical_Switch s1 dns_records @dns
+      meter-add arp drop 10 pktps
+      meter-add arp-resolve drop 10 pktps
+      meter-add dhcpv4-opts drop 10 pktps
+      meter-add dhcpv6-opts drop 10 pktps
+      meter-add dns drop 10 pktps
+      meter-add event-elb drop 10 pktps
+      meter-add icmp4-error drop 10 pktps
+      meter-add icmp6-error drop 10 pktps
+      meter-add igmp drop 10 pktps
+      meter-add nd-na drop 10 pktps
+      meter-add nd-ns drop 10 pktps
+      meter-add nd-ns-resolve drop 10 pktps
+      meter-add nd-ra-opts drop 10 pktps
+      meter-add tcp-reset drop 10 pktps
+      meter-add bfd drop 10 pktps
+      meter-add reject drop 10 pktps
+      meter-add svc-monitor drop 10 pktps`,
+    `
+      copp-add c1 arp arp
+      copp-add c1 arp-resolve arp-resolve
+      copp-add c1 dhcpv4-opts dhcpv4-opts
+      copp-add c1 dhcpv6-opts dhcpv6-opts
+      copp-add c1 dns dns
+      copp-add c1 event-elb event-elb
+      copp-add c1 icmp4-error icmp4-error
+      copp-add c1 icmp6-error icmp6-error
+      copp-add c1 igmp igmp
+      copp-add c1 nd-na nd-na
+      copp-add c1 nd-ns nd-ns
+      copp-add c1 nd-ns-resolve nd-ns-resolve
+      copp-add c1 nd-ra-opts nd-ra-opts
+      copp-add c1 tcp-reset tcp-reset
+      copp-add c1 bfd bfd
+      copp-add c1 reject reject
+      copp-add c1 svc-monitor svc-monitor
+      ls-copp-add c1 s1
+      lr-copp-add c1 r1`,
+    `
+      meter-del arp`,
+    `
+      copp-add c1 dns nometer`,
+  );
+});
+
+it("protects it at gateways too", { timeout: 120_000 }, async () => {
+  await same(
+    `
+      ls-add s1
+      lsp-add s1 p1
+      lsp-set-addresses p1 '00:00:00:00:00:01 10.0.0.1 fd00::1'
+      ls-add pub
+      lsp-add-localnet-port pub ln physnet
+      lr-add r1
+      lrp-add r1 rp 00:00:00:00:ff:01 10.0.0.254/24 fd00::fe/64
+      lsp-add-router-port s1 s1-r1 rp
+      lrp-add r1 r1-pub 00:00:00:00:ff:03 172.16.0.1/24 fd16::1/64
+      lsp-add-router-port pub pub-r1 r1-pub
+      lrp-set-gateway-chassis r1-pub ch1
+      lr-nat-add r1 dnat_and_snat 172.16.0.7 10.0.0.7
+      lr-nat-add r1 dnat_and_snat fd16::7 fd00::7
+      lr-nat-add r1 snat 172.16.0.8 10.0.0.0/24
+      lr-route-add r1 fd77::/64 fd16::9
+      lr-policy-add r1 10 'ip6' reroute fd16::10
+      set Logical_Router_Port r1-pub options:gateway_mtu=1400
+      lb-add lb6 '[fd16::20]:80' '[fd00::1]:80'
+      lr-lb-add r1 lb6
+      --id=@hc create Load_Balancer_Health_Check vip='"[fd16::20]:80"' -- add Load_Balancer lb6 health_check @hc
+      set Load_Balancer lb6 ip_port_mappings:'"[fd00::1]"'='"p1:[fd00::77]"'
+      meter-add m drop 10 pktps
+      copp-add c1 arp m
+      copp-add c1 arp-resolve m
+      copp-add c1 icmp4-error m
+      copp-add c1 icmp6-error m
+      copp-add c1 nd-na m
+      copp-add c1 nd-ns m
+      copp-add c1 nd-ns-resolve m
+      copp-add c1 tcp-reset m
+      copp-add c1 reject m
+      copp-add c1 svc-monitor m
+      copp-add c1 nd-ra-opts m
+      copp-add c1 bfd m
+      ls-copp-add c1 s1
+      lr-copp-add c1 r1`,
+    `
+      set Load_Balancer lb6 ip_port_mappings:'"[fd00::1]"'='"p1:[fd00::fe]"'`,
+  );
+});

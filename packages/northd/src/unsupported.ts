@@ -11,7 +11,6 @@ const option = (options: ReadonlyMap<string, string>, ...names: readonly string[
 
 const checks: Checks = {
   Logical_Switch: (row) => [
-    set(row.copp, "copp"),
     row.other_config.get("mcast_snoop") === "true" && "forwarding to groups learned by mcast_snoop",
     ...option(row.other_config, "interconn-ts", "fdb_age_threshold"),
   ],
@@ -21,7 +20,6 @@ const checks: Checks = {
     ...option(row.options, "arp_proxy", "activation-strategy"),
   ],
   Logical_Router: (row) => [
-    set(row.copp, "copp"),
     row.options.get("mcast_relay") === "true" && "option mcast_relay",
     ...option(row.options, "dynamic-routing", "mac_binding_age_threshold"),
   ],

@@ -1,7 +1,7 @@
 /** The flows that every router has, whatever is configured. */
 import { each } from "@weft/incremental";
-import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
+import { metered, type Protocol } from "../model/copp.ts";
 import { nb } from "../model/nb.ts";
 import * as s from "../stages.ts";
 import { TOO_BIG } from "../switch/defaults.ts";
@@ -43,9 +43,9 @@ const dropping = [
   s.LR_OUT_DELIVERY,
 ];
 
-export const routerDefaults = each("router/defaults", nb.Logical_Router, function* (uuid): Iterable<Flow> {
-  const make = (stage: s.Stage, priority: number, match: string, actions: string): Flow =>
-    flow(uuid as Uuid, stage, priority, match, actions);
+export const routerDefaults = each("router/defaults", nb.Logical_Router, function* (uuid, _row, read): Iterable<Flow> {
+  const make = (stage: s.Stage, priority: number, match: string, actions: string, asks?: Protocol): Flow =>
+    flow(uuid, stage, priority, match, actions, asks === undefined ? {} : metered(uuid, asks, read));
   for (const stage of passing) yield make(stage, 0, "1", "next;");
   for (const stage of dropping) yield make(stage, 0, "1", "drop;");
 
@@ -81,12 +81,14 @@ export const routerDefaults = each("router/defaults", nb.Logical_Router, functio
     100,
     "eth.dst == 00:00:00:00:00:00 && reg9[9] == 1",
     "arp { eth.dst = ff:ff:ff:ff:ff:ff; arp.spa = reg5; arp.tpa = reg0; arp.op = 1; output; }; next;",
+    "arp-resolve",
   );
   yield make(
     s.LR_IN_ARP_REQUEST,
     100,
     "eth.dst == 00:00:00:00:00:00 && reg9[9] == 0",
     "nd_ns { nd.target = xxreg0; output; }; next;",
+    "nd-ns-resolve",
   );
   yield make(s.LR_IN_ECMP_STATEFUL_EGR, 0, "1", "output;");
 

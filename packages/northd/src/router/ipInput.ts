@@ -2,6 +2,7 @@
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
 import { heardOf } from "../model/centralised.ts";
+import { metered } from "../model/copp.ts";
 import { balancesEverywhere, vipAddresses } from "../model/loadBalancer.ts";
 import { snatAddresses } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
@@ -21,8 +22,13 @@ export const ipInput = each("router/ipInput", nb.Logical_Router_Port, function* 
   // Gateways take packets to their own addresses for translation.
   const refuses = port.gatewayChassis === undefined && read(gatewayPorts, port.datapath).length === 0;
   const answering = read(heardOf, uuid);
-  yield* ip4Input(port, refuses, answering);
-  yield* ip6Input(port, refuses, read(balancesEverywhere, port.datapath) ? "" : residence(port));
+  const meters = {
+    answer: metered(port.datapath, "nd-na", read),
+    error: { 4: metered(port.datapath, "icmp4-error", read), 6: metered(port.datapath, "icmp6-error", read) },
+    reset: metered(port.datapath, "tcp-reset", read),
+  };
+  yield* ip4Input(port, meters, refuses, answering);
+  yield* ip6Input(port, meters, refuses, read(balancesEverywhere, port.datapath) ? "" : residence(port));
   // Where replies to what was balanced come to the router's own addresses, these are not refused before.
   const spared = read(forceSnat, port.datapath) === "router_ip";
   for (const family of [4, 6] as const) {
@@ -30,6 +36,14 @@ export const ipInput = each("router/ipInput", nb.Logical_Router_Port, function* 
     yield* ownTraffic(port, family, spared ? texts.filter((text) => shared.has(text)) : texts, shared);
   }
 });
+
+type Metered = ReturnType<typeof metered>;
+
+interface Meters {
+  readonly answer: Metered;
+  readonly error: Readonly<Record<4 | 6, Metered>>;
+  readonly reset: Metered;
+}
 
 /** Addresses of an error to a host on the link: a gateway port answers as whom the packet was sent to, as NAT may have given it that address. */
 function sourced(port: RouterPort, family: 4 | 6, text: string): string {
@@ -47,9 +61,11 @@ function* ownTraffic(port: RouterPort, family: 4 | 6, texts: readonly string[], 
 }
 
 /** `answering`: on which chassis requests are answered; where nobody outside can hear it, on all. */
-function* ip4Input(port: RouterPort, refuses: boolean, answering: string): Iterable<Flow> {
+function* ip4Input(port: RouterPort, meters: Meters, refuses: boolean, answering: string): Iterable<Flow> {
   const { datapath, json, address, uuid } = port;
   const own = { hint: uuid };
+  const error = { ...own, ...meters.error[4] };
+  const reset = { ...own, ...meters.reset };
   const { ip4 } = address;
   if (ip4.length === 0) return;
   const spoofed = ip4.flatMap(({ text, broadcast }) => [text, broadcast]);
@@ -78,10 +94,10 @@ function* ip4Input(port: RouterPort, refuses: boolean, answering: string): Itera
   for (const text of refuses ? texts : []) {
     const match = `ip4 && ip4.dst == ${text} && !ip.later_frag`;
     const unreachable = (code: number) => `icmp4 {${swap} ip.ttl = 255; icmp4.type = 3; icmp4.code = ${code}; next; };`;
-    yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && udp`, unreachable(3), own);
-    yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && tcp`, `tcp_reset {${swap} next; };`, own);
-    yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && sctp`, `sctp_abort {${swap} next; };`, own);
-    yield flow(datapath, LR_IN_IP_INPUT, 70, match, unreachable(2), own);
+    yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && udp`, unreachable(3), error);
+    yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && tcp`, `tcp_reset {${swap} next; };`, reset);
+    yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && sctp`, `sctp_abort {${swap} next; };`, reset);
+    yield flow(datapath, LR_IN_IP_INPUT, 70, match, unreachable(2), error);
   }
   const expired = (addresses: string) =>
     "icmp4 {eth.dst <-> eth.src; icmp4.type = 11; /* Time exceeded */ icmp4.code = 0; /* TTL exceeded in transit */ " +
@@ -93,7 +109,7 @@ function* ip4Input(port: RouterPort, refuses: boolean, answering: string): Itera
       31,
       `inport == ${json} && ip4 && ip4.src == ${network} && ip.ttl == {0, 1} && !ip.later_frag`,
       expired(sourced(port, 4, text)),
-      own,
+      error,
     );
   }
   yield flow(
@@ -102,13 +118,15 @@ function* ip4Input(port: RouterPort, refuses: boolean, answering: string): Itera
     30,
     `inport == ${json} && ip4 && ip.ttl == {0, 1} && !ip.later_frag`,
     expired(`ip4.dst = ip4.src; ip4.src = ${texts[0]!}`),
-    own,
+    error,
   );
 }
 
-function* ip6Input(port: RouterPort, refuses: boolean, answering: string): Iterable<Flow> {
+function* ip6Input(port: RouterPort, meters: Meters, refuses: boolean, answering: string): Iterable<Flow> {
   const { datapath, json, address, uuid } = port;
   const own = { hint: uuid };
+  const error = { ...own, ...meters.error[6] };
+  const reset = { ...own, ...meters.reset };
   const { ip6 } = address;
   const texts = ip6.map(({ text }) => text);
   for (const { text, solicitedNode } of ip6) {
@@ -119,7 +137,7 @@ function* ip6Input(port: RouterPort, refuses: boolean, answering: string): Itera
       `inport == ${json} && ip6.dst == {${text}, ${solicitedNode}} && nd_ns && nd.target == ${text}${answering}`,
       "nd_na_router { eth.src = xreg0[0..47]; ip6.src = nd.target; nd.tll = xreg0[0..47]; outport = inport; " +
         "flags.loopback = 1; output; };",
-      own,
+      { ...own, ...meters.answer },
     );
   }
   yield flow(
@@ -134,10 +152,10 @@ function* ip6Input(port: RouterPort, refuses: boolean, answering: string): Itera
   for (const text of refuses ? texts : []) {
     const match = `ip6 && ip6.dst == ${text} && !ip.later_frag`;
     const unreachable = (code: number) => `icmp6 {${swap} ip.ttl = 255; icmp6.type = 1; icmp6.code = ${code}; next; };`;
-    yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && udp`, unreachable(4), own);
-    yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && tcp`, `tcp_reset {${swap} next; };`, own);
-    yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && sctp`, `sctp_abort {${swap} next; };`, own);
-    yield flow(datapath, LR_IN_IP_INPUT, 70, match, unreachable(3), own);
+    yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && udp`, unreachable(4), error);
+    yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && tcp`, `tcp_reset {${swap} next; };`, reset);
+    yield flow(datapath, LR_IN_IP_INPUT, 80, `${match} && sctp`, `sctp_abort {${swap} next; };`, reset);
+    yield flow(datapath, LR_IN_IP_INPUT, 70, match, unreachable(3), error);
   }
   const expired = (addresses: string) =>
     `icmp6 {eth.dst <-> eth.src; ${addresses}; ip.ttl = 254; icmp6.type = 3; /* Time exceeded */ ` +
@@ -150,7 +168,7 @@ function* ip6Input(port: RouterPort, refuses: boolean, answering: string): Itera
       31,
       `inport == ${json} && ip6 && ip6.src == ${network} && ip.ttl == {0, 1} && !ip.later_frag`,
       expired(sourced(port, 6, text)),
-      own,
+      error,
     );
   }
   yield flow(
@@ -159,7 +177,7 @@ function* ip6Input(port: RouterPort, refuses: boolean, answering: string): Itera
     30,
     `inport == ${json} && ip6 && ip.ttl == {0, 1} && !ip.later_frag`,
     expired(`ip6.dst = ip6.src; ip6.src = ${texts[0]!}`),
-    own,
+    error,
   );
 }
 

@@ -16,6 +16,7 @@ import {
   remembered,
   vipPriority,
 } from "../model/balance.ts";
+import { metered, type Protocol } from "../model/copp.ts";
 import { type Endpoint, endpointText } from "../model/endpoint.ts";
 import {
   type LoadBalancer,
@@ -84,8 +85,11 @@ export function resident(port: RouterPort): string {
 }
 
 function* vipFlows(lb: LoadBalancer, vip: Vip, place: Place, read: Read): Iterable<Flow> {
-  const make = (stage: s.Stage, priority: number, match: string, actions: string): Flow =>
-    flow(place.uuid, stage, priority, match, actions, { hint: lb.uuid });
+  const make = (stage: s.Stage, priority: number, match: string, actions: string, asks?: Protocol): Flow =>
+    flow(place.uuid, stage, priority, match, actions, {
+      hint: lb.uuid,
+      ...(asks === undefined ? {} : metered(place.uuid, asks, read)),
+    });
   const { gateways } = place;
   const snat = lb.skipSnat ? "skip_snat" : place.forceSnat ? "force_snat" : undefined;
   const mark = snat === undefined ? "" : `flags.${snat}_for_lb = 1; `;
@@ -102,11 +106,11 @@ function* vipFlows(lb: LoadBalancer, vip: Vip, place: Place, read: Read): Iterab
     yield make(s.LR_IN_UNSNAT, 120, `ip${vip.family} && ${to}${port}`, "next;");
   }
   const event = emptyEvent(lb, vip, read);
-  if (event !== undefined) yield make(s.LR_IN_DNAT, 130, event.match, event.actions);
+  if (event !== undefined) yield make(s.LR_IN_DNAT, 130, event.match, event.actions, "event-elb");
 
   const backends = activeBackends(lb, vip, read);
   const match = `ct.new && !ct.rel && ip${vip.family} && ${to}${extracted(lb, vip)}`;
-  if (backends === undefined && lb.reject) yield make(s.LR_IN_DNAT, vipPriority(vip), match, `${mark}${REJECT}`);
+  if (backends === undefined && lb.reject) yield make(s.LR_IN_DNAT, vipPriority(vip), match, `${mark}${REJECT}`, "reject");
   else if (backends !== undefined && stateless && gateways.length > 1) yield* statelessNat(lb, vip, gateways, make);
   else {
     const kept = lb.affinityTimeout === undefined ? "" : keep(vip);

@@ -1,7 +1,8 @@
 /** Packets that are too long for what is behind a port are answered with an error (ovn-nb(5), gateway_mtu). */
-import { each } from "@weft/incremental";
+import { each, type Read } from "@weft/incremental";
 import { type Flow, type FlowOptions, flow } from "../flow.ts";
 import { chassisFeature } from "../model/chassis.ts";
+import { metered } from "../model/copp.ts";
 import { nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
@@ -44,9 +45,9 @@ export const largePackets = each("router/largePackets", nb.Logical_Router_Port, 
   const save = saves ? "reg4[0..7] = ct_state_save(); next;" : "next;";
   yield flow(datapath, LR_IN_CHK_PKT_LEN, 50, `outport == ${json}`, `${check(mtu)}${save}`, own);
   yield flow(datapath, LR_IN_CHK_PKT_LEN, 55, `outport == ${json} && ${bypass(port)}`, save, own);
-  yield* tooBig(port, port, false, `inport == ${json}`, mtu);
+  yield* tooBig(port, port, false, `inport == ${json}`, mtu, read);
   for (const from of read(routerPorts, datapath)) {
-    if (from !== port) yield* tooBig(port, from, saves, `inport == ${from.json} && outport == ${json}`, mtu);
+    if (from !== port) yield* tooBig(port, from, saves, `inport == ${from.json} && outport == ${json}`, mtu, read);
   }
   // The error is about a packet whose source was translated: so is that of the packet inside it.
   yield flow(datapath, LR_OUT_POST_SNAT, 100, "icmp && flags.icmp_snat == 1", "ct_commit_nat(snat);");
@@ -60,7 +61,7 @@ export const largePackets = each("router/largePackets", nb.Logical_Router_Port, 
 });
 
 /** An error from a port's own address, which goes through the router from the start; where source addresses are translated, back too. */
-function* tooBig(port: RouterPort, from: RouterPort, saves: boolean, where: string, mtu: number): Iterable<Flow> {
+function* tooBig(port: RouterPort, from: RouterPort, saves: boolean, where: string, mtu: number, read: Read): Iterable<Flow> {
   const { ip4, ip6, macText } = from.address;
   for (const [family, address] of [
     [4, ip4[0]],
@@ -70,7 +71,7 @@ function* tooBig(port: RouterPort, from: RouterPort, saves: boolean, where: stri
     const match = `${where} && ip${family} && reg9[1] && reg9[0] == 0`;
     const back = `eth.dst = ${macText}; ${addressed(family, address.text)} ip.ttl = 255;`;
     const make = (mark: string) => `${error(family, mark, back, mtu)} next(pipeline=ingress, table=0); };`;
-    const own = { hint: port.uuid };
+    const own = { hint: port.uuid, ...metered(port.datapath, `icmp${family}-error`, read) };
     yield flow(port.datapath, from === port ? LR_IN_IP_INPUT : LR_IN_LARGER_PKTS, 150, match, make(""), own);
     if (from === port) continue;
     // A reply whose destination was translated. Where it can be saved, the state is that of before the routing.

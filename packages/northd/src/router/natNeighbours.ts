@@ -1,8 +1,9 @@
 /** A router answers for the addresses that it translates to, and knows where they are (ovn-northd(8), "IP Input", "ARP/ND Resolution"). */
-import { each } from "@weft/incremental";
+import { each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { centralised } from "../model/centralised.ts";
+import { metered } from "../model/copp.ts";
 import { type Nat, nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import type { RouterPort } from "../model/routerPort.ts";
@@ -13,9 +14,9 @@ const OWN_MAC = "xreg0[0..47]";
 
 export const natNeighbours = each("router/natNeighbours", nb.Logical_Router, function* (uuid, _row, read): Iterable<Flow> {
   for (const rule of read(nats, uuid).rules) {
-    yield answer(uuid, 90, "", rule, OWN_MAC);
+    yield answer(uuid, 90, "", rule, OWN_MAC, "", read);
     if (rule.gateway === undefined) continue;
-    if (read(centralised, rule.gateway.uuid) === undefined) yield* outside(uuid, rule, rule.gateway);
+    if (read(centralised, rule.gateway.uuid) === undefined) yield* outside(uuid, rule, rule.gateway, read);
     yield* atGateway(uuid, rule, rule.gateway);
     yield* loop(uuid, rule, rule.gateway);
     if (rule.distributed !== undefined) yield* local(uuid, rule, rule.gateway, rule.distributed);
@@ -28,13 +29,16 @@ function requestFor({ family, externalIp, solicitedNode }: Nat): string {
     : `ip6.dst == {${externalIp}, ${solicitedNode}} && nd_ns && nd.target == ${externalIp}`;
 }
 
-function answer(router: Uuid, priority: number, before: string, rule: Nat, mac: string, after = ""): Flow {
+function answer(router: Uuid, priority: number, before: string, rule: Nat, mac: string, after: string, read: Read): Flow {
   const actions =
     rule.family === 4
       ? `eth.dst = eth.src; eth.src = ${mac}; arp.op = 2; /* ARP reply */ arp.tha = arp.sha; arp.sha = ${mac}; ` +
         "arp.tpa <-> arp.spa; outport = inport; flags.loopback = 1; output;"
       : `nd_na { eth.src = ${mac}; ip6.src = nd.target; nd.tll = ${mac}; outport = inport; flags.loopback = 1; output; };`;
-  return flow(router, LR_IN_IP_INPUT, priority, `${before}${requestFor(rule)}${after}`, actions, { hint: rule.uuid });
+  return flow(router, LR_IN_IP_INPUT, priority, `${before}${requestFor(rule)}${after}`, actions, {
+    hint: rule.uuid,
+    ...(rule.family === 6 ? metered(router, "nd-na", read) : {}),
+  });
 }
 
 /** "is_chassis_resident(...)" of the chassis that handles a rule. */
@@ -43,9 +47,9 @@ function handler(rule: Nat, gateway: RouterPort): string {
 }
 
 /** Where others than the router's own may ask: only one chassis answers, so that whoever is outside learns where to send. */
-function* outside(router: Uuid, rule: Nat, gateway: RouterPort): Iterable<Flow> {
+function* outside(router: Uuid, rule: Nat, gateway: RouterPort, read: Read): Iterable<Flow> {
   const on = `inport == ${gateway.json} && `;
-  yield answer(router, 92, on, rule, rule.distributed?.mac ?? OWN_MAC, ` && ${handler(rule, gateway)}`);
+  yield answer(router, 92, on, rule, rule.distributed?.mac ?? OWN_MAC, ` && ${handler(rule, gateway)}`, read);
   yield flow(router, LR_IN_IP_INPUT, 91, `${on}${requestFor(rule)}`, "drop;", { hint: rule.uuid });
 }
 

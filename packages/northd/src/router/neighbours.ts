@@ -2,6 +2,7 @@
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
 import { behindVtep } from "../model/centralised.ts";
+import { metered } from "../model/copp.ts";
 import { balancesEverywhere } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
 import { residence, routerPort } from "../model/routerPort.ts";
@@ -27,7 +28,8 @@ export const delivery = each("router/delivery", nb.Logical_Router_Port, function
 });
 
 /** reg9[2]: the neighbour is known already; reg9[3]: its request concerns us. */
-export const learning = each("router/learning", nb.Logical_Router, function* (uuid, row): Iterable<Flow> {
+export const learning = each("router/learning", nb.Logical_Router, function* (uuid, row, read): Iterable<Flow> {
+  const answer = metered(uuid, "nd-na", read);
   const always = row.options.get("always_learn_from_arp_request") !== "false";
   const lookup = (match: string, find: string, known: string) =>
     flow(uuid, LR_IN_LOOKUP_NEIGHBOR, 100, match, `reg9[2] = ${find}; ${known}next;`);
@@ -47,10 +49,10 @@ export const learning = each("router/learning", nb.Logical_Router, function* (uu
   yield flow(uuid, LR_IN_LOOKUP_NEIGHBOR, 0, "1", "reg9[2] = 1; next;");
   yield flow(uuid, LR_IN_LEARN_NEIGHBOR, 100, always ? "reg9[2] == 1" : "reg9[2] == 1 || reg9[3] == 0", "mac_cache_use; next;");
   yield flow(uuid, LR_IN_LEARN_NEIGHBOR, 95, "nd_ns && (ip6.src == 0 || nd.sll == 0)", "next;");
-  yield flow(uuid, LR_IN_LEARN_NEIGHBOR, 95, "nd_na && nd.tll == 0", "put_nd(inport, nd.target, eth.src); next;");
-  yield flow(uuid, LR_IN_LEARN_NEIGHBOR, 90, "arp", "put_arp(inport, arp.spa, arp.sha); next;");
-  yield flow(uuid, LR_IN_LEARN_NEIGHBOR, 90, "nd_na", "put_nd(inport, nd.target, nd.tll); next;");
-  yield flow(uuid, LR_IN_LEARN_NEIGHBOR, 90, "nd_ns", "put_nd(inport, ip6.src, nd.sll); next;");
+  yield flow(uuid, LR_IN_LEARN_NEIGHBOR, 95, "nd_na && nd.tll == 0", "put_nd(inport, nd.target, eth.src); next;", answer);
+  yield flow(uuid, LR_IN_LEARN_NEIGHBOR, 90, "arp", "put_arp(inport, arp.spa, arp.sha); next;", metered(uuid, "arp", read));
+  yield flow(uuid, LR_IN_LEARN_NEIGHBOR, 90, "nd_na", "put_nd(inport, nd.target, nd.tll); next;", answer);
+  yield flow(uuid, LR_IN_LEARN_NEIGHBOR, 90, "nd_ns", "put_nd(inport, ip6.src, nd.sll); next;", metered(uuid, "nd-ns", read));
 });
 
 export const requests = each("router/requests", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {

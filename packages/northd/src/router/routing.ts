@@ -19,8 +19,9 @@ import {
   solicitedNodeOf,
 } from "@weft/packet";
 import type { NbRow } from "@weft/schemas";
-import { type Flow, flow } from "../flow.ts";
+import { type Flow, type FlowOptions, flow } from "../flow.ts";
 import { deadPeer, speaksBfd } from "../model/bfd.ts";
+import { metered } from "../model/copp.ts";
 import { nb, routerPortsByName } from "../model/nb.ts";
 import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
 import { LR_IN_ARP_REQUEST, LR_IN_IP_ROUTING, LR_IN_IP_ROUTING_ECMP, LR_IN_IP_ROUTING_PRE } from "../stages.ts";
@@ -290,12 +291,12 @@ export const routing = each("router/routing", nb.Logical_Router, function* (uuid
     const ip6 = parseIpv6(nexthop);
     if (ip6 === undefined || requested.has(formatIpv6(ip6))) continue;
     requested.add(formatIpv6(ip6));
-    yield neighbourRequest(uuid, formatIpv6(ip6), hint);
+    yield neighbourRequest(uuid, formatIpv6(ip6), hint, metered(uuid, "nd-ns-resolve", read));
   }
 });
 
 /** Asks for an IPv6 next hop with the multicast address that belongs to it. */
-export function neighbourRequest(datapath: Uuid, nexthop: string, hint: Uuid): Flow {
+export function neighbourRequest(datapath: Uuid, nexthop: string, hint: Uuid, meter: FlowOptions = {}): Flow {
   const node = solicitedNodeOf(parseIpv6(nexthop)!);
   return flow(
     datapath,
@@ -303,7 +304,7 @@ export function neighbourRequest(datapath: Uuid, nexthop: string, hint: Uuid): F
     200,
     `eth.dst == 00:00:00:00:00:00 && reg9[9] == 0 && xxreg0 == ${nexthop}`,
     `nd_ns { eth.dst = ${formatMac(multicastMacOfIpv6(node))}; ip6.dst = ${formatIpv6(node)}; nd.target = ${nexthop}; output; }; next;`,
-    { hint },
+    { hint, ...meter },
   );
 }
 

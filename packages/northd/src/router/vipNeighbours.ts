@@ -3,6 +3,7 @@ import { derive, each, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { isInNetworksOf } from "../model/addresses.ts";
+import { metered } from "../model/copp.ts";
 import { loadBalancer, loadBalancersOf } from "../model/loadBalancer.ts";
 import { datapathKey, nb } from "../model/nb.ts";
 import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
@@ -76,7 +77,7 @@ export const vipAnswers = each("router/vipAnswers", nb.Logical_Router_Port, func
       `inport == ${port.json} && nd_ns && nd.target == $${setName(key, 6)}${where}`,
       "nd_na { eth.src = xreg0[0..47]; ip6.src = nd.target; nd.tll = xreg0[0..47]; outport = inport; " +
         "flags.loopback = 1; output; };",
-      own,
+      { ...own, ...metered(port.datapath, "nd-na", read) },
     );
   }
 });

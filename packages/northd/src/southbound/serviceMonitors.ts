@@ -3,6 +3,7 @@ import { derive, each, type Read, relation, sameContent } from "@weft/incrementa
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { checkOf, placementOf, portOf, serviceKey, serviceStatus } from "../model/backends.ts";
+import { metered } from "../model/copp.ts";
 import { globals } from "../model/globals.ts";
 import { loadBalancer, type Protocol, routersWithLoadBalancer } from "../model/loadBalancer.ts";
 import { nb, portChassis, portUp } from "../model/nb.ts";
@@ -120,7 +121,10 @@ export const probes = each("switch/probes", nb.Load_Balancer, function* (uuid, _
       const answer =
         `inport == ${service.port.json} && ip${family}.dst == ${sourceIp} && ip${family}.src == ${service.ip} && ` +
         `eth.dst == ${router.address.macText} && ${service.protocol}.src == ${service.number}`;
-      yield flow(datapath, LS_IN_L2_LKUP, 110, answer, "handle_svc_check(inport);", own);
+      yield flow(datapath, LS_IN_L2_LKUP, 110, answer, "handle_svc_check(inport);", {
+        ...own,
+        ...metered(datapath, "svc-monitor", read),
+      });
     } else if (family === 4) {
       yield flow(datapath, LS_IN_ARP_RSP, 110, `arp.tpa == ${sourceIp} && arp.op == 1`, arpReply(mac, sourceIp), own);
     } else {

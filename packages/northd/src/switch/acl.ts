@@ -3,11 +3,12 @@ import { each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { type Flow, flow, quoted } from "../flow.ts";
+import { metered, metersByName } from "../model/copp.ts";
 import { globals } from "../model/globals.ts";
 import { balancesStateless } from "../model/loadBalancer.ts";
 import { aclId, nb } from "../model/nb.ts";
 import * as s from "../stages.ts";
-import { type AclPlace, type AclTraits, aclsOf, aclTraits, metersByName, placeOf } from "./aclModel.ts";
+import { type AclPlace, type AclTraits, aclsOf, aclTraits, placeOf } from "./aclModel.ts";
 import { establishedPoint, observe, sampleFlows } from "./aclSample.ts";
 import { TOO_BIG } from "./defaults.ts";
 
@@ -38,7 +39,7 @@ export const aclFrame = each("switch/aclFrame", nb.Logical_Switch, function* (uu
   const { useCtInvMatch, defaultAclDrop } = read(globals, "");
   yield* hints(uuid, traits);
   if (traits.stateful) yield* preAcl(uuid);
-  for (const place of places) yield* verdicts(uuid, place, traits, defaultAclDrop);
+  for (const place of places) yield* verdicts(uuid, place, traits, defaultAclDrop, metered(uuid, "reject", read));
   const neighbours = "nd || nd_ra || nd_rs || mldv1 || mldv2";
   for (const place of places) yield flow(uuid, evalStage[place], 65532, neighbours, `${ALLOW}next;`);
   if (traits.any || traits.balanced) {
@@ -92,7 +93,13 @@ function* preAcl(uuid: Uuid): Iterable<Flow> {
   }
 }
 
-function* verdicts(uuid: Uuid, place: AclPlace, traits: AclTraits, defaultDrop: boolean): Iterable<Flow> {
+function* verdicts(
+  uuid: Uuid,
+  place: AclPlace,
+  traits: AclTraits,
+  defaultDrop: boolean,
+  rejected: { readonly meter: string | undefined },
+): Iterable<Flow> {
   const stage = actionStage[place];
   if (!traits.any) {
     if (traits.balanced) yield flow(uuid, evalStage[place], 0, "1", "next;");
@@ -115,6 +122,7 @@ function* verdicts(uuid: Uuid, place: AclPlace, traits: AclTraits, defaultDrop: 
     1000,
     "reg8[18] == 1",
     `${clear}reg0 = 0; reject { /* eth.dst <-> eth.src; ip.dst <-> ip.src; is implicit. */ outport <-> inport; ${back}; };`,
+    rejected,
   );
   for (let tier = 0; tier < tiers; tier++) {
     const evaluate = evalStage[place];

@@ -1,5 +1,5 @@
 /** Which ACLs apply to a switch, and what they need of it. */
-import { derive, index, type Read, sameContent } from "@weft/incremental";
+import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { switchHasVips } from "../model/loadBalancer.ts";
@@ -63,5 +63,3 @@ export const aclTraits = derive(
   },
   { equals: sameContent },
 );
-
-export const metersByName = index("metersByName", nb.Meter, (row) => [row.name]);

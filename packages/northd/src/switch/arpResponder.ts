@@ -2,6 +2,7 @@
 import { each } from "@weft/incremental";
 import { formatIpv6, parseIpv4, parseIpv6, solicitedNodeOf } from "@weft/packet";
 import { type Flow, flow, quoted } from "../flow.ts";
+import { metered } from "../model/copp.ts";
 import { globals } from "../model/globals.ts";
 import { nb, portUp } from "../model/nb.ts";
 import { type SwitchPort, switchPort, switchPorts, vlanPassthru } from "../model/switchPort.ts";
@@ -47,7 +48,7 @@ export const arpResponder = each("switch/arpResponder", nb.Logical_Switch_Port, 
         match,
         `${answer} { eth.src = ${macText}; ip6.src = ${text}; nd.target = ${text}; nd.tll = ${macText}; ` +
           "outport = inport; flags.loopback = 1; output; };",
-        { hint: uuid },
+        { hint: uuid, ...metered(datapath, "nd-na", read) },
       );
       yield flow(datapath, LS_IN_ARP_RSP, 100, `${match} && inport == ${json}`, "next;", own);
     }

@@ -2,6 +2,7 @@
 import { each } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
+import { metered } from "../model/copp.ts";
 import { nb } from "../model/nb.ts";
 import * as s from "../stages.ts";
 
@@ -54,7 +55,7 @@ const passing = [
   s.LS_OUT_NETWORK_FUNCTION,
 ];
 
-export const switchDefaults = each("switch/defaults", nb.Logical_Switch, function* (uuid, row) {
+export const switchDefaults = each("switch/defaults", nb.Logical_Switch, function* (uuid, row, read): Iterable<Flow> {
   const make = (stage: s.Stage, priority: number, match: string, actions: string, description?: string): Flow =>
     flow(uuid as Uuid, stage, priority, match, actions, description === undefined ? {} : { description });
   for (const stage of passing) yield make(stage, 0, "1", "next;");
@@ -115,7 +116,8 @@ export const switchDefaults = each("switch/defaults", nb.Logical_Switch, functio
     yield make(stage, 1, "reg8[21] == 1", "drop;");
   }
 
-  yield make(s.LS_IN_L2_LKUP, 110, "eth.dst == $svc_monitor_mac && (tcp || icmp || icmp6)", "handle_svc_check(inport);");
+  const probe = "eth.dst == $svc_monitor_mac && (tcp || icmp || icmp6)";
+  yield flow(uuid, s.LS_IN_L2_LKUP, 110, probe, "handle_svc_check(inport);", metered(uuid, "svc-monitor", read));
   yield make(s.LS_IN_L2_LKUP, 100, "reg8[23] == 1", "output;");
   yield make(s.LS_IN_L2_LKUP, 0, "1", "outport = get_fdb(eth.dst); next;");
   yield make(s.LS_IN_L2_UNKNOWN, 0, "1", "output;");

@@ -5,6 +5,7 @@ import { formatIpv6, ipv4Network, ipv6Network, linkLocalOfMac, parseIpv4Prefix, 
 import type { NbRow } from "@weft/schemas";
 import { type Flow, flow } from "../flow.ts";
 import { type Address4, type Address6, address4, type PortAddress } from "../model/addresses.ts";
+import { metered } from "../model/copp.ts";
 import { nb } from "../model/nb.ts";
 import { type SwitchPort, switchPort, switchPorts } from "../model/switchPort.ts";
 import { LS_IN_DHCP_OPTIONS, LS_IN_DHCP_RESPONSE, LS_OUT_ACL_EVAL } from "../stages.ts";
@@ -19,8 +20,8 @@ export const dhcp = each("switch/dhcp", nb.Logical_Switch_Port, function* (uuid,
   if (four === undefined && six === undefined) return;
   for (const from of senders(port, row, read)) {
     for (const address of port.addresses) {
-      if (four !== undefined) yield* dhcp4(port, from, address, four);
-      if (six !== undefined) yield* dhcp6(port, from, address, six);
+      if (four !== undefined) yield* dhcp4(port, from, address, four, read);
+      if (six !== undefined) yield* dhcp6(port, from, address, six, read);
     }
   }
 });
@@ -44,7 +45,7 @@ function senders(port: SwitchPort, row: NbRow<"Logical_Switch_Port">, read: Read
     .map((localnet) => ({ port: localnet, where: ` && is_chassis_resident(${port.json})` }));
 }
 
-function* dhcp4(port: SwitchPort, from: Sender, address: PortAddress, row: DhcpOptions): Iterable<Flow> {
+function* dhcp4(port: SwitchPort, from: Sender, address: PortAddress, row: DhcpOptions, read: Read): Iterable<Flow> {
   const cidr = parseIpv4Prefix(row.cidr);
   const server = row.options.get("server_id");
   const mac = row.options.get("server_mac");
@@ -66,7 +67,7 @@ function* dhcp4(port: SwitchPort, from: Sender, address: PortAddress, row: DhcpO
     100,
     `${client} && (ip4.src == {${offered.text}, 0.0.0.0} && ip4.dst == {${server}, 255.255.255.255}) && ${ports}${from.where}`,
     `reg0[3] = put_dhcp_opts(${list.join(", ")}); next;`,
-    own,
+    { ...own, ...metered(port.datapath, "dhcpv4-opts", read) },
   );
   yield flow(
     port.datapath,
@@ -80,7 +81,7 @@ function* dhcp4(port: SwitchPort, from: Sender, address: PortAddress, row: DhcpO
   yield* allowAnswer(port, `eth.src == ${mac} && ip4.src == ${server} && udp && udp.src == 67 && udp.dst == 68`);
 }
 
-function* dhcp6(port: SwitchPort, from: Sender, address: PortAddress, row: DhcpOptions): Iterable<Flow> {
+function* dhcp6(port: SwitchPort, from: Sender, address: PortAddress, row: DhcpOptions, read: Read): Iterable<Flow> {
   const cidr = parseIpv6Prefix(row.cidr);
   const mac = parseMac(row.options.get("server_id") ?? "");
   if (cidr === undefined || mac === undefined) return;
@@ -103,7 +104,7 @@ function* dhcp6(port: SwitchPort, from: Sender, address: PortAddress, row: DhcpO
     100,
     `${request}${from.where}`,
     `reg0[3] = put_dhcpv6_opts(${list.join(", ")}); next;`,
-    own,
+    { ...own, ...metered(port.datapath, "dhcpv6-opts", read) },
   );
   yield flow(
     port.datapath,

@@ -1,6 +1,7 @@
 /** Answers DNS queries of a switch's ports from its records (ovn-northd(8), "DNS Lookup" and "DNS Responses"). */
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
+import { metered } from "../model/copp.ts";
 import { nb } from "../model/nb.ts";
 import { hasDns } from "../southbound/services.ts";
 import { LS_IN_DNS_LOOKUP, LS_IN_DNS_RESPONSE, LS_OUT_ACL_EVAL } from "../stages.ts";
@@ -8,7 +9,7 @@ import { aclTraits } from "./aclModel.ts";
 
 export const dnsFlows = each("switch/dns", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
   if (!hasDns(uuid, read)) return;
-  yield flow(uuid, LS_IN_DNS_LOOKUP, 100, "udp.dst == 53", "reg0[4] = dns_lookup(); next;");
+  yield flow(uuid, LS_IN_DNS_LOOKUP, 100, "udp.dst == 53", "reg0[4] = dns_lookup(); next;", metered(uuid, "dns", read));
   for (const ip of ["ip4", "ip6"]) {
     yield flow(
       uuid,

@@ -16,6 +16,7 @@ import {
   remembered,
   vipPriority,
 } from "../model/balance.ts";
+import { metered, type Protocol } from "../model/copp.ts";
 import { endpointText } from "../model/endpoint.ts";
 import {
   balancesStateless,
@@ -75,18 +76,24 @@ function* statelessVip(datapath: Uuid, lb: LoadBalancer, vip: Vip): Iterable<Flo
 function* vipFlows(lb: LoadBalancer, vip: Vip, read: Read): Iterable<(datapath: Uuid) => Flow> {
   const own = { hint: lb.uuid };
   const make =
-    (stage: s.Stage, priority: number, match: string, actions: string) =>
+    (stage: s.Stage, priority: number, match: string, actions: string, asks?: Protocol) =>
     (datapath: Uuid): Flow =>
-      flow(datapath, stage, priority, match, actions, own);
+      flow(datapath, stage, priority, match, actions, asks === undefined ? own : { ...own, ...metered(datapath, asks, read) });
   const to = destination(vip);
   const port = vip.port === undefined ? "" : ` && ${lb.protocol}.dst == ${vip.port}`;
   yield make(s.LS_IN_PRE_STATEFUL, 120, `reg0[2] == 1 && ${to}${port}`, `${keep(vip)}ct_lb_mark;`);
   const event = emptyEvent(lb, vip, read);
-  if (event !== undefined) yield make(s.LS_IN_PRE_LB, 130, event.match, event.actions);
+  if (event !== undefined) yield make(s.LS_IN_PRE_LB, 130, event.match, event.actions, "event-elb");
   const backends = activeBackends(lb, vip, read);
   const refuse = lb.reject ? REJECT : "drop;";
   const actions = backends === undefined ? refuse : `${keep(vip)}${balance(lb, backends)}`;
-  yield make(s.LS_IN_LB, vipPriority(vip), `ct.new && ${to}${extracted(lb, vip)}`, actions);
+  yield make(
+    s.LS_IN_LB,
+    vipPriority(vip),
+    `ct.new && ${to}${extracted(lb, vip)}`,
+    actions,
+    actions === REJECT ? "reject" : undefined,
+  );
   if (lb.affinityTimeout === undefined) return;
   yield make(s.LS_IN_LB_AFF_CHECK, 100, `ct.new && ip${vip.family} && ${to}${extracted(lb, vip)}`, CHECK_AFFINITY);
   for (const backend of vip.backends) {
