@@ -4,7 +4,6 @@ import type { NbRow, NbSchema } from "@weft/schemas";
 
 type Checks = { readonly [T in TableName<NbSchema>]?: (row: NbRow<T>) => readonly (string | false)[] };
 
-const some = (rows: readonly unknown[], what: string) => rows.length > 0 && what;
 const set = (value: unknown, what: string) => value !== undefined && what;
 const option = (options: ReadonlyMap<string, string>, ...names: readonly string[]) =>
   names.map((name) => options.has(name) && `option ${name}`);
