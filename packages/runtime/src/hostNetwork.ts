@@ -79,6 +79,8 @@ export interface FrameOffload {
   readonly checksumOffset: number;
   /** Bytes of payload for each segment. */
   readonly segmentSize: number;
+  /** The first segment tells that the sender has slowed down (RFC 3168); the others do not. */
+  readonly congestion: boolean;
 }
 
 /** Frames lost by a device on the way out, beyond what the kernel counts. */
@@ -94,8 +96,8 @@ export interface FramesLost {
 export interface FrameDevice {
   /** Called for every frame received; the array is the callee's. */
   onFrame: ((frame: Uint8Array, offload: FrameOffload | undefined) => void) | undefined;
-  /** Queues a frame; it leaves at the end of the present burst, or soon. The array is not kept. */
-  send(frame: Uint8Array): void;
+  /** Queues a frame; it leaves at the end of the present burst, or soon. The array is not kept. What is left to do the kernel does. */
+  send(frame: Uint8Array, offload?: FrameOffload): void;
   readonly lost: Readonly<FramesLost>;
   /** Somebody has removed the device. */
   readonly gone: boolean;

@@ -2,7 +2,7 @@
  * Network devices as the switch sees them. The lab, TAP devices, AF_PACKET sockets and OVS's dummy devices are all
  * providers of these; the switch knows nothing else of where frames come from.
  */
-import type { Runtime } from "@weft/runtime";
+import type { FrameOffload, Runtime } from "@weft/runtime";
 import type { Route } from "./tunnel/routes.ts";
 
 /** Counters of ovs-vswitchd.conf.db(5) Interface statistics, by their names there. */
@@ -46,10 +46,15 @@ export interface Netdev {
   setMac(mac: string): void;
   setMtu(mtu: number): void;
   setUp(up: boolean): void;
-  /** The switch transmits a frame (Ethernet header first, no FCS). The array belongs to the device from now on. */
-  transmit(frame: Uint8Array): void;
+  /**
+   * The switch transmits a frame (Ethernet header first, no FCS). The array belongs to the device from now on. `offload`: what is left
+   * to be done with it, for a device that takes such frames.
+   */
+  transmit(frame: Uint8Array, offload?: FrameOffload): void;
+  /** Whether the device takes a frame with that left to be done; absent: none. */
+  takes?(offload: FrameOffload, frame: Uint8Array): boolean;
   /** The switch hears of received frames and of changes of state; one handler each, set by the switch. */
-  onReceive: ((frame: Uint8Array) => void) | undefined;
+  onReceive: ((frame: Uint8Array, offload?: FrameOffload) => void) | undefined;
   onChange: (() => void) | undefined;
   /** Takes new values of Interface options; throws a WeftError for those that it cannot take. */
   configure(options: ReadonlyMap<string, string>): void;

@@ -5,11 +5,12 @@
  */
 import { type Action, Match, OFPP } from "@weft/openflow";
 import { type Mac, macOf } from "@weft/packet";
-import type { Clock, Logger } from "@weft/runtime";
+import type { Clock, FrameOffload, Logger } from "@weft/runtime";
 import { ConnectionTracker } from "../conntrack/conntrack.ts";
 import { extract } from "../flow/extract.ts";
 import { FIRST_PACKET_WORD, FLOW_WORDS, keyMatch, VLAN_CFI, WORD } from "../flow/key.ts";
 import { Packet } from "../flow/packet.ts";
+import { finishFrame, onlyForwards, segmentCount } from "../netdev/offload.ts";
 import type { Netdev } from "../netdev.ts";
 import { type Bridge, HIDDEN_TABLE } from "../ofproto/bridge.ts";
 import type { Meter } from "../ofproto/meter.ts";
@@ -77,6 +78,8 @@ export class Datapath implements Executor {
   readonly #meters = new Map<number, Meter>();
   #generation = 1;
   #nesting = 0;
+  /** What is left to be done with the packet in hand. */
+  #offload: FrameOffload | undefined;
   readonly #pool: Packet[] = [];
   readonly #said = new Set<string>();
   readonly conntracker: ConnectionTracker;
@@ -171,7 +174,7 @@ export class Datapath implements Executor {
   addPort(port: DpPort): void {
     this.ports.set(port.number, port);
     if (port.netdev !== undefined) {
-      port.netdev.onReceive = (frame) => this.receive(port.number, frame);
+      port.netdev.onReceive = (frame, offload) => this.receive(port.number, frame, offload);
     }
     this.invalidate();
   }
@@ -280,8 +283,8 @@ export class Datapath implements Executor {
 
   // Packets in.
 
-  /** A frame from a device. The array is the switch's from now on. */
-  receive(dpPort: number, frame: Uint8Array): void {
+  /** A frame from a device, with what its sender left to be done. The array is the switch's from now on. */
+  receive(dpPort: number, frame: Uint8Array, offload?: FrameOffload): void {
     const packet = this.#pool.pop() ?? new Packet(frame);
     packet.bytes = frame;
     packet.shared = false;
@@ -290,8 +293,35 @@ export class Datapath implements Executor {
     packet.key.fill(0);
     packet.key[WORD.in_port] = dpPort;
     extract(packet, this.vlanHeaders);
-    this.process(packet);
+    if (offload === undefined) this.process(packet);
+    else if (!this.#forwardUnfinished(packet, offload)) {
+      if (!finishFrame(frame, offload, (finished) => this.receive(dpPort, finished))) this.lost++;
+    }
     if (this.#pool.length < MAX_NESTING) this.#pool.push(packet);
+  }
+
+  /**
+   * A frame with work left to be done goes on as it is where its flow does no more than forward it, to devices that take it so. False:
+   * it is to be finished first.
+   */
+  #forwardUnfinished(packet: Packet, offload: FrameOffload): boolean {
+    const flow = this.cache.lookup(packet.key);
+    if (flow === undefined || (flow.generation !== this.#generation && !this.#revalidate(flow))) return false;
+    const { bytes } = packet;
+    if (!onlyForwards(flow.actions, (number) => this.ports.get(number)?.netdev?.takes?.(offload, bytes) === true)) return false;
+    const segments = segmentCount(bytes, offload);
+    this.hits += segments;
+    flow.packets += segments;
+    flow.bytes += bytes.length;
+    flow.tcpFlags |= packet.key[WORD.tcp_flags] as number;
+    flow.used = this.#clock.now();
+    this.#offload = offload;
+    try {
+      flow.run(packet);
+    } finally {
+      this.#offload = undefined;
+    }
+    return true;
   }
 
   /** A packet whose key is complete. */
@@ -459,7 +489,7 @@ export class Datapath implements Executor {
       return;
     }
     const { netdev } = port;
-    if (netdev !== undefined && (netdev.up || netdev.elsewhere === true)) netdev.transmit(frame);
+    if (netdev !== undefined && (netdev.up || netdev.elsewhere === true)) netdev.transmit(frame, this.#offload);
   }
 
   recirculate(packet: Packet): void {

@@ -14,7 +14,9 @@ import {
   WeftError,
 } from "@weft/runtime";
 import type { Netdev, NetdevProvider, NetdevStatistics } from "../netdev.ts";
-import { finishFrame } from "./offload.ts";
+import { segmentLength } from "./offload.ts";
+
+const ETHERNET = 14;
 
 /** What a device does not do for frames that it sends, by the reference's names. */
 const NO_OFFLOADS: readonly (readonly [string, string])[] = [
@@ -44,7 +46,7 @@ const NO_STATISTICS: Readonly<NetdevStatistics> = {
 class LinuxNetdev implements Netdev {
   readonly name: string;
   readonly type: string;
-  onReceive: ((frame: Uint8Array) => void) | undefined;
+  onReceive: ((frame: Uint8Array, offload?: FrameOffload) => void) | undefined;
   onChange: (() => void) | undefined;
   readonly #network: HostNetwork;
   readonly #frames: FrameDevice;
@@ -58,7 +60,6 @@ class LinuxNetdev implements Netdev {
   /** As last seen. */
   #mac: string;
   #mtu: number;
-  #malformed = 0;
   #errorsSaid = 0;
 
   constructor(
@@ -81,12 +82,14 @@ class LinuxNetdev implements Netdev {
     this.#mac = link.mac ?? "00:00:00:00:00:00";
     this.#mtu = link.mtu;
     this.#driver = network.driver(link.name);
-    frames.onFrame = (frame, offload) => this.#receive(frame, offload);
+    frames.onFrame = (frame, offload) => this.onReceive?.(frame, offload);
   }
 
-  #receive(frame: Uint8Array, offload: FrameOffload | undefined): void {
-    if (offload === undefined) this.onReceive?.(frame);
-    else if (!finishFrame(frame, offload, (finished) => this.onReceive?.(finished))) this.#malformed++;
+  /** As they are without the switch: a frame that is to be cut goes where its segments fit. */
+  takes(offload: FrameOffload, frame: Uint8Array): boolean {
+    return offload.segments === "none"
+      ? offload.checksumStart + offload.checksumOffset + 2 <= frame.length
+      : segmentLength(frame, offload) <= this.mtu + ETHERNET;
   }
 
   /** The host's links have changed. */
@@ -172,7 +175,7 @@ class LinuxNetdev implements Netdev {
         rx_packets: s.tx_packets,
         rx_bytes: s.tx_bytes,
         rx_dropped: s.tx_dropped,
-        rx_errors: s.tx_errors + this.#malformed,
+        rx_errors: s.tx_errors,
         tx_packets: s.rx_packets,
         tx_bytes: s.rx_bytes,
         tx_dropped: s.rx_dropped + txLost,
@@ -183,7 +186,7 @@ class LinuxNetdev implements Netdev {
       rx_packets: s.rx_packets,
       rx_bytes: s.rx_bytes,
       rx_dropped: s.rx_dropped,
-      rx_errors: s.rx_errors + this.#malformed,
+      rx_errors: s.rx_errors,
       tx_packets: s.tx_packets,
       tx_bytes: s.tx_bytes,
       tx_dropped: s.tx_dropped + txLost,
@@ -226,16 +229,15 @@ class LinuxNetdev implements Netdev {
     try {
       if (this.#link === undefined) throw new WeftError("netdev.gone", "No such device", { blame: "caller" });
       this.#network.setLink(this.#index, change);
-      this.#link = this.#present();
-      this.#mac = this.#link?.mac ?? this.#mac;
-      this.#mtu = this.#link?.mtu ?? this.#mtu;
+      // More may have changed by itself meanwhile.
+      this.update();
     } catch (error) {
       this.#log.warn(`failed to set ${what} for network device ${this.name}: ${messageOf(error)}`);
     }
   }
 
-  transmit(frame: Uint8Array): void {
-    this.#frames.send(frame);
+  transmit(frame: Uint8Array, offload?: FrameOffload): void {
+    this.#frames.send(frame, offload);
   }
 
   configure(): void {}

@@ -2,7 +2,9 @@ import { internetChecksum, pseudoSum4, pseudoSum6At } from "@weft/packet";
 import type { FrameOffload } from "@weft/runtime";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { finishFrame } from "./offload.ts";
+import type { DpAction } from "../datapath/actions.ts";
+import { WORD } from "../flow/key.ts";
+import { finishFrame, onlyForwards } from "./offload.ts";
 
 /** A TCP frame as a sender leaves it to its device: a long payload, and only the pseudo-header's sum where the checksum goes. */
 function largeTcp(payload: Uint8Array, options: { readonly v6: boolean; readonly vlan: boolean; readonly flags: number }) {
@@ -38,6 +40,7 @@ const offloadOf = (l4: number, segments: FrameOffload["segments"], segmentSize: 
   checksumStart: l4,
   checksumOffset: 16,
   segmentSize,
+  congestion: false,
 });
 
 describe("frames with work left to do", () => {
@@ -95,6 +98,7 @@ describe("frames with work left to do", () => {
       checksumStart: fc.nat(0xffff),
       checksumOffset: fc.nat(0xffff),
       segmentSize: fc.integer({ min: 16, max: 0xffff }),
+      congestion: fc.boolean(),
     });
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 14, maxLength: 200 }), offload, (frame, left) => {
@@ -107,5 +111,24 @@ describe("frames with work left to do", () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe("flows that a frame with work left to do may take as it is", () => {
+  const output: DpAction = { type: "output", port: 1 };
+  const set = (group: "eth" | "ipv4", word: number): DpAction => ({
+    type: "set",
+    group,
+    words: [word],
+    values: [1],
+    masks: [-1],
+  });
+  it("send it, and change nothing that its checksum covers", () => {
+    const all = () => true;
+    expect(onlyForwards([output, set("eth", WORD.eth_dst), set("ipv4", WORD.nw_ttl), output], all)).toBe(true);
+    expect(onlyForwards([set("ipv4", WORD.nw_src), output], all)).toBe(false);
+    expect(onlyForwards([{ type: "push_vlan", tpid: 0x8100, tci: 0x1001 }, output], all)).toBe(false);
+    expect(onlyForwards([output, { type: "output", port: 2 }], (port) => port === 1)).toBe(false);
+    expect(onlyForwards([], all)).toBe(false);
   });
 });

@@ -4,6 +4,8 @@
  */
 import { finishSum, internetChecksum, pseudoSum6At, sumBytes } from "@weft/packet";
 import type { FrameOffload } from "@weft/runtime";
+import type { DpAction } from "../datapath/actions.ts";
+import { WORD } from "../flow/key.ts";
 
 const ETH_IPV4 = 0x0800;
 const ETH_IPV6 = 0x86dd;
@@ -59,6 +61,41 @@ export function finishFrame(frame: Uint8Array, offload: FrameOffload, each: (fra
     return true;
   }
   return offload.segments !== "other" && offload.needsChecksum && cut(frame, offload, each);
+}
+
+/** The length of the longest segment, for TCP without VLAN tags; Infinity for frames of other kinds. */
+export function segmentLength(frame: Uint8Array, { segments, checksumStart, segmentSize, needsChecksum }: FrameOffload): number {
+  const type = get16(frame, 12);
+  const plain = (segments === "tcp4" && type === ETH_IPV4) || (segments === "tcp6" && type === ETH_IPV6);
+  if (!plain || !needsChecksum || segmentSize === 0 || frame.length < checksumStart + TCP_MIN_HEADER)
+    return Number.POSITIVE_INFINITY;
+  return checksumStart + ((frame[checksumStart + TCP_OFFSET] as number) >>> 4) * 4 + segmentSize;
+}
+
+/** How many frames it is on a wire. */
+export function segmentCount(frame: Uint8Array, offload: FrameOffload): number {
+  if (offload.segments === "none") return 1;
+  const header = segmentLength(frame, offload) - offload.segmentSize;
+  return Math.max(1, Math.ceil((frame.length - header) / offload.segmentSize));
+}
+
+/** Words of the flow key that may change without anything above IP noticing. */
+const BELOW_TRANSPORT: ReadonlySet<number> = new Set([
+  ...[0, 1].flatMap((i) => [WORD.eth_src + i, WORD.eth_dst + i]),
+  WORD.nw_ttl,
+  WORD.nw_tos,
+]);
+
+/** Whether actions only send a packet to ports that `takes` it, and change nothing that a transport checksum covers. */
+export function onlyForwards(actions: readonly DpAction[], takes: (port: number) => boolean): boolean {
+  return (
+    actions.length > 0 &&
+    actions.every((action) =>
+      action.type === "output"
+        ? takes(action.port)
+        : action.type === "set" && action.words.every((word, i) => action.masks[i] === 0 || BELOW_TRANSPORT.has(word)),
+    )
+  );
 }
 
 function cut(frame: Uint8Array, offload: FrameOffload, each: (frame: Uint8Array) => void): boolean {

@@ -4,7 +4,7 @@ import { type Libc, lastError } from "./libc.ts";
 import type { ReceiveMessages, SendPool } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import type { Poller } from "./poller.ts";
-import { NOTHING_LEFT, offloadOf, VIRTIO_HEADER } from "./virtioHeader.ts";
+import { headerOf, offloadOf, VIRTIO_HEADER } from "./virtioHeader.ts";
 
 const AF_PACKET = 17;
 const SOCK_RAW = 3;
@@ -106,8 +106,8 @@ export class PacketSocket implements FrameDevice {
     this.onFrame?.(frame, offloadOf(data, at, 4));
   }
 
-  send(frame: Uint8Array): void {
-    this.#out.push(NOTHING_LEFT, frame);
+  send(frame: Uint8Array, offload?: FrameOffload): void {
+    this.#out.push(headerOf(offload), frame);
   }
 
   close(): void {

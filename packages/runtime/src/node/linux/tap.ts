@@ -4,7 +4,7 @@ import { EAGAIN, EINTR, type Libc, lastError } from "./libc.ts";
 import { BATCH, type ReceiveMessages, type SendPool } from "./messages.ts";
 import { Outbox } from "./outbox.ts";
 import type { Poller } from "./poller.ts";
-import { NOTHING_LEFT, offloadOf, VIRTIO_HEADER } from "./virtioHeader.ts";
+import { headerOf, offloadOf, VIRTIO_HEADER } from "./virtioHeader.ts";
 
 const O_RDWR = 2;
 const O_NONBLOCK = 0o4000;
@@ -73,8 +73,8 @@ export class Tap implements FrameDevice {
     }
   }
 
-  send(frame: Uint8Array): void {
-    this.#out.push(NOTHING_LEFT, frame);
+  send(frame: Uint8Array, offload?: FrameOffload): void {
+    this.#out.push(headerOf(offload), frame);
   }
 
   close(keep: boolean): void {
