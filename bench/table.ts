@@ -1,7 +1,7 @@
 /** One line of the result: the same work done by the reference and by us. */
 export interface Result {
   readonly what: string;
-  readonly unit: "s" | "ms" | "MB" | "/s";
+  readonly unit: "s" | "ms" | "MB" | "/s" | "Mbit/s";
   readonly weft: number;
   /** Absent where there is nothing to compare with. */
   readonly reference?: number;
@@ -21,7 +21,7 @@ export function tableOf(results: readonly Result[]): string {
     amount(weft, unit),
     reference === undefined ? "–" : amount(reference, unit),
     reference === undefined ? "–" : (weft / reference).toFixed(2),
-    goal === undefined ? "" : `${unit === "/s" ? "≥" : "≤"} ${goal}`,
+    goal === undefined ? "" : `${unit.endsWith("/s") ? "≥" : "≤"} ${goal}`,
   ]);
   const head = ["what", "Weft", "reference", "ratio", "goal"];
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));

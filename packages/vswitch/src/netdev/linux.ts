@@ -57,6 +57,8 @@ class LinuxNetdev implements Netdev {
   readonly #tap: boolean;
   #link: HostLink | undefined;
   #driver: LinkDriver | undefined;
+  /** A TAP device that was moved to another namespace carries frames, but nothing can be seen of it here. */
+  elsewhere = false;
   /** As last seen. */
   #mac: string;
   #mtu: number;
@@ -97,6 +99,7 @@ class LinuxNetdev implements Netdev {
     const before = this.#link;
     const link = this.#present();
     this.#link = link;
+    this.elsewhere = this.#tap && link === undefined && !this.#frames.gone;
     this.#mac = link?.mac ?? this.#mac;
     this.#mtu = link?.mtu ?? this.#mtu;
     if (before?.up === link?.up && before?.carrier === link?.carrier && before?.mtu === link?.mtu && before?.mac === link?.mac)
@@ -113,11 +116,6 @@ class LinuxNetdev implements Netdev {
 
   get gone(): boolean {
     return this.#tap ? this.#frames.gone : this.#present() === undefined;
-  }
-
-  /** A TAP device that was moved to another namespace carries frames, but nothing can be seen of it here. */
-  get elsewhere(): boolean {
-    return this.#tap && this.#link === undefined && !this.#frames.gone;
   }
 
   get mac(): string {

@@ -10,6 +10,7 @@ const O_RDWR = 2;
 const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 const TUNSETIFF = 0x400454ca;
+const TUNGETIFF = 0x800454d2;
 const TUNSETPERSIST = 0x400454cb;
 const TUNSETOFFLOAD = 0x400454d0;
 const IFF_TAP = 2;
@@ -27,7 +28,8 @@ export class Tap implements FrameDevice {
   readonly #data: Buffer;
   readonly #fd: number;
   readonly #out: Outbox;
-  gone = false;
+  #polled = true;
+  readonly #request = Buffer.alloc(IFREQ);
 
   constructor(libc: Libc, poller: Poller, messages: ReceiveMessages, pool: SendPool, name: string) {
     this.#libc = libc;
@@ -56,6 +58,11 @@ export class Tap implements FrameDevice {
     return this.#out.lost;
   }
 
+  /** Asked of the kernel: reading may find out later than the links' news. */
+  get gone(): boolean {
+    return this.#libc.ioctl(this.#fd, TUNGETIFF, this.#request) < 0;
+  }
+
   #read(): void {
     const data = this.#data;
     for (let i = 0; i < BATCH; i++) {
@@ -64,7 +71,7 @@ export class Tap implements FrameDevice {
         const errno = this.#libc.errno();
         if (errno === EAGAIN || errno === EINTR) return;
         // Somebody has removed the device; the links' news say so as well.
-        this.gone = true;
+        this.#polled = false;
         this.#poller.remove(this.#fd);
         return;
       }
@@ -80,7 +87,7 @@ export class Tap implements FrameDevice {
   close(keep: boolean): void {
     this.#out.close();
     if (!keep) this.#libc.ioctlNumber(this.#fd, TUNSETPERSIST, 0);
-    if (!this.gone) this.#poller.remove(this.#fd);
+    if (this.#polled) this.#poller.remove(this.#fd);
     this.#libc.close(this.#fd);
   }
 }
