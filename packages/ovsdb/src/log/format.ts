@@ -24,6 +24,8 @@ function sha1(bytes: Uint8Array): string {
   return createHash("sha1").update(bytes).digest("hex");
 }
 
+export const CLUSTERED = "clustered databases are not supported: serve them with the original ovsdb-server";
+
 /** Longest header line, magic and line end included. */
 const MAX_HEADER = 120;
 const NEWLINE = 0x0a;
@@ -54,7 +56,7 @@ export function scanLog(
 ): Omit<LogContents, "records"> {
   if (bytes.length === 0) throw new OvsdbError("ovsdb error", `${path}: cannot identify file type`);
   const magic = magicOf(bytes);
-  if (magic === "CLUSTER") throw new OvsdbError("ovsdb error", `${path}: clustered databases are not supported`);
+  if (magic === "CLUSTER") throw new OvsdbError("ovsdb error", `${path}: ${CLUSTERED}`);
   if (magic !== "JSON") throw new OvsdbError("ovsdb error", `${path}: unexpected file format`);
   let at = 0;
   for (let index = 0; at < bytes.length; index++) {

@@ -2,6 +2,7 @@
 import { type Logger, messageOf, type Runtime, WeftError } from "@weft/runtime";
 import { OvsdbError } from "../error.ts";
 import { isObject, type Json, JsonError, type JsonObject, parseJson } from "../jsonrpc/json.ts";
+import { CLUSTERED } from "../log/format.ts";
 import { Members } from "../members.ts";
 import { DEFAULT_REMOTE_OPTIONS, type RemoteOptions } from "./remotes.ts";
 import type { Replication, Role } from "./replication.ts";
@@ -55,7 +56,7 @@ export class ConfigurationFile {
       wanted = this.#parse(await this.#read());
     } catch (error) {
       if (!(error instanceof WeftError)) throw error;
-      this.#log.warn(error instanceof OvsdbError ? error.line : error.message);
+      this.#log.warn(error.message);
       this.#log.warn(`failed to load configuration from ${this.path}`);
       return false;
     }
@@ -83,6 +84,29 @@ export class ConfigurationFile {
       throw new ConfigurationError(`config: reading JSON failed (${error.message})`, error);
     }
     if (!isObject(json)) throw new ConfigurationError("configuration in a file must be a JSON object");
+    return {
+      remotes: this.#section("remotes", () => this.#remotes(json)),
+      databases: this.#section("databases", () => {
+        const entries = sectionOf(json, "databases").map(
+          ([name, options]) => [name, this.#database(name, options ?? null)] as const,
+        );
+        return new Map(entries);
+      }),
+    };
+  }
+
+  /** Parses a part of the file; what is wrong there is logged in front of the part's name. */
+  #section<T>(name: string, parse: () => T): T {
+    try {
+      return parse();
+    } catch (error) {
+      if (!(error instanceof WeftError)) throw error;
+      this.#log.warn(error instanceof OvsdbError ? error.line : error.message);
+      throw new ConfigurationError(`config: failed to parse '${name}'`, error);
+    }
+  }
+
+  #remotes(json: JsonObject): Map<string, RemoteOptions> {
     const remotes = new Map<string, RemoteOptions>();
     for (const [target, options] of sectionOf(json, "remotes")) {
       if (options !== null && !isObject(options)) {
@@ -91,9 +115,7 @@ export class ConfigurationFile {
       if (target.startsWith("pfd:")) throw new ConfigurationError(`${target}: listening on given descriptors is not supported`);
       remotes.set(target, this.#remoteOptions(options ?? {}, true));
     }
-    const databases = new Map<string, DatabaseConfiguration>();
-    for (const [name, options] of sectionOf(json, "databases")) databases.set(name, this.#database(name, options ?? null));
-    return { remotes, databases };
+    return remotes;
   }
 
   /** Options that are wrong are told, and the defaults are used, as the reference does it. */
@@ -108,7 +130,7 @@ export class ConfigurationFile {
       members.finish();
     } catch (error) {
       if (!(error instanceof OvsdbError)) throw error;
-      this.#log.warn(error.line);
+      this.#runtime.log.logger("ovsdb_jsonrpc_server").warn(error.line);
     }
     return {
       probe,
@@ -189,8 +211,6 @@ export class ConfigurationFile {
     return true;
   }
 }
-
-const CLUSTERED = "clustered databases are not supported: serve them with the original ovsdb-server";
 
 function sectionOf(json: JsonObject, name: string): [string, Json | undefined][] {
   const section = json[name];

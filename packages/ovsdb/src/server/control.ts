@@ -26,9 +26,9 @@ class TableLogging {
     const [databaseName = "", tableName, ...rest] = name.split(":");
     if (tableName === undefined || rest.length > 0) throw refusal("invalid DB:TABLE argument");
     const served = this.#server.databases.get(databaseName);
-    if (served === undefined) throw refusal("database not found");
-    if (served.database.table(tableName) === undefined) throw refusal("table not found");
-    if (choice !== "on" && choice !== "off") throw refusal("invalid argument");
+    if (served === undefined) throw refusal("no such database");
+    if (served.database.table(tableName) === undefined) throw refusal("no such table");
+    if (choice !== "on" && choice !== "off") throw refusal("invalid command argument");
     let entry = this.#on.get(databaseName);
     if (entry === undefined) {
       const tables = new Set<string>();
@@ -56,7 +56,7 @@ class TableLogging {
   list(): string {
     let text = "database        table                       logging\n--------        -----                       -------\n";
     for (const served of [...this.#server.databases.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      text += `${served.name}   \n`;
+      text += `${served.name.padEnd(16)} \n`;
       for (const table of [...served.database.tables.keys()].sort()) {
         text += `                ${table.padEnd(27)} ${this.#on.get(served.name)?.tables.has(table) === true ? "ON" : "OFF"}\n`;
       }
@@ -149,7 +149,9 @@ export function serverCommands(
       if (!(await configuration.load())) throw refusal("Configuration failed.  See the log file for details.");
       return "";
     }),
-    command("ovsdb-server/get-active-ovsdb-server", "", [0, 0], () => lines([replication.activeServer])),
+    command("ovsdb-server/get-active-ovsdb-server", "", [0, 0], () =>
+      lines([replication.activeServer].filter((name) => name !== "")),
+    ),
     changing("ovsdb-server/set-active-ovsdb-server", "", [1, 1], ([remote = ""]) => {
       replication.activeServer = remote;
       return "";
@@ -167,11 +169,14 @@ export function serverCommands(
       replication.probe = probeInterval(ms);
       return "";
     }),
-    changing("ovsdb-server/set-relay-source-probe-interval", "", [1, 1], ([ms]) => {
-      for (const relay of server.relays.values()) relay.probeInterval = probeInterval(ms);
+    changing("ovsdb-server/set-relay-source-probe-interval", "", [1, 1], ([text]) => {
+      const ms = probeInterval(text);
+      for (const relay of server.relays.values()) relay.probeInterval = ms;
       return "";
     }),
-    command("ovsdb-server/get-sync-exclude-tables", "", [0, 0], () => lines([replication.exclude])),
+    command("ovsdb-server/get-sync-exclude-tables", "", [0, 0], () =>
+      lines([replication.exclude].filter((tables) => tables !== "")),
+    ),
     changing("ovsdb-server/set-sync-exclude-tables", "", [1, 1], ([tables = ""]) => {
       replication.exclude = tables;
       return "";
