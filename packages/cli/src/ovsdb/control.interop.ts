@@ -207,7 +207,10 @@ async function statusStory(kind: Kind): Promise<unknown[]> {
   const sbctl = (...args: string[]) => servers.run("ovn-sbctl", [`--db=${servers.socket("sb")}`, ...args]);
   const listener = `punix:${servers.dir}/second.sock`;
   await sbctl("init");
-  await sbctl("set-connection", listener, `unix:${servers.dir}/nobody`, "read-only", `punix:${servers.dir}/third.sock`);
+  await sbctl("set-connection", listener, "read-only", `punix:${servers.dir}/third.sock`);
+  const dialled = `unix:${servers.dir}/nobody`;
+  const create = ["create", "Connection", `target="${dialled}"`, "max_backoff=1000"];
+  await sbctl("--", "--id=@c", ...create, "--", "add", "SB_Global", ".", "connections", "@c");
   const told: unknown[] = [];
   const row = async (target: string) => {
     const { out } = await sbctl(
@@ -227,11 +230,23 @@ async function statusStory(kind: Kind): Promise<unknown[]> {
   await until(async () => plain(await row(`unix:${servers.dir}/nobody`)).includes("BACKOFF"));
   told.push(plain(await row(listener)));
   const monitor = (socket: string) =>
-    servers.run("ovsdb-client", ["-t", "7", "monitor", `unix:${servers.dir}/${socket}`, "OVN_Southbound", "SB_Global", "nb_cfg"]);
+    servers.run("ovsdb-client", ["-t", "5", "monitor", `unix:${servers.dir}/${socket}`, "OVN_Southbound", "SB_Global", "nb_cfg"]);
   const watching = [monitor("second.sock"), monitor("second.sock"), monitor("second.sock")];
   await until(async () => plain(await row(listener)).includes("n_connections"));
   told.push(plain(await row(listener)));
-  await servers.run("ovsdb-client", ["-t", "1", "lock", `unix:${servers.dir}/third.sock`, "l1"]);
+  await Promise.all(watching);
+  await until(async () => plain(await row(listener)).startsWith("[[false"));
+  told.push(plain(await row(listener)));
+  // Locks are told of clients that the server connects to.
+  const lock = (...args: string[]) => servers.run("ovsdb-client", ["-t", "6", ...args, "l1"]);
+  const locking = Promise.all([lock("lock", servers.socket("sb")), lock("lock", `p${dialled}`)]);
+  await until(async () => plain(await row(dialled)).includes("locks_"));
+  told.push(
+    plain(await row(dialled))
+      .replace(/locks_(held|waiting)/, "locks_held or waiting")
+      .replace(/,?\["sec_since_disconnect","N"\]/, ""),
+  );
+  await locking;
   told.push(
     JSON.stringify(
       await servers.run("ovsdb-client", [
@@ -241,13 +256,11 @@ async function statusStory(kind: Kind): Promise<unknown[]> {
       ]),
     ),
   );
-  await Promise.all(watching);
-  await until(async () => plain(await row(listener)).includes("false"));
-  told.push(plain(await row(listener)));
   return told;
 }
 
 test("Connection rows tell how their remotes are", async () => {
   const [theirs, ours] = await Promise.all([statusStory("reference"), statusStory("weft")]);
   expect(ours).toEqual(theirs);
+  expect(theirs.at(-1)).toContain("locks_held or waiting");
 });

@@ -54,6 +54,8 @@ export interface EndpointWorld {
   readonly tlsLogger: Logger;
   /** A client; resolves when it is gone. */
   accept(stream: Stream, target: string, options: RemoteOptions): Promise<void>;
+  /** The locks of the client at a target that was connected to. */
+  locks(target: string): { readonly held: string[]; readonly waiting: string[]; readonly lost: string[] };
 }
 
 /** Listens at, or connects to, a target. */
@@ -159,7 +161,14 @@ function dial(world: EndpointWorld, target: string, options: RemoteOptions): End
         at === undefined ? [] : [[name, String(Math.floor((clock.now() - at) / 1000))]];
       return {
         connected: state === "ACTIVE",
-        fields: [...since("sec_since_connect", connectedAt), ...since("sec_since_disconnect", disconnectedAt), ["state", state]],
+        fields: [
+          ...Object.entries(world.locks(target))
+            .filter(([, names]) => names.length > 0)
+            .map(([how, names]): [string, string] => [`locks_${how}`, names.join(" ")]),
+          ...since("sec_since_connect", connectedAt),
+          ...since("sec_since_disconnect", disconnectedAt),
+          ["state", state],
+        ],
       };
     },
     setTls(renewed) {

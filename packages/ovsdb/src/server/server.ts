@@ -425,6 +425,10 @@ export class OvsdbServer implements SessionServer {
       tls: this.#tls,
       tlsLogger: this.#runtime.log.logger("stream_ssl"),
       accept: (stream, target, options) => this.#accept(stream, target, options),
+      locks: (target) => {
+        for (const session of this.#sessions) if (session.options.remote === target) return session.locks();
+        return { held: [], waiting: [], lost: [] };
+      },
     };
   }
 

@@ -60,6 +60,7 @@ export class Session implements MonitorClient, LockClient {
   >();
   /** Locks and places in their queues. */
   readonly #locks = new Set<string>();
+  readonly #stolen = new Set<string>();
   readonly #requester: Requester;
   readonly #readOnlyRequester: Requester;
   /** Whether the client keeps track of databases itself: ovsdb-server(7) section 4.1.18. */
@@ -109,11 +110,15 @@ export class Session implements MonitorClient, LockClient {
     return this.#pending.size;
   }
 
-  /** Locks held, waited for, and lost to others are told apart by the server's queues. */
-  lockCounts(): { readonly held: number; readonly waiting: number } {
-    let held = 0;
-    for (const name of this.#locks) if (this.#server.locks.holds(this, name)) held++;
-    return { held, waiting: this.#locks.size - held };
+  /** Names of the locks held, waited for, and lost to somebody who stole them: ovs-vswitchd.conf.db(5), Manager status. */
+  locks(): { readonly held: string[]; readonly waiting: string[]; readonly lost: string[] } {
+    const all = [...this.#locks].sort();
+    const holds = (name: string): boolean => this.#server.locks.holds(this, name);
+    return {
+      held: all.filter(holds),
+      waiting: all.filter((name) => !holds(name) && !this.#stolen.has(name)),
+      lost: all.filter((name) => !holds(name) && this.#stolen.has(name)),
+    };
   }
 
   setProbe(ms: number): void {
@@ -126,10 +131,12 @@ export class Session implements MonitorClient, LockClient {
   }
 
   locked(name: string): void {
+    this.#stolen.delete(name);
     this.send({ method: "locked", params: [name], id: null });
   }
 
   stolen(name: string): void {
+    this.#stolen.add(name);
     this.send({ method: "stolen", params: [name], id: null });
   }
 
@@ -370,6 +377,7 @@ export class Session implements MonitorClient, LockClient {
     const name = this.#lockName(request);
     if (this.#locks.has(name)) throw syntaxError(`must issue "unlock" before new "${method}"`, request.params);
     this.#locks.add(name);
+    this.#stolen.delete(name);
     let locked = true;
     if (method === "lock") locked = this.#server.locks.lock(this, name);
     else this.#server.locks.steal(this, name);
