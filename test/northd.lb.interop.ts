@@ -455,3 +455,30 @@ it("lets neighbours know of VIPs, and shares addresses with NAT and routers", { 
       lrp-set-gateway-chassis r1-s1 ch1`,
   );
 });
+
+it("balances by templates", { timeout: 120_000 }, async () => {
+  await same(
+    network,
+    `
+      create Chassis_Template_Var chassis=ch1 variables='{a="1.2.3.4",b="80"}' external_ids:x=y`,
+    `
+      create Load_Balancer name=t1 options:template=true options:address-family=ipv4 vips='{"^a:^b"="^c:^d,^e:80","^a:90"="^x,^y","^z"="^q"}'
+      create Load_Balancer name=t2 protocol=udp options:template=true options:address-family=ipv6 options:reject=true vips='{"^a6:^b6"="^c6:^d6","^m:1"="", "10.1.1.1:80"="10.0.0.1:90"}'
+      create Load_Balancer name=t3 options:template=true options:event=true selection_fields=tp_src vips='{"^t3:1"="", "^t3:9"="1.1.1.1:80,^b"}'
+      ls-lb-add s1 t1
+      lr-lb-add r1 t1
+      ls-lb-add s1 t2
+      lr-lb-add r1 t2
+      ls-lb-add s1 t3
+      lr-lb-add r1 t3`,
+    `
+      set Logical_Router r1 options:chassis=ch1`,
+    `
+      set Load_Balancer t1 options:skip_snat=true`,
+    `
+      remove Logical_Router r1 options chassis
+      lrp-set-gateway-chassis r1-pub ch1`,
+    `
+      set Logical_Switch s1 other_config:enable-stateless-acl-with-lb=true`,
+  );
+});

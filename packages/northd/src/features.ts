@@ -29,7 +29,7 @@ import { mirrorPortBindings, mirrors } from "./southbound/mirrors.ts";
 import { ipMulticast } from "./southbound/multicast.ts";
 import { routerPortBindings, switchPortBindings } from "./southbound/ports.ts";
 import { probes, serviceMonitors } from "./southbound/serviceMonitors.ts";
-import { aclIds, dns, meters } from "./southbound/services.ts";
+import { aclIds, dns, meters, templateVariables } from "./southbound/services.ts";
 import { aclFrame, acls } from "./switch/acl.ts";
 import { arpResponder } from "./switch/arpResponder.ts";
 import { switchDefaults } from "./switch/defaults.ts";
@@ -123,5 +123,6 @@ export const rowFeatures: readonly Each<Row>[] = [
   mirrors,
   mirrorPortBindings,
   aclIds,
+  templateVariables,
   dns,
 ];

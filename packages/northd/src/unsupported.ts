@@ -29,7 +29,10 @@ const checks: Checks = {
   ],
   ACL: (row) => [set(row.network_function_group, "network_function_group")],
   Static_MAC_Binding: () => ["static neighbours"],
-  Chassis_Template_Var: () => ["template variables"],
+  Load_Balancer: (row) => [
+    row.options.get("template") === "true" && row.options.has("affinity_timeout") && "affinity_timeout of templates",
+    row.options.get("template") === "true" && row.options.has("neighbor_responder") && "neighbor_responder of templates",
+  ],
 };
 
 /** Remembers what was reported. */

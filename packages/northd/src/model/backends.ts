@@ -67,6 +67,6 @@ export function activeBackends(lb: LoadBalancer, vip: Vip, read: Read): string |
 
 function healthy(backend: Endpoint, placement: Placement, protocol: Protocol, read: Read): boolean {
   if (placement.zone === undefined && portOf(placement, read)?.enabled !== true) return false;
-  const status = read(serviceStatus, serviceKey(placement.portName, backend.address, backend.port ?? 0, protocol));
+  const status = read(serviceStatus, serviceKey(placement.portName, backend.address, Number(backend.port ?? 0), protocol));
   return status === undefined || status === "online";
 }

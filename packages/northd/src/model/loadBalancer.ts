@@ -2,7 +2,7 @@
 import { derive, type Read, relation, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
-import { type Endpoint, parseEndpoint } from "./endpoint.ts";
+import { type Endpoint, parseEndpoint, parseTemplate } from "./endpoint.ts";
 import { globals } from "./globals.ts";
 import { nb, switchPortsByPeer } from "./nb.ts";
 import { switchOf } from "./switchPort.ts";
@@ -29,6 +29,8 @@ export interface LoadBalancer {
   readonly event: boolean;
   readonly skipSnat: boolean;
   readonly distributed: boolean;
+  /** VIPs and backends are variables. */
+  readonly template: boolean;
   /** In seconds. */
   readonly affinityTimeout: number | undefined;
   /** Fields that select the backend, as the arguments of ct_lb_mark have them. */
@@ -42,9 +44,11 @@ export const loadBalancer = derive(
     if (row === undefined) return undefined;
     const { options } = row;
     const protocol = row.protocol ?? "tcp";
+    const template = options.get("template") === "true";
+    const family = options.get("address-family") === "ipv6" ? 6 : 4;
     const vips: Vip[] = [];
     for (const [key, text] of row.vips) {
-      const vip = parseVip(key, text);
+      const vip = template ? parseTemplateVip(key, text, family) : parseVip(key, text);
       if (vip !== undefined) vips.push(vip);
     }
     const timeout = Number(options.get("affinity_timeout"));
@@ -57,8 +61,9 @@ export const loadBalancer = derive(
       event: options.get("event") === "true",
       skipSnat: options.get("skip_snat") === "true",
       distributed: options.get("distributed") === "true",
-      affinityTimeout: Number.isInteger(timeout) && timeout > 0 ? Math.min(timeout, 65_535) : undefined,
-      hashFields: hashFieldsOf(row, protocol),
+      template,
+      affinityTimeout: Number.isInteger(timeout) && timeout > 0 && !template ? Math.min(timeout, 65_535) : undefined,
+      hashFields: hashFieldsOf(row),
     };
   },
   { equals: sameContent },
@@ -77,9 +82,16 @@ function parseVip(key: string, text: string): Vip | undefined {
   return { ...vip, key, backends, text };
 }
 
-function hashFieldsOf({ selection_fields }: NbRow<"Load_Balancer">, protocol: Protocol): string | undefined {
+/** What variables stand for is only known on the chassis: a backend variable may hold several, with ports. */
+function parseTemplateVip(key: string, text: string, family: 4 | 6): Vip | undefined {
+  const vip = key.startsWith("^") ? parseTemplate(key, family) : undefined;
+  const backends = text.split(",").flatMap((token) => parseTemplate(token, family) ?? []);
+  return vip === undefined ? undefined : { ...vip, key, backends, text };
+}
+
+function hashFieldsOf({ selection_fields, protocol }: NbRow<"Load_Balancer">): string | undefined {
   if (selection_fields.length === 0) return undefined;
-  return selection_fields.map((field) => field.replace(/^tp_/, `${protocol}_`)).join();
+  return selection_fields.map((field) => field.replace(/^tp_/, `${protocol ?? "tp"}_`)).join();
 }
 
 type Holder = { readonly load_balancer: readonly Uuid[]; readonly load_balancer_group: readonly Uuid[] };

@@ -30,6 +30,7 @@ export const keys: { readonly [T in SbTable]?: KeyOf<T> } = {
   Service_Monitor: (row) => (row.ic_learned ? undefined : serviceKey(row.logical_port, row.ip, row.port, row.protocol ?? "tcp")),
   Meter: (row) => row.name,
   Mirror: (row) => row.name,
+  Chassis_Template_Var: (row) => row.chassis,
   DNS: (row) => row._uuid,
   DHCP_Options: (row) => `${row.code} ${row.name}`,
   DHCPv6_Options: (row) => `${row.code} ${row.name}`,

@@ -120,6 +120,8 @@ function* vipFlows(lb: LoadBalancer, vip: Vip, place: Place, read: Read): Iterab
       yield make(s.LR_IN_DNAT, vipPriority(vip), `${match}${where}`, actions);
     }
   }
+  // The router's own address may be what the variable stands for.
+  if (lb.template) yield make(s.LR_IN_IP_INPUT, 100, to, "next;");
   yield* replies(lb, vip, gateways, mark, stateless, make);
   if (lb.affinityTimeout === undefined) return;
   yield make(s.LR_IN_LB_AFF_CHECK, 100, match, CHECK_AFFINITY);

@@ -25,8 +25,8 @@ const answered = derive(
     const ports = read(routerPorts, uuid);
     for (const id of loadBalancersOf(read(nb.Logical_Router, uuid), read)) {
       const lb = read(loadBalancer, id);
-      const mode = lb?.options.get("neighbor_responder") ?? "reachable";
-      if (lb === undefined || mode === "none") continue;
+      const mode = lb?.options.get("neighbor_responder") ?? (lb?.template ? "none" : "reachable");
+      if (lb === undefined || lb.template || mode === "none") continue;
       for (const { family, address } of lb.vips) {
         if (mode === "all" || ports.some((port) => isInNetworksOf(port.address, address))) vips[`ip${family}`].add(address);
       }

@@ -1,8 +1,10 @@
 /** Load_Balancer: what controllers need to hairpin and to flush connections. */
-import { derive, each, relation, sameContent } from "@weft/incremental";
+import { derive, each, type Read, relation, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
+import type { NbRow } from "@weft/schemas";
 import { chassisFeature } from "../model/chassis.ts";
-import { routersWithLoadBalancer, switchesOf } from "../model/loadBalancer.ts";
+import { endpointText } from "../model/endpoint.ts";
+import { loadBalancer, routersWithLoadBalancer, switchesOf } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
 import { Ref, type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
@@ -47,6 +49,13 @@ export const loadBalancerGroups = each(
   },
 );
 
+/** IPv6 addresses have brackets, also where they are variables. */
+function printedVips(lb: NbRow<"Load_Balancer">, read: Read): ReadonlyMap<string, string> {
+  const parsed = read(loadBalancer, lb._uuid);
+  if (parsed?.template !== true || lb.options.get("address-family") !== "ipv6") return lb.vips;
+  return new Map(parsed.vips.map((vip) => [endpointText(vip), vip.text]));
+}
+
 export const loadBalancers = each("northd/loadBalancers", nb.Load_Balancer, function* (uuid, lb, read): Iterable<Row> {
   const { ls, lr } = read(groupsOf, uuid);
   if (ls === undefined && lr === undefined) return;
@@ -55,7 +64,7 @@ export const loadBalancers = each("northd/loadBalancers", nb.Load_Balancer, func
   yield {
     ...row("Load_Balancer", uuid, {
       name: lb.name,
-      vips: lb.vips,
+      vips: printedVips(lb, read),
       protocol: lb.protocol,
       options: lb.options,
       // Controllers that do not know switches' own column look at the older one.

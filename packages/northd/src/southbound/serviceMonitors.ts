@@ -35,12 +35,13 @@ const servicesOf = derive(
   (uuid: Uuid, read): readonly Service[] => {
     const lb = read(loadBalancer, uuid);
     const lbRow = read(nb.Load_Balancer, uuid);
-    if (lb === undefined || lbRow === undefined) return [];
+    if (lb === undefined || lbRow === undefined || lb.template) return [];
     const services = new Map<string, Service>();
     for (const vip of lb.vips) {
       const check = checkOf(lbRow, vip, read);
       if (check === undefined) continue;
-      for (const { family, address: ip, port: number = 0 } of vip.backends) {
+      for (const { family, address: ip, port: given } of vip.backends) {
+        const number = Number(given ?? 0);
         const placement = placementOf({ family, address: ip, port: number }, lbRow.ip_port_mappings);
         if (placement?.sourceIp === undefined) continue;
         const { portName, sourceIp, zone } = placement;

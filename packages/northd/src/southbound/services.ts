@@ -19,6 +19,12 @@ export const meters = each("northd/meters", nb.Meter, function* (_uuid, meter, r
   for (const acl of read(aclsOfMeter, meter.name)) yield make(`${meter.name}__${acl}`);
 });
 
+export const templateVariables = each(
+  "northd/templateVariables",
+  nb.Chassis_Template_Var,
+  (_uuid, { chassis, variables }): Row[] => [row("Chassis_Template_Var", chassis, { chassis, variables })],
+);
+
 export const aclIds = each("northd/aclIds", aclId, (uuid, id): Row[] => [{ ...row("ACL_ID", uuid, { id }), uuid }]);
 
 const switchesOfDns = relation("switchesOfDns", nb.Logical_Switch, (_uuid, ls) => ls.dns_records);
