@@ -7,6 +7,7 @@ import type { ControlCommand, Timer } from "@weft/runtime";
 import { messageOf } from "@weft/runtime";
 import type { VsSchema } from "@weft/schemas";
 import { Configuration } from "./bridge/configure.ts";
+import { CtZones } from "./bridge/ct-zones.ts";
 import { Devices, type EnableDummy } from "./bridge/devices.ts";
 import { writeStatus } from "./bridge/status.ts";
 import { Unsupported } from "./bridge/unsupported.ts";
@@ -62,6 +63,7 @@ class SwitchImplementation implements Switch {
   readonly datapath: Datapath;
   readonly #configuration: Configuration;
   readonly #unsupported: Unsupported;
+  readonly #ctZones: CtZones;
   readonly #devices: Devices;
   readonly #dummies: DummyProvider;
   readonly controlCommands: readonly ControlCommand[];
@@ -90,6 +92,7 @@ class SwitchImplementation implements Switch {
       uuid: () => runtime.random.uuid(),
       uint32: () => runtime.random.uint32(),
     });
+    this.#ctZones = new CtZones(db, this.datapath);
     const hostTunnels = world.tunnelHost === undefined ? undefined : new HostTunnels(world.tunnelHost, this.datapath, runtime);
     this.#configuration = new Configuration({
       runtime,
@@ -185,6 +188,7 @@ class SwitchImplementation implements Switch {
       const [root] = this.#db.table("Open_vSwitch").rows();
       const wanted = root?.next_cfg;
       this.#unsupported.check();
+      this.#ctZones.apply();
       await this.#configuration.apply();
       for (const held of this.#configuration.bridges.values()) held.server.onStatus = () => this.#writeSoon();
       if (this.#stopped) return;
