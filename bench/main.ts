@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { commands } from "./commands.ts";
+import { conntrack } from "./conntrack.ts";
 import { root } from "./daemons.ts";
 import { devices } from "./devices.ts";
 import { northd } from "./northd.ts";
@@ -16,6 +17,7 @@ const benchmarks: Readonly<Record<string, () => Result[] | Promise<Result[]>>> =
   northd,
   vswitch,
   devices,
+  conntrack,
   commands,
 };
 

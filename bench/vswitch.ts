@@ -31,7 +31,7 @@ const WINDOW = 48;
 const PAYLOAD = 22;
 
 /** A UDP datagram from vm1 to vm2 by way of the router, without a UDP checksum. */
-function frameOf(n: number): Uint8Array {
+export function frameOf(n: number): Uint8Array {
   const bytes = new Uint8Array(14 + 20 + 8 + PAYLOAD);
   const view = new DataView(bytes.buffer);
   bytes.set([0x40, 0x44, 0, 0, 0, 3, 0x40, 0x44, 0, 0, 0, 1, 8, 0, 0x45]);
@@ -48,7 +48,7 @@ function frameOf(n: number): Uint8Array {
 }
 
 /** The switch's database and daemon with br-int; guests' devices listen on sockets named after them. */
-function startSwitch(site: Site, side: Side): string {
+export function startSwitch(site: Site, side: Side): string {
   const db = site.database("reference", "db", join(schemas, "openvswitch/vswitch.ovsschema"));
   const vsctl = (...args: string[]) => site.run("reference", "ovs-vsctl", `--db=${db}`, "--timeout=30", ...args);
   vsctl("--no-wait", "init");
@@ -88,7 +88,7 @@ interface Rates {
 }
 
 /** Sends `count` frames with at most WINDOW on their way, and counts what comes out of the other guest's device; frames a second. */
-async function through(from: Wire, to: Wire, count: number, frame: (n: number) => Uint8Array): Promise<number> {
+export async function through(from: Wire, to: Wire, count: number, frame: (n: number) => Uint8Array): Promise<number> {
   const before = to.received;
   const start = performance.now();
   for (let sent = 0; sent < count; ) {

@@ -26,8 +26,9 @@ export interface ConntrackOptions {
   readonly uint32: () => number;
 }
 
-/** Connections that a sweep looks at in one step at least. */
+/** Connections that a sweep looks at in one step at least, and at most: a step late by much does not make up for it at once. */
 const SWEEP_AT_LEAST = 1024;
+const SWEEP_AT_MOST = 16_384;
 
 export class ConnectionTracker implements Conntrack {
   readonly tables: { readonly 4: ConnectionTable; readonly 6: ConnectionTable };
@@ -413,8 +414,8 @@ export class ConnectionTracker implements Conntrack {
     this.fragments.expire(now);
     for (const family of [4, 6] as const) {
       const table = this.tables[family];
-      const share = this.sweepInterval <= 0 ? 1 : Math.min(1, passed / this.sweepInterval);
-      let steps = Math.min(table.high, Math.max(SWEEP_AT_LEAST, Math.ceil(table.high * share)));
+      const share = Math.ceil((table.high * passed) / Math.max(1, this.sweepInterval));
+      let steps = Math.min(table.high, Math.max(SWEEP_AT_LEAST, Math.min(share, SWEEP_AT_MOST)));
       let at = this.#cursor[family];
       for (; steps > 0; steps--) {
         if (at >= table.high) at = 0;
