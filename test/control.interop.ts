@@ -107,6 +107,67 @@ const questions: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
 };
 
+/** Of the switch: what is there, in a fixed order, and what is wrong. */
+const switchQuestions: readonly (readonly string[])[] = [
+  ...["bond/list", "bond/show", "bfd/show", "cfm/show", "lacp/show", "lacp/show-stats", "stp/show", "rstp/show"].map((name) => [
+    name,
+  ]),
+  ...["bond/show", "bfd/show", "cfm/show", "lacp/show", "lacp/show-stats", "stp/show", "rstp/show"].map((name) => [name, "nope"]),
+  ["bond/hash"],
+  ["bfd/set-forwarding", "x"],
+  ["bfd/set-forwarding", "normal"],
+  ["bfd/set-forwarding", "br-int", "normal"],
+  ["cfm/set-fault", "br-int", "normal"],
+  ["stp/tcn"],
+  ["stp/tcn", "br-int"],
+  ["rstp/tcn"],
+  ["rstp/tcn", "br-int"],
+  ["autoattach/status"],
+  ["bridge/dump-flows", "nope"],
+  ["bridge/reconnect", "nope"],
+  ["bridge/reconnect", "br-phys"],
+  ["fdb/show", "nope"],
+  ["fdb/show", "br-int"],
+  ["fdb/flush", "nope"],
+  ["fdb/add", "br-phys", "nope", "0", "50:54:00:00:00:55"],
+  ["fdb/del", "br-phys", "0", "50:54:00:00:00:56"],
+  ["fdb/stats-show", "nope"],
+  ["mdb/show", "br-int"],
+  ["mdb/show", "nope"],
+  ["ofproto/list"],
+  ["ofproto/list-tunnels"],
+  ["ofproto/trace", "nope", "in_port=1"],
+  ["dpctl/dump-dps"],
+  ["dpctl/show", "nope"],
+  ["dpctl/dump-flows", "nope"],
+  ["dpif/dump-dps"],
+  ["dpif/dump-flows", "nope"],
+  ["dpif/show-dp-features", "nope"],
+  ["qos/show", "nope"],
+  ["qos/show", "p1"],
+  ["upcall/set-flow-limit", "x"],
+  ["upcall/set-flow-limit", "1000"],
+  ["tnl/neigh/set", "br-phys", "x", "50:54:00:00:00:99"],
+  ["tnl/neigh/aging"],
+  ["tnl/neigh/aging", "x"],
+  ["tnl/ports/show"],
+  ["tnl/egress_port_range"],
+  ["tnl/egress_port_range"],
+  ["ovs/route/lookup", "10.9.0.5"],
+  ["ovs/route/lookup", "x"],
+  ["ovs/route/add", "x", "br-phys"],
+  ["ovs/route/del", "10.8.0.0/16"],
+  ["netdev-dummy/set-admin-state", "nope", "down"],
+  ["netdev-dummy/receive", "nope", "00"],
+  ["netdev-dummy/ip4addr", "nope", "1.2.3.4/24"],
+  ["netdev-dummy/conn-state"],
+  ["netdev-dummy/conn-state", "nope"],
+  ["coverage/read-counter", "nope"],
+  ["vlog/list-pattern"],
+  ["version"],
+  ["nonsense"],
+];
+
 /** What every daemon of OVN answers. */
 const common: readonly (readonly string[])[] = [
   ["nonsense"],
@@ -133,9 +194,11 @@ const common: readonly (readonly string[])[] = [
   ["version"],
 ];
 
-const cases = [northd, controller].flatMap((daemon) =>
-  [...(questions[daemon] ?? []), ...common].map((args) => ({ daemon, args, line: args.join(" ") })),
-);
+const asked = [
+  ...[northd, controller].map((daemon) => ({ daemon, questions: [...(questions[daemon] ?? []), ...common] })),
+  { daemon: vswitchd, questions: switchQuestions },
+];
+const cases = asked.flatMap(({ daemon, questions }) => questions.map((args) => ({ daemon, args, line: args.join(" ") })));
 
 it.each(cases)("$daemon $line", ({ daemon, args }) => {
   expect(ask("weft", daemon, args)).toEqual(ask("reference", daemon, args));

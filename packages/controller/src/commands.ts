@@ -80,14 +80,14 @@ const COMMANDS: { readonly [name: string]: Row } = {
   },
   "lflow-cache/flush": {
     run: (controller) => {
-      controller.recompute();
+      controller.flushFlowCache();
       return "";
     },
   },
   "flush-lflow-cache": {
     usage: "[deprecated]",
     run: (controller) => {
-      controller.recompute();
+      controller.flushFlowCache();
       return "";
     },
   },
@@ -117,7 +117,7 @@ const COMMANDS: { readonly [name: string]: Row } = {
   },
   "sb-cluster-state-reset": {
     run: (controller) => {
-      controller.southbound?.resetClusterState?.();
+      controller.resetClusterState();
       return "";
     },
   },

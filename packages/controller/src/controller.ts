@@ -494,8 +494,19 @@ export class RunningController implements Controller {
   }
 
   setPaused(paused: boolean): void {
+    this.#log.info(`User triggered execution ${paused ? "pause" : "resume"}.`);
     this.#paused = paused;
     if (!paused) this.#schedule();
+  }
+
+  flushFlowCache(): void {
+    this.#log.info("User triggered lflow cache flush.");
+    this.recompute();
+  }
+
+  resetClusterState(): void {
+    this.#log.info("Resetting southbound database cluster state");
+    this.#sb?.resetClusterState?.();
   }
 
   /** See inject-pkt. Throws a WeftError where the text is no packet of a port that is here. */

@@ -161,6 +161,7 @@ class Daemon implements Northd {
   }
 
   resetClusterState(database: "nb" | "sb"): void {
+    this.#main.info(`Resetting ${database === "nb" ? "northbound" : "southbound"} database cluster state`);
     (database === "nb" ? this.#nb : this.#sb).resetClusterState?.();
   }
 

@@ -13,33 +13,6 @@ interface Absence {
 
 const ABSENT: readonly Absence[] = [
   {
-    reason: "auto-attach (LLDP) is not supported by this switch",
-    commands: [
-      ["autoattach/show-isid", "[bridge]", 0, 1],
-      ["autoattach/statistics", "[bridge]", 0, 1],
-      ["autoattach/status", "[bridge]", 0, 1],
-    ],
-  },
-  {
-    reason: "BFD is not supported by this switch",
-    commands: [["bfd/set-forwarding", "[interface] normal|false|true", 1, 2]],
-  },
-  {
-    reason: "CFM is not supported by this switch",
-    commands: [["cfm/set-fault", "[interface] normal|false|true", 1, 2]],
-  },
-  {
-    reason: "LACP is not supported by this switch",
-    commands: [["lacp/show-stats", "[port]", 0, 1]],
-  },
-  {
-    reason: "spanning tree is not supported by this switch",
-    commands: [
-      ["rstp/tcn", "[bridge]", 0, 1],
-      ["stp/tcn", "[bridge]", 0, 1],
-    ],
-  },
-  {
     reason: "datapaths, their ports and flows belong to the bridges here and cannot be changed by hand",
     commands: [
       ["dpctl/add-dp", "dp [iface...]", 1, Number.POSITIVE_INFINITY],

@@ -101,7 +101,10 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
     command("bridge/dump-flows", "[--offload-stats] bridge", 1, 2, (args) =>
       dumpFlows(c, bridgeNamed(c, args[args.length - 1], "Unknown bridge")),
     ),
-    command("bridge/reconnect", "[bridge]", 0, 1, () => ""),
+    command("bridge/reconnect", "[bridge]", 0, 1, ([name]) => {
+      if (name !== undefined) bridgeNamed(c, name, "Unknown bridge");
+      return "";
+    }),
     command("fdb/show", "[bridge...]", 1, 100, (names) =>
       names.map((name) => fdbShow(c, bridgeNamed(c, name, `no such bridge ${name}`))).join("\n"),
     ),
@@ -113,7 +116,7 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
     command("fdb/add", "bridge port vlan mac", 4, 4, ([name, portName, vlanText, macText]) => {
       const bridge = bridgeNamed(c, name);
       const bundle = portName === undefined ? undefined : bridge.portsByName.get(portName)?.bundle;
-      if (bundle === undefined) throw refuse("no such port");
+      if (bundle === undefined) throw refuse("software error, odp port is present but no ofp port");
       const { vlan, mac } = vlanAndMac(vlanText, macText);
       if (bridge.macs.addStatic(vlan, mac, bundle, c.datapath.now())) bridge.changed();
       return "";
@@ -122,7 +125,7 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
       const bridge = bridgeNamed(c, name);
       const { vlan, mac } = vlanAndMac(vlanText, macText);
       const entry = bridge.macs.lookup(vlan, mac);
-      if (entry === undefined) throw refuse("entry not found");
+      if (entry === undefined) throw refuse("could not find static mac entry");
       bridge.macs.remove(entry);
       bridge.changed();
       return "";
@@ -153,11 +156,6 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
     command("mdb/flush", "[bridge]", 0, 1, () => {
       throw refuse("multicast snooping is disabled");
     }),
-    command("stp/show", "[bridge]", 0, 1, () => ""),
-    command("rstp/show", "[bridge]", 0, 1, () => ""),
-    command("cfm/show", "[interface]", 0, 1, () => ""),
-    command("bfd/show", "[interface]", 0, 1, () => ""),
-    command("lacp/show", "[port]", 0, 1, () => ""),
     command("bond/list", "", 0, 0, () => "bond\ttype\trecircID\tmembers"),
     command("bond/show", "[port]", 0, 1, ([port]) => {
       if (port !== undefined) throw refuse("no such bond");

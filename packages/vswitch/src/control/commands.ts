@@ -7,6 +7,7 @@ import { type ControlContext, command } from "./context.ts";
 import { datapathCommands } from "./dpctl.ts";
 import { dummyCommands } from "./dummies.ts";
 import { fragmentCommands } from "./fragments.ts";
+import { protocolCommands } from "./protocols.ts";
 import { tunnelCommands } from "./tunnels.ts";
 
 export function controlCommands(context: ControlContext): ControlCommand[] {
@@ -17,6 +18,7 @@ export function controlCommands(context: ControlContext): ControlCommand[] {
     ...fragmentCommands(context),
     ...tunnelCommands(context),
     ...dummyCommands(context),
+    ...protocolCommands,
   ];
   const all = [...there, ...absentCommands(there)];
   all.push(command("dpctl/list-commands", "", 0, 0, () => listDatapathCommands(all)));

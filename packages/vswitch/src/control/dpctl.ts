@@ -21,7 +21,10 @@ function typeText(type: string, options: ReadonlyMap<string, string> | undefined
 }
 
 function ofportText(port: OfPort): string {
-  const type = port.kind === "patch" || port.kind === "tunnel" ? port.type : (port.netdev?.type ?? port.type);
+  // A dummy in place of a system device (--enable-dummy=system) is shown as what it stands for.
+  const system = port.type === "" || port.type === "system";
+  const own = port.kind === "patch" || port.kind === "tunnel" ? port.type : (port.netdev?.type ?? port.type);
+  const type = system ? "system" : own;
   return `${port.name} ${port.ofport}/${port.dpPort ?? "none"}: (${typeText(type, port.options)})`;
 }
 
@@ -37,6 +40,11 @@ function dpifShow(c: ControlContext): string {
     for (const port of ports) lines.push(`    ${ofportText(port)}`);
   }
   return lines.join("\n");
+}
+
+/** Whether it is the datapath's name, TYPE@NAME; without a type it is one of type "system". */
+function isDatapath(c: ControlContext, name: string): boolean {
+  return (name.includes("@") ? name : `system@${name}`) === datapathName(c);
 }
 
 function dpctlShow(c: ControlContext): string {
@@ -144,9 +152,15 @@ export function datapathCommands(c: ControlContext): ControlCommand[] {
       bridgeNamed(c, name, "no such bridge");
       return `${FEATURES}\nMax VLAN headers: ${c.datapath.vlanHeaders}\n${FEATURES_AFTER}`;
     }),
-    command("dpctl/show", "[-s] [dp...]", 0, 4, () => dpctlShow(c)),
+    command("dpctl/show", "[-s] [dp...]", 0, 4, (args) => {
+      const other = args.find((arg) => !arg.startsWith("-") && !isDatapath(c, arg));
+      if (other !== undefined) throw refuse(`ovs-vswitchd: opening datapath ${other} failed (No such device)`);
+      return dpctlShow(c);
+    }),
     command("dpctl/dump-dps", "", 0, 0, () => datapathName(c)),
     command("dpctl/dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, (args) => {
+      const other = args.find((arg) => !arg.startsWith("-") && !arg.includes("=") && !isDatapath(c, arg));
+      if (other !== undefined) throw refuse("ovs-vswitchd: datapath not found (Invalid argument)");
       const lines = dumpFlows(c, args, undefined);
       return lines.length === 0 ? "" : ["flow-dump from the main thread:", ...lines].join("\n");
     }),
@@ -175,8 +189,8 @@ export function datapathCommands(c: ControlContext): ControlCommand[] {
       return "megaflows enabled";
     }),
     command("upcall/set-flow-limit", "flow-limit-number", 1, 1, ([text]) => {
-      const limit = Number(text);
-      if (!Number.isInteger(limit) || limit < 0) throw refuse(`${text}: bad flow limit`);
+      // As atoi() reads it.
+      const limit = Number(/^\s*\d+/.exec(text ?? "")?.[0] ?? 0);
       c.datapath.flowLimit = limit;
       return `set flow_limit to ${limit}`;
     }),

@@ -61,7 +61,7 @@ export function dummyCommands(c: ControlContext): ControlCommand[] {
       return "OK";
     }),
     command("netdev-dummy/conn-state", "[netdev]", 0, 1, ([name]) => {
-      if (name !== undefined) return `${name}: ${device(name, "no such dummy netdev").connection}`;
+      if (name !== undefined) return `${name}: ${devices.get(name)?.connection ?? "unknown"}`;
       return [...devices.values()]
         .filter((one) => one.connection !== "unknown")
         .map((one) => `${one.name}: ${one.connection}`)

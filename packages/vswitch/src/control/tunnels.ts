@@ -73,7 +73,7 @@ export function tunnelCommands(c: ControlContext): ControlCommand[] {
     command("ovs/route/show", "[table=all|id]", 0, 1, () => ["Route Table:", ...datapath.routes.format()].join("\n")),
     command("ovs/route/lookup", "ip_addr [pkt_mark=mark] [src=src_ip]", 1, 3, (args) => {
       const address = parseAddress(args[0] ?? "");
-      if (address === undefined) throw refuse("Invalid parameters");
+      if (address === undefined) throw refuse("Invalid 'ip/plen' parameter");
       const route = datapath.routes.lookup(address, Number(named(args, "pkt_mark") ?? 0));
       if (route === undefined) throw refuse("Not found");
       return [
@@ -90,14 +90,27 @@ export function tunnelCommands(c: ControlContext): ControlCommand[] {
     command("tnl/arp/flush", "", 0, 0, flush),
     command("tnl/neigh/aging", "[SECS]", 0, 1, aging),
     command("tnl/arp/aging", "[SECS]", 0, 1, aging),
-    command("tnl/ports/show", "-v", 0, 1, () => ["Listening ports:", ...datapath.tunnelPorts.format()].join("\n")),
+    command("tnl/ports/show", "-v", 0, 1, ([verbose]) => {
+      const lines = verbose === "-v" ? datapath.tunnelPorts.format() : tunnelPortUsers(c);
+      return ["Listening ports:", ...lines].join("\n");
+    }),
     command("tnl/egress_port_range", "min max", 0, 2, (args) => {
       if (args.length === 0) return `Tunnel UDP source port range: ${datapath.portRange.min}-${datapath.portRange.max}`;
-      const [min, max] = args.map(Number);
-      if (args.length !== 2 || min === undefined || max === undefined || !(min >= 1 && min <= max && max <= 65535))
-        throw refuse("Invalid range");
-      datapath.portRange = { min, max };
+      const [one, other] = args.map(Number);
+      const isPort = (port: number | undefined): port is number => Number.isInteger(port) && port! >= 1 && port! <= 65535;
+      if (!isPort(one)) throw refuse("Invalid min.");
+      if (!isPort(other)) throw refuse("Invalid max.");
+      datapath.portRange = { min: Math.min(one, other), max: Math.max(one, other) };
       return "OK";
     }),
   ];
+}
+
+/** The ports of tunnel protocols, with the number of tunnels behind each. */
+function tunnelPortUsers({ datapath }: ControlContext): string[] {
+  const tunnels = [...datapath.bridges.values()].flatMap((bridge) => [...bridge.ports.values()]);
+  return datapath.tunnelPorts.protocols.map(({ dpPort, name }) => {
+    const users = tunnels.filter((port) => port.kind === "tunnel" && port.dpPort === dpPort).length;
+    return `${name} (${dpPort}) ref_cnt=${users}`;
+  });
 }

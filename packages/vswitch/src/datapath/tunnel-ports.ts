@@ -45,7 +45,7 @@ export class TunnelPortMap {
     return this.#classifier.lookup(key, wc)?.end.dpPort;
   }
 
-  /** tnl/ports/show: "-v" with the matches. */
+  /** The lines of tnl/ports/show -v. */
   format(): string[] {
     return this.#ends.map((end) => {
       const type = end.address.family === 4 ? 0x0800 : 0x86dd;
