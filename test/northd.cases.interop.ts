@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterEach(() => pair.clear());
 afterAll(() => pair.stop());
 
-for (const file of ["nat.txt", "mtu.txt", "routes.txt"]) {
+for (const file of ["nat.txt", "mtu.txt", "routes.txt", "services.txt"]) {
   describe(file, () => {
     it.each(casesOf(join(import.meta.dirname, "cases", file)))("$name", async (what) => {
       await play(pair, what);

@@ -4,12 +4,14 @@ import type { Flow } from "./flow.ts";
 import type { Row } from "./output/row.ts";
 import { bfd } from "./router/bfd.ts";
 import { routerDefaults } from "./router/defaults.ts";
+import { dhcpRelay, dhcpToRelay } from "./router/dhcpRelay.ts";
 import { gatewayPort } from "./router/gateway.ts";
 import { commitAll, gatewayRouter } from "./router/gatewayRouter.ts";
-import { ipInput, multicastInput } from "./router/ipInput.ts";
+import { ipInput } from "./router/ipInput.ts";
 import { routerLbFrame, routerLoadBalancers } from "./router/loadBalancer.ts";
 import { lbForceSnat } from "./router/loadBalancerSnat.ts";
 import { largePackets } from "./router/mtu.ts";
+import { multicastDelivery, multicastInput, routerMulticastGroups } from "./router/multicast.ts";
 import { nat } from "./router/nat.ts";
 import { natNeighbours } from "./router/natNeighbours.ts";
 import { natRoutes } from "./router/natRoutes.ts";
@@ -17,6 +19,7 @@ import { admission, delivery, learning, requests } from "./router/neighbours.ts"
 import { ecmpReply, networkId } from "./router/networkId.ts";
 import { policies } from "./router/policy.ts";
 import { hosts, routers } from "./router/resolve.ts";
+import { advertisements, delegation } from "./router/routerAdvertisement.ts";
 import { connectedRoutes, routing } from "./router/routing.ts";
 import { symmetricReply } from "./router/symmetricReply.ts";
 import { vipAddressSets, vipAnswers, vipLookup } from "./router/vipNeighbours.ts";
@@ -30,6 +33,7 @@ import { ipMulticast } from "./southbound/multicast.ts";
 import { routerPortBindings, switchPortBindings } from "./southbound/ports.ts";
 import { probes, serviceMonitors } from "./southbound/serviceMonitors.ts";
 import { aclIds, dns, meters, templateVariables } from "./southbound/services.ts";
+import { staticNeighbours } from "./southbound/staticNeighbours.ts";
 import { aclFrame, acls } from "./switch/acl.ts";
 import { arpResponder } from "./switch/arpResponder.ts";
 import { switchDefaults } from "./switch/defaults.ts";
@@ -78,6 +82,7 @@ export const flowFeatures: readonly Each<Flow>[] = [
   requests,
   ipInput,
   multicastInput,
+  multicastDelivery,
   connectedRoutes,
   routing,
   policies,
@@ -98,6 +103,10 @@ export const flowFeatures: readonly Each<Flow>[] = [
   largePackets,
   bfd,
   symmetricReply,
+  advertisements,
+  delegation,
+  dhcpRelay,
+  dhcpToRelay,
 ];
 
 export const rowFeatures: readonly Each<Row>[] = [
@@ -109,7 +118,9 @@ export const rowFeatures: readonly Each<Row>[] = [
   gatewayGroups,
   haGroups,
   bfdSessions,
+  staticNeighbours,
   multicastGroups,
+  routerMulticastGroups,
   portGroups,
   addressSets,
   portGroupAddresses,

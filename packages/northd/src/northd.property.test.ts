@@ -376,6 +376,31 @@ const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
     if (port === undefined) return;
     nb.update("Logical_Router_Port", port._uuid, { options: new Map([...port.options, ["gateway_mtu", String(b * 100)]]) });
   },
+  (nb, a, b, c) => {
+    const port = pick(nb.table("Logical_Router_Port").rows(), a);
+    if (port === undefined) return;
+    const { _uuid } = port;
+    if (b % 4 === 0) {
+      const configs = [["address_mode", "slaac"] as const, ["send_periodic", String(c % 2 === 0)] as const];
+      nb.update("Logical_Router_Port", _uuid, { ipv6_ra_configs: new Map(c % 3 === 0 ? [] : configs) });
+    } else if (b % 4 === 1) {
+      const option = ["mcast_flood", "prefix_delegation"][c % 2]!;
+      nb.update("Logical_Router_Port", _uuid, { options: new Map([...port.options, [option, String(a % 2 === 0)]]) });
+    } else if (b % 4 === 2) {
+      nb.edit((tx) => {
+        const relay = tx.insert("DHCP_Relay", { name: "relay", servers: `10.0.0.${c}` });
+        tx.update("Logical_Router_Port", _uuid, { dhcp_relay: relay });
+      });
+    } else nb.insert("Static_MAC_Binding", { logical_port: port.name, ip: `10.0.0.${c}`, mac: "0a:00:00:00:00:09" });
+  },
+  (nb, a, b) => {
+    const lr = pick(nb.table("Logical_Router").rows(), a);
+    const ls = pick(nb.table("Logical_Switch").rows(), a);
+    if (lr === undefined || ls === undefined) return;
+    nb.update("Logical_Router", lr._uuid, { options: new Map([...lr.options, ["mcast_relay", String(b % 2 === 0)]]) });
+    const port = pick(nb.table("Logical_Switch_Port").rows(), b)?.name ?? "";
+    nb.update("Logical_Switch", ls._uuid, { other_config: new Map([...ls.other_config, ["dhcp_relay_port", port]]) });
+  },
 ];
 
 /** Everything that the core wants, as sorted lines. */

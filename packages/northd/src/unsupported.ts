@@ -14,21 +14,17 @@ const checks: Checks = {
     ...option(row.other_config, "interconn-ts", "fdb_age_threshold"),
   ],
   Logical_Switch_Port: (row) => [
-    set(row.ha_chassis_group, "ha_chassis_group"),
     row.type === "switch" && "type switch",
     ...option(row.options, "arp_proxy", "activation-strategy"),
   ],
   Logical_Router: (row) => [
-    row.options.get("mcast_relay") === "true" && "option mcast_relay",
+    row.options.get("mcast_relay") === "true" && "forwarding to groups learned, with mcast_relay",
     ...option(row.options, "dynamic-routing", "mac_binding_age_threshold"),
   ],
   Logical_Router_Port: (row) => [
-    row.ipv6_ra_configs.size > 0 && "ipv6_ra_configs",
-    set(row.dhcp_relay, "dhcp_relay"),
-    ...option(row.options, "prefix", "prefix_delegation", "mcast_flood"),
+    row.options.get("prefix") === "true" && "option prefix: delegated prefixes are not written back",
   ],
   ACL: (row) => [set(row.network_function_group, "network_function_group")],
-  Static_MAC_Binding: () => ["static neighbours"],
   Load_Balancer: (row) => [
     row.options.get("template") === "true" && row.options.has("affinity_timeout") && "affinity_timeout of templates",
     row.options.get("template") === "true" && row.options.has("neighbor_responder") && "neighbor_responder of templates",

@@ -20,6 +20,7 @@ export const keys: { readonly [T in SbTable]?: KeyOf<T> } = {
     // Groups that controllers learn from IGMP are made by northd from IGMP_Group, under other names.
     `${datapath(row.datapath)} ${row.name}`,
   HA_Chassis_Group: (row) => row.name,
+  Static_MAC_Binding: (row) => `${row.logical_port} ${row.ip}`,
   BFD: (row) => bfdKey(row),
   Port_Group: (row) => row.name,
   Address_Set: (row) => row.name,

@@ -180,10 +180,3 @@ function* ip6Input(port: RouterPort, meters: Meters, refuses: boolean, answering
     error,
   );
 }
-
-/** Multicast is relayed only where a router is asked to. */
-export const multicastInput = each("router/multicastInput", nb.Logical_Router, function* (uuid, row): Iterable<Flow> {
-  if (row.options.get("mcast_relay") !== "true") {
-    yield flow(uuid, LR_IN_IP_INPUT, 82, "ip4.mcast || ip6.mcast", "drop;");
-  }
-});

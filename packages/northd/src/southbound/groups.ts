@@ -4,6 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { parsePortAddress } from "../model/addresses.ts";
 import { centralised } from "../model/centralised.ts";
 import { mirrorPorts } from "../model/mirror.ts";
+import { relayedTo } from "../model/multicast.ts";
 import { datapathKey, globalRow, nb } from "../model/nb.ts";
 import { redirectName } from "../model/routerPort.ts";
 import { addressTexts, portGroupsOfSwitch, type SwitchPort, switchOf, switchPort, switchPorts } from "../model/switchPort.ts";
@@ -14,6 +15,7 @@ import { portRef } from "./ports.ts";
 /** Tunnel keys of the groups that every switch may have. */
 const FLOOD = 32768;
 const UNKNOWN = 32769;
+const MROUTER_FLOOD = 32770;
 const FLOOD_L2 = 32772;
 
 export const multicastGroups = each("northd/multicastGroups", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Row> {
@@ -32,6 +34,8 @@ export const multicastGroups = each("northd/multicastGroups", nb.Logical_Switch,
     });
   const hosts = ports.filter((port) => port.type !== "router");
   const unknown = ports.filter((port) => port.unknown);
+  const relaying = ports.filter(({ peer }) => peer !== undefined && relayedTo(peer, read));
+  if (relaying.length > 0) yield group("_MC_mrouter_flood", MROUTER_FLOOD, relaying.map(reached));
   if (ports.length > 0) yield group("_MC_flood", FLOOD, [...ports.map(reached), ...copies]);
   if (hosts.length > 0) yield group("_MC_flood_l2", FLOOD_L2, [...hosts.map(reached), ...copies]);
   if (unknown.length > 0) yield group("_MC_unknown", UNKNOWN, unknown.map(reached));

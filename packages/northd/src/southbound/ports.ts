@@ -5,6 +5,7 @@ import type { NbRow } from "@weft/schemas";
 import { chassisByName } from "../model/chassis.ts";
 import { nb, portKey, portQueue, portTag, switchPortsByPeer } from "../model/nb.ts";
 import { physicalNetwork } from "../model/queue.ts";
+import { type RouterAdvertisement, routerAdvertisement } from "../model/routerAdvertisement.ts";
 import { peerRouterPort, redirectName, routerPort } from "../model/routerPort.ts";
 import { switchPort, vlanPassthru } from "../model/switchPort.ts";
 import { Ref, type Row, row } from "../output/row.ts";
@@ -56,6 +57,7 @@ export const switchPortBindings = each(
         port_security: lsp.port_security,
         parent_port: lsp.parent_name,
         tag: tagOf(lsp, read),
+        ha_chassis_group: lsp.type === "external" ? haGroupOf(lsp, read) : undefined,
         nat_addresses: natAddresses(lsp, peerPort, read),
         external_ids: externalIds(lsp.external_ids),
         mirror_rules: mirrorRefs(lsp, read),
@@ -66,6 +68,11 @@ export const switchPortBindings = each(
     );
   },
 );
+
+function haGroupOf({ ha_chassis_group }: NbRow<"Logical_Switch_Port">, read: Read): Ref | undefined {
+  const group = ha_chassis_group === undefined ? undefined : read(nb.HA_Chassis_Group, ha_chassis_group);
+  return group && new Ref("HA_Chassis_Group", group.name);
+}
 
 function tagOf(lsp: NbRow<"Logical_Switch_Port">, read: Read): number | undefined {
   if (lsp.parent_name !== undefined) return read(portTag, lsp._uuid);
@@ -85,6 +92,26 @@ function requestedChassis(lsp: NbRow<"Logical_Switch_Port">, read: Read): readon
   return found;
 }
 
+/** What the chassis needs to advertise a port from time to time. `delegated`: prefixes that were delegated to the port. */
+function advertise(options: Map<string, string>, told: RouterAdvertisement, mac: string, delegated: readonly string[]): void {
+  if (told.periodic === undefined) return;
+  const set = (name: string, value: string | number | undefined) => {
+    if (value !== undefined) options.set(`ipv6_ra_${name}`, String(value));
+  };
+  set("send_periodic", "true");
+  set("address_mode", told.addressMode);
+  set("max_interval", told.periodic.max);
+  set("min_interval", told.periodic.min);
+  set("prefixes", [...told.prefixes, ...delegated].join(" "));
+  set("prf", ["HIGH", "LOW"].find((preference) => preference === told.preference) ?? "MEDIUM");
+  set("src_eth", mac);
+  set("src_addr", told.linkLocal);
+  set("mtu", told.mtu);
+  set("rdnss", told.rdnss);
+  set("dnssl", told.dnssl);
+  set("route_info", told.routeInfo);
+}
+
 export const routerPortBindings = each(
   "northd/routerPortBindings",
   nb.Logical_Router_Port,
@@ -100,6 +127,10 @@ export const routerPortBindings = each(
     else if (routerSide !== undefined) options.set("peer", routerSide.name);
     if (port.isGateway) options.set("chassis-redirect-port", redirectName(port.name));
     if (port.gatewayChassis !== undefined) options.set("l3gateway-chassis", port.gatewayChassis);
+    if (port.options.get("prefix_delegation") === "true") options.set("ipv6_prefix_delegation", "true");
+    if (port.options.get("prefix") === "true") options.set("ipv6_prefix", "true");
+    const told = read(routerAdvertisement, uuid);
+    if (told !== undefined) advertise(options, told, port.address.macText, lrp.ipv6_prefix);
     yield row(
       "Port_Binding",
       lrp.name,

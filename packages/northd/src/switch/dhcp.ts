@@ -15,6 +15,8 @@ type DhcpOptions = NbRow<"DHCP_Options">;
 export const dhcp = each("switch/dhcp", nb.Logical_Switch_Port, function* (uuid, row, read): Iterable<Flow> {
   const port = read(switchPort, uuid);
   if (port === undefined || !port.enabled || port.type === "router") return;
+  // Requests go to the relay, whether there is one or not.
+  if (read(nb.Logical_Switch, port.datapath)?.other_config.has("dhcp_relay_port")) return;
   const four = optionsOf(row.dhcpv4_options, read);
   const six = optionsOf(row.dhcpv6_options, read);
   if (four === undefined && six === undefined) return;
