@@ -6,6 +6,8 @@ import { nb } from "./nb.ts";
 export type Protocol =
   | "arp"
   | "arp-resolve"
+  | "bfd"
+  | "dhcpv4-relay"
   | "dhcpv4-opts"
   | "dhcpv6-opts"
   | "dns"
@@ -16,6 +18,7 @@ export type Protocol =
   | "nd-na"
   | "nd-ns"
   | "nd-ns-resolve"
+  | "nd-ra-opts"
   | "reject"
   | "svc-monitor"
   | "tcp-reset";

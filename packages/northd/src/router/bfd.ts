@@ -2,6 +2,7 @@
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
 import { speaksBfd } from "../model/bfd.ts";
+import { metered } from "../model/copp.ts";
 import { nb } from "../model/nb.ts";
 import { routerPort } from "../model/routerPort.ts";
 import { LR_IN_IP_INPUT } from "../stages.ts";
@@ -12,6 +13,7 @@ export const bfd = each("router/bfd", nb.Logical_Router_Port, function* (uuid, _
   const port = read(routerPort, uuid);
   if (port === undefined || !read(speaksBfd, port.name)) return;
   const own = { hint: uuid };
+  const asked = { ...own, ...metered(port.datapath, "bfd", read) };
   for (const [family, addresses] of [
     [4, port.address.ip4],
     [6, port.address.ip6],
@@ -19,7 +21,7 @@ export const bfd = each("router/bfd", nb.Logical_Router_Port, function* (uuid, _
     if (addresses.length === 0) continue;
     const texts = oneOf(addresses.map(({ text }) => text));
     yield flow(port.datapath, LR_IN_IP_INPUT, 110, `ip${family}.src == ${texts} && ${BFD}`, "next; ", own);
-    yield flow(port.datapath, LR_IN_IP_INPUT, 110, `ip${family}.dst == ${texts} && ${BFD}`, "handle_bfd_msg(); ", own);
+    yield flow(port.datapath, LR_IN_IP_INPUT, 110, `ip${family}.dst == ${texts} && ${BFD}`, "handle_bfd_msg(); ", asked);
   }
   yield* connectedBfd(port, uuid);
 });

@@ -3,8 +3,9 @@ import { derive, each, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { parseIpv4 } from "@weft/packet";
 import { type Flow, flow } from "../flow.ts";
+import { metered } from "../model/copp.ts";
 import { nb } from "../model/nb.ts";
-import { routerPort } from "../model/routerPort.ts";
+import { attachedSwitchPort, routerPort } from "../model/routerPort.ts";
 import { switchPort, switchPorts } from "../model/switchPort.ts";
 import {
   LR_IN_DHCP_RELAY_REQ,
@@ -22,6 +23,10 @@ const relayOf = derive(
     const id = read(nb.Logical_Router_Port, uuid)?.dhcp_relay;
     const server = id === undefined ? undefined : read(nb.DHCP_Relay, id)?.servers;
     // Only ports with one address and relays with one server are served.
+    // The switch says that it has a relay; which of its ports that is, matters to its own flows only.
+    const attached = port === undefined ? undefined : attachedSwitchPort(port, read);
+    const datapath = attached === undefined ? undefined : read(switchPort, attached)?.datapath;
+    if (datapath === undefined || !read(nb.Logical_Switch, datapath)?.other_config.has("dhcp_relay_port")) return undefined;
     if (port === undefined || port.address.ip4.length !== 1 || server === undefined || parseIpv4(server) === undefined)
       return undefined;
     return { server, relay: port.address.ip4[0]!.text };
@@ -43,6 +48,7 @@ export const dhcpRelay = each("router/dhcpRelay", nb.Logical_Router_Port, functi
   const { datapath, json } = port;
   const { server, relay } = told;
   const own = { hint: uuid };
+  const asked = { ...own, ...metered(datapath, "dhcpv4-relay", read) };
   const asking = `inport == ${json} && ${REQUEST}`;
   yield flow(
     datapath,
@@ -50,7 +56,7 @@ export const dhcpRelay = each("router/dhcpRelay", nb.Logical_Router_Port, functi
     110,
     `${asking} && ip.frag == 0 && ${FROM_CLIENT}`,
     `reg9[7] = dhcp_relay_req_chk(${relay}, ${server});next; ${REQ}`,
-    own,
+    asked,
   );
   const forward = `ip4.src = ${relay}; ip4.dst = ${server}; udp.src = 67; next; ${REQ}`;
   yield flow(datapath, LR_IN_DHCP_RELAY_REQ, 100, `${asking} && ${FROM_CLIENT} && reg9[7]`, forward, own);
@@ -63,7 +69,7 @@ export const dhcpRelay = each("router/dhcpRelay", nb.Logical_Router_Port, functi
     100,
     `${answered} && ${FROM_SERVER}`,
     `reg2 = ip4.dst; reg9[8] = dhcp_relay_resp_chk(${relay}, ${server}); next; ${RESP}`,
-    own,
+    asked,
   );
   const checked = `ip4.src == ${server} && reg2 == ${relay} && ${FROM_SERVER}`;
   const back = `ip4.src = ${relay}; udp.dst = 68; outport = ${json}; output; ${RESP}`;

@@ -56,7 +56,7 @@ export const largePackets = each("router/largePackets", nb.Logical_Router_Port, 
     const match = `inport == ${json} && reg9[1] && reg9[0] == 0 && ip${family} && ip${family}.dst == ${external}`;
     const back = `eth.dst = eth.src; eth.src = ${distributed.mac}; ${addressed(family, external)} ip.ttl = 254;`;
     const actions = `${error(family, "", back, mtu)} outport = ${json}; flags.loopback = 1; output; };`;
-    yield flow(datapath, LR_IN_IP_INPUT, 160, match, actions, { hint });
+    yield flow(datapath, LR_IN_IP_INPUT, 160, match, actions, { hint, ...metered(datapath, `icmp${family}-error`, read) });
   }
 });
 

@@ -1,6 +1,7 @@
 /** Answers to router solicitations, and to delegations of prefixes (ovn-northd(8), "IPv6 ND RA option processing"). */
 import { each } from "@weft/incremental";
 import { type Flow, flow, quoted } from "../flow.ts";
+import { metered } from "../model/copp.ts";
 import { nb } from "../model/nb.ts";
 import { routerAdvertisement } from "../model/routerAdvertisement.ts";
 import { routerPort } from "../model/routerPort.ts";
@@ -23,7 +24,10 @@ export const advertisements = each("router/advertisements", nb.Logical_Router_Po
   for (const prefix of told.prefixes) options.push(`prefix = ${prefix}`);
   const asked = `inport == ${json} && ip6.dst == ff02::2`;
   const answer = `reg0[5] = put_nd_ra_opts(${options.join(", ")}); next;`;
-  yield flow(datapath, LR_IN_ND_RA_OPTIONS, 50, `${asked} && nd_rs`, answer, { hint: uuid });
+  yield flow(datapath, LR_IN_ND_RA_OPTIONS, 50, `${asked} && nd_rs`, answer, {
+    hint: uuid,
+    ...metered(datapath, "nd-ra-opts", read),
+  });
   yield flow(
     datapath,
     LR_IN_ND_RA_RESPONSE,
