@@ -161,6 +161,18 @@ describe("northd", () => {
     ]);
   });
 
+  it("writes back what it has given also when the first attempt is lost, as with a server that dies", async () => {
+    const { nb, settle } = await place();
+    const p1 = () => [...nb.table("Logical_Switch_Port").rows()][0];
+    nb.edit((tx) => {
+      const ports = [tx.insert("Logical_Switch_Port", { name: "p1", addresses: ["dynamic"] })];
+      tx.insert("Logical_Switch", { name: "a", ports, other_config: new Map([["subnet", "10.0.0.0/24"]]) });
+    });
+    nb.failNext({ status: "try-again" });
+    await settle();
+    expect(p1()?.dynamic_addresses).toMatch(/ 10\.0\.0\.2$/);
+  });
+
   it("reports how far the configuration has come, and which ports are up", async () => {
     const { nb, sb, settle } = await place();
     addSwitch(nb, "a", [{ name: "p1", addresses: [] }]);

@@ -59,6 +59,10 @@ class Daemon implements Northd {
   #bfdChanged = true;
   /** Names of port bindings of which the northbound database may have to be told: `up`, and who hosts gateway ports. */
   readonly #upNames = new Set<string>();
+  /** Switch ports whose dynamic addresses or tag are still to be written. */
+  readonly #owed = new Set<Uuid>();
+  /** What the log has said last of transactions that fail. */
+  readonly #failures = new Map<"northbound" | "southbound", string>();
   /** Chassis that lack features, which the log has named. */
   readonly #olderChassis = new Map<Uuid, string>();
   #nbCfgSeen: number | undefined;
@@ -281,11 +285,12 @@ class Daemon implements Northd {
     if (result !== undefined && result.status !== "success" && result.status !== "unchanged") {
       this.#stale = true;
       if (result.status === "error") {
-        this.#log.err(`southbound transaction failed: ${result.error}${result.details ? ` (${result.details})` : ""}`);
+        this.#failed("southbound", result);
         this.#later();
       } else this.#wanted = true;
       return;
     }
+    this.#failures.delete("southbound");
     await this.#reportConfiguration(nbCfg);
   }
 
@@ -373,8 +378,10 @@ class Daemon implements Northd {
     writeHosts(tx, this.#nb, this.#sb, ups);
     if (this.#bfdChanged) writeBfd(tx, this.#nb, this.#sb);
     this.#bfdChanged = false;
-    const given = core.takeWriteBacks();
-    for (const uuid of given) {
+    for (const uuid of core.takeWriteBacks()) this.#owed.add(uuid);
+    const owed = [...this.#owed];
+    this.#owed.clear();
+    for (const uuid of owed) {
       const port = ports.get(uuid);
       if (port === undefined) continue;
       const addresses = core.addressesOf(uuid);
@@ -384,13 +391,26 @@ class Daemon implements Northd {
     }
     if (tx.empty) return;
     const result = this.#counted(await tx.commit());
-    if (result.status === "error") {
-      this.#log.err(`northbound transaction failed: ${result.error}${result.details ? ` (${result.details})` : ""}`);
-    } else if (result.status === "try-again") {
-      for (const name of ups) this.#upNames.add(name);
-      this.#bfdChanged = true;
-      this.#wanted = true;
+    if (result.status === "success" || result.status === "unchanged") {
+      this.#failures.delete("northbound");
+      return;
     }
+    // All of it is still to be written.
+    for (const name of ups) this.#upNames.add(name);
+    for (const uuid of owed) this.#owed.add(uuid);
+    this.#bfdChanged = true;
+    if (result.status === "error") {
+      this.#failed("northbound", result);
+      this.#later();
+    } else this.#wanted = true;
+  }
+
+  /** Says why a transaction failed, once as long as it is the same. */
+  #failed(database: "northbound" | "southbound", { error, details }: { error: string; details?: string }): void {
+    const text = `${error}${details ? ` (${details})` : ""}`;
+    if (this.#failures.get(database) === text) return;
+    this.#failures.set(database, text);
+    this.#log.err(`${database} transaction failed: ${text}; trying again`);
   }
 
   /** Tells how far the configuration has come: sb_cfg when the southbound database has it, hv_cfg when all chassis have. */
