@@ -17,7 +17,7 @@ import { Daemons, schemaFiles } from "./reference/daemons.ts";
 import { datapathActions, traced } from "./reference/traced.ts";
 
 const first = Number(process.env["SEED"] ?? 1);
-const networks = Number(process.env["NETWORKS"] ?? 60);
+const networks = Number(process.env["NETWORKS"] ?? 200);
 const packets = 24;
 const runtime = nodeRuntime();
 const daemons = new Daemons();
@@ -30,6 +30,8 @@ class Node {
   readonly number: number;
   readonly local: Replica<VsSchema>;
   ports: readonly string[] = [];
+  /** What the second switch has. */
+  readonly playerPorts: Record<"br-int" | "br-phys", readonly string[]> = { "br-int": [], "br-phys": ["phys"] };
   readonly #connections = new Map<string, OpenFlowConnection>();
 
   constructor(name: string, number: number, local: Replica<VsSchema>) {
@@ -142,9 +144,9 @@ afterAll(async () => {
   await daemons.stop();
 });
 
-/** Until the databases have settled and nobody changes them any more. */
-async function settled(): Promise<void> {
-  for (let quiet = 0; quiet < 4; quiet++) {
+/** Until the databases have settled and nobody has changed them for `rounds` times 50 ms. */
+async function settled(rounds: number): Promise<void> {
+  for (let quiet = 0; quiet < rounds; quiet++) {
     let changed = false;
     const forget = [southbound, ...nodes.map(({ local }) => local)].map((replica) => replica.onChange(() => (changed = true)));
     await runtime.clock.sleep(50);
@@ -189,12 +191,12 @@ async function become(network: RandomNetwork, edits: readonly (readonly string[]
     node.ports = here;
   }
   await nbctl("--wait=hv", "sync");
-  await settled();
+  await settled(2);
   // What the reference does incrementally may differ from what it computes from scratch, which is what counts.
   await daemons.insist("northd", "inc-engine/recompute");
   for (const { name } of nodes) await control(`${name}-controller`, "inc-engine/recompute");
   await nbctl("--wait=hv", "sync");
-  await settled();
+  await settled(4);
 }
 
 interface LivePort {
@@ -239,15 +241,11 @@ function controllerOf(node: Node): Core {
 
 /** Gives the second switch the ports of the first and the flows of our controller. */
 async function play(node: Node): Promise<void> {
-  const has = new Set(node.vsctl("player", "list-ports", "br-int").split("\n"));
-  const physical = new Set(node.vsctl("player", "list-ports", "br-phys").split("\n"));
   const words: string[] = [];
-  for (const [bridge, there] of [
-    ["br-int", has],
-    ["br-phys", physical],
-  ] as const) {
+  for (const bridge of ["br-int", "br-phys"] as const) {
     const ports = livePorts(node, bridge);
-    for (const name of there) if (name !== "") words.push("--", "del-port", bridge, name);
+    for (const name of node.playerPorts[bridge]) words.push("--", "del-port", bridge, name);
+    node.playerPorts[bridge] = ports.map(({ name }) => name);
     for (const { name, ofport, type, options } of ports) {
       words.push("--", "add-port", bridge, name, "--", "set", "Interface", name, `ofport_request=${ofport}`);
       if (type !== "") words.push(`type=${type}`);
@@ -451,7 +449,7 @@ it(`${networks} random networks: packets go the same way`, { timeout: 30_000 * n
     for (let tries = 1; ; tries++) {
       // Announcements of ports teach the chassis addresses at any time; nothing of that while we look.
       for (const { name } of nodes) await control(`${name}-controller`, "debug/pause");
-      await settled();
+      await settled(2);
       const difference = await compare(network, seed, counts);
       for (const { name } of nodes) await control(`${name}-controller`, "debug/resume");
       if (difference === undefined) break;

@@ -213,7 +213,7 @@ class Subtable<R extends ClassifierRule> {
         const map = this.#stages[stage] as Map<number, number>;
         map.set(h, (map.get(h) ?? 0) + 1);
       });
-      entry = { values: Int32Array.from(values), hash, rules: [], next: this.#buckets.get(hash) };
+      entry = { values: new Int32Array(values), hash, rules: [], next: this.#buckets.get(hash) };
       this.#buckets.set(hash, entry);
       this.#ports?.insert(
         this.#portsOf((w) => values[this.words.indexOf(w)] ?? 0),
@@ -393,7 +393,8 @@ export class Classifier<R extends ClassifierRule> {
     if (!this.#sorted) this.#sort();
     this.conjId = 0;
     if (this.conjRules.length > 0) this.conjRules = [];
-    this.#trieBits.fill(-1);
+    const bits = this.#trieBits;
+    for (let p = 0; p < bits.length; p++) bits[p] = -1;
     return this.#conjunctive > 0 ? this.#lookupConjunctive(key, wc) : this.#lookupPlain(key, wc);
   }
 

@@ -19,9 +19,8 @@ export class FlowTable {
   vacancy: { on: boolean; down: number; up: number } | undefined;
   lookups = 0;
   matched = 0;
-  /** That a packet has found a flow here, or none. */
-  readonly hit: Effect = { kind: "table", table: this, matched: true };
-  readonly missed: Effect = { kind: "table", table: this, matched: false };
+  /** That a packet has found no flow here. */
+  readonly missed: Effect = { kind: "missed", table: this };
 
   constructor(id: number) {
     this.id = id;

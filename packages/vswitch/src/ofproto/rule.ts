@@ -2,6 +2,7 @@
 import type { Action, Match } from "@weft/openflow";
 import type { ClassifierRule, Conjunction, KeyMatch } from "../classifier/classifier.ts";
 import type { Effect } from "../xlate/effects.ts";
+import type { FlowTable } from "./flow-table.ts";
 
 export interface RuleInit {
   readonly table: number;
@@ -39,8 +40,7 @@ export class Rule implements ClassifierRule {
   used: number;
   packets = 0;
   bytes = 0;
-  /** That a packet has met this flow. */
-  readonly hit: Effect = { kind: "rule", rule: this };
+  #hit: Effect | undefined;
   /** False once removed from its table; cached translations that use it are then stale. */
   live = true;
 
@@ -59,6 +59,12 @@ export class Rule implements ClassifierRule {
     this.created = init.now;
     this.modified = init.now;
     this.used = init.now;
+  }
+
+  /** That a packet has found this flow in its table. */
+  hitIn(table: FlowTable): Effect {
+    this.#hit ??= { kind: "rule", rule: this, table };
+    return this.#hit;
   }
 }
 

@@ -1,8 +1,8 @@
 /**
- * Where bits of fields lie in the words of a key, worked out once for each action that reads or writes them. A first packet
+ * Where bits of fields lie in the words of a key, worked out once for the actions that read or write them. A first packet
  * runs some hundred such actions; on words they need neither bigints nor the field table.
  */
-import type { Field, Subfield } from "@weft/openflow";
+import type { Action, Field, Subfield } from "@weft/openflow";
 
 /** Bits within one word: `ones` of them, from bit `shift` on. */
 export interface WordBits {
@@ -13,6 +13,8 @@ export interface WordBits {
 
 /** New values of some words, each under its mask. */
 export interface Patch {
+  /** Whose prerequisite the packet must meet. */
+  readonly field: Field;
   readonly words: readonly number[];
   readonly values: readonly number[];
   readonly masks: readonly number[];
@@ -44,8 +46,27 @@ function computeWordBits({ field, offset, bits }: Subfield): WordBits | undefine
   return { word, shift: from, ones };
 }
 
+const patches = new WeakMap<readonly Action[], readonly (Patch | undefined)[]>();
+
+/** Of a list's actions those that only write bits, as patches at their places. */
+export function patchesOf(actions: readonly Action[]): readonly (Patch | undefined)[] {
+  let list = patches.get(actions);
+  if (list === undefined) {
+    list = actions.map((action) => {
+      if (action.type === "set_field") return patchOf(action.field, action.value, action.mask ?? ones(action.field.bits));
+      if (action.type !== "load") return undefined;
+      const { field, offset, bits } = action.dst;
+      return patchOf(field, action.value << BigInt(offset), ones(bits) << BigInt(offset));
+    });
+    patches.set(actions, list);
+  }
+  return list;
+}
+
+const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
+
 /** What writing `value` under `mask` does to the words; undefined where it is more than that. */
-export function patchOf(field: Field, value: bigint, mask: bigint): Patch | undefined {
+function patchOf(field: Field, value: bigint, mask: bigint): Patch | undefined {
   if (!isPlain(field)) return undefined;
   const words: number[] = [];
   const values: number[] = [];
@@ -66,5 +87,5 @@ export function patchOf(field: Field, value: bigint, mask: bigint): Patch | unde
       const shift = BigInt(32 * (field.words - 1 - i));
       put(field.word + i, value >> shift, mask >> shift);
     }
-  return { words, values, masks };
+  return { field, words, values, masks };
 }

@@ -23,6 +23,21 @@ import {
 
 const isMpls = (type: number): boolean => type === ETH_MPLS || type === ETH_MPLSM;
 
+/** The fields of each group that can be set. */
+const SETTABLE: Readonly<Record<DpGroupName, readonly DpField[]>> = (() => {
+  const entries = Object.entries(DP_GROUPS).map(([group, fields]) => [
+    group,
+    fields.filter((field) => field.name !== "proto" && field.name !== "frag"),
+  ]);
+  // Object.fromEntries forgets the key type.
+  return Object.fromEntries(entries) as Record<DpGroupName, readonly DpField[]>;
+})();
+
+const differs = (field: DpField, flow: Int32Array, base: Int32Array): boolean => {
+  for (let w = field.word; w < field.word + field.words; w++) if (flow[w] !== base[w]) return true;
+  return false;
+};
+
 /**
  * Emits a set action for what differs in a group; true when there was something. With `all`, fields that were looked at go along
  * unchanged.
@@ -35,17 +50,15 @@ function commitGroup(
   out: DpAction[],
   all = false,
 ): boolean {
-  const fields = DP_GROUPS[group].filter((field) => field.name !== "proto" && field.name !== "frag");
-  const differs = (field: DpField): boolean => {
-    for (let w = field.word; w < field.word + field.words; w++) if (flow[w] !== base[w]) return true;
-    return false;
-  };
-  if (!fields.some(differs)) return false;
+  const fields = SETTABLE[group];
+  let first = 0;
+  while (first < fields.length && !differs(fields[first] as DpField, flow, base)) first++;
+  if (first === fields.length) return false;
   const words: number[] = [];
   const values: number[] = [];
   const masks: number[] = [];
   for (const field of fields) {
-    if (words.includes(field.word) || (!all && !differs(field))) continue;
+    if (words.includes(field.word) || (!all && !differs(field, flow, base))) continue;
     for (let w = field.word; w < field.word + field.words; w++) {
       const mask = (wc[w] as number) | ((flow[w] as number) ^ (base[w] as number));
       wc[w] = mask;

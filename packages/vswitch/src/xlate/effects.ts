@@ -10,8 +10,8 @@ import type { Bundle, MirrorConfig, OfPort } from "../ofproto/port.ts";
 import type { Rule } from "../ofproto/rule.ts";
 
 export type Effect =
-  | { readonly kind: "rule"; readonly rule: Rule }
-  | { readonly kind: "table"; readonly table: FlowTable; readonly matched: boolean }
+  | { readonly kind: "rule"; readonly rule: Rule; readonly table: FlowTable }
+  | { readonly kind: "missed"; readonly table: FlowTable }
   | { readonly kind: "bucket"; readonly group: Group; readonly bucket: GroupBucket | undefined }
   | { readonly kind: "receive" | "transmit"; readonly port: OfPort }
   | { readonly kind: "mirror"; readonly mirror: MirrorConfig }
@@ -36,15 +36,16 @@ export function applyEffects(
     if (first && (effect.kind === "mac" || effect.kind === "learn")) continue;
     switch (effect.kind) {
       case "rule": {
-        const { rule } = effect;
+        const { rule, table } = effect;
+        table.lookups += packets;
+        table.matched += packets;
         if ((rule.flags & NO_PACKETS) === 0) rule.packets += packets;
         if ((rule.flags & NO_BYTES) === 0) rule.bytes += bytes;
         if (used > rule.used) rule.used = used;
         break;
       }
-      case "table":
+      case "missed":
         effect.table.lookups += packets;
-        if (effect.matched) effect.table.matched += packets;
         break;
       case "bucket":
         effect.group.packets += packets;

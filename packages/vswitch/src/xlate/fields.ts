@@ -13,7 +13,7 @@ import {
   VLAN_CFI,
   WORD,
 } from "../flow/key.ts";
-import { type Patch, patchOf, wordBits } from "./bits.ts";
+import { type Patch, wordBits } from "./bits.ts";
 import { mplsDepth } from "./commit.ts";
 import { type Context, markOption } from "./context.ts";
 import { xlateController } from "./controller.ts";
@@ -201,39 +201,10 @@ export function applicable(ctx: Context, prerequisite: string): boolean {
   }
 }
 
-const patches = new WeakMap<Action, Patch | null>();
-
-/** The patch that a set_field or load stands for, if it is one. */
-function patchFor(action: SetAction): Patch | undefined {
-  let patch = patches.get(action);
-  if (patch === undefined) {
-    if (action.type === "set_field") {
-      const all = (1n << BigInt(action.field.bits)) - 1n;
-      patch = patchOf(action.field, action.value, action.mask ?? all) ?? null;
-    } else {
-      const { field: f, offset, bits } = action.dst;
-      const at = BigInt(offset);
-      patch = patchOf(f, action.value << at, ((1n << BigInt(bits)) - 1n) << at) ?? null;
-    }
-    patches.set(action, patch);
-  }
-  return patch ?? undefined;
-}
-
-type SetAction = Extract<Action, { type: "set_field" | "load" }>;
-
-/** set_field and load: what most actions are. */
-export function setBits(ctx: Context, action: SetAction): void {
-  const patch = patchFor(action);
-  if (patch === undefined) {
-    if (action.type === "set_field") setField(ctx, action);
-    else if (applicable(ctx, action.dst.field.prerequisite)) ctx.writeSubfield(action.dst, action.value);
-    return;
-  }
-  const f = action.type === "set_field" ? action.field : action.dst.field;
+/** set_field and load where they only write bits, which is what most actions do. */
+export function applyPatch(ctx: Context, { field: f, words, values, masks }: Patch): void {
   if (f.prerequisite !== "none" && !applicable(ctx, f.prerequisite)) return;
   const { flow, wc } = ctx;
-  const { words, values, masks } = patch;
   for (let i = 0; i < words.length; i++) {
     const word = words[i] as number;
     const mask = masks[i] as number;
@@ -263,7 +234,7 @@ export function moveBits(ctx: Context, { src, dst }: Extract<Action, { type: "mo
   ctx.lookPrerequisites(dst.field);
 }
 
-function setField(ctx: Context, action: Extract<Action, { type: "set_field" }>): void {
+export function setField(ctx: Context, action: Extract<Action, { type: "set_field" }>): void {
   const { field: f, value } = action;
   const { flow } = ctx;
   // A VLAN field is set only where a header is.

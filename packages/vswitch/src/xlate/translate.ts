@@ -5,16 +5,18 @@
 import { type Action, field, OFPP } from "@weft/openflow";
 import { putMac } from "../datapath/fields.ts";
 import { ETH_IP, IP_SCTP, IP_TCP, IP_UDP, VLAN_CFI, WORD } from "../flow/key.ts";
-import { HIDDEN_TABLE } from "../ofproto/bridge.ts";
 import type { FlowTable } from "../ofproto/flow-table.ts";
 import type { Rule } from "../ofproto/rule.ts";
 import { effectiveActionSet, hasOutput, updateActsetOutput } from "./action-set.ts";
+import { patchesOf } from "./bits.ts";
 import { xlateBundle, xlateMultipath } from "./choose.ts";
 import { type Context, type Engine, MAX_DEPTH, MAX_NESTED, MAX_RESUBMITS, type TranslationError } from "./context.ts";
 import { xlateController } from "./controller.ts";
 import { xlateCt, xlateCtClear } from "./ct.ts";
 import { shorten } from "./effects.ts";
 import {
+  applicable,
+  applyPatch,
   decMplsTtl,
   decTtl,
   deleteField,
@@ -24,7 +26,7 @@ import {
   popVlan,
   pushMpls,
   pushVlan,
-  setBits,
+  setField,
   setLse,
   setTpid,
 } from "./fields.ts";
@@ -95,6 +97,7 @@ export function doActions(ctx: Context, actions: readonly Action[], last: boolea
     if (ctx.tracing && !inGroup) ctx.report("action", "drop");
     return;
   }
+  const patches = patchesOf(actions);
   for (let i = 0; i < actions.length; i++) {
     const action = actions[i] as Action;
     if (ctx.error !== undefined) return;
@@ -107,7 +110,9 @@ export function doActions(ctx: Context, actions: readonly Action[], last: boolea
       return;
     }
     if (ctx.tracing) ctx.report("action", actionText(ctx, action));
-    if (doAction(ctx, action, actions, i, last && i === actions.length - 1)) return;
+    const patch = patches[i];
+    if (patch !== undefined) applyPatch(ctx, patch);
+    else if (doAction(ctx, action, actions, i, last && i === actions.length - 1)) return;
   }
 }
 
@@ -117,8 +122,10 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
   const lastOfList = i === actions.length - 1;
   switch (action.type) {
     case "set_field":
+      setField(ctx, action);
+      break;
     case "load":
-      setBits(ctx, action);
+      if (applicable(ctx, action.dst.field.prerequisite)) ctx.writeSubfield(action.dst, action.value);
       break;
     case "resubmit":
       if (ctx.inGroup && ctx.inActionSet) break;
@@ -587,7 +594,7 @@ export function lookup(ctx: Context, tableId: number, mayMiss: boolean): Rule | 
   const table = bridge.tables[tableId];
   if (table === undefined) return undefined;
   const rule = fragmentLookup(ctx, table);
-  ctx.effects.push(rule === undefined ? table.missed : table.hit);
+  ctx.effects.push(rule === undefined ? table.missed : rule.hitIn(table));
   if (rule !== undefined) {
     if (table.classifier.conjId !== 0) ctx.flow[WORD.conj_id] = table.classifier.conjId;
     if (ctx.tracing) {
@@ -629,7 +636,6 @@ export function runRule(ctx: Context, rule: Rule, last: boolean, asClone = false
   ctx.nested++;
   ctx.rule = rule;
   ctx.cookie = rule.cookie;
-  if (rule.table !== HIDDEN_TABLE) ctx.effects.push(rule.hit);
   const outer = ctx.nodes;
   const node = ctx.tracing ? outer[outer.length - 1] : undefined;
   if (node?.kind === "table") ctx.nodes = node.children;
