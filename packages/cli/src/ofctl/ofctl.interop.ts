@@ -1,144 +1,59 @@
-/** Against ovs-ofctl of the reference, on a switch of the reference: the same command lines, their output and what they leave. */
-import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+/**
+ * The same command lines by the reference's ovs-ofctl on a switch of the reference's, by our ovs-ofctl there, and by the
+ * reference's on our switch: what is answered, and what is left.
+ */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Answer, reference, runOurs, runReference } from "../ctl/differential.ts";
+import { type Answer, runOurs } from "../ctl/differential.ts";
+import { changes, questions, versioned } from "./corpus.ts";
 import { ofctl } from "./main.ts";
+import { TestBridge } from "./switches.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "weft-ofctl-"));
-const env = { ...process.env, OVS_RUNDIR: dir, OVS_LOGDIR: dir };
-const bin = (name: string) => join(reference, "bin", name);
-const daemons: ReturnType<typeof spawn>[] = [];
-const bridge = join(dir, "brx.mgmt");
-
-/** Files that command lines name, in the folder. */
-const files: Record<string, string> = {
-  f1: `
-# comment
-priority=5,tcp,tp_dst=80 actions=output:1
-table=3,cookie=0x7,ip,nw_src=10.0.0.0/24 actions=ct(commit,zone=3),x2
-delete tcp
-in_port=x1 idle_timeout=30 actions=normal
-`,
-  f2: `
-priority=5,tcp,tp_dst=80 actions=output:2
-in_port=1 actions=set_field:5->reg1,normal
-table=9,udp actions=drop
-`,
-  f3: `
-tcp actions=output:1
-tcp,foo=1 actions=output:1
-`,
-  f5: `
-table=2,priority=7,ip,actions=drop
-priority=7,arp,actions=drop
-priority=7,in_port=2,actions=drop
-priority=9,udp,actions=drop
-table=2,priority=8,icmp,actions=drop
-priority=7,tcp,actions=drop
-priority=7,tcp,tp_dst=80,actions=drop
-priority=7,ip,nw_src=1.2.3.4,actions=drop
-importance=3,hard_timeout=3,idle_timeout=2,cookie=3,send_flow_rem,actions=drop
-priority=7,tcp,tp_dst=81,actions=drop
-`,
-  g1: `
-group_id=1,type=all,bucket=output:1,bucket=output:2
-group_id=2,type=select,bucket=weight:5,output:1
-`,
-  b1: `
-flow add priority=4,tcp,actions=group:3
-group add group_id=3,type=all,bucket=output:1
-packet-out in_port=1,packet=00112233445500112233445508004500001400000000400000000a0000010a000002 actions=output:2
-flow delete udp
-`,
-  b2: `
-group add group_id=3,type=all,bucket=output:1
-flow add priority=4,tcp,actions=group:3
-flow mod udp
-`,
-  b3: `
-group add group_id=3,type=all,bucket=output:1
-flow add priority=4,tcp,actions=group:3
-flow delete udp
-`,
-};
-
-async function waitFor(path: string): Promise<void> {
-  for (let tries = 0; tries < 400 && !existsSync(path); tries++) await new Promise((resolve) => setTimeout(resolve, 25));
-  expect(existsSync(path), path).toBe(true);
-}
-
-function daemon(name: string, ...args: string[]): void {
-  daemons.push(spawn(bin(name), ["-vconsole:off", ...args], { stdio: "ignore", env }));
-}
+const theirs = new TestBridge();
+const ours = new TestBridge();
 
 beforeAll(async () => {
-  process.env["OVS_RUNDIR"] = dir;
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text.trimStart());
-  const run = (name: string, ...args: string[]) => execFileSync(bin(name), args, { env, stdio: "ignore" });
-  run("ovsdb-tool", "create", `${dir}/conf.db`, `${reference}/share/openvswitch/vswitch.ovsschema`);
-  daemon("ovsdb-server", `--remote=punix:${dir}/db.sock`, `--unixctl=${dir}/db.ctl`, `${dir}/conf.db`);
-  await waitFor(`${dir}/db.sock`);
-  daemon("ovs-vswitchd", "--enable-dummy=system", "--disable-system-route", `--unixctl=${dir}/v.ctl`, `unix:${dir}/db.sock`);
-  await waitFor(`${dir}/v.ctl`);
-  const ports = ["x1", "x2"].flatMap((name, i) => [
-    ..."-- add-port brx".split(" "),
-    name,
-    ..."-- set interface".split(" "),
-    name,
-    "type=dummy",
-    `ofport_request=${i + 1}`,
-  ]);
-  const protocols = "[OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15]";
-  run(
-    "ovs-vsctl",
-    `--db=unix:${dir}/db.sock`,
-    "--timeout=10",
-    ..."add-br brx -- set bridge brx fail-mode=secure other-config:datapath-id=00000000000000aa".split(" "),
-    `protocols=${protocols}`,
-    ...ports,
-  );
-  await waitFor(bridge);
+  await Promise.all([theirs.start("reference"), ours.start("weft")]);
 });
 
 afterAll(async () => {
-  await Promise.all(
-    daemons.map(
-      (one) =>
-        new Promise<void>((resolve) => {
-          one.once("exit", () => resolve());
-          if (one.exitCode !== null || !one.kill()) resolve();
-        }),
-    ),
-  );
-  rmSync(dir, { recursive: true, force: true });
+  await Promise.all([theirs.stop(), ours.stop()]);
 });
 
-/** Words as a shell makes them of double quotes. "@" is the bridge's socket, a file's name its path. */
-function words(line: string): string[] {
-  return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => {
-    const word = quoted ?? plain!;
-    return word === "@" ? bridge : word in files ? join(dir, word) : word;
-  });
-}
+/** Runs a line with one client on one switch. */
+type Side = (line: string) => Promise<Answer>;
+
+const stock =
+  (bridge: TestBridge): Side =>
+  (line) =>
+    bridge.run("ovs-ofctl", ...bridge.words(line));
 
 /** What differs from run to run, and the logs, taken out. */
-function told({ stdout, stderr, code }: Answer): string {
+function told({ stdout, stderr, code }: Answer, dir: string): string {
   const text = `${stdout}${stderr}`
     .replace(/^\d{4}-\d\d-\d\dT.*\n/gm, "")
     .replace(/^\S*ovs-ofctl: /gm, "ovs-ofctl: ")
+    .replaceAll(dir, "DIR")
+    .replace(/xid=0x[0-9a-f]+/g, "xid")
     .replace(/duration([=:])[\d.]+s/g, "duration$1D")
-    .replace(/(idle_age|n_packets|n_bytes|packet_count|byte_count|lookup|matched)=\d+/g, "$1=N")
-    .replace(/(rx|tx) pkts=\d+, bytes=\d+, drop=\d+/g, "$1 N")
-    .replace(/, hard_age=\d+/g, "");
-  return `${text}exit ${code}`;
+    .replace(/, (hard|idle)_age=\d+/g, "")
+    .replace(/(n_packets|n_bytes|packet_count|byte_count|lookup|matched)=\d+/g, "$1=N")
+    .replace(/(rx|tx) pkts=\d+, bytes=\d+, drop=[\d?]+/g, "$1 N")
+    .replace(/((?:rx|tx)_\w+)=\d+/g, "$1=N")
+    .replace(/addr:(?!02:00:00:00:00:aa)[0-9a-f:]+/g, "addr:MAC");
+  return `${text.replace(/\n?$/, "\n")} exit ${code}`;
 }
 
-function theirs(...args: string[]): Answer {
-  return runReference("ovs-ofctl", args);
-}
+/** What comes in the order of a hash table. */
+const UNORDERED =
+  /\b(diff-flows|dump-flows|dump-groups|dump-meters|dump-group-stats|dump-ports|dump-ports-desc|show|queue-stats)\b/;
+
+const inOrder = (line: string, text: string): string =>
+  UNORDERED.test(line)
+    ? text
+        .split(/\n(?=[ +-])/)
+        .sort()
+        .join("\n")
+    : text;
 
 const STATE = [
   "-OOpenFlow15 dump-flows @",
@@ -149,13 +64,14 @@ const STATE = [
   "get-frags @",
 ];
 
-function state(): string {
-  return STATE.map((line) =>
-    told(theirs(...words(line)))
+async function state(bridge: TestBridge): Promise<string> {
+  const texts = STATE.map(async (line) =>
+    told(await stock(bridge)(line), bridge.dir)
       .split("\n")
       .sort()
       .join("\n"),
-  ).join("\n");
+  );
+  return (await Promise.all(texts)).join("\n");
 }
 
 const RESET = [
@@ -169,249 +85,59 @@ const RESET = [
   "-OOpenFlow14 mod-table @ 0 novacancy",
 ];
 
-function start(setup: string): void {
-  for (const line of RESET) theirs(...words(line));
-  if (setup !== "") theirs(...words(setup));
+async function run(bridge: TestBridge, lines: readonly string[]): Promise<void> {
+  for (const line of lines) await stock(bridge)(line);
 }
 
-async function compare(lines: readonly string[], changes: boolean): Promise<string[]> {
-  const wrong: string[] = [];
-  for (const line of lines) {
+const lines = (text: string): string[] => text.split("\n").filter((line) => line !== "");
+
+/** What each line is answered. */
+async function answers(side: Side, bridge: TestBridge, text: string): Promise<string[]> {
+  const all: string[] = [];
+  for (const line of lines(text)) all.push(`${line}\n${inOrder(line, told(await side(line), bridge.dir))}`);
+  return all;
+}
+
+/** What each line is answered, and what it leaves: each finds an empty switch, or what the line names before ";;". */
+async function effects(side: Side, bridge: TestBridge, text: string): Promise<string[]> {
+  await run(bridge, RESET);
+  const empty = await state(bridge);
+  const all: string[] = [];
+  for (const line of lines(text)) {
     const [setup, command] = (line.includes(" ;; ") ? line.split(" ;; ") : ["", line]) as [string, string];
-    if (changes) start(setup);
-    const want = told(theirs(...words(command))) + (changes ? `\n${state()}` : "");
-    if (changes) start(setup);
-    const got = told(await runOurs(ofctl, words(command), env)) + (changes ? `\n${state()}` : "");
-    if (got !== want) wrong.push(`${line}\n--- theirs\n${want}\n--- ours\n${got}`);
+    if (setup !== "") await run(bridge, [setup]);
+    const answer = inOrder(command, told(await side(command), bridge.dir));
+    const left = await state(bridge);
+    if (left !== empty || /mod-table/.test(command)) await run(bridge, RESET);
+    all.push(`${line}\n${answer}\n${left}`);
   }
-  return wrong;
+  return all;
 }
 
-const questions = `
-add-flows @ nosuch
-diff-flows f1 f2
-diff-flows f2 f1
-diff-flows f2 f2
-diff-flows f2 /nosuch
--O OpenFlow15 dump-group-features @
--OOpenFlow15 meter-features @
-dump-meters @
-get-frags @
-probe @
-queue-get-config @
-queue-get-config @ x1
-queue-stats @
-queue-stats @ x1
-dump-ports @ x1
-dump-ports @
-dump-ports-desc @ x1
--OOpenFlow15 dump-ports-desc @ x1
-dump-aggregate @
-dump-desc @
-show @
--OOpenFlow15 show @
-nosuchcommand @
-dump-flows
-dump-flows nosuch
-dump-flows /etc/passwd
--O OpenFlow99 dump-flows @
--F foo dump-flows @
---nope dump-flows @
-dump-flows @ actions=drop
-dump-flows @ priority=5
-dump-flows @ foo=3
---sort=foo dump-flows @
-diff-flows brx brx
-parse-flow "table=4,ip,actions=write_actions(goto_table:5)"
-parse-flow "table=4,ip,actions=clone(meter:1)"
-parse-flow "table=4,ip,actions=ct(exec(output:1))"
-parse-flows f1
--m parse-flows f5
--O OpenFlow13 parse-flows f1
--F NXM parse-flows f1
--F OXM parse-flows f1
-parse-flows f3
-parse-group "group_id=1,type=all,bucket=output:1"
--O OpenFlow15 parse-group "group_id=1,type=all,bucket=output:1"
--O OpenFlow15 parse-group "group_id=1,type=select,selection_method=dp_hash,bucket=bucket_id:3,weight:4,output:1"
-parse-group "mod group_id=1,type=all,bucket=output:1"
-print-error OFPBAC_BAD_OUT_GROUP
-print-error NXBRC_NXM_BAD_TYPE
-print-error FOO
-encode-error-reply OFPBIC_UNSUP_EXP_INST 0100000812345678
-encode-error-reply OFPBIC_UNSUP_EXP_INST 0300000812345678
-encode-error-reply OFPBIC_FOO 0300000812345678
-encode-hello 0x2
-encode-hello 0x12
-encode-hello 0x3e
-ofp-print 0100000812345678
-ofp-print 010000081234567
-ofp-print 010000081234567812
-ofp-print 01000008123456 3
-ofp-print 0100000812345678 3
-ofp-print 01
-ofp-print zz
-print-error
--O OpenFlow10,OpenFlow11 parse-flow "push_vlan:0x8100 actions=drop"
--t 5 probe @
--t x probe @
--T 5 probe @
-meter-stats @
-queue-get-config @ x1 7
-dump-group-stats @
-dump-groups @
-dump-group-features @
--O OpenFlow13 dump-groups @ foo
-ofctl foo
-show
---strict
---packet-in-format=foo dump-flows @
---sort=in_port,priority dump-flows @
---no-stats dump-flows @
---no-names --stats dump-flows @ table=3
---read-only dump-flows @
-`;
+/** Where two lists of answers differ. */
+const differences = (got: readonly string[], wanted: readonly string[]) =>
+  wanted.flatMap((want, i) => (got[i] === want ? [] : [`--- wanted\n${want}\n--- got\n${got[i]}`]));
 
-const changes = `
-add-flow @ "tcp,tp_dst=80 actions=output:1"
-add-flow @ "tcp,tp_dst=80 actions=x1,x2"
-add-flow @ "tcp,tp_dst=80 actions=xyz"
-add-flow @ "tcp,tp_dst=80 actions=output:77777"
-add-flow @ "actions=group:9"
--O OpenFlow13 add-flow @ "actions=group:9"
--O OpenFlow13 add-flow @ "actions=set_field:1.2.3.4->ip_src"
--O OpenFlow13 add-flow @ "nw_src=1.2.3.4 actions=normal"
-add-flow @ "table=254,actions=goto_table:3"
---bundle add-flow @ "actions=group:9"
---bundle add-flows @ f1
-add-flows @ f1
-add-flows @ f3
-add-flow @ "priority=3"
--O OpenFlow13 add-flow @ "actions=write_actions(output:1),goto_table:1,meter:5"
--O OpenFlow14 --bundle add-flow @ "importance=5,check_overlap,actions=output:1"
-add-flow @ "priority=5,ip,actions=output:1" ;; add-flow @ "check_overlap,priority=5,tcp,actions=output:1"
-add-flow @ "priority=5,ip,actions=output:1" ;; -O OpenFlow13 add-flow @ "check_overlap,priority=5,tcp,actions=output:1"
-add-flow @ "priority=5,ip,actions=output:1" ;; mod-flows @ "ip,actions=output:2"
-add-flow @ "priority=5,ip,actions=output:1" ;; --strict mod-flows @ "ip,actions=output:2"
-add-flow @ "priority=5,ip,actions=output:1" ;; --strict mod-flows @ "priority=5,ip,actions=output:2"
-add-flow @ "priority=5,ip,actions=output:1" ;; del-flows @ "ip,out_port=2"
-add-flow @ "priority=5,ip,actions=output:1" ;; del-flows @ "out_port=1"
-add-flow @ "priority=5,ip,actions=output:1" ;; del-flows @
-add-flow @ "cookie=5,priority=5,ip,actions=output:1" ;; del-flows @ cookie=5/-1
-add-flow @ "cookie=5,priority=5,ip,actions=output:1" ;; del-flows @ cookie=6/-1
-add-flow @ "cookie=5,priority=5,ip,actions=output:1" ;; --strict del-flows @ ip
-add-flow @ "cookie=5,priority=5,ip,actions=output:1" ;; --strict del-flows @ priority=5,ip
-add-flow @ "cookie=5,priority=5,ip,actions=output:1" ;; --strict -OOpenFlow14 del-flows @ priority=5,ip
-add-flows @ f1 ;; replace-flows @ f2
-add-flows @ f1 ;; --bundle replace-flows @ f2
-add-flows @ f1 ;; -O OpenFlow13 replace-flows @ f2
-add-flows @ f2 ;; -O OpenFlow13 --readd replace-flows @ f2
-add-flows @ f1 ;; diff-flows brx f2
-add-flows @ f1 ;; diff-flows f2 brx
-add-flows @ f1 ;; --names diff-flows f2 brx
-add-flows @ f2 ;; diff-flows f2 brx
-add-flows @ f2 ;; -O OpenFlow14 diff-flows f2 brx
-add-group @ group_id=1,type=all,bucket=output:1
--OOpenFlow13 add-group @ group_id=1,type=all,bucket=output:1
--OOpenFlow13 add-group @ group_id=1,type=foo,bucket=output:1
--OOpenFlow13 add-group @ group_id=1,type=select,bucket=output:1,bucket=weight:5,output:2
--OOpenFlow15 add-group @ "group_id=1,type=select,selection_method=hash,fields(ip_src),bucket=bucket_id:1,output:1"
--OOpenFlow13 add-groups @ g1
-add-groups @ g1
--OOpenFlow13 add-groups @ g1 ;; -O OpenFlow13 mod-group @ group_id=1,type=indirect,bucket=output:2
--OOpenFlow13 add-groups @ g1 ;; -O OpenFlow13 mod-group @ group_id=9,type=indirect,bucket=output:2
--OOpenFlow13 add-groups @ g1 ;; -O OpenFlow13 --may-create mod-group @ group_id=9,type=indirect,bucket=output:2
--OOpenFlow13 add-groups @ g1 ;; -O OpenFlow13 del-groups @ group_id=1
--OOpenFlow13 add-groups @ g1 ;; -O OpenFlow13 del-groups @
--OOpenFlow13 add-groups @ g1 ;; -O OpenFlow15 insert-buckets @ group_id=1,command_bucket_id=last,bucket=output:2
--OOpenFlow13 add-groups @ g1 ;; -O OpenFlow15 remove-buckets @ group_id=1,command_bucket_id=first
--OOpenFlow13 add-groups @ g1 ;; -O OpenFlow13 add-group @ group_id=1,type=all,bucket=output:1
--OOpenFlow13 add-groups @ g1 ;; -O OpenFlow13 dump-groups @ 1
--OOpenFlow13 add-groups @ g1 ;; -O OpenFlow15 dump-groups @ 1
--OOpenFlow13 add-groups @ g1 ;; -O OpenFlow15 dump-group-stats @ 1
-add-meter @ meter=1,pktps,burst,bands=type=drop,rate=5,burst_size=6
--OOpenFlow13 add-meter @ meter=1,pktps,burst,bands=type=drop,rate=5,burst_size=6
--OOpenFlow15 add-meter @ meter=1,kbps,stats,bands=type=drop,rate=5
--OOpenFlow13 add-meter @ meter=1,kbps,bands=type=drop,rate=1 ;; -OOpenFlow13 add-meter @ meter=1,kbps,bands=type=drop,rate=5
--OOpenFlow13 add-meter @ meter=1,kbps,bands=type=drop,rate=1 ;; -OOpenFlow13 mod-meter @ meter=1,pktps,bands=type=drop,rate=5
--OOpenFlow13 add-meter @ meter=1,kbps,bands=type=drop,rate=1 ;; -OOpenFlow13 mod-meter @ meter=2,pktps,bands=type=drop,rate=5
--OOpenFlow13 add-meter @ meter=1,kbps,bands=type=drop,rate=1 ;; -OOpenFlow13 del-meter @ meter=1
--OOpenFlow13 add-meter @ meter=1,kbps,bands=type=drop,rate=1 ;; -OOpenFlow13 del-meters @
--OOpenFlow13 add-meter @ meter=1,kbps,bands=type=drop,rate=1 ;; -OOpenFlow13 del-meters @ meter=2
--OOpenFlow13 add-meter @ meter=1,kbps,bands=type=drop,rate=1 ;; -OOpenFlow13 dump-meter @ meter=1
--OOpenFlow13 add-meter @ meter=1,kbps,bands=type=drop,rate=1 ;; -OOpenFlow13 dump-meters @
--OOpenFlow13 add-meter @ meter=1,kbps,bands=type=drop,rate=1 ;; -OOpenFlow15 meter-stats @
--OOpenFlow13 add-meter @ meter=1,kbps,bands=type=drop,rate=1 ;; -OOpenFlow15 meter-stats @ meter=1
--OOpenFlow13 add-meter @ meter=1,kbps,bands=type=drop,rate=1 ;; -OOpenFlow15 dump-meters @ meter=7
-add-tlv-map @ "{class=0x102,type=0x42,len=4}->tun_metadata0"
-add-tlv-map @ "{class=0x102,type=0x42,len=5}->tun_metadata0"
-add-tlv-map @ "{class=0x102,type=0x42,len=4}->tun_metadata100"
-add-tlv-map @ "foo"
-add-tlv-map @ "{class=0x102,type=0x42,len=4}->tun_metadata0" ;; add-tlv-map @ "{class=0x102,type=0x42,len=4}->tun_metadata1"
-add-tlv-map @ "{class=0x102,type=0x42,len=4}->tun_metadata0" ;; del-tlv-map @ "{class=0x102,type=0x42,len=4}->tun_metadata0"
-add-tlv-map @ "{class=0x102,type=0x42,len=4}->tun_metadata0" ;; del-tlv-map @
-add-tlv-map @ "{class=0x102,type=0x42,len=4}->tun_metadata0" ;; dump-tlv-map @
-add-tlv-map @ "{class=0x102,type=0x42,len=4}->tun_metadata0" ;; add-flow @ "tun_metadata0=0x1234 actions=set_field:7->tun_metadata0,output:1"
-mod-port @ x1 down
-mod-port @ x1 no-flood
-mod-port @ 1 no-forward
-mod-port @ zz up
-mod-port @ x1 blah
--OOpenFlow13 mod-port @ x1 down
--OOpenFlow14 mod-port @ x1 no-packet-in
--OOpenFlow14 mod-table @ 0 evict
--OOpenFlow14 mod-table @ 0 noevict
--OOpenFlow14 mod-table @ 0 vacancy:20,80
--OOpenFlow14 mod-table @ 0 vacancy:80,20
--OOpenFlow14 mod-table @ 0 novacancy
-mod-table @ 0 evict
-mod-table @ 0 controller
--OOpenFlow11 mod-table @ 0 controller
--OOpenFlow13 mod-table @ 0 drop
--OOpenFlow13 mod-table @ 300 drop
--OOpenFlow13 mod-table @ 0 foo
--OOpenFlow15 mod-table @ 1 name:foo
--OOpenFlow13 mod-table @ 1 name:foo
-packet-out @ in_port=1,packet=00112233445500112233445508004500001400000000400000000a0000010a000002,actions=output:2
-packet-out @ 1 output:2 001122334455001122334455080045000014
-packet-out @ zz output:2 001122334455001122334455080045000014
-packet-out @ 1 output:2 0011223344550011223344550800450000g
-packet-out @ "in_port=1 actions=output:2"
-set-frags @ drop
-set-frags @ reassemble
-set-frags @ nx-match
-set-frags @ bla
-bundle @ b1
-bundle @ b2
-bundle @ b3
--OOpenFlow14 bundle @ b1
--OOpenFlow14 bundle @ b2
--OOpenFlow14 bundle @ b3
-ct-flush-zone @ 5
-ct-flush-zone @ 70000
-ct-flush @ zone=5
-ct-flush @ zone=5 ct_nw_src=10.0.0.1,ct_nw_proto=6
-ct-flush @ foo=1
-add-flow @
-add-flows @ f1 ;; -O OpenFlow14 replace-flows brx f5
-add-flows @ f1 ;; -O OpenFlow14 --bundle replace-flows brx f5
-monitor @ foo
-monitor @ invalid_ttl -O OpenFlow13
-ping @ 100000
-del-groups @
--O OpenFlow11 del-groups @ group_id=foo
-
-mod-port @ x1
---read-only add-flow @ actions=drop
-`;
-
-const lines = (text: string) => text.split("\n").filter((line) => line !== "");
+const ourClient: Side = (line) => runOurs(ofctl, theirs.words(line), theirs.env);
 
 test("questions are answered in the same words", async () => {
-  theirs("add-flows", bridge, join(dir, "f1"));
-  expect(await compare(lines(questions), false)).toEqual([]);
+  for (const one of [theirs, ours]) await run(one, [...RESET, "add-flows @ f1"]);
+  const wanted = await answers(stock(theirs), theirs, questions);
+  expect(differences(await answers(ourClient, theirs, questions), wanted), "our client").toEqual([]);
+  expect(differences(await answers(stock(ours), ours, questions), wanted), "our switch").toEqual([]);
 });
 
-test("changes are reported in the same words, and leave the same switch", async () => {
-  expect(await compare(lines(changes), true)).toEqual([]);
+test("changes are reported in the same words, and leave the same switch", { timeout: 900_000 }, async () => {
+  const wanted = await effects(stock(theirs), theirs, changes);
+  expect(differences(await effects(ourClient, theirs, changes), wanted), "our client").toEqual([]);
+  expect(differences(await effects(stock(ours), ours, changes), wanted), "our switch").toEqual([]);
+});
+
+test.each(["10", "13", "14", "15"])("the same session in OpenFlow%s", async (version) => {
+  const text = versioned.replaceAll("%", `-OOpenFlow${version}`);
+  for (const one of [theirs, ours]) await run(one, RESET);
+  const wanted = await answers(stock(theirs), theirs, text);
+  await run(theirs, RESET);
+  expect(differences(await answers(ourClient, theirs, text), wanted), "our client").toEqual([]);
+  expect(differences(await answers(stock(ours), ours, text), wanted), "our switch").toEqual([]);
 });

@@ -70,6 +70,9 @@ export class OpenFlowError extends WeftError {
 /** Gathers writes into pieces of at least this size before they go to the stream. */
 const FLUSH_SIZE = 32768;
 
+/** Bytes of a request that an error quotes at most: a message has 65535, of which an experimenter's error needs 16 for itself. */
+const ERROR_DATA = 0xffff - 16;
+
 export class OpenFlowConnection {
   readonly #stream: Stream;
   readonly #options: ConnectionOptions;
@@ -284,13 +287,13 @@ export class OpenFlowConnection {
     };
   }
 
-  /** Answers a message with an error that carries the beginning of it. */
+  /** Answers a message with an error that carries it, as far as there is room. */
   sendError(error: string, request: Uint8Array): void {
     const { version, xid } = peekHeader(request);
     const known = version >= 1 && version <= 6 ? (version as OfVersion) : (this.#version ?? 1); // Checked on the line.
     const name = errorCode(error, known) === undefined ? "OFPBRC_BAD_TYPE" : error;
     this.sendBytes(
-      encode({ type: "error", error: name, errorType: 0, code: 0, vendor: 0, data: request.subarray(0, 64) }, known, xid),
+      encode({ type: "error", error: name, errorType: 0, code: 0, vendor: 0, data: request.subarray(0, ERROR_DATA) }, known, xid),
     );
   }
 

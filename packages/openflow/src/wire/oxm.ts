@@ -72,7 +72,7 @@ export function readHeader(input: ByteReader, lenient = false): OxmHeader | unde
     input.at = start;
     throw input.fail("OFPBMC_BAD_FIELD", `unknown field: class 0x${cls.toString(16)}, number ${byte >> 1}`);
   }
-  return { ...found, hasMask: (byte & 1) !== 0, length };
+  return { field: found.field, code: found.code, hasMask: (byte & 1) !== 0, length };
 }
 
 /** Reads a header that names a whole field, as actions have it. */

@@ -1,9 +1,10 @@
 /** Table features of OpenFlow 1.3 and later on the wire. */
+import { fieldOfCode } from "../field/lookup.ts";
 import { FIELDS } from "../field/table.ts";
 import type { TableAbilities, TableFeatures } from "../message/config.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 import { multipart, type Row, row } from "./codecRow.ts";
-import { codeOf, readHeader, writeHeader } from "./oxm.ts";
+import { codeOf, writeHeader } from "./oxm.ts";
 
 const PROPERTY = {
   instructions: 0,
@@ -70,38 +71,21 @@ function readIds(part: ByteReader): Set<number> {
   return ids;
 }
 
-/** Fields of a list of OXM headers; `masked` gets those with the mask bit. */
+/** Fields of a list of OXM headers, which stand without their values; `masked` gets those with the mask bit. Unknown ones are passed over. */
 function readFields(part: ByteReader, masked?: number[]): number[] {
   const fields: number[] = [];
   while (part.left >= 4) {
-    const before = part.at;
-    const cls = part.peek16(0);
-    const end = part.end;
-    const header = readListedHeader(part, before, cls === 0xffff ? 8 : 4, end);
-    if (header === undefined) continue;
-    fields.push(header.field);
-    if (header.hasMask) masked?.push(header.field);
+    const end = part.at + (part.peek16(0) === 0xffff ? 8 : 4);
+    if (end > part.end) throw part.fail("OFPTFFC_BAD_LEN", "OXM header");
+    const cls = part.u16();
+    const byte = part.u8();
+    part.skip(1);
+    const found = fieldOfCode(cls, cls === 0xffff ? part.u32() : 0, byte >> 1);
+    if (found === undefined) continue;
+    fields.push(found.field.id);
+    if ((byte & 1) !== 0) masked?.push(found.field.id);
   }
   return [...new Set(fields)].sort((a, b) => a - b);
-}
-
-/** A header in a list stands without its value. Unknown fields are passed over. */
-function readListedHeader(
-  part: ByteReader,
-  at: number,
-  bytes: number,
-  end: number,
-): { field: number; hasMask: boolean } | undefined {
-  if (at + bytes > end) throw part.fail("OFPTFFC_BAD_LEN", "OXM header");
-  try {
-    const header = readHeader(part)!;
-    return { field: header.field.id, hasMask: header.hasMask };
-  } catch {
-    // Only an unknown field can fail here; the list goes on behind it.
-    return undefined;
-  } finally {
-    part.at = at + bytes;
-  }
 }
 
 function decodeFeatures(input: ByteReader, version: number): TableFeatures {

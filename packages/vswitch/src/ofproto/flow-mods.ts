@@ -21,6 +21,10 @@ import { usesGroup, usesPort } from "./group.ts";
 import { conjunctionsOf, Rule } from "./rule.ts";
 
 /** Which flows a request speaks of. */
+/** Flags that a flow keeps and statistics show. */
+const KEPT_FLAGS =
+  FLOW_FLAG.SEND_FLOW_REM | FLOW_FLAG.CHECK_OVERLAP | FLOW_FLAG.RESET_COUNTS | FLOW_FLAG.NO_PKT_COUNTS | FLOW_FLAG.NO_BYT_COUNTS;
+
 export interface FlowSelection {
   /** 255: all tables. */
   readonly table: number;
@@ -174,7 +178,7 @@ export class FlowMods {
       actions: mod.actions,
       idleTimeout: mod.idleTimeout,
       hardTimeout: mod.hardTimeout,
-      flags: mod.flags & (FLOW_FLAG.SEND_FLOW_REM | FLOW_FLAG.NO_PKT_COUNTS | FLOW_FLAG.NO_BYT_COUNTS | FLOW_FLAG.RESET_COUNTS),
+      flags: mod.flags & KEPT_FLAGS,
       importance: mod.importance,
       now,
     });

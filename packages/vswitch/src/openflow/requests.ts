@@ -99,6 +99,12 @@ export function answerStats(session: Session, message: Message, xid: number): bo
       return true;
     }
     case "table_features_request": {
+      // Of what may be asked for, a table's name is what can be had.
+      for (const { table, name } of message.tables) {
+        const named = table < HIDDEN_TABLE ? bridge.tables[table] : undefined;
+        if (named === undefined) throw new OpenFlowRefusal("OFPTFFC_BAD_TABLE");
+        named.name = name;
+      }
       const all = bridge.tables
         .filter((table) => table.id < HIDDEN_TABLE)
         .map((table) => tableFeatures(bridge, table.id, session.version));
@@ -158,7 +164,7 @@ export function answerStats(session: Session, message: Message, xid: number): bo
       return true;
     }
     case "group_features_request":
-      session.send(groupFeatures(), xid);
+      session.send(groupFeatures(session.version), xid);
       return true;
     case "meter_stats_request": {
       const ids = meterIds(session, message.meter);

@@ -135,8 +135,8 @@ export class Session {
         return;
       case "set_config":
         if (!this.slave || this.service) {
-          if (message.fragments === "reassemble") throw new OpenFlowRefusal("OFPSCFC_BAD_FLAGS");
-          if (bridge.fragments !== message.fragments) {
+          // Fragments are never put together: a controller learns that by asking what is set.
+          if (message.fragments !== "reassemble" && bridge.fragments !== message.fragments) {
             bridge.fragments = message.fragments;
             bridge.changed();
           }

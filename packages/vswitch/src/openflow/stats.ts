@@ -149,16 +149,19 @@ export function meterStats(bridge: Bridge, id: number, now: number): MeterStats 
   };
 }
 
-/** Bits of actions that group buckets may have, in the version's own numbers (OpenFlow 1.1 and later, 1.0's for version 1). */
+/** Bits of OpenFlow 1.0's actions. */
+const ACTIONS_10 = 0xfff;
+/** Bits of actions that group buckets may have, in the numbers of OpenFlow 1.1 and later. */
 const GROUP_ACTIONS = [0, 11, 12, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25].reduce((bits, n) => bits | (1 << n), 0) >>> 0;
 
-export function groupFeatures(): GroupFeatures {
+export function groupFeatures(version: number): GroupFeatures {
+  const actions = version === 1 ? ACTIONS_10 : GROUP_ACTIONS;
   return {
     type: "group_features_reply",
     types: 0xf,
     capabilities: 7,
     maxGroups: [OFPG.MAX, OFPG.MAX, OFPG.MAX, OFPG.MAX],
-    actions: [GROUP_ACTIONS, GROUP_ACTIONS, GROUP_ACTIONS, GROUP_ACTIONS],
+    actions: [actions, actions, actions, actions],
   };
 }
 
@@ -175,7 +178,7 @@ export function featuresReply(bridge: Bridge, version: number): MessageOf<"featu
     tables: HIDDEN_TABLE,
     auxiliaryId: 0,
     capabilities,
-    actions: version === 1 ? 0xfff : 0,
+    actions: version === 1 ? ACTIONS_10 : 0,
     ports: version < 4 ? [...bridge.ports.values()].map((port) => portDescription(port, version)) : [],
   };
 }
