@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compareLines, reference, runOurs, runReference, Server } from "../ctl/differential.ts";
 import { ovsdbClient } from "./client.ts";
+import { Servers, weft } from "./servers.ts";
 
 const nb = join(reference, "share/ovn/ovn-nb.ovsschema");
 
@@ -114,5 +115,44 @@ test("ovsdb-client: a backup is a database file, and restores", async () => {
     expect(wrong.code).toBe(1);
   } finally {
     server.stop();
+  }
+});
+
+test("ovsdb-client: the leader among several servers, and servers that come by themselves", async () => {
+  const servers = new Servers();
+  try {
+    const dir = servers.dir;
+    const raft = (name: string) => `unix:${dir}/${name}.raft`;
+    await servers.run("ovsdb-tool", ["create-cluster", "a.db", nb, raft("a")]);
+    for (const name of ["b", "c"])
+      await servers.run("ovsdb-tool", ["join-cluster", `${name}.db`, "OVN_Northbound", raft(name), raft("a")]);
+    for (const name of ["a", "b", "c"])
+      await servers.start("reference", name, [`${name}.db`, `--remote=unix:${dir}/caller-${name}`]);
+    for (const name of ["a", "b", "c"])
+      await servers.run("ovsdb-client", ["-t", "15", "wait", servers.socket(name), "OVN_Northbound", "connected"]);
+    const ask = (...args: string[]) => servers.run("node", [weft, "ovsdb-client", "-t", "10", ...args]);
+    const select = JSON.stringify([
+      "_Server",
+      { op: "select", table: "Database", where: [["name", "==", "OVN_Northbound"]], columns: ["leader"] },
+    ]);
+    const all = ["b", "c", "nobody", "a"].map((name) => servers.socket(name)).join(",");
+    const version = await servers.run("ovsdb-client", ["get-schema-version", all, "OVN_Northbound"]);
+    expect(await ask("get-schema-version", all, "OVN_Northbound")).toEqual({ ...version, err: "" });
+    // The transaction is about _Server, which every server leads; so the database is asked for by name.
+    expect((await ask("dump", all, "OVN_Northbound", "NB_Global", "name")).code).toBe(0);
+    expect((await ask("--no-leader-only", "transact", all, select)).code).toBe(0);
+    const followers = ["b", "c"].map((name) => servers.socket(name)).join(",");
+    const none = await ask("dump", followers, "OVN_Northbound", "NB_Global", "name");
+    expect([none.code, none.err]).toEqual([1, expect.stringContaining("no server is the leader")]);
+    expect((await ask("--no-leader-only", "dump", followers, "OVN_Northbound", "NB_Global", "name")).code).toBe(0);
+    // A server that connects to us is as good as one that we connect to.
+    const [theirs, ours] = await Promise.all([
+      servers.run("ovsdb-client", ["list-dbs", `punix:${dir}/caller-a`]),
+      ask("list-dbs", `punix:${dir}/caller-b`),
+    ]);
+    expect(ours.out).toBe(theirs.out);
+    expect(ours.err.replace(/^\S+/, "")).toContain("waiting for connection...");
+  } finally {
+    await servers.stop();
   }
 });

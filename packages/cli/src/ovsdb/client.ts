@@ -1,7 +1,7 @@
 /** ovsdb-client(1): asks an OVSDB server directly. */
-import { Connection, isArray, type Json, streamChannel } from "@weft/ovsdb";
-import { ConfigurableLogBook, type Host, messageOf, type Program, type Stream, type TlsOptions, WeftError } from "@weft/runtime";
-import { directoriesOf, inFolder } from "../directories.ts";
+import { Connection, isArray, isObject, type Json, type JsonObject, streamChannel } from "@weft/ovsdb";
+import { ConfigurableLogBook, type Host, messageOf, type Program, type Stream, WeftError } from "@weft/runtime";
+import { directoriesOf, inFolder, networkIn } from "../directories.ts";
 import {
   daemonOptions,
   type GivenOption,
@@ -121,10 +121,17 @@ interface Settings {
   has(option: string): boolean;
 }
 
-const isRemote = (text: string) => /^(tcp|ssl|unix|memory):/.test(text);
+const isRemote = (text: string) => /^(p?(tcp|ssl|unix)|memory):/.test(text);
+
+/** A connection, and who hears its notifications. */
+interface Conversation {
+  readonly connection: Connection;
+  readonly listeners: Set<(method: string, params: readonly Json[]) => void>;
+  readonly closed: Promise<void>;
+}
 
 async function connectAndRun(command: ClientCommand, words: readonly string[], settings: Settings): Promise<number> {
-  const { host, log, options, style, ended } = settings;
+  const { host, log, style, ended } = settings;
   const runDirectory = directoriesOf(host.env, "ovs").run;
   // A first word that the command cannot do without is never a server.
   const named = words[0] !== undefined && words.length > command.min && isRemote(words[0]) ? words[0] : undefined;
@@ -132,23 +139,7 @@ async function connectAndRun(command: ClientCommand, words: readonly string[], s
   const rest = named === undefined ? words : words.slice(1);
   // What can be wrong without asking the server, for commands that take no database.
   if (!command.database && rest.length < command.min) usage(command);
-  const stream = await connect(settings, remote, runDirectory, await tlsProviderOf(host.runtime.files, options)?.());
-  const listeners = new Set<(method: string, params: readonly Json[]) => void>();
-  let gone: () => void = () => {};
-  const closed = new Promise<void>((resolve) => {
-    gone = resolve;
-  });
-  const connection = new Connection(
-    streamChannel(stream, host.runtime.clock),
-    host.runtime.clock,
-    {
-      onNotification: ({ method, params }) => {
-        for (const listener of listeners) listener(method, params);
-      },
-      onClose: () => gone(),
-    },
-    0,
-  );
+  const { connection, listeners, closed } = await converse(settings, remote, command.database ? rest : undefined);
   try {
     const [database, args] = command.database ? await chooseDatabase(connection, rest) : ["", rest];
     if (args.length < command.min || args.length > command.max) usage(command);
@@ -176,12 +167,94 @@ function usage({ name }: ClientCommand): never {
   throw new UsageError(`invalid syntax for '${name}' (use --help for help)`);
 }
 
-async function connect({ host }: Settings, remote: string, runDirectory: string, tls: TlsOptions | undefined): Promise<Stream> {
-  const address = remote.startsWith("unix:") ? `unix:${inFolder(runDirectory, remote.slice(5))}` : remote;
+/**
+ * Connects to the server; of several ones (ovsdb(7) "Connection Methods") to the one that leads the cluster of the database
+ * that `words` name, or to any of it with --no-leader-only.
+ */
+async function converse(settings: Settings, remote: string, words: readonly string[] | undefined): Promise<Conversation> {
+  const { host, has } = settings;
+  const remotes = remote.split(/,\s*(?=[a-z]+:)/);
+  const { random } = host.runtime;
+  let failure: unknown;
+  while (remotes.length > 0) {
+    const [one = ""] = remotes.splice(random.below(remotes.length), 1);
+    let conversation: Conversation;
+    try {
+      conversation = begin(host, await connect(settings, one));
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error;
+      failure = error;
+      continue;
+    }
+    const several = remote !== one;
+    if (!several || words === undefined) return conversation;
+    const [database] = await chooseDatabase(conversation.connection, words);
+    if (await serves(conversation.connection, database, !has("no-leader-only"))) return conversation;
+    conversation.connection.destroy();
+    failure = new ClientError(`${remote}: no server is the leader of the cluster of ${database}`);
+  }
+  throw failure;
+}
+
+function begin({ runtime: { clock } }: Host, stream: Stream): Conversation {
+  const listeners: Conversation["listeners"] = new Set();
+  let gone: () => void = () => {};
+  const closed = new Promise<void>((resolve) => {
+    gone = resolve;
+  });
+  const connection = new Connection(
+    streamChannel(stream, clock),
+    clock,
+    {
+      onNotification: ({ method, params }) => {
+        for (const listener of listeners) listener(method, params);
+      },
+      onClose: () => gone(),
+    },
+    0,
+  );
+  return { connection, listeners, closed };
+}
+
+/** Whether a server has the database at hand, and leads where that is asked: ovsdb-server(5), table Database. */
+async function serves(connection: Connection, database: string, leading: boolean): Promise<boolean> {
+  const select = { op: "select", table: "Database", where: [["name", "==", database]], columns: ["connected", "leader"] };
+  const reply = await connection.request("transact", ["_Server", select]);
+  const [result] = isArray(reply) ? reply : [];
+  const [row] =
+    isObject(result ?? null) && isArray((result as JsonObject).rows ?? null) ? ((result as JsonObject).rows as Json[]) : []; // both checked
+  return isObject(row ?? null) && (row as JsonObject).connected === true && (!leading || (row as JsonObject).leader === true);
+}
+
+/** Connects, or for a passive method waits for the server to do so. */
+async function connect({ host, log, options }: Settings, remote: string): Promise<Stream> {
+  const runDirectory = directoriesOf(host.env, "ovs").run;
+  const net = networkIn(runDirectory, host.runtime.net);
+  const tls = await tlsProviderOf(host.runtime.files, options)?.();
+  const connecting = { defaultPort: 6640, ...(tls === undefined ? {} : { tls }) };
+  const fail = (what: string, error: unknown): never => {
+    const reason = messageOf(error).split(": ").at(-1);
+    throw new ClientError(`failed to ${what} "${remote}" (${reason})`);
+  };
+  if (!remote.startsWith("p")) {
+    try {
+      return await net.connect(remote, connecting);
+    } catch (error) {
+      return fail("connect to", error);
+    }
+  }
+  let accept: (stream: Stream) => void = () => {};
+  const first = new Promise<Stream>((resolve) => {
+    accept = resolve;
+  });
   try {
-    return await host.runtime.net.connect(address, { defaultPort: 6640, ...(tls === undefined ? {} : { tls }) });
+    const listener = await net.listen(remote, accept, connecting);
+    log.logger("ovsdb_client").info(`${remote}: waiting for connection...`);
+    const stream = await first;
+    void listener.close();
+    return stream;
   } catch (error) {
-    throw new ClientError(`failed to connect to "${remote}" (${messageOf(error).replace(`${address}: `, "")})`);
+    return fail("listen on", error);
   }
 }
 
