@@ -23,7 +23,8 @@ import {
 import { nodeRuntime } from "@weft/runtime";
 import { openVSwitch, type VsSchema } from "@weft/schemas";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Controller, createController, localMonitor } from "./controller.ts";
+import { createController, localMonitor } from "./controller.ts";
+import type { Controller } from "./types.ts";
 
 const reference = process.env["OVN_REFERENCE"] ?? "/opt/ovn-reference/sid";
 const script = join(import.meta.dirname, "../../../test/reference/cloud.sh");

@@ -2,9 +2,10 @@ import { MatchBuilder, type PacketIn } from "@weft/openflow";
 import { emit, parseIpv4, parseMac } from "@weft/packet";
 import { type LogRecord, type VirtualRuntime, virtualRuntime } from "@weft/runtime";
 import { expect, test } from "vitest";
-import { type Controller, createController } from "./controller.ts";
+import { createController } from "./controller.ts";
 import { addDatapath, addVif, newCloud, type TestCloud } from "./testing/cloud.ts";
 import { FakeSwitch } from "./testing/fakeSwitch.ts";
+import type { Controller } from "./types.ts";
 
 interface Node extends TestCloud {
   readonly runtime: VirtualRuntime;

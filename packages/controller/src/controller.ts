@@ -19,62 +19,19 @@ import { controlCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { BadLogicalFlow } from "./lflow/flows.ts";
 import { claimedPorts } from "./model/claimed.ts";
-import { config, configOf, integrationBridge } from "./model/config.ts";
+import { config, integrationBridge } from "./model/config.ts";
 import { feed, installed, reported, sb, sbTables, vsColumns } from "./model/inputs.ts";
 import { dialSwitch } from "./ofctrl/dial.ts";
-import type { Dial } from "./ofctrl/link.ts";
 import { SwitchSide } from "./ofctrl/switchSide.ts";
 import { announcements } from "./pinctrl/announce.ts";
 import { injection } from "./pinctrl/inject.ts";
 import { PacketSide } from "./pinctrl/packetSide.ts";
+import type { Controller, ControllerOptions, SouthboundOptions } from "./types.ts";
+import { VersionMatch } from "./versionMatch.ts";
 import { deleteChassis, writeChassis } from "./write/chassis.ts";
-import { ConditionBook, type Conditions } from "./write/conditions.ts";
+import { ConditionBook } from "./write/conditions.ts";
 import { cleanLocal, writeBridge, writePatches, writePrefixes, writeTunnels } from "./write/local.ts";
 import { refusals } from "./write/refusals.ts";
-
-export interface SouthboundOptions {
-  readonly remotes: readonly string[];
-  readonly conditions: Conditions;
-}
-
-export interface ControllerOptions {
-  readonly runtime: Runtime;
-  /** The local database. What the controller reads of it: {@link localMonitor}. */
-  readonly ovs: Replica<VsSchema>;
-  /** The host's name, for Chassis.hostname where external_ids:hostname is not set. */
-  readonly hostname: string;
-  /** Where the switch's sockets are: BRIDGE.mgmt. */
-  readonly rundir: string;
-  /** -n, or the file system-id-override. */
-  readonly systemId?: string;
-  /** For ssl: remotes of the Southbound. */
-  readonly tls?: TlsProvider;
-  /** Opens the Southbound; by default over the runtime's network. */
-  readonly connectSouthbound?: (options: SouthboundOptions) => Replica<SbSchema>;
-  /** Opens an OpenFlow connection to the integration bridge; by default over the runtime's network. */
-  readonly connectBridge?: Dial;
-}
-
-export interface Controller {
-  /** Resolves when the local database has been read and the work has begun. */
-  start(): Promise<void>;
-  /** Ends. Without `restart` this chassis' rows and ports are removed first, unless ovn-cleanup-on-exit says no. */
-  stop(options?: { readonly restart?: boolean }): Promise<void>;
-  /** Resolves when the controller has ended by itself, as by the command "exit". */
-  readonly ended: Promise<void>;
-  readonly controlCommands: readonly ControlCommand[];
-  /** What is counted, measured and held: see coverage/show, stopwatch/show and memory/show. */
-  readonly coverage: Coverage;
-  readonly stopwatches: ReadonlyMap<string, Stopwatch>;
-  memory(): ReadonlyMap<string, number>;
-  statistics(): EngineStatistics;
-  /** Computes everything from scratch. */
-  recompute(): void;
-  /** A computation that takes at least as long (ms) is told in the log. */
-  computeLogTimeout: number;
-  /** Resolves when everything known so far is in the switch and the databases. For tests. */
-  idle(): Promise<void>;
-}
 
 /** What to monitor of the local database. */
 export const localMonitor = vsColumns;
@@ -103,6 +60,7 @@ export class RunningController implements Controller {
   readonly #log: Logger;
   readonly #engineLog: Logger;
   readonly #bindingLog: Logger;
+  readonly #versionMatch: VersionMatch;
   readonly #conditions = new ConditionBook();
   readonly #switchSide: SwitchSide;
   readonly #packetSide: PacketSide;
@@ -111,8 +69,6 @@ export class RunningController implements Controller {
   #end: () => void = () => {};
   #sb: Replica<SbSchema> | undefined;
   #remote: string | undefined;
-  /** The northd's version that the log has named last. */
-  #foreignVersion: string | undefined;
   #conditionsPending = false;
   #complete = false;
   #sbBusy = false;
@@ -134,6 +90,7 @@ export class RunningController implements Controller {
     this.#runtime = runtime;
     this.#ovs = options.ovs;
     this.#log = runtime.log.logger("main");
+    this.#versionMatch = new VersionMatch(this.#log, options);
     this.#engineLog = runtime.log.logger("inc_proc_eng");
     this.coverage = new Coverage(runtime.clock, ["lflow_run", "txn_success", "txn_unchanged", "txn_try_again", "txn_error"]);
     this.#bindingLog = runtime.log.logger("binding");
@@ -234,29 +191,10 @@ export class RunningController implements Controller {
     return this.#sb?.state === "synced" && this.#whole;
   }
 
-  /**
-   * With ovn-match-northd-version, whether the Southbound is the work of another version: then nothing is done until it is
-   * not, and the switch keeps the flows that it has.
-   */
-  #foreign(): boolean {
-    const northd = this.#northdVersion;
-    // What the engine knows of the configuration is as old as its last commit, and no commit may come before this.
-    const [row] = this.#ovs.table("Open_vSwitch").rows();
-    const matching = row !== undefined && configOf(row, this.#options)?.matchNorthdVersion === true;
-    const foreign = matching && northd !== undefined && northd !== ovnInternalVersion;
-    if (foreign && northd !== this.#foreignVersion)
-      this.#log.warn(`controller version - ${ovnInternalVersion} mismatch with northd version - ${northd}`);
-    this.#foreignVersion = foreign ? northd : undefined;
-    return foreign;
-  }
-
-  get #northdVersion(): string | undefined {
-    const [row] = this.#sb?.table("SB_Global").rows() ?? [];
-    return row?.options.get("northd_internal_version");
-  }
-
   #run(): void {
-    if (this.#foreign()) return;
+    const [local] = this.#ovs.table("Open_vSwitch").rows();
+    const [global] = this.#sb?.table("SB_Global").rows() ?? [];
+    if (this.#versionMatch.foreign(local, global)) return;
     const { clock } = this.#runtime;
     const start = clock.now();
     this.#switchSide.flushZones(this.core.commit(this.#settled));

@@ -1,5 +1,6 @@
 /** ovn-controller: Southbound and local databases to OpenFlow on the integration bridge. */
-export { type Controller, type ControllerOptions, createController, localMonitor, type SouthboundOptions } from "./controller.ts";
+export { createController, localMonitor } from "./controller.ts";
 export { Core, type CoreOptions } from "./core.ts";
 export type { Dial, Link, LinkHandlers } from "./ofctrl/link.ts";
 export type { DesiredFlow } from "./physical/flow.ts";
+export type { Controller, ControllerOptions, SouthboundOptions } from "./types.ts";

@@ -76,7 +76,8 @@ export const config = derive<0, Config | undefined>(
   { equals: sameContent },
 );
 
-interface Machine {
+/** What the configuration needs to know of where the controller runs. */
+export interface Machine {
   /** In place of external_ids:system-id. */
   readonly systemId?: string | undefined;
   readonly hostname: string;
