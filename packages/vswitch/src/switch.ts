@@ -48,8 +48,6 @@ const STATISTICS_MS = 5000;
 const LOCK_MS = 1000;
 const MAINTAIN_MS = 500;
 const EXPIRE_MS = 1000;
-/** Often, so that each step has few connections to look at. */
-const SWEEP_MS = 100;
 
 export function createSwitch(given: {
   readonly world: SwitchWorld;
@@ -136,7 +134,6 @@ class SwitchImplementation implements Switch {
     for (const provider of this.#world.providers) provider.onChange = () => this.#devicesChanged();
     this.#timers.push(
       clock.every(MAINTAIN_MS, () => this.datapath.maintain(), true),
-      clock.every(SWEEP_MS, () => this.datapath.conntracker.maintain(this.datapath.now()), true),
       clock.every(EXPIRE_MS, () => this.#expireFlows(), true),
       clock.every(STATISTICS_MS, () => this.#writeStatus(true), true),
     );

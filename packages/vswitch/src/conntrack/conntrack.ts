@@ -28,7 +28,7 @@ export interface ConntrackOptions {
 
 /** Connections that a sweep looks at in one step at least, and at most: a step late by much does not make up for it at once. */
 const SWEEP_AT_LEAST = 1024;
-const SWEEP_AT_MOST = 16_384;
+const SWEEP_AT_MOST = 32_768;
 
 export class ConnectionTracker implements Conntrack {
   readonly tables: { readonly 4: ConnectionTable; readonly 6: ConnectionTable };

@@ -82,6 +82,17 @@ export const DP_GROUPS: Readonly<Record<DpGroupName, readonly DpField[]>> = {
   nd_ext: [f("nd_reserved", WORD.nd_reserved, "hex", 32), f("nd_options_type", WORD.nd_options_type, "dec", 8)],
 };
 
+const CT_PORTS: readonly DpField[] = [
+  f("proto", WORD.ct_nw_proto, "dec", 8),
+  f("tp_src", WORD.ct_tp_src, "dec", 16),
+  f("tp_dst", WORD.ct_tp_dst, "dec", 16),
+];
+/** The original tuple of a packet's connection: matched, never set. */
+export const CT_TUPLES: Readonly<Record<"ct_tuple4" | "ct_tuple6", readonly DpField[]>> = {
+  ct_tuple4: [f("src", WORD.ct_nw_src, "ipv4", 32), f("dst", WORD.ct_nw_dst, "ipv4", 32), ...CT_PORTS],
+  ct_tuple6: [f("src", WORD.ct_ipv6_src, "ipv6", 128), f("dst", WORD.ct_ipv6_dst, "ipv6", 128), ...CT_PORTS],
+};
+
 /** A 48-bit number of two words. */
 export function macAt(words: ArrayLike<number>, at: number): Mac {
   return macOf(((words[at] as number) & 0xffff) * 2 ** 32 + ((words[at + 1] as number) >>> 0));
@@ -142,8 +153,18 @@ function valueText(words: ArrayLike<number>, field: DpField, isMask: boolean): s
 
 /** "ipv4(src=10.0.0.1,tos=0/0x3)": the fields that `masks` looks at; with `verbose` all of them. "" for nothing. */
 export function formatGroup(group: DpGroupName, values: ArrayLike<number>, masks: ArrayLike<number>, verbose = false): string {
+  return formatFields(group, DP_GROUPS[group], values, masks, verbose);
+}
+
+export function formatFields(
+  name: string,
+  fields: readonly DpField[],
+  values: ArrayLike<number>,
+  masks: ArrayLike<number>,
+  verbose: boolean,
+): string {
   const parts: string[] = [];
-  for (const field of DP_GROUPS[group]) {
+  for (const field of fields) {
     const mask = maskOf(masks, field);
     if (mask === "none" && !verbose) continue;
     const value = valueText(values, field, false);
@@ -152,7 +173,7 @@ export function formatGroup(group: DpGroupName, values: ArrayLike<number>, masks
     else if (mask === "none" && (field.format === "dec" || field.format === "hex")) parts.push(`${field.name}=${value}/0`);
     else parts.push(`${field.name}=${value}/${valueText(masks, field, true)}`);
   }
-  return parts.length === 0 ? "" : `${group}(${parts.join(",")})`;
+  return parts.length === 0 ? "" : `${name}(${parts.join(",")})`;
 }
 
 /** Parses one value into `words`; false when it is malformed. */

@@ -22,7 +22,17 @@ import {
   WORD,
 } from "../flow/key.ts";
 import { formatOption, formatVlan, type PortName } from "./actions.ts";
-import { DP_GROUPS, type DpGroupName, formatGroup, ipv6At, parseDpValue } from "./fields.ts";
+import {
+  CT_TUPLES,
+  DP_GROUPS,
+  type DpField,
+  type DpGroupName,
+  formatFields,
+  formatGroup,
+  ipv6At,
+  parseDpValue,
+  putIpv6,
+} from "./fields.ts";
 
 const hex = (value: number): string => `0x${(value >>> 0).toString(16)}`;
 
@@ -65,8 +75,10 @@ export function formatDpKey(key: Int32Array, mask: Int32Array, port: PortName, v
       label === (1n << 128n) - 1n ? `ct_label(${shown})` : `ct_label(${shown}/${label === 0n ? "0" : `0x${label.toString(16)}`})`,
     );
   }
+  const tuple = word(WORD.eth_type) === ETH_IPV6 ? "ct_tuple6" : "ct_tuple4";
+  parts.push(formatFields(tuple, CT_TUPLES[tuple], key, mask, verbose && word(WORD.ct_nw_proto) !== 0) || undefined);
   parts.push("packet_type(ns=0,id=0)");
-  parts.push(formatGroup("eth", key, mask, verbose) || "eth()");
+  parts.push(formatGroup("eth", key, mask, verbose) || undefined);
   let closing = "";
   for (const at of [WORD.vlan_tci, WORD.vlan_tci1]) {
     if ((word(at) & VLAN_CFI) === 0) continue;
@@ -264,19 +276,27 @@ function parseInto(text: string, key: Int32Array, portNumber?: (name: string) =>
         }
       }
     } else if (name === "tunnel") parseTunnel(body, key);
+    else if (name === "ct_label") {
+      if (!/^(0x[0-9a-f]+|\d+)$/i.test(value)) throw bad(`syntax error at ${part}`);
+      putIpv6(key, WORD.ct_label, ipv6Of(BigInt.asUintN(128, BigInt(value))));
+    } else if (name === "ct_tuple4" || name === "ct_tuple6") parseFields(CT_TUPLES[name], body, key, part);
     else if (GROUP_NAMES.includes(name)) parseGroup(name as DpGroupName, body, key, part);
     else throw bad(`syntax error at ${part}`);
   }
   if (key[WORD.eth_type] === 0) key[WORD.eth_type] = ETH_NONE;
 }
 
-function parseGroup(name: DpGroupName, body: string, key: Int32Array, part: string): void {
+function parseFields(fields: readonly DpField[], body: string, key: Int32Array, part: string): void {
   for (const item of body.split(",")) {
     const [field, given] = item.split("=");
-    const known = DP_GROUPS[name].find((f) => f.name === field?.trim());
+    const known = fields.find((f) => f.name === field?.trim());
     if (known === undefined || given === undefined) throw bad(`syntax error at ${part}`);
     if (!parseDpValue((given.split("/")[0] as string).trim(), known, key)) throw bad(`syntax error at ${part}`);
   }
+}
+
+function parseGroup(name: DpGroupName, body: string, key: Int32Array, part: string): void {
+  parseFields(DP_GROUPS[name], body, key, part);
   if (name === "ipv4" && (key[WORD.nw_frag] as number) === 3) key[WORD.nw_frag] = 3;
   else if ((key[WORD.nw_frag] as number) === 2) key[WORD.nw_frag] = 3;
 }

@@ -548,6 +548,54 @@ describe("commands", () => {
     }
   });
 
+  it("flush over OpenFlow too", async () => {
+    for (const flush of [
+      "ct-flush-zone br0 4",
+      "ct-flush-zone br0 5",
+      "ct-flush br0 zone=5 ct_nw_src=10.0.0.1,ct_nw_proto=17",
+      "ct-flush br0 mark=0x2/0x2",
+      "ct-flush br0 labels=0x35",
+      "ct-flush br0",
+    ]) {
+      await fill();
+      await Promise.all([pair.reference, pair.ours].map((one) => one.ofctl(...flush.split(" "))));
+      await same("dpctl/dump-conntrack");
+    }
+  });
+
+  it("show the cached flows alike", async () => {
+    await pair.flows(
+      "table=0,ip,actions=ct(table=1,zone=NXM_NX_REG0[0..15],nat)",
+      "table=1,priority=20,tcp,in_port=1,ct_state=+trk+new,tcp_dst=80,actions=ct(commit,zone=0,nat(src=192.168.1.1-192.168.1.2:100-200,random),exec(set_field:0x1/0x3->ct_mark,set_field:0x5->ct_label)),output:2",
+      "table=1,priority=20,udp,in_port=1,ct_state=+trk+new,actions=ct(commit,force,zone=0,alg=tftp),output:2",
+      "table=1,priority=10,ip,ct_state=+trk+est-inv,ct_mark=0x1/0x1,actions=output:3",
+      "table=1,priority=9,ip,ct_state=+trk+est-inv,ct_nw_src=10.0.0.0/24,ct_nw_proto=17,ct_tp_dst=53,actions=output:4",
+      "table=1,priority=1,ip,ct_label=0x5/0xf,actions=ct_clear,resubmit(,2)",
+      "table=2,ip,ct_state=-trk,actions=output:4",
+    );
+    const [a, b] = ["10.0.0.1", "10.0.0.2"];
+    for (const [port, packet, expected] of [
+      [1, udp(a, 1, b, 53), 1],
+      [2, udp(b, 53, a, 1), 1],
+      [1, udp(a, 1, b, 53), 1],
+      [1, tcp(a, 1, b, 80, { flags: "S" }), 1],
+      [1, tcp(a, 1, b, 81, { flags: "S" }), 0],
+    ] as const)
+      await pair.receive(port, packet, expected);
+    const clean = (text: string): string[] =>
+      text
+        .split("\n")
+        .filter((line) => line.includes("recirc_id("))
+        .map((line) =>
+          line.replace(/recirc(_id)?\(0x[1-9a-f][0-9a-f]*\)/g, "recirc$1(X)").replace(/packets:.*, actions/, "actions"),
+        )
+        .sort();
+    const { reference, ours } = await pair.command("dpctl/dump-flows");
+    expect(clean(ours)).toEqual(clean(reference));
+    expect(clean(ours).length).toBeGreaterThan(5);
+    await pair.flows(...firewall("commit,zone=5,exec(set_field:0x12->ct_mark,set_field:0x34->ct_label)", "ct(table=1,zone=5)"));
+  });
+
   it("answer alike", async () => {
     await fill();
     const asked = [
