@@ -63,7 +63,7 @@ export class Cloud {
   run(script: string): string {
     const result = spawnSync("bash", ["-c", `set -e; . ${join(root, "test/reference/cloud.sh")}; ${script}`], {
       encoding: "utf8",
-      timeout: 120_000,
+      timeout: 240_000,
       env: this.env,
     });
     if (result.status !== 0)

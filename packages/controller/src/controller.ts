@@ -4,16 +4,7 @@
  */
 import { counted, type EngineStatistics } from "@weft/incremental";
 import { type ChangeSet, createReplica, type Replica, type RowChange, type Transaction } from "@weft/ovsdb";
-import {
-  type ControlCommand,
-  Coverage,
-  type Logger,
-  messageOf,
-  type Runtime,
-  Stopwatch,
-  type Timer,
-  type TlsProvider,
-} from "@weft/runtime";
+import { type ControlCommand, Coverage, type Logger, messageOf, type Runtime, Stopwatch, type Timer } from "@weft/runtime";
 import { ovnInternalVersion, ovnSouthbound, type SbSchema, type VsSchema } from "@weft/schemas";
 import { controlCommands } from "./commands.ts";
 import { Core } from "./core.ts";
