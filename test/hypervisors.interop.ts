@@ -5,26 +5,27 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { canMakeNamespaces, real } from "../packages/cli/src/lab/reference.ts";
 import { reference, schemaFiles } from "./reference/daemons.ts";
-import { type GuestPort, Hypervisor, type Side, Site, type TunnelEnd } from "./reference/hypervisors.ts";
+import { type Encap, type GuestPort, Hypervisor, type Side, Site, type TunnelEnd } from "./reference/hypervisors.ts";
 
 interface Mix {
   readonly sides: readonly [Side, Side];
   readonly ends: readonly [TunnelEnd, TunnelEnd];
   readonly guests: readonly [GuestPort, GuestPort];
   readonly tunnels: readonly [string, string];
+  readonly encap: Encap;
 }
 
 const v4 = ["198.51.100.1/24", "198.51.100.2/24"] as const;
 const v6 = ["2001:db8::1/64", "2001:db8::2/64"] as const;
 const mixes: readonly Mix[] = [
-  { sides: ["weft", "reference"], ends: ["bridge", "bridge"], guests: ["veth", "veth"], tunnels: v4 },
-  { sides: ["reference", "weft"], ends: ["bridge", "kernel"], guests: ["internal", "internal"], tunnels: v4 },
-  { sides: ["weft", "weft"], ends: ["bridge", "bridge"], guests: ["internal", "veth"], tunnels: v6 },
-  { sides: ["weft", "weft"], ends: ["kernel", "bridge"], guests: ["veth", "internal"], tunnels: v6 },
+  { sides: ["weft", "reference"], ends: ["bridge", "bridge"], guests: ["veth", "veth"], tunnels: v4, encap: "geneve" },
+  { sides: ["reference", "weft"], ends: ["bridge", "kernel"], guests: ["internal", "internal"], tunnels: v4, encap: "geneve" },
+  { sides: ["weft", "weft"], ends: ["kernel", "bridge"], guests: ["veth", "internal"], tunnels: v6, encap: "geneve" },
+  { sides: ["weft", "reference"], ends: ["kernel", "bridge"], guests: ["internal", "veth"], tunnels: v4, encap: "vxlan" },
 ];
-const title = ({ sides, ends, guests, tunnels }: Mix) =>
+const title = ({ sides, ends, guests, tunnels, encap }: Mix) =>
   [0, 1].map((i) => `${sides[i]} (tunnels at the ${ends[i]}, guest by ${guests[i]})`).join(" and ") +
-  `, tunnels over IPv${tunnels[0].includes(":") ? 6 : 4}`;
+  `, ${encap} over IPv${tunnels[0].includes(":") ? 6 : 4}`;
 
 const guests = [
   { port: "vm1", mac: "50:54:00:00:00:01", addresses: ["10.0.0.1/24", "fd00:10::1/64"] },
@@ -50,6 +51,7 @@ describe.skipIf(!canMakeNamespaces).each(mixes)("$sides, $ends, $guests", (mix) 
           guest: mix.guests[i] as GuestPort,
           tunnel: mix.tunnels[i] as string,
           southbound: sb,
+          encap: mix.encap,
           ...(guests[i] as (typeof guests)[number]),
         }),
     );

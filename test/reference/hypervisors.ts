@@ -126,6 +126,8 @@ export type TunnelEnd = "bridge" | "kernel";
 /** How a guest is attached: by a veth pair, or by an internal port moved into its namespace. */
 export type GuestPort = "veth" | "internal";
 
+export type Encap = "geneve" | "vxlan";
+
 export interface HypervisorOptions {
   readonly name: string;
   readonly side: Side;
@@ -134,6 +136,7 @@ export interface HypervisorOptions {
   /** Prefix notation. */
   readonly tunnel: string;
   readonly southbound: string;
+  readonly encap: Encap;
   /** The guest's logical port, addresses and networks. */
   readonly port: string;
   readonly mac: string;
@@ -177,7 +180,7 @@ export class Hypervisor {
   /** The daemons, bridges and the guest; the wire ends at the device phys0. */
   async start(): Promise<void> {
     const { site } = this;
-    const { name, side, end, tunnel, southbound, port, guest, mac, addresses } = this.options;
+    const { name, side, end, tunnel, southbound, encap, port, guest, mac, addresses } = this.options;
     const db = await site.database(side, name, "conf", schemaFiles.vs);
     await this.vsctl("--no-wait", "init");
     await site.daemon(this.namespace, side, "ovs-vswitchd", name, db);
@@ -187,7 +190,7 @@ export class Hypervisor {
       ...(end === "kernel"
         ? []
         : words("-- add-br br-phys -- set bridge br-phys datapath_type=netdev -- add-port br-phys phys0")),
-      ...words(`-- set open . external-ids:system-id=${name} external-ids:ovn-encap-type=geneve`),
+      ...words(`-- set open . external-ids:system-id=${name} external-ids:ovn-encap-type=${encap}`),
       ...words(`external-ids:ovn-remote=${southbound} external-ids:ovn-encap-ip=${tunnel.split("/")[0]}`),
     );
     const device = end === "kernel" ? "phys0" : "br-phys";

@@ -2,6 +2,7 @@
  * Devices of a Linux host: TAP devices for type=internal and type=tap, packet sockets for those that the host has by itself
  * (type="" or "system"). What the database shows of them is what the kernel says.
  */
+import { toHex } from "@weft/packet";
 import {
   type FrameDevice,
   type FrameOffload,
@@ -17,6 +18,8 @@ import type { Netdev, NetdevProvider, NetdevStatistics } from "../netdev.ts";
 import { segmentLength } from "./offload.ts";
 
 const ETHERNET = 14;
+/** So many bytes of a frame show its headers. */
+const STUMBLED_BYTES = 128;
 
 /** What a device does not do for frames that it sends, by the reference's names. */
 const NO_OFFLOADS: readonly (readonly [string, string])[] = [
@@ -63,6 +66,7 @@ class LinuxNetdev implements Netdev {
   #mac: string;
   #mtu: number;
   #errorsSaid = 0;
+  readonly #stumbled = new Set<string>();
 
   constructor(
     network: HostNetwork,
@@ -84,7 +88,20 @@ class LinuxNetdev implements Netdev {
     this.#mac = link.mac ?? "00:00:00:00:00:00";
     this.#mtu = link.mtu;
     this.#driver = network.driver(link.name);
-    frames.onFrame = (frame, offload) => this.onReceive?.(frame, offload);
+    frames.onFrame = (frame, offload) => this.#receive(frame, offload);
+  }
+
+  /** A frame that the switch stumbles over is lost, not the frames behind it; what was wrong with it is told once. */
+  #receive(frame: Uint8Array, offload: FrameOffload | undefined): void {
+    try {
+      this.onReceive?.(frame, offload);
+    } catch (error) {
+      const text = messageOf(error);
+      if (this.#stumbled.has(text)) return;
+      this.#stumbled.add(text);
+      const bytes = toHex(frame.subarray(0, STUMBLED_BYTES));
+      this.#log.err(`a frame received on ${this.name} was lost (${error instanceof Error ? error.stack : text}): ${bytes}`);
+    }
   }
 
   /** As they are without the switch: a frame that is to be cut goes where its segments fit. */

@@ -48,7 +48,10 @@ export async function loadLibc(): Promise<Libc> {
   try {
     koffi = (await import("koffi")).default;
   } catch (error) {
-    throw refuse(`the optional dependency koffi does not load (${messageOf(error).split("\n")[0]}); npm install koffi`, error);
+    throw refuse(
+      `the optional dependency koffi does not load (${messageOf(error).replace(/( imported from |\n).*/s, "")}); npm install koffi`,
+      error,
+    );
   }
   const lib = koffi.load(null);
   // The prototypes are koffi's; what it calls with them and returns is as the interface says.
