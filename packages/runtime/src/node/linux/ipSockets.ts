@@ -33,7 +33,7 @@ interface Family {
   header(messages: ReceiveMessages, i: number): DatagramHeader | undefined;
 }
 
-const copy = (bytes: Buffer, from: number, to: number): Uint8Array => Uint8Array.prototype.slice.call(bytes, from, to);
+const copy = (bytes: Buffer, from: number, to: number): Uint8Array => Uint8Array.from(bytes.subarray(from, to));
 
 const families: readonly [Family, Family] = [
   {
@@ -126,7 +126,7 @@ class DatagramSocket implements DatagramReceiver {
         const header = of.header(messages, i);
         const start = messages.start(i);
         if (header !== undefined && !messages.truncated(i))
-          receive(copy(messages.data, start, start + messages.length(i)), header);
+          receive(messages.bytes.slice(start, start + messages.length(i)), header);
       }
     });
   }

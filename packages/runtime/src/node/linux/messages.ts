@@ -35,6 +35,8 @@ const CONTROL_SLOT = 128;
 /** Places for {@link BATCH} received messages, with their sender's names and control data. */
 export class ReceiveMessages {
   readonly data = Buffer.allocUnsafeSlow(BATCH * SLOT);
+  /** The same memory as a plain array, for a Buffer's slices are no copies, and slow. */
+  readonly bytes = new Uint8Array(this.data.buffer);
   readonly names = Buffer.alloc(BATCH * NAME_SLOT);
   readonly control = Buffer.alloc(BATCH * CONTROL_SLOT);
   readonly #headers = new Uint32Array((BATCH * MMSGHDR) / 4);

@@ -91,15 +91,15 @@ export class PacketSocket implements FrameDevice {
     }
     // The kernel has taken the outermost VLAN tag out of the frame.
     const aux = messages.controlData(i, SOL_PACKET, PACKET.AUXDATA);
-    const { control, data } = messages;
+    const { control, data, bytes } = messages;
     const status = aux < 0 ? 0 : control.readUInt32LE(aux + AUXDATA.STATUS);
     if ((status & TP_STATUS_VLAN_VALID) === 0) {
-      this.onFrame?.(Uint8Array.prototype.slice.call(data, start, end), offloadOf(data, at));
+      this.onFrame?.(bytes.slice(start, end), offloadOf(data, at));
       return;
     }
     const frame = new Uint8Array(end - start + 4);
-    frame.set(data.subarray(start, start + 12));
-    frame.set(data.subarray(start + 12, end), 16);
+    frame.set(bytes.subarray(start, start + 12));
+    frame.set(bytes.subarray(start + 12, end), 16);
     const tpid = (status & TP_STATUS_VLAN_TPID_VALID) === 0 ? ETH_P_8021Q : control.readUInt16LE(aux + AUXDATA.VLAN_TPID);
     const tci = control.readUInt16LE(aux + AUXDATA.VLAN_TCI);
     frame.set([tpid >>> 8, tpid & 0xff, tci >>> 8, tci & 0xff], 12);

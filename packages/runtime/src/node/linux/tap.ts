@@ -26,6 +26,7 @@ export class Tap implements FrameDevice {
   readonly #libc: Libc;
   readonly #poller: Poller;
   readonly #data: Buffer;
+  readonly #bytes: Uint8Array;
   readonly #fd: number;
   readonly #out: Outbox;
   #polled = true;
@@ -36,6 +37,7 @@ export class Tap implements FrameDevice {
     this.#poller = poller;
     // One place is enough: a frame is done with before the next is read.
     this.#data = messages.data.subarray(0, messages.start(1));
+    this.#bytes = messages.bytes;
     this.#fd = libc.open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (this.#fd < 0) throw lastError(libc);
     const request = Buffer.alloc(IFREQ);
@@ -76,7 +78,7 @@ export class Tap implements FrameDevice {
         return;
       }
       if (length < VIRTIO_HEADER + ETHERNET) this.#out.lost.errors++;
-      else this.onFrame?.(Uint8Array.prototype.slice.call(data, VIRTIO_HEADER, length), offloadOf(data, 0));
+      else this.onFrame?.(this.#bytes.slice(VIRTIO_HEADER, length), offloadOf(data, 0));
     }
   }
 
