@@ -98,6 +98,43 @@ describe("createSwitch", () => {
     await runtime.clock.run(made.stop());
   });
 
+  it("asks for a tunnel's neighbour as long as there are packets for it, and remembers it as long", async () => {
+    const { db, made, runtime, command } = await start();
+    const [bridge] = db.table("Bridge").rows();
+    db.edit((tx) => {
+      const options = new Map([["remote_ip", "192.0.2.2"]]);
+      const tunnel = tx.insert("Interface", { name: "t3", type: "geneve", options, ofport_request: 3 });
+      const wire = tx.insert("Port", { name: "p9", interfaces: [tx.insert("Interface", { name: "p9", type: "dummy" })] });
+      const local = tx.insert("Port", { name: "br1", interfaces: [tx.insert("Interface", { name: "br1", type: "internal" })] });
+      const under = tx.insert("Bridge", { name: "br1", fail_mode: "standalone", ports: [wire, local] });
+      const [root] = db.table("Open_vSwitch").rows();
+      tx.mutate("Bridge", bridge!._uuid, "ports", { insert: [tx.insert("Port", { name: "t3", interfaces: [tunnel] })] });
+      tx.update("Open_vSwitch", root!._uuid, { bridges: [bridge!._uuid, under] });
+    });
+    await runtime.clock.run(made.settled());
+    await command("netdev-dummy/ip4addr", "br1", "192.0.2.1/24");
+    const { connection } = await connect(runtime, 1 << 6);
+    await runtime.clock.run(connection.transact([parseFlowMod("in_port=1 actions=output:3", "add")]));
+    await runtime.clock.advance(10);
+    const sent = () => made.datapath.ports.get(9)!.netdev!.statistics.tx_packets;
+    const frame = `${"02".repeat(12)}0800${"00".repeat(46)}`;
+    const eachSecond = async (seconds: number) => {
+      for (let i = 0; i < seconds; i++) {
+        await command("netdev-dummy/receive", "p1", frame);
+        await runtime.clock.advance(1000);
+      }
+    };
+    await eachSecond(10);
+    expect(sent()).toBeGreaterThanOrEqual(8);
+    await command("tnl/neigh/aging", "20");
+    await command("tnl/neigh/set", "br1", "192.0.2.2", "02:00:00:00:00:07");
+    const before = sent();
+    await eachSecond(60);
+    expect(sent() - before).toBe(60);
+    expect(await command("tnl/neigh/show")).toContain("02:00:00:00:00:07");
+    await runtime.clock.run(made.stop());
+  });
+
   it("reports an interface that cannot be", async () => {
     const { db, made, runtime } = await start();
     const [bridge] = db.table("Bridge").rows();

@@ -31,6 +31,12 @@ export class NeighbourTable {
     return true;
   }
 
+  /** Packets go to it: it stays for as long as they do. */
+  used(bridge: string, address: IpAddress, now: number): void {
+    const entry = this.#entries.get(key(bridge, address));
+    if (entry !== undefined && entry.expires > now) entry.expires = now + this.agingMs;
+  }
+
   flush(): boolean {
     const any = this.#entries.size > 0;
     this.#entries.clear();

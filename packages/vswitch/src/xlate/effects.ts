@@ -17,6 +17,8 @@ export type Effect =
   | { readonly kind: "mirror"; readonly mirror: MirrorConfig }
   | { readonly kind: "mac"; readonly bridge: Bridge; readonly bundle: Bundle; readonly vlan: number; readonly mac: number }
   | { readonly kind: "learn"; readonly again: () => void }
+  /** A tunnel's neighbour is remembered, or asked for where it is not known, as long as there are packets for it. */
+  | { readonly kind: "neighbour"; readonly again: () => void }
   | { readonly kind: "fin"; readonly rule: Rule; readonly idle: number; readonly hard: number };
 
 /** NO_PKT_COUNTS and NO_BYT_COUNTS. */
@@ -33,7 +35,7 @@ export function applyEffects(
   first = false,
 ): void {
   for (const effect of effects) {
-    if (first && (effect.kind === "mac" || effect.kind === "learn")) continue;
+    if (first && (effect.kind === "mac" || effect.kind === "learn" || effect.kind === "neighbour")) continue;
     switch (effect.kind) {
       case "rule": {
         const { rule, table } = effect;
@@ -71,6 +73,7 @@ export function applyEffects(
         effect.bridge.macs.learn(effect.vlan, effect.mac, effect.bundle, used);
         break;
       case "learn":
+      case "neighbour":
         effect.again();
         break;
       case "fin":

@@ -142,8 +142,10 @@ function outputNative(ctx: Context, port: OfPort, config: TunnelConfig, outer: O
     const kind = nextHop.family === 4 ? "ARP request" : "ND request";
     ctx.report("detail", `neighbor cache miss for ${addressText(nextHop)} on bridge ${outBridge.name}, sending ${kind}`);
     if (ctx.sideEffects) datapath.askNeighbour(outBridge, smac, source, nextHop);
+    ctx.effects.push({ kind: "neighbour", again: () => datapath.askNeighbourAgain(outBridge, smac, source, nextHop) });
     return;
   }
+  ctx.effects.push({ kind: "neighbour", again: () => datapath.neighbours.used(outBridge.name, nextHop, datapath.now()) });
   ctx.report(
     "detail",
     `tunneling from ${formatMac(smac)} ${addressText(source)} to ${formatMac(dmac)} ${addressText(outer.dst)}`,
