@@ -29,6 +29,11 @@ async function said(program: Program, args: readonly string[]): Promise<string> 
 }
 
 it("options that would change what a daemon does, and are not done, are refused", async () => {
+  expect(await said(ovsdbServer, ["--remote=pfd:3", "--no-dbs"])).toMatch(/^1 .*pfd:3: .*not supported/);
+  for (const option of ["--replay=x", "--monitor", "--run=true", "--user=nobody"]) {
+    expect(await said(ovsdbServer, [option, "--no-dbs"])).toMatch(/^1 .*is not supported/);
+  }
+  expect(await said(ovsdbServer, ["--ssl-protocols=SSLv3", "--no-dbs"])).toMatch(/^1 .*SSLv3: SSL\/TLS protocol not recognized/);
   expect(await said(ovsdbServer, ["--record", "--no-dbs"])).toMatch(/^1 .*--record is not supported/);
   expect(await said(vswitchd, ["--enable-dummy=nonsense"])).toBe('1 ovs-vswitchd: unknown argument "nonsense" to --enable-dummy');
 });

@@ -95,6 +95,12 @@ export const ovsdbServer: Program = async (args, host: Host) => {
   if (refused !== undefined) {
     throw new WeftError("ovsdb.unsupported-option", `option --${refused.name} is not supported`, { blame: "caller" });
   }
+  const descriptor = given.find(({ name, value }) => name === "remote" && value?.startsWith("pfd:"));
+  if (descriptor !== undefined) {
+    throw new WeftError("ovsdb.unsupported-option", `${descriptor.value}: listening on given descriptors is not supported`, {
+      blame: "caller",
+    });
+  }
   const configFile = given.findLast(({ name }) => name === "config-file")?.value;
   const noDatabases = configFile !== undefined || given.some(({ name }) => name === "no-dbs");
   const directories = directoriesOf(host.env, "ovs");
