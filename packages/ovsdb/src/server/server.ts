@@ -1,8 +1,8 @@
 /** An OVSDB server: databases, remotes, clients. */
-import { type Logger, messageOf, type Runtime, type Stream, type Timer, type TlsOptions, WeftError } from "@weft/runtime";
+import { type Logger, type Runtime, type Stream, type TlsOptions, WeftError } from "@weft/runtime";
 import { convertDatabase } from "../engine/convert.ts";
 import { Database } from "../engine/database.ts";
-import { errorIn, TRUSTED } from "../engine/operations.ts";
+import { TRUSTED } from "../engine/operations.ts";
 import { OvsdbError } from "../error.ts";
 import { type Channel, channelPair, streamChannel } from "../jsonrpc/channel.ts";
 import { isObject, type Json, stringifyJson } from "../jsonrpc/json.ts";
@@ -12,17 +12,8 @@ import type { SchemaJson } from "../schema.ts";
 import { Backup } from "./backup.ts";
 import { Locks } from "./locks.ts";
 import { Relay } from "./relay.ts";
-import {
-  DEFAULT_REMOTE_OPTIONS,
-  type Endpoint,
-  findSource,
-  openEndpoint,
-  parseDatabaseSource,
-  probeOf,
-  type RemoteOptions,
-  remotesInDatabase,
-  touchesSource,
-} from "./remotes.ts";
+import { RemoteSet, type RemoteWorld } from "./remoteSet.ts";
+import { DEFAULT_REMOTE_OPTIONS, probeOf, type RemoteOptions } from "./remotes.ts";
 import { ServedDatabase } from "./served.ts";
 import { SERVER_SCHEMA } from "./serverSchema.ts";
 import { Session, type SessionServer } from "./session.ts";
@@ -32,17 +23,6 @@ export interface ServerOptions {
   readonly runtime: Runtime;
   /** For pssl: and ssl: remotes. */
   readonly tls?: TlsOptions;
-}
-
-/** Ms between two reports on remotes. */
-const STATUS_INTERVAL = 2500;
-
-/** A remote as it was given: one endpoint, or those that a database names. */
-interface Remote {
-  readonly name: string;
-  readonly endpoints: Map<string, Endpoint>;
-  /** Follows the database that names the endpoints. */
-  refresh(): Promise<void>;
 }
 
 export class OvsdbServer implements SessionServer {
@@ -60,11 +40,10 @@ export class OvsdbServer implements SessionServer {
   readonly #backups = new Map<string, Backup>();
   readonly #relays = new Map<string, Relay>();
   readonly #sourceWorld: SourceWorld;
-  readonly #remotes = new Map<string, Remote>();
+  readonly #remotes: RemoteSet;
   readonly #sessions = new Set<Session>();
   readonly #leaving = new Map<Session, () => void>();
   #inProcess = 0;
-  #statusTimer: Timer | undefined;
   #closed = false;
 
   constructor(options: ServerOptions) {
@@ -78,6 +57,7 @@ export class OvsdbServer implements SessionServer {
       clock: this.clock,
       readOnly: true,
     });
+    this.#remotes = new RemoteSet(this.#remoteWorld(), options.tls);
     this.#sourceWorld = { runtime: options.runtime, tls: async () => this.#tls };
     this.#databases.set(this.#own.name, this.#own);
     this.#announce(this.#own);
@@ -94,7 +74,7 @@ export class OvsdbServer implements SessionServer {
   /** Other certificates, for connections from now on. */
   setTls(tls: TlsOptions | undefined): void {
     this.#tls = tls;
-    for (const remote of this.#remotes.values()) for (const endpoint of remote.endpoints.values()) endpoint.setTls(tls ?? {});
+    this.#remotes.setTls(tls);
   }
 
   #ownTransact(...operations: Json[]): void {
@@ -163,9 +143,7 @@ export class OvsdbServer implements SessionServer {
     if (served.available) for (const session of [...this.#sessions]) session.forget(served, reason);
     served.replaceRelayed(database);
     this.#tell(served, { schema: stringifyJson(database.schema.toJson()) });
-    for (const remote of this.#remotes.values()) {
-      if (parseDatabaseSource(remote.name)?.database === served.name) void remote.refresh();
-    }
+    void this.#remotes.refresh(served.name);
   }
 
   get relays(): ReadonlyMap<string, Relay> {
@@ -194,16 +172,9 @@ export class OvsdbServer implements SessionServer {
   #serve(served: ServedDatabase): ServedDatabase {
     this.#databases.set(served.name, served);
     this.#announce(served);
-    served.onCommit((deltas) => {
-      for (const remote of this.#remotes.values()) {
-        const source = parseDatabaseSource(remote.name);
-        if (source?.database !== served.name) continue;
-        const { table, column } = findSource(served, source, remote.name);
-        if (touchesSource(deltas, table, column)) void remote.refresh();
-      }
-    });
+    served.onCommit((deltas) => this.#remotes.committed(served, deltas));
     this.#changed(`adding ${served.name} database`);
-    for (const remote of this.#remotes.values()) if (parseDatabaseSource(remote.name) !== undefined) void remote.refresh();
+    void this.#remotes.refresh(served.name);
     return served;
   }
 
@@ -245,7 +216,7 @@ export class OvsdbServer implements SessionServer {
     const reason = `removing ${name} database`;
     for (const session of [...this.#sessions]) session.forget(served, reason);
     this.#ownTransact({ op: "delete", table: "Database", where: [["name", "==", name]] });
-    for (const remote of this.#remotes.values()) if (parseDatabaseSource(remote.name)?.database === name) void remote.refresh();
+    void this.#remotes.refresh(name);
     await served.close();
   }
 
@@ -291,140 +262,37 @@ export class OvsdbServer implements SessionServer {
 
   /** The remotes as they were given. */
   get remotes(): string[] {
-    return [...this.#remotes.keys()].sort();
+    return this.#remotes.names;
   }
 
   /** Port that a passive remote is bound to. */
   portOf(remote: string): number | undefined {
-    for (const endpoint of this.#remotes.get(remote)?.endpoints.values() ?? []) return endpoint.port;
-    return undefined;
+    return this.#remotes.portOf(remote);
   }
 
-  /**
-   * Adds a remote of ovsdb-server(1) --remote: passive, active, or `db:DATABASE,TABLE,COLUMN`. A remote that is there
-   * already is left alone. `options` are for remotes that no database names. Rejects when it names no column, or cannot listen and shall not `retry`; it is then not added.
-   */
-  async addRemote(name: string, retry = false, options: RemoteOptions = DEFAULT_REMOTE_OPTIONS): Promise<void> {
-    if (this.#remotes.has(name)) return;
-    const source = parseDatabaseSource(name);
-    const endpoints = new Map<string, Endpoint>();
-    if (source === undefined) {
-      const remote: Remote = { name, endpoints, refresh: async () => {} };
-      this.#remotes.set(name, remote);
-      const endpoint = openEndpoint(this.#endpointWorld(), name, options);
-      endpoints.set(name, endpoint);
-      try {
-        await endpoint.ready;
-      } catch (error) {
-        if (retry) this.#retryListening(remote, name, options, error);
-        else {
-          this.#remotes.delete(name);
-          throw error;
-        }
-      }
-      return;
-    }
-    const named = this.#databases.get(source.database);
-    if (named?.available !== false) findSource(named, source, name);
-    const refresh = async (): Promise<void> => {
-      const served = this.#databases.get(source.database);
-      const wanted = new Map<string, RemoteOptions>();
-      if (served?.available === true) {
-        const { table, column } = findSource(served, source, name);
-        for (const [target, options] of remotesInDatabase(table, column)) wanted.set(target, options);
-      }
-      const closing: Promise<void>[] = [];
-      for (const [target, endpoint] of endpoints) {
-        const options = wanted.get(target);
-        if (options !== undefined && stringifyJson({ ...options }) === stringifyJson({ ...endpoint.options })) continue;
-        endpoints.delete(target);
-        closing.push(this.#closeEndpoint(endpoint));
-      }
-      const opening: Promise<void>[] = [];
-      for (const [target, options] of wanted) {
-        if (endpoints.has(target)) continue;
-        await Promise.all(closing);
-        const endpoint = openEndpoint(this.#endpointWorld(), target, options);
-        endpoints.set(target, endpoint);
-        opening.push(
-          endpoint.ready.catch((error: unknown) => {
-            const remote = this.#remotes.get(name);
-            if (remote !== undefined) this.#retryListening(remote, target, options, error);
-          }),
-        );
-      }
-      await Promise.all([...closing, ...opening]);
-    };
-    this.#remotes.set(name, { name, endpoints, refresh });
-    await refresh();
-    this.#statusTimer ??= this.clock.every(STATUS_INTERVAL, () => this.#writeStatus(), true);
-  }
-
-  /** Tells in the rows that name remotes how these are: ovs-vswitchd.conf.db(5), Manager table. */
-  #writeStatus(): void {
-    for (const remote of this.#remotes.values()) {
-      const source = parseDatabaseSource(remote.name);
-      const served = source === undefined ? undefined : this.#databases.get(source.database);
-      // A backup's rows are the active server's; a relay's too.
-      if (source === undefined || served === undefined || served.readOnly || served.source !== undefined) continue;
-      const { column } = findSource(served, source, remote.name);
-      const table = served.database.table(column.type.key.refTable ?? "");
-      if (table?.schema.column("target") === undefined) continue;
-      const operations: Json[] = [];
-      for (const endpoint of remote.endpoints.values()) {
-        const { connected, fields } = endpoint.status();
-        const row: { [column: string]: Json } = {};
-        if (table.schema.column("is_connected")?.type.key.type === "boolean") row.is_connected = connected;
-        if (table.schema.column("status")?.type.value !== undefined) row.status = ["map", fields];
-        if (Object.keys(row).length === 0) continue;
-        operations.push({ op: "update", table: table.name, where: [["target", "==", endpoint.target]], row });
-      }
-      if (operations.length === 0) continue;
-      served.transact(operations, TRUSTED, (results) => {
-        const fault = errorIn(results);
-        if (fault !== undefined) this.logger.err(`${served.name}: status of remotes: ${fault.error}: ${fault.details}`);
-      });
-    }
-  }
-
-  /** Tries again every second for as long as the remote is wanted. */
-  #retryListening(remote: Remote, target: string, options: RemoteOptions, why: unknown): void {
-    const failed = remote.endpoints.get(target);
-    this.logger.err(`${target}: listen failed: ${messageOf(why)}`);
-    this.clock.after(
-      1000,
-      () => {
-        if (this.#closed || this.#remotes.get(remote.name) !== remote || remote.endpoints.get(target) !== failed) return;
-        const endpoint = openEndpoint(this.#endpointWorld(), target, options);
-        remote.endpoints.set(target, endpoint);
-        endpoint.ready.catch((error: unknown) => this.#retryListening(remote, target, options, error));
-      },
-      true,
-    );
+  /** As {@link RemoteSet.add}. */
+  addRemote(name: string, retry = false, options: RemoteOptions = DEFAULT_REMOTE_OPTIONS): Promise<void> {
+    return this.#remotes.add(name, retry, options);
   }
 
   /** Takes a remote away, and the clients that came through it. False if there is none of this name. */
-  async removeRemote(name: string): Promise<boolean> {
-    const remote = this.#remotes.get(name);
-    if (remote === undefined) return false;
-    this.#remotes.delete(name);
-    for (const endpoint of remote.endpoints.values()) await this.#closeEndpoint(endpoint);
-    return true;
+  removeRemote(name: string): Promise<boolean> {
+    return this.#remotes.remove(name);
   }
 
-  async #closeEndpoint(endpoint: Endpoint): Promise<void> {
-    const closing = endpoint.close();
-    for (const session of [...this.#sessions]) if (session.options.remote === endpoint.target) session.destroy();
-    await closing;
-  }
-
-  #endpointWorld(): Parameters<typeof openEndpoint>[0] {
+  /** How remotes are served: their clients become sessions. */
+  #remoteWorld(): RemoteWorld {
+    const { log } = this.#runtime;
     return {
       runtime: this.#runtime,
       logger: this.#reconnectLog,
-      tls: this.#tls,
-      tlsLogger: this.#runtime.log.logger("stream_ssl"),
+      serverLogger: this.logger,
+      tlsLogger: log.logger("stream_ssl"),
+      databases: this.#databases,
       accept: (stream, target, options) => this.#accept(stream, target, options),
+      dismiss: (target) => {
+        for (const session of [...this.#sessions]) if (session.options.remote === target) session.destroy();
+      },
       locks: (target) => {
         for (const session of this.#sessions) if (session.options.remote === target) return session.locks();
         return { held: [], waiting: [], lost: [] };
@@ -498,8 +366,7 @@ export class OvsdbServer implements SessionServer {
   /** Closes remotes, clients and databases, in this order; what was committed is in the logs. */
   async close(): Promise<void> {
     this.#closed = true;
-    this.#statusTimer?.cancel();
-    for (const name of this.remotes) await this.removeRemote(name);
+    await this.#remotes.close();
     for (const session of [...this.#sessions]) session.destroy();
     for (const name of [...this.#backups.keys()]) this.stopBackup(name);
     for (const served of this.#databases.values()) await served.close();
