@@ -11,10 +11,12 @@ afterEach(() => pair.clear());
 afterAll(() => pair.stop());
 
 /** Edits, each one transaction; what differs after each of them is told. */
-async function same(...edits: readonly string[]): Promise<void> {
+async function same(...edits: readonly (string | (() => void))[]): Promise<void> {
   for (const edit of edits) {
-    await pair.edit(edit);
-    expect(pair.differences(), edit).toEqual([]);
+    if (typeof edit === "string") pair.nbctl(edit);
+    else edit();
+    await pair.settle();
+    expect(pair.differences(), String(edit)).toEqual([]);
   }
 }
 
@@ -273,5 +275,77 @@ it("protects it at gateways too", { timeout: 120_000 }, async () => {
       lr-copp-add c1 r1`,
     `
       set Load_Balancer lb6 ip_port_mappings:'"[fd00::1]"'='"p1:[fd00::fe]"'`,
+  );
+});
+
+it("floods, snoops and relays multicast", { timeout: 120_000 }, async () => {
+  await same(
+    `
+      ls-add s1
+      lsp-add s1 p1
+      lsp-set-addresses p1 '00:00:00:00:00:01 10.0.0.1 fd00::1'
+      lsp-add s1 p2
+      ls-add s2
+      lsp-add s2 q1
+      lr-add r1
+      lrp-add r1 rp 00:00:00:00:ff:01 10.0.0.254/24 fd00::fe/64
+      lsp-add-router-port s1 s1-r1 rp
+      lrp-add r1 rq 00:00:00:00:ff:02 10.0.1.254/24
+      lsp-add-router-port s2 s2-r1 rq`,
+    `
+      set Logical_Switch_Port p1 options:mcast_flood=true
+      set Logical_Switch_Port p2 options:mcast_flood_reports=true`,
+    `
+      set Logical_Switch s1 other_config:mcast_snoop=true`,
+    `
+      set Logical_Switch s1 other_config:mcast_flood_unregistered=true`,
+    () =>
+      pair.sbctl(`
+      chassis-add ch1 geneve 1.2.3.4
+      lsp-bind p1 ch1
+      lsp-bind p2 ch1
+      lsp-bind q1 ch1`),
+    () =>
+      pair.sbctl(`
+      --id=@c get Chassis ch1 -- create IGMP_Group address=239.1.1.1 datapath=<p2:datapath> chassis=@c ports=<p2> chassis_name=ch1 protocol=IGMPv2`),
+    () =>
+      pair.sbctl(`
+      --id=@c get Chassis ch1 -- create IGMP_Group address='"ff0e::5"' datapath=<p2:datapath> chassis=@c ports=<p1> chassis_name=ch1 protocol=MLDv1`),
+    () =>
+      pair.sbctl(`
+      chassis-add ch2 geneve 1.2.3.5
+      --id=@c get Chassis ch2 -- create IGMP_Group address=239.1.1.1 datapath=<p2:datapath> chassis=@c ports=<p1> chassis_name=ch2 protocol=IGMPv2`),
+    `
+      set Logical_Router r1 options:mcast_relay=true`,
+    `
+      set Logical_Switch s2 other_config:mcast_snoop=true`,
+    () =>
+      pair.sbctl(`
+      --id=@c get Chassis ch1 -- create IGMP_Group address=239.1.1.1 datapath=<q1:datapath> chassis=@c ports=<q1> chassis_name=ch1 protocol=IGMPv2`),
+    `
+      set Logical_Router_Port rq options:mcast_flood=true`,
+    `
+      set Logical_Router_Port rp options:mcast_flood=true`,
+    `
+      set Logical_Switch_Port s2-r1 options:mcast_flood=true`,
+    () =>
+      pair.sbctl(`
+      --id=@c get Chassis ch1 -- create IGMP_Group address=mrouters datapath=<q1:datapath> chassis=@c ports=<q1> chassis_name=ch1 protocol=IGMPv2`),
+    `
+      set Logical_Switch s1 other_config:mcast_flood_unregistered=false
+      set Logical_Switch s2 other_config:mcast_flood_unregistered=false`,
+    `
+      set Logical_Switch_Port p1 options:mcast_flood=false`,
+    `
+      set Logical_Router r1 options:mcast_relay=false`,
+    `
+      set Logical_Router r1 options:mcast_relay=true
+      remove Logical_Router_Port rq options mcast_flood`,
+    `
+      set Logical_Router_Port rp options:mcast_flood=false`,
+    `
+      set Logical_Switch s1 other_config:mcast_snoop=false`,
+    `
+      set Logical_Router_Port rp options:mcast_flood=true`,
   );
 });

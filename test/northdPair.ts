@@ -126,10 +126,15 @@ export class NorthdPair {
     return this.#run("ovn-nbctl", [`--db=${this.#socket("nb")}`, "--timeout=30", "--", ...joined(commands)]);
   }
 
-  /** The same on both southbound databases, as chassis would write. */
+  /** As chassis would write: runs ovn-sbctl on both southbound databases, with "<PORT>" for the uuid of a port binding and "<PORT:datapath>" for its datapath's. */
   sbctl(commands: string): void {
-    for (const name of ["sb1", "sb2"]) {
-      this.#run("ovn-sbctl", [`--db=${this.#socket(name)}`, "--timeout=30", "--", ...joined(commands)]);
+    for (const [index, name] of ["sb1", "sb2"].entries()) {
+      const ports = this.#replicas[index]!.table("Port_Binding").index("logical_port", (row) => [row.logical_port]);
+      const text = commands.replace(/<([^:>]+)(:datapath)?>/g, (_, port: string, datapath?: string) => {
+        const row = ports.get(port)[0];
+        return (datapath === undefined ? row?._uuid : row?.datapath) ?? "";
+      });
+      this.#run("ovn-sbctl", [`--db=${this.#socket(name)}`, "--timeout=30", "--", ...joined(text)]);
     }
   }
 
@@ -229,6 +234,8 @@ export class NorthdPair {
     const lineOf = (table: keyof typeof tables, row: Row): string =>
       Object.keys(tables[table].columns)
         .filter((column) => !(ignored[table] ?? []).includes(column) && show(row[column]) !== "")
+        // Keys of learned groups depend on the order of arrival.
+        .filter((column) => table !== "Multicast_Group" || column !== "tunnel_key" || Number(row[column]) < 32_773)
         .map((column) => `${column}=${table === "Port_Group" && column === "name" ? groupName(row) : show(row[column])}`)
         .join(" ");
     for (const table of Object.keys(tables) as (keyof typeof tables)[]) {

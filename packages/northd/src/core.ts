@@ -10,6 +10,7 @@ import { Ipam, type IpamFact, pools, takenByRouterPorts, takenBySwitchPorts, wan
 import { type NumberOutcome, type NumberRequest, Numbers } from "./allocate/numbers.ts";
 import {
   aclRequests,
+  groupKeys,
   type KeyRequest,
   mirrorPortKeys,
   queueRequests,
@@ -24,6 +25,7 @@ import { flowFeatures, rowFeatures } from "./features.ts";
 import { serviceStatus } from "./model/backends.ts";
 import { type BfdFacts, sbBfd } from "./model/bfd.ts";
 import { type ChassisFacts, type ChassisFeature, chassis, chassisFeature, chassisFeatureNames } from "./model/chassis.ts";
+import { groupKey, type Membership, memberships } from "./model/multicast.ts";
 import { aclId, datapathKey, dynamicAddresses, nb, portChassis, portKey, portQueue, portTag, portUp } from "./model/nb.ts";
 import { problems } from "./model/problems.ts";
 import { FlowStore } from "./output/flows.ts";
@@ -35,6 +37,8 @@ export interface CoreHooks {
   existingDatapathKey(uuid: string): number | undefined;
   /** The same for a port, by name, on a datapath. */
   existingPortKey(name: string, datapath: string): number | undefined;
+  /** The tunnel key that the southbound database has for a multicast group, by its address, on a datapath. */
+  existingGroupKey(address: string, datapath: string): number | undefined;
   /** The queue that the southbound database has for a port, by name. */
   existingQueue(port: string): number | undefined;
   /** The number that the southbound database has for an ACL, by its uuid. */
@@ -63,6 +67,7 @@ export class Core {
   readonly #portKeys: Numbers;
   readonly #aclIds: Numbers;
   readonly #queues: Numbers;
+  readonly #groupKeys: Numbers;
   readonly #tags: Numbers;
   readonly #ipam: Ipam;
   readonly #hooks: CoreHooks;
@@ -92,6 +97,10 @@ export class Core {
     );
     this.#aclIds = new Numbers({ min: 1, max: MAX_ACL_ID, order: "lowest", share: false }, this.#outcome("ACL", aclId));
     this.#queues = new Numbers({ min: 1, max: MAX_QUEUE, order: "lowest", share: false }, this.#outcome("queue", portQueue));
+    this.#groupKeys = new Numbers(
+      { min: 32_773, max: 65_535, order: "next", share: false },
+      this.#outcome("multicast group", groupKey),
+    );
     this.#tags = new Numbers(
       { min: 1, max: 4095, order: "lowest", share: true },
       {
@@ -174,6 +183,10 @@ export class Core {
       [queueRequests],
       known(this.#queues, ({ name }) => hooks.existingQueue(name)),
     );
+    engine.collect(
+      groupKeys,
+      known(this.#groupKeys, ({ name, scope }) => hooks.existingGroupKey(name, scope)),
+    );
     engine.collect([tagRequests], this.#tags);
     engine.collect<IpamFact>([pools, wants, takenBySwitchPorts, takenByRouterPorts], this.#ipam);
     engine.collect(problems, { add: (text) => hooks.warn("northd", text), remove: () => {} });
@@ -214,6 +227,12 @@ export class Core {
     else this.engine.set(portChassis, uuid, chassisName);
   }
 
+  /** What a chassis learned of multicast, by the uuid of the row. */
+  setMembership(uuid: Uuid, membership: Membership | undefined): void {
+    if (membership === undefined) this.engine.delete(memberships, uuid);
+    else this.engine.set(memberships, uuid, membership);
+  }
+
   /** What a chassis found out about a service, by its key. */
   setServiceStatus(key: string, status: string | undefined): void {
     if (status === undefined || status === "") this.engine.delete(serviceStatus, key);
@@ -224,8 +243,8 @@ export class Core {
   compute(): void {
     this.engine.commit();
     for (;;) {
-      const given = [this.#datapathKeys, this.#portKeys, this.#aclIds, this.#queues, this.#tags, this.#ipam].map((allocator) =>
-        allocator.flush(),
+      const given = [this.#datapathKeys, this.#portKeys, this.#aclIds, this.#queues, this.#groupKeys, this.#tags, this.#ipam].map(
+        (allocator) => allocator.flush(),
       );
       if (!given.includes(true)) return;
       this.engine.commit();

@@ -11,7 +11,7 @@ import { ipInput } from "./router/ipInput.ts";
 import { routerLbFrame, routerLoadBalancers } from "./router/loadBalancer.ts";
 import { lbForceSnat } from "./router/loadBalancerSnat.ts";
 import { largePackets } from "./router/mtu.ts";
-import { multicastDelivery, multicastInput, routerMulticastGroups } from "./router/multicast.ts";
+import { relay } from "./router/multicast.ts";
 import { nat } from "./router/nat.ts";
 import { natNeighbours } from "./router/natNeighbours.ts";
 import { natRoutes } from "./router/natRoutes.ts";
@@ -26,7 +26,14 @@ import { vipAddressSets, vipAnswers, vipLookup } from "./router/vipNeighbours.ts
 import { bfdSessions } from "./southbound/bfd.ts";
 import { routerDatapaths, switchDatapaths } from "./southbound/datapaths.ts";
 import { gatewayGroups, haGroups, redirectBindings } from "./southbound/gateways.ts";
-import { addressSets, monitorAddresses, multicastGroups, portGroupAddresses, portGroups } from "./southbound/groups.ts";
+import {
+  addressSets,
+  monitorAddresses,
+  multicastGroups,
+  portGroupAddresses,
+  portGroups,
+  routerMulticastGroups,
+} from "./southbound/groups.ts";
 import { loadBalancerGroups, loadBalancers } from "./southbound/loadBalancers.ts";
 import { mirrorPortBindings, mirrors } from "./southbound/mirrors.ts";
 import { ipMulticast } from "./southbound/multicast.ts";
@@ -46,6 +53,7 @@ import { gatewayArp } from "./switch/gatewayArp.ts";
 import { switchLbFrame, switchLoadBalancers } from "./switch/loadBalancer.ts";
 import { flood, lookup, routerLookup } from "./switch/lookup.ts";
 import { mirrorDelivery, mirrorFlows } from "./switch/mirror.ts";
+import { multicast } from "./switch/multicast.ts";
 import { portSecurity, queues, vtep } from "./switch/portSecurity.ts";
 import { qos } from "./switch/qos.ts";
 import { skipConntrack } from "./switch/skipConntrack.ts";
@@ -75,14 +83,14 @@ export const flowFeatures: readonly Each<Flow>[] = [
   routerLookup,
   gatewayArp,
   flood,
+  multicast,
   routerDefaults,
   admission,
   delivery,
   learning,
   requests,
   ipInput,
-  multicastInput,
-  multicastDelivery,
+  relay,
   connectedRoutes,
   routing,
   policies,

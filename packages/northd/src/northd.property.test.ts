@@ -426,6 +426,7 @@ function coreOver(nb: Nb, keys: (id: string) => number | undefined): Core {
     existingDatapathKey: (uuid) => keys(uuid),
     existingPortKey: (name) => keys(name),
     existingAclId: (uuid) => keys(uuid),
+    existingGroupKey: () => undefined,
     existingQueue: (port) => keys(`queue ${port}`),
     warn: () => {},
   });

@@ -12,6 +12,7 @@ import { Core } from "./core.ts";
 import { globalOptions, southboundOptions } from "./globalOptions.ts";
 import { serviceKey } from "./model/backends.ts";
 import { type ChassisFeature, chassisFacts } from "./model/chassis.ts";
+import type { Membership } from "./model/multicast.ts";
 import { redirectName } from "./model/routerPort.ts";
 import { row } from "./output/row.ts";
 import { writeBfd, writeHosts } from "./output/statusBack.ts";
@@ -190,6 +191,8 @@ class Daemon implements Northd {
     this.#writer?.onChange(set);
     for (const { table, uuid, before, after } of set.changes) {
       if (table === "Port_Binding") this.#upNames.add(((after ?? before) as SbRow<"Port_Binding">).logical_port);
+      else if (table === "IGMP_Group")
+        this.#core?.setMembership(uuid, this.#membershipOf(after as SbRow<"IGMP_Group"> | undefined));
       else if (table === "Service_Monitor") this.#core?.setServiceStatus(...serviceOf(before, after));
       else if (table === "BFD") {
         this.#core?.setBfd(uuid, after as SbRow<"BFD"> | undefined);
@@ -298,6 +301,10 @@ class Daemon implements Northd {
   #load(vxlan: boolean): Core {
     const datapathRows = this.#sb.table("Datapath_Binding").index("nb", (datapath) => [ownerOf(datapath)]);
     const portRows = this.#sb.table("Port_Binding").index("logical_port", (port) => [port.logical_port]);
+    const groupRows = this.#sb.table("Multicast_Group").index("name", (group) => {
+      const owner = this.#sb.table("Datapath_Binding").get(group.datapath);
+      return owner === undefined ? [] : [`${ownerOf(owner)} ${group.name}`];
+    });
     const core = new Core(
       {
         existingDatapathKey: (uuid) => datapathRows.get(uuid)[0]?.tunnel_key,
@@ -306,6 +313,7 @@ class Daemon implements Northd {
           const owner = port && this.#sb.table("Datapath_Binding").get(port.datapath);
           return owner !== undefined && ownerOf(owner) === datapath ? port?.tunnel_key : undefined;
         },
+        existingGroupKey: (address, datapath) => groupRows.get(`${datapath} ${address}`)[0]?.tunnel_key,
         existingQueue: (port) => {
           const queue = portRows.get(port)[0]?.options.get("qdisc_queue_id");
           return queue === undefined ? undefined : Number(queue);
@@ -325,9 +333,17 @@ class Daemon implements Northd {
     for (const port of this.#nb.table("Logical_Router_Port").rows()) this.#upNames.add(redirectName(port.name));
     for (const item of this.#sb.table("BFD").rows()) core.setBfd(item._uuid, item);
     for (const item of this.#sb.table("Chassis").rows()) this.#chassisChanged(core, item._uuid, item);
+    for (const item of this.#sb.table("IGMP_Group").rows()) core.setMembership(item._uuid, this.#membershipOf(item));
     for (const item of this.#sb.table("Service_Monitor").rows()) core.setServiceStatus(...serviceOf(undefined, item));
     this.#stale = true;
     return core;
+  }
+
+  #membershipOf(row: SbRow<"IGMP_Group"> | undefined): Membership | undefined {
+    const datapath = row?.datapath === undefined ? undefined : this.#sb.table("Datapath_Binding").get(row.datapath);
+    if (row === undefined || datapath === undefined) return undefined;
+    const ports = row.ports.flatMap((port) => this.#sb.table("Port_Binding").get(port)?.logical_port ?? []);
+    return { datapath: ownerOf(datapath) as Uuid, address: row.address, ports }; // northd's datapaths belong to NB rows
   }
 
   /** Where some chassis speaks only VXLAN, keys are as short as its header. */

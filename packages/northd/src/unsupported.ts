@@ -9,18 +9,12 @@ const option = (options: ReadonlyMap<string, string>, ...names: readonly string[
   names.map((name) => options.has(name) && `option ${name}`);
 
 const checks: Checks = {
-  Logical_Switch: (row) => [
-    row.other_config.get("mcast_snoop") === "true" && "forwarding to groups learned by mcast_snoop",
-    ...option(row.other_config, "interconn-ts", "fdb_age_threshold"),
-  ],
+  Logical_Switch: (row) => [...option(row.other_config, "interconn-ts", "fdb_age_threshold")],
   Logical_Switch_Port: (row) => [
     row.type === "switch" && "type switch",
     ...option(row.options, "arp_proxy", "activation-strategy"),
   ],
-  Logical_Router: (row) => [
-    row.options.get("mcast_relay") === "true" && "forwarding to groups learned, with mcast_relay",
-    ...option(row.options, "dynamic-routing", "mac_binding_age_threshold"),
-  ],
+  Logical_Router: (row) => [...option(row.options, "dynamic-routing", "mac_binding_age_threshold")],
   Logical_Router_Port: (row) => [
     row.options.get("prefix") === "true" && "option prefix: delegated prefixes are not written back",
   ],

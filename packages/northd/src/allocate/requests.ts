@@ -3,6 +3,7 @@ import { each } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { centralised } from "../model/centralised.ts";
 import { mirrorPorts } from "../model/mirror.ts";
+import { routerGroups, switchMulticast } from "../model/multicast.ts";
 import { nb, redirectId } from "../model/nb.ts";
 import { hasRates } from "../model/queue.ts";
 import { redirectName, routerPort } from "../model/routerPort.ts";
@@ -58,6 +59,22 @@ function redirectRequest(scope: Uuid, port: Uuid, name: string): KeyRequest {
 export const mirrorPortKeys = each("northd/mirrorPortKeys", nb.Logical_Switch, (uuid, _row, read): KeyRequest[] =>
   read(mirrorPorts, uuid).map(({ name }) => ({ scope: uuid, id: name, requested: undefined, existing: undefined, name })),
 );
+
+/** Groups that chassis learned of have keys after those that every datapath may have. */
+export const groupKeys = [
+  each("northd/switchGroupKeys", nb.Logical_Switch, (uuid, _row, read) => keysOf(uuid, read(switchMulticast, uuid).groups)),
+  each("northd/routerGroupKeys", nb.Logical_Router, (uuid, _row, read) => keysOf(uuid, read(routerGroups, uuid))),
+];
+
+function keysOf(scope: Uuid, groups: ReadonlyMap<string, unknown>): KeyRequest[] {
+  return [...groups.keys()].map((name) => ({
+    scope,
+    id: `${scope} ${name}`,
+    requested: undefined,
+    existing: undefined,
+    name,
+  }));
+}
 
 export const tagRequests = each("northd/tagRequests", nb.Logical_Switch_Port, (uuid, row, read): NumberRequest[] => {
   if (row.tag_request === undefined || switchOf(uuid, read) === undefined) return [];

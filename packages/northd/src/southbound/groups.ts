@@ -4,7 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { parsePortAddress } from "../model/addresses.ts";
 import { centralised } from "../model/centralised.ts";
 import { mirrorPorts } from "../model/mirror.ts";
-import { relayedTo } from "../model/multicast.ts";
+import { floodedRouterPorts, groupKey, routerGroups, switchMulticast } from "../model/multicast.ts";
 import { datapathKey, globalRow, nb } from "../model/nb.ts";
 import { redirectName } from "../model/routerPort.ts";
 import { addressTexts, portGroupsOfSwitch, type SwitchPort, switchOf, switchPort, switchPorts } from "../model/switchPort.ts";
@@ -15,7 +15,8 @@ import { portRef } from "./ports.ts";
 /** Tunnel keys of the groups that every switch may have. */
 const FLOOD = 32768;
 const UNKNOWN = 32769;
-const MROUTER_FLOOD = 32770;
+const TO_ROUTERS = 32770;
+const STATIC = 32771;
 const FLOOD_L2 = 32772;
 
 export const multicastGroups = each("northd/multicastGroups", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Row> {
@@ -25,21 +26,45 @@ export const multicastGroups = each("northd/multicastGroups", nb.Logical_Switch,
     const redirected = port.peer !== undefined && read(centralised, port.peer) === port.uuid;
     return redirected ? redirectName(port.name) : port.name;
   };
-  const group = (name: string, key: number, members: readonly string[]): Row =>
-    row("Multicast_Group", `${uuid} ${name}`, {
-      datapath: datapathRef(uuid),
-      name,
-      tunnel_key: key,
-      ports: members.map(portRef),
-    });
+  const group = (name: string, key: number, members: readonly string[]): Row => multicastGroup(uuid, name, key, members);
   const hosts = ports.filter((port) => port.type !== "router");
   const unknown = ports.filter((port) => port.unknown);
-  const relaying = ports.filter(({ peer }) => peer !== undefined && relayedTo(peer, read));
-  if (relaying.length > 0) yield group("_MC_mrouter_flood", MROUTER_FLOOD, relaying.map(reached));
   if (ports.length > 0) yield group("_MC_flood", FLOOD, [...ports.map(reached), ...copies]);
   if (hosts.length > 0) yield group("_MC_flood_l2", FLOOD_L2, [...hosts.map(reached), ...copies]);
   if (unknown.length > 0) yield group("_MC_unknown", UNKNOWN, unknown.map(reached));
+  const { flooded, towardsRouters, groups } = read(switchMulticast, uuid);
+  const named = new Map(ports.map((port) => [port.name, reached(port)]));
+  const bindings = (names: readonly string[]) => names.map((name) => named.get(name) ?? name);
+  if (towardsRouters.length > 0) yield group("_MC_mrouter_flood", TO_ROUTERS, bindings(towardsRouters));
+  if (flooded.length > 0) yield group("_MC_static", STATIC, bindings(flooded));
+  yield* learnedGroups(uuid, groups, read);
 });
+
+export const routerMulticastGroups = each(
+  "northd/routerMulticastGroups",
+  nb.Logical_Router,
+  function* (uuid, _row, read): Iterable<Row> {
+    const flooded = read(floodedRouterPorts, uuid);
+    if (flooded.length > 0) yield multicastGroup(uuid, "_MC_static", STATIC, flooded);
+    yield* learnedGroups(uuid, read(routerGroups, uuid), read);
+  },
+);
+
+function* learnedGroups(datapath: Uuid, groups: ReadonlyMap<string, readonly string[]>, read: Read): Iterable<Row> {
+  for (const [address, members] of groups) {
+    const key = read(groupKey, `${datapath} ${address}`);
+    if (key !== undefined) yield multicastGroup(datapath, address, key, members);
+  }
+}
+
+function multicastGroup(datapath: Uuid, name: string, key: number, members: readonly string[]): Row {
+  return row("Multicast_Group", `${datapath} ${name}`, {
+    datapath: datapathRef(datapath),
+    name,
+    tunnel_key: key,
+    ports: members.map(portRef),
+  });
+}
 
 /** A port group is divided by datapaths: "KEY_NAME". */
 export const portGroups = each("northd/portGroups", portGroupsOfSwitch, function* (datapath, groups, read): Iterable<Row> {

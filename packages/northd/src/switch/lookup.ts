@@ -3,8 +3,6 @@ import { derive, each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow, quoted } from "../flow.ts";
 import { centralised, heardOf } from "../model/centralised.ts";
-import { metered } from "../model/copp.ts";
-import { hasRelay } from "../model/multicast.ts";
 import { type Nat, nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { ownAddresses, type RouterPort, redirectName, routerPort } from "../model/routerPort.ts";
@@ -115,29 +113,15 @@ function* selfOriginated(port: SwitchPort, peer: RouterPort, rules: readonly Nat
 }
 
 export const flood = each("switch/flood", nb.Logical_Switch, function* (uuid, row, read): Iterable<Flow> {
-  const relay = read(hasRelay, uuid) ? 'clone { outport = "_MC_mrouter_flood"; output; }; ' : "";
   if (row.other_config.get("broadcast-arps-to-all-routers") === "false") {
     yield flow(uuid, LS_IN_L2_LKUP, 72, "eth.mcast && (arp.op == 1 || nd_ns)", 'outport = "_MC_flood_l2"; output;');
   }
   yield flow(uuid, LS_IN_L2_LKUP, 72, "eth.mcast && (nd_na || nd_rs || nd_ra)", 'outport = "_MC_flood"; output;');
   yield flow(uuid, LS_IN_L2_LKUP, 71, "eth.mcast && arp", 'outport = "_MC_flood"; output;');
-  yield flow(uuid, LS_IN_L2_LKUP, 71, "eth.mcast && ip", `${relay}outport = "_MC_flood_l2"; output;`);
   yield flow(uuid, LS_IN_L2_LKUP, 70, "eth.mcast", 'outport = "_MC_flood_l2"; output;');
-  if (row.other_config.get("mcast_snoop") === "true") yield* snooping(uuid, row.other_config, relay, read);
   if (read(switchPorts, uuid).some((port) => port.unknown)) {
     yield flow(uuid, LS_IN_L2_UNKNOWN, 50, 'outport == "none"', 'outport = "_MC_unknown"; output;');
   } else {
     yield flow(uuid, LS_IN_L2_UNKNOWN, 50, 'outport == "none"', "drop;", { description: "No L2 destination" });
   }
 });
-
-function* snooping(uuid: Flow["datapath"], config: ReadonlyMap<string, string>, relay: string, read: Read): Iterable<Flow> {
-  const igmp = metered(uuid, "igmp", read);
-  yield flow(uuid, LS_IN_L2_LKUP, 100, "flags.igmp_loopback == 0 && igmp", "igmp;", igmp);
-  yield flow(uuid, LS_IN_L2_LKUP, 100, "flags.igmp_loopback == 0 && (mldv1 || mldv2)", "igmp;", igmp);
-  yield flow(uuid, LS_IN_L2_LKUP, 85, "ip4.mcast && ip4.dst == 224.0.0.0/24", 'outport = "_MC_flood_l2"; output;');
-  yield flow(uuid, LS_IN_L2_LKUP, 85, "ip6.mcast_flood", 'outport = "_MC_flood"; output;');
-  if (config.get("mcast_flood_unregistered") !== "true") {
-    yield flow(uuid, LS_IN_L2_LKUP, 80, "ip4.mcast || ip6.mcast", relay === "" ? "drop;" : relay);
-  }
-}
