@@ -1,6 +1,6 @@
 /** Daemons as processes, the reference's and ours, for benchmarks. */
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -63,6 +63,13 @@ export class Site {
     this.run("reference", "ovsdb-tool", "create", file, schema);
     this.daemon(side, "ovsdb-server", name, `--remote=punix:${join(this.dir, `${name}.sock`)}`, file);
     return `unix:${join(this.dir, `${name}.sock`)}`;
+  }
+
+  /** Ends a daemon by its control socket; resolves when it has gone. */
+  async end(name: string): Promise<void> {
+    const pid = readFileSync(join(this.dir, `${name}.pid`), "utf8").trim();
+    this.run("reference", "ovs-appctl", "-t", join(this.dir, `${name}.ctl`), "exit");
+    while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   /** Peak resident memory of a process, MB. */
