@@ -2,7 +2,7 @@
  * The file format of standalone databases, ovsdb(5): records of two lines, `OVSDB JSON <length> <sha1>` and that many
  * bytes of JSON, line end included.
  */
-import { createHash } from "node:crypto";
+import * as crypto from "node:crypto";
 import { OvsdbError, syntaxError } from "../error.ts";
 import { type Json, JsonError, parseJson } from "../jsonrpc/json.ts";
 
@@ -21,7 +21,11 @@ export function encodeRecord(json: string): Uint8Array {
 }
 
 function sha1(bytes: Uint8Array): string {
-  return createHash("sha1").update(bytes).digest("hex");
+  // Newer releases of Node 20 hash a short text several times faster so.
+  return (
+    (crypto.hash as typeof crypto.hash | undefined)?.("sha1", bytes, "hex") ??
+    crypto.createHash("sha1").update(bytes).digest("hex")
+  );
 }
 
 export const CLUSTERED = "clustered databases are not supported: serve them with the original ovsdb-server";

@@ -1,4 +1,4 @@
-import { constants, promises as fs } from "node:fs";
+import { constants, promises as fs, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { WeftError } from "../errors.ts";
 import type { Files, OpenFile } from "../world.ts";
@@ -46,6 +46,12 @@ const flags = {
   "read-write": constants.O_RDWR,
 } as const;
 
+/**
+ * Appends of up to so many bytes are made at once: that takes less time than to hand them to another thread and to hear of it,
+ * and whoever waits for a transaction waits for this.
+ */
+const SMALL = 64 * 1024;
+
 class NodeOpenFile implements OpenFile {
   readonly #path: string;
   readonly #handle: fs.FileHandle;
@@ -77,10 +83,12 @@ class NodeOpenFile implements OpenFile {
     const start = this.#end;
     this.#end += bytes.length;
     let done = 0;
-    while (done < bytes.length) {
-      const { bytesWritten } = await named(this.#path, this.#handle.write(bytes, done, bytes.length - done, start + done));
-      done += bytesWritten;
-    }
+    while (done < bytes.length) done += await named(this.#path, this.#write(bytes.subarray(done), start + done));
+  }
+
+  async #write(bytes: Uint8Array, position: number): Promise<number> {
+    if (bytes.length <= SMALL) return writeSync(this.#handle.fd, bytes, 0, bytes.length, position);
+    return (await this.#handle.write(bytes, 0, bytes.length, position)).bytesWritten;
   }
 
   async truncate(size: number): Promise<void> {
