@@ -98,32 +98,45 @@ export class Client {
 export class Northbound {
   readonly #client: Client;
   #sent: number;
-  #done: number;
+  /** How far northd has come, and all chassis. */
+  readonly #done = { sb_cfg: 0, hv_cfg: 0 };
   #wake = (): void => {};
 
   private constructor(client: Client, nbCfg: number) {
     this.#client = client;
     this.#sent = nbCfg;
-    this.#done = nbCfg;
     client.notified = (_method, params) => {
-      for (const row of Object.values(globals(params[1]))) this.#done = Math.max(this.#done, row.new?.sb_cfg ?? 0);
+      for (const { new: row } of Object.values(globals(params[1]))) Object.assign(this.#done, row);
       this.#wake();
     };
   }
 
   static async open(remote: string): Promise<Northbound> {
     const client = await Client.open(remote);
-    const first = await client.call("monitor", ["OVN_Northbound", "cfg", { NB_Global: [{ columns: ["nb_cfg", "sb_cfg"] }] }]);
+    const first = await client.call("monitor", [
+      "OVN_Northbound",
+      "cfg",
+      { NB_Global: [{ columns: ["nb_cfg", "sb_cfg", "hv_cfg"] }] },
+    ]);
     return new Northbound(client, Object.values(globals(first))[0]?.new?.nb_cfg ?? 0);
   }
 
-  /** From the transaction until sb_cfg tells that it is done; ms. */
-  async change(operations: readonly unknown[]): Promise<number> {
+  /** From the transaction until sb_cfg tells that northd has done it; ms. */
+  change(operations: readonly object[]): Promise<number> {
+    return this.#until("sb_cfg", operations);
+  }
+
+  /** From the transaction until hv_cfg tells that all chassis have it; ms. */
+  chassis(operations: readonly object[]): Promise<number> {
+    return this.#until("hv_cfg", operations);
+  }
+
+  async #until(column: "sb_cfg" | "hv_cfg", operations: readonly object[]): Promise<number> {
     const wanted = ++this.#sent;
     const start = performance.now();
     const count = { op: "mutate", table: "NB_Global", where: [], mutations: [["nb_cfg", "+=", 1]] };
     await this.#client.call("transact", ["OVN_Northbound", ...operations, count]);
-    while (this.#done < wanted) {
+    while (this.#done[column] < wanted) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -136,7 +149,9 @@ export class Northbound {
   }
 }
 
-type Globals = { readonly [uuid: string]: { readonly new?: { readonly nb_cfg: number; readonly sb_cfg: number } } };
+type Globals = {
+  readonly [uuid: string]: { readonly new?: { readonly nb_cfg: number; readonly sb_cfg: number; readonly hv_cfg: number } };
+};
 
 /** The NB_Global part of an update. */
 function globals(updates: unknown): Globals {

@@ -65,10 +65,10 @@ export class Site {
     return `unix:${join(this.dir, `${name}.sock`)}`;
   }
 
-  /** Ends a daemon by its control socket; resolves when it has gone. */
-  async end(name: string): Promise<void> {
+  /** Ends a daemon by `exit` with these arguments; resolves when it has gone. */
+  async end(name: string, ...args: readonly string[]): Promise<void> {
     const pid = readFileSync(join(this.dir, `${name}.pid`), "utf8").trim();
-    this.run("reference", "ovs-appctl", "-t", join(this.dir, `${name}.ctl`), "exit");
+    this.run("reference", "ovs-appctl", "-t", join(this.dir, `${name}.ctl`), "exit", ...args);
     while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 

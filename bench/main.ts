@@ -5,6 +5,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { commands } from "./commands.ts";
 import { conntrack } from "./conntrack.ts";
+import { controller } from "./controller.ts";
 import { root } from "./daemons.ts";
 import { devices } from "./devices.ts";
 import { northd } from "./northd.ts";
@@ -15,6 +16,7 @@ import { vswitch } from "./vswitch.ts";
 const benchmarks: Readonly<Record<string, () => Result[] | Promise<Result[]>>> = {
   ovsdbServer,
   northd,
+  controller,
   vswitch,
   devices,
   conntrack,
