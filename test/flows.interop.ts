@@ -223,6 +223,7 @@ function controllerOf(node: Node): Core {
     settings: { systemId: undefined, hostname: node.name, rundir: daemons.dir, startTime: 0 },
     onError: ({ error }) => errors.push(error),
   });
+  core.begin();
   for (const table of Object.keys(ovnSouthbound.tables) as (keyof SbSchema["tables"])[])
     core.feed(
       "sb",

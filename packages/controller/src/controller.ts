@@ -10,7 +10,7 @@ import { controlCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { BadLogicalFlow } from "./lflow/flows.ts";
 import { claimedPorts } from "./model/claimed.ts";
-import { config, integrationBridge } from "./model/config.ts";
+import { config, integrationBridge, ownChassis } from "./model/config.ts";
 import { feed, installed, reported, sb, sbTables, vsColumns } from "./model/inputs.ts";
 import { dialSwitch } from "./ofctrl/dial.ts";
 import { SwitchSide } from "./ofctrl/switchSide.ts";
@@ -195,6 +195,8 @@ export class RunningController implements Controller {
     if (this.core.plans.takeChanged() || this.core.zones.version !== this.#zonesWritten) this.#planDirty = true;
     this.#aim();
     this.#applyConditions();
+    if (this.#whole && this.core.read(ownChassis, 0) !== undefined && this.core.begin())
+      this.#switchSide.flushZones(this.core.commit(this.#settled));
     this.#writeLocal();
     this.#writeSouthbound();
     if (this.#whole) {

@@ -58,9 +58,24 @@ export class Core {
   readonly sbWrites = new Outstanding<Transaction<SbSchema>>();
   readonly vsWrites = new Outstanding<Transaction<VsSchema>>();
   #restored = false;
+  #begun = false;
 
   constructor(options: CoreOptions) {
     this.engine = createEngine(options.onError === undefined ? {} : { onError: options.onError });
+    this.engine.collect([portZones, datapathZoneNames], this.zones.sink);
+    this.engine.collect([plans], this.plans.sink);
+    this.engine.collect([claims, ups, sbNbCfg], this.sbWrites.sink);
+    this.engine.collect([installedMarks, bridgeNbCfg, startupTime], this.vsWrites.sink);
+    this.engine.set(settings, 0, options.settings);
+  }
+
+  /**
+   * Makes flows from the next commit on. Not before everything that they depend on is here: until then the Southbound tells
+   * piece by piece what is local, and most flows would be made several times. Returns whether they are begun only now.
+   */
+  begin(): boolean {
+    if (this.#begun) return false;
+    this.#begun = true;
     const { sink } = this.flows;
     this.engine.collect(flowFeatures, {
       add: (flow, from) => {
@@ -74,11 +89,7 @@ export class Core {
         this.meters.remove(flow);
       },
     });
-    this.engine.collect([portZones, datapathZoneNames], this.zones.sink);
-    this.engine.collect([plans], this.plans.sink);
-    this.engine.collect([claims, ups, sbNbCfg], this.sbWrites.sink);
-    this.engine.collect([installedMarks, bridgeNbCfg, startupTime], this.vsWrites.sink);
-    this.engine.set(settings, 0, options.settings);
+    return true;
   }
 
   get read(): Read {

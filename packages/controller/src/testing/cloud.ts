@@ -17,7 +17,9 @@ export interface TestCloud {
 export const SETTINGS = { systemId: undefined, hostname: "host", rundir: "/run", startTime: 0 };
 
 export function newCore(errors: unknown[] = []): Core {
-  return new Core({ settings: SETTINGS, onError: ({ error }) => errors.push(error) });
+  const core = new Core({ settings: SETTINGS, onError: ({ error }) => errors.push(error) });
+  core.begin();
+  return core;
 }
 
 /** Feeds everything that is in two databases now. */
