@@ -28,6 +28,6 @@ export function zonesFor(read: Read, port: Uuid): Action[] {
 }
 
 /** The tunnel key of the port's datapath, if that is local. */
-export function datapathKey(read: Read, row: Port): number | undefined {
+export function datapathKey(read: Read, row: Pick<Port, "datapath">): number | undefined {
   return read(localKeyOf, row.datapath);
 }

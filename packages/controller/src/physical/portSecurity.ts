@@ -2,7 +2,7 @@
  * Port security: tables 73 and 74 look at what a port sends, table 75 at what it gets; the flag says "drop". From
  * Port_Binding.port_security (ovn-sb(5), and "port_security" of Logical_Switch_Port in ovn-nb(5) for its meaning).
  */
-import { each } from "@weft/incremental";
+import { each, sameContent, table } from "@weft/incremental";
 import type { Action } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import { eui64OfMac, linkLocalOfMac, type Mac, macOf, parseMac } from "@weft/packet";
@@ -204,8 +204,20 @@ function* gets(entry: SecuredAddresses): Iterable<Rule> {
     yield { table, priority: 85, match: { eth_dst: range(mac) }, action: allow };
 }
 
-export const portSecurity = each<DesiredFlow, Uuid, Port>("portSecurity", sb.Port_Binding, function* (uuid, row, read) {
-  if (row.type !== "" || row.port_security.length === 0 || read(claimOf, uuid) === undefined) return;
+type Secured = Pick<Port, "datapath" | "tunnel_key" | "port_security">;
+
+/** Claimed ports with port security, as far as it depends on their rows: these change with every claim and its confirmation. */
+const securedPorts = table<Uuid, Secured, Uuid, Port>(
+  "securedPorts",
+  sb.Port_Binding,
+  function* (uuid, { type, datapath, tunnel_key, port_security }, read) {
+    if (type !== "" || port_security.length === 0 || read(claimOf, uuid) === undefined) return;
+    yield [uuid, { datapath, tunnel_key, port_security }];
+  },
+  { equals: sameContent },
+);
+
+export const portSecurity = each<DesiredFlow, Uuid, Secured>("portSecurity", securedPorts, function* (uuid, row, read) {
   const key = datapathKey(read, row);
   if (key === undefined) return;
   const entries = row.port_security.map(parsePortSecurity).filter((entry) => entry !== undefined);
