@@ -401,6 +401,58 @@ const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
     const port = pick(nb.table("Logical_Switch_Port").rows(), b)?.name ?? "";
     nb.update("Logical_Switch", ls._uuid, { other_config: new Map([...ls.other_config, ["dhcp_relay_port", port]]) });
   },
+  (nb, a, b, c) => {
+    const ls = pick(nb.table("Logical_Switch").rows(), a);
+    const port = pick(nb.table("Logical_Switch_Port").rows(), b);
+    if (ls === undefined || port === undefined) return;
+    const { _uuid } = port;
+    nb.edit((tx) => {
+      if (c % 5 === 0) {
+        const options = new Map([
+          ["server_id", "10.0.0.254"],
+          ["server_mac", "0a:00:00:00:00:fe"],
+          ["lease_time", "60"],
+        ]);
+        tx.update("Logical_Switch_Port", _uuid, { dhcpv4_options: tx.insert("DHCP_Options", { cidr: "10.0.0.0/24", options }) });
+      } else if (c % 5 === 1) {
+        const rate = [["qos_max_rate", String(1000 + a)] as const, ["mcast_flood", String(b % 2 === 0)] as const];
+        tx.update("Logical_Switch_Port", _uuid, { options: new Map([...port.options, ...rate]) });
+      } else if (c % 5 === 2) {
+        const mirror = tx.insert("Mirror", { name: `m${names++}`, filter: "both", sink: port.name, type: "lport", index: 0 });
+        tx.update("Logical_Switch_Port", _uuid, { mirror_rules: [mirror] });
+      } else if (c % 5 === 3) {
+        const rule = tx.insert("QoS", { priority: a, direction: "to-lport", match: "ip4", action: new Map([["dscp", 7]]) });
+        tx.mutate("Logical_Switch", ls._uuid, "qos_rules", { insert: [rule] });
+      } else {
+        const group = { name: `f${names++}`, vip: "10.0.0.77", vmac: "0a:00:00:00:00:77", child_port: [port.name] };
+        tx.mutate("Logical_Switch", ls._uuid, "forwarding_groups", { insert: [tx.insert("Forwarding_Group", group)] });
+      }
+    });
+  },
+  (nb, a, b, c) => {
+    const table = (["Logical_Switch", "Logical_Router"] as const)[b % 2]!;
+    const owner = pick(nb.table(table).rows(), a);
+    if (owner === undefined) return;
+    nb.edit((tx) => {
+      if (nb.table("Meter").size === 0) {
+        tx.insert("Meter", { name: "m", unit: "pktps", bands: [tx.insert("Meter_Band", { action: "drop", rate: 1 })] });
+      }
+      const meters = new Map([[(["arp", "nd-na", "reject", "dns", "icmp4-error"] as const)[c % 5]!, "m"]]);
+      tx.update(table, owner._uuid, { copp: tx.insert("Copp", { name: `c${names++}`, meters }) });
+    });
+  },
+  (nb, a, b, c) => {
+    const lb = pick(nb.table("Load_Balancer").rows(), a);
+    const port = pick(nb.table("Logical_Switch_Port").rows(), b);
+    const vip = lb === undefined ? undefined : pick(lb.vips, c);
+    if (lb === undefined || port === undefined || vip === undefined) return;
+    const ends = vip[1].split(",").map((text) => text.replace(/:\d+$/, ""));
+    nb.edit((tx) => {
+      const check = tx.insert("Load_Balancer_Health_Check", { vip: vip[0] });
+      const mappings = new Map(ends.map((ip) => [ip, ip.startsWith("[") ? `${port.name}:[fd00::ff]` : `${port.name}:10.0.0.99`]));
+      tx.update("Load_Balancer", lb._uuid, { health_check: [check], ip_port_mappings: mappings });
+    });
+  },
 ];
 
 /** Everything that the core wants, as sorted lines. */

@@ -9,7 +9,9 @@ const option = (options: ReadonlyMap<string, string>, ...names: readonly string[
   names.map((name) => options.has(name) && `option ${name}`);
 
 const checks: Checks = {
-  Logical_Switch: (row) => [...option(row.other_config, "interconn-ts", "fdb_age_threshold")],
+  NB_Global: (row) => [...option(row.options, "debug_drop_domain_id", "debug_drop_collector_set")],
+  Sampling_App: (row) => [row.type === "drop" && "samples of drops"],
+  Logical_Switch: (row) => [...option(row.other_config, "interconn-ts", "fdb_age_threshold", "dynamic-routing-vni")],
   Logical_Switch_Port: (row) => [
     row.type === "switch" && "type switch",
     ...option(row.options, "arp_proxy", "activation-strategy"),

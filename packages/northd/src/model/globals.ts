@@ -5,8 +5,6 @@ import { globalRow, nb } from "./nb.ts";
 export interface Globals {
   readonly ignoreLspDown: boolean;
   readonly useCtInvMatch: boolean;
-  readonly debugDropDomainId: string | undefined;
-  readonly debugDropCollectorSet: string | undefined;
   readonly defaultAclDrop: boolean;
   readonly vxlanMode: string | undefined;
   readonly fdbPrioritised: boolean;
@@ -28,8 +26,6 @@ export const globals = derive(
     return {
       ignoreLspDown: flag("ignore_lsp_down", true),
       useCtInvMatch: flag("use_ct_inv_match", true),
-      debugDropDomainId: options.get("debug_drop_domain_id"),
-      debugDropCollectorSet: options.get("debug_drop_collector_set"),
       defaultAclDrop: flag("default_acl_drop", false),
       vxlanMode: options.get("vxlan_mode"),
       fdbPrioritised: flag("fdb_removal_limit", false),
