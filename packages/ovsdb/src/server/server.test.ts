@@ -324,5 +324,11 @@ describe("OvsdbServer", () => {
     await client.result("transact", "managed", { op: "update", table: "G", where: [], row: { connections: ["set", []] } });
     await runtime.clock.advance(10);
     expect(texts.at(-1)).toBe("closed");
+    // A schema without the column names no remotes, and that is all.
+    const { C } = remotes.tables;
+    await client.result("set_db_change_aware", true);
+    await client.result("convert", "managed", { name: "managed", version: "2.0.0", tables: { C: { ...C, isRoot: true } } });
+    await client.result("transact", "managed", { op: "insert", table: "C", row: { target: "pmemory:other" } });
+    await expect(runtime.net.connect("memory:managed")).rejects.toThrow();
   });
 });
