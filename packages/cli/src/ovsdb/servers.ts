@@ -19,6 +19,7 @@ export interface Ran {
 export class Servers {
   readonly dir = mkdtempSync(join(tmpdir(), "weft-servers-"));
   readonly #running = new Map<string, number>();
+  #stopped = false;
 
   run(command: string, args: readonly string[]): Promise<Ran> {
     return new Promise((resolve) => {
@@ -58,6 +59,8 @@ export class Servers {
     const { err, code } = await (kind === "weft" ? this.run("node", [weft, program, ...all]) : this.run(program, all));
     if (code !== 0) throw new Error(`${kind} ${program} ${name}: ${err}`);
     this.#running.set(name, Number(readFileSync(file("pid"), "utf8")));
+    // A test that failed does not wait for what it had begun.
+    if (this.#stopped) await this.stop();
   }
 
   pid(name: string): number {
@@ -103,6 +106,7 @@ export class Servers {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     for (const name of [...this.#running.keys()]) await this.kill(name);
     rmSync(this.dir, { recursive: true, force: true });
   }
