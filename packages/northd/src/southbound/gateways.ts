@@ -4,10 +4,11 @@ import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { behindVtep, centralised } from "../model/centralised.ts";
 import { chassisNamed } from "../model/chassis.ts";
-import { haGroupUsed } from "../model/haGroups.ts";
+import { gatewayRoutersOf, haGroupUsed } from "../model/haGroups.ts";
 import { balancesEverywhere } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
 import { nb, portKey, redirectId } from "../model/nb.ts";
+import { chassisAround } from "../model/reach.ts";
 import { redirectName, routerPort } from "../model/routerPort.ts";
 import { switchPort } from "../model/switchPort.ts";
 import { Owned, Ref, type Row, row } from "../output/row.ts";
@@ -18,13 +19,16 @@ interface Member {
   readonly priority: number;
 }
 
-function group(name: string, members: readonly Member[], read: Read): Row {
+/** `routers`: those with a gateway port on the group. Chassis around them watch whether its members live, if there is a choice. */
+function group(name: string, members: readonly Member[], routers: readonly Uuid[], read: Read): Row {
   const rows = members.map(({ chassis, priority }) => ({
     chassis: chassisNamed(chassis, read),
     priority,
     external_ids: new Map([["chassis-name", chassis]]),
   }));
-  return row("HA_Chassis_Group", name, { name, ha_chassis: new Owned("HA_Chassis", rows) });
+  const watching = new Set(members.length < 2 ? [] : routers.flatMap((router) => [...chassisAround(router, read)]));
+  const refs = [...watching].sort().flatMap((chassis) => chassisNamed(chassis, read) ?? []);
+  return row("HA_Chassis_Group", name, { name, ha_chassis: new Owned("HA_Chassis", rows), ref_chassis: refs });
 }
 
 /** The name of the southbound group of a gateway port. */
@@ -35,12 +39,13 @@ export function groupOf(lrp: NbRow<"Logical_Router_Port">, read: Read): string |
 
 /** Gateway_Chassis of a port become a group that is called like the port. */
 export const gatewayGroups = each("northd/gatewayGroups", nb.Logical_Router_Port, function* (uuid, lrp, read): Iterable<Row> {
-  if (read(routerPort, uuid)?.isGateway !== true || lrp.ha_chassis_group !== undefined) return;
+  const port = read(routerPort, uuid);
+  if (port?.isGateway !== true || lrp.ha_chassis_group !== undefined) return;
   const members = lrp.gateway_chassis.flatMap((id) => {
     const gateway = read(nb.Gateway_Chassis, id);
     return gateway === undefined ? [] : [{ chassis: gateway.chassis_name, priority: gateway.priority }];
   });
-  yield group(lrp.name, members, read);
+  yield group(lrp.name, members, [port.datapath], read);
 });
 
 /** Groups that some gateway port or external port names. */
@@ -50,7 +55,7 @@ export const haGroups = each("northd/haGroups", nb.HA_Chassis_Group, function* (
     const member = read(nb.HA_Chassis, id);
     return member === undefined ? [] : [{ chassis: member.chassis_name, priority: member.priority }];
   });
-  yield group(name, members, read);
+  yield group(name, members, gatewayRoutersOf(uuid, read), read);
 });
 
 /** Routers with rules that are handled elsewhere than on the gateway chassis. */
