@@ -2,6 +2,7 @@
 import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { balancesEverywhere } from "./loadBalancer.ts";
+import { nb } from "./nb.ts";
 import { attachedSwitchPort, gatewayPorts, type RouterPort, residence, routerPort } from "./routerPort.ts";
 import { switchPort, switchPorts } from "./switchPort.ts";
 
@@ -17,6 +18,17 @@ const neighbourTypes = derive(
   },
   { equals: sameContent },
 );
+
+/** Whether frames of a router port get a VLAN tag where they leave its switch. */
+export const tagged = derive("taggedOutside", (uuid: Uuid, read): boolean => {
+  const port = read(routerPort, uuid);
+  const attached = port === undefined ? undefined : attachedSwitchPort(port, read);
+  const own = attached === undefined ? undefined : read(switchPort, attached);
+  if (own === undefined || own.peer !== uuid) return false;
+  return read(switchPorts, own.datapath).some(
+    ({ type, uuid: id }) => type === "localnet" && (read(nb.Logical_Switch_Port, id)?.tag_request ?? 0) > 0,
+  );
+});
 
 /** Whether a router port's switch has a localnet port. */
 export const reachesOutside = derive("reachesOutside", (uuid: Uuid, read): boolean => read(neighbourTypes, uuid).has("localnet"));

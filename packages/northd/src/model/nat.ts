@@ -73,6 +73,18 @@ export const nats = derive(
   { equals: sameContent },
 );
 
+/** What every rule of a router's that names a logical port and a MAC address names, also of rules that have no gateway. */
+export const localRules = derive(
+  "localNatRules",
+  (router: Uuid, read): readonly Pick<LocalPort, "portJson" | "mac">[] =>
+    (read(nb.Logical_Router, router)?.nat ?? []).flatMap((uuid) => {
+      const nat = read(nb.NAT, uuid);
+      if (nat?.type !== "dnat_and_snat" || nat.logical_port === undefined || nat.external_mac === undefined) return [];
+      return parseMac(nat.external_mac) === undefined ? [] : [{ portJson: quoted(nat.logical_port), mac: nat.external_mac }];
+    }),
+  { equals: sameContent },
+);
+
 /** Addresses that many hosts behind a router share as source. */
 export const snatAddresses = derive(
   "snatAddresses",

@@ -35,7 +35,7 @@ function intervals(max: number | undefined, min: number | undefined): { readonly
   return { min: Math.min(Math.max(min ?? otherwise, MIN_INTERVAL), threeQuarters), max: most };
 }
 
-/** Undefined for a port that has no prefix to advertise, or was not told how. */
+/** Undefined for a port that is on no switch, or was not told how to advertise. */
 export const routerAdvertisement = derive(
   "routerAdvertisement",
   (uuid: Uuid, read): RouterAdvertisement | undefined => {
@@ -46,7 +46,7 @@ export const routerAdvertisement = derive(
     if (port === undefined || linkLocal === undefined || addressMode === undefined || !MODES.includes(addressMode))
       return undefined;
     const prefixes = port.address.ip6.filter(({ network }) => !network.startsWith("fe80:")).map(({ network }) => network);
-    if (prefixes.length === 0 || attachedSwitchPort(port, read) === undefined) return undefined;
+    if (attachedSwitchPort(port, read) === undefined) return undefined;
     const mtu = whole(configs.get("mtu"));
     return {
       addressMode,

@@ -1,6 +1,7 @@
 /** Packets that are too long for what is behind a port are answered with an error (ovn-nb(5), gateway_mtu). */
 import { each, type Read } from "@weft/incremental";
 import { type Flow, type FlowOptions, flow } from "../flow.ts";
+import { tagged } from "../model/centralised.ts";
 import { chassisFeature } from "../model/chassis.ts";
 import { metered } from "../model/copp.ts";
 import { nats } from "../model/nat.ts";
@@ -9,6 +10,7 @@ import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts
 import { LR_IN_ADMISSION, LR_IN_CHK_PKT_LEN, LR_IN_IP_INPUT, LR_IN_LARGER_PKTS, LR_OUT_POST_SNAT } from "../stages.ts";
 
 const ETHERNET_HEADER = 14;
+const VLAN_TAG = 4;
 
 /** The MTU of a port in bytes, if it has one. */
 function mtuOf({ options }: RouterPort): number | undefined {
@@ -23,15 +25,15 @@ function bypass({ options }: RouterPort): string {
 }
 
 /** reg9[1]: longer than the MTU. */
-function check(mtu: number): string {
-  return `reg9[1] = check_pkt_larger(${mtu + ETHERNET_HEADER}); `;
+function check(port: RouterPort, mtu: number, read: Read): string {
+  return `reg9[1] = check_pkt_larger(${mtu + ETHERNET_HEADER + (read(tagged, port.uuid) ? VLAN_TAG : 0)}); `;
 }
 
 /** Lets frames in by a port: those that are too long are marked. */
-export function* admit(port: RouterPort, match: string, options: FlowOptions): Iterable<Flow> {
+export function* admit(port: RouterPort, match: string, options: FlowOptions, read: Read): Iterable<Flow> {
   const mtu = mtuOf(port);
   const keep = `xreg0[0..47] = ${port.address.macText}; next;`;
-  yield flow(port.datapath, LR_IN_ADMISSION, 50, match, `${mtu === undefined ? "" : check(mtu)}${keep}`, options);
+  yield flow(port.datapath, LR_IN_ADMISSION, 50, match, `${mtu === undefined ? "" : check(port, mtu, read)}${keep}`, options);
   if (mtu !== undefined) yield flow(port.datapath, LR_IN_ADMISSION, 55, `${match} && ${bypass(port)}`, keep, options);
 }
 
@@ -43,7 +45,7 @@ export const largePackets = each("router/largePackets", nb.Logical_Router_Port, 
   const own = { hint: uuid };
   const saves = read(chassisFeature, "ct_state_save");
   const save = saves ? "reg4[0..7] = ct_state_save(); next;" : "next;";
-  yield flow(datapath, LR_IN_CHK_PKT_LEN, 50, `outport == ${json}`, `${check(mtu)}${save}`, own);
+  yield flow(datapath, LR_IN_CHK_PKT_LEN, 50, `outport == ${json}`, `${check(port, mtu, read)}${save}`, own);
   yield flow(datapath, LR_IN_CHK_PKT_LEN, 55, `outport == ${json} && ${bypass(port)}`, save, own);
   yield* tooBig(port, port, false, `inport == ${json}`, mtu, read);
   for (const from of read(routerPorts, datapath)) {

@@ -19,7 +19,7 @@ export const natNeighbours = each("router/natNeighbours", nb.Logical_Router, fun
     if (read(centralised, rule.gateway.uuid) === undefined) yield* outside(uuid, rule, rule.gateway, read);
     yield* atGateway(uuid, rule, rule.gateway);
     yield* loop(uuid, rule, rule.gateway);
-    if (rule.distributed !== undefined) yield* local(uuid, rule, rule.gateway, rule.distributed);
+    if (rule.distributed !== undefined) yield* local(uuid, rule, rule.gateway, rule.distributed, read);
   }
 });
 
@@ -105,11 +105,12 @@ function* local(
   rule: Nat,
   gateway: RouterPort,
   { portJson, mac, virtual }: NonNullable<Nat["distributed"]>,
+  read: Read,
 ): Iterable<Flow> {
   const { family, external, logical } = rule;
   const own = { hint: rule.uuid };
   const resident = `is_chassis_resident(${portJson})`;
-  yield* admit(gateway, `eth.dst == ${mac} && inport == ${gateway.json} && ${resident}`, own);
+  yield* admit(gateway, `eth.dst == ${mac} && inport == ${gateway.json} && ${resident}`, own, read);
   const leaving = `ip${family}.src == ${logical} && outport == ${gateway.json}`;
   yield flow(
     router,

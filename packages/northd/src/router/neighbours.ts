@@ -18,7 +18,7 @@ export const admission = each("router/admission", nb.Logical_Router_Port, functi
   yield flow(datapath, LR_IN_ADMISSION, 50, `eth.mcast && inport == ${json}`, keep, { hint: uuid });
   const everywhere = read(behindVtep, uuid) || read(balancesEverywhere, datapath);
   const resident = everywhere ? "" : residence(port);
-  yield* admit(port, `eth.dst == ${mac} && inport == ${json}${resident}`, { hint: uuid });
+  yield* admit(port, `eth.dst == ${mac} && inport == ${json}${resident}`, { hint: uuid }, read);
 });
 
 export const delivery = each("router/delivery", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {

@@ -10,7 +10,7 @@ import { LR_IN_IP_INPUT, LR_IN_ND_RA_OPTIONS, LR_IN_ND_RA_RESPONSE } from "../st
 export const advertisements = each("router/advertisements", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {
   const port = read(routerPort, uuid);
   const told = read(routerAdvertisement, uuid);
-  if (port === undefined || told === undefined) return;
+  if (port === undefined || told === undefined || told.prefixes.length === 0) return;
   const { datapath, json } = port;
   const mac = port.address.macText;
   const options = [`addr_mode = ${quoted(told.addressMode)}`, `slla = ${mac}`];

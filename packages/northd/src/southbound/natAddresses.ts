@@ -46,15 +46,23 @@ const translated = derive(
     const port = read(routerPort, uuid);
     if (port === undefined) return [];
     const own = new Set(port.address.ip4.map(({ text }) => text));
-    const central = new Set<string>();
+    const central: string[] = [];
+    const shared = new Set<string>();
     const texts: string[] = [];
     for (const rule of read(nats, port.datapath).rules) {
-      if (rule.family === 6 || own.has(rule.externalIp)) continue;
+      if (rule.family === 6) continue;
+      if (rule.gateway !== undefined && rule.gateway !== port) continue;
       if (rule.local !== undefined) {
         texts.push(`${rule.local.mac} ${rule.externalIp} is_chassis_resident(${rule.local.portJson})`);
-      } else if (rule.gateway === undefined || rule.gateway === port) central.add(rule.externalIp);
+        continue;
+      }
+      if (own.has(rule.externalIp)) continue;
+      // Many SNAT rules have one address, which is named once.
+      if (rule.type === "snat" && shared.has(rule.externalIp)) continue;
+      if (rule.type === "snat") shared.add(rule.externalIp);
+      central.push(rule.externalIp);
     }
-    if (central.size > 0) texts.push([port.address.macText, ...central].join(" ") + where(port));
+    if (central.length > 0) texts.push([port.address.macText, ...central].join(" ") + where(port));
     return texts;
   },
   { equals: sameContent },

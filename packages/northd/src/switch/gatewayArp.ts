@@ -13,21 +13,24 @@ export const gatewayArp = each("switch/gatewayArp", nb.Logical_Switch, function*
   const ports = read(switchPorts, uuid);
   const outside = ports.filter(({ type }) => type === "localnet" || type === "l2gateway");
   if (outside.length === 0) return;
+  const flows: Flow[] = [];
   let gateways = 0;
   for (const { peer, uuid: hint } of ports) {
     const router = peer === undefined ? undefined : read(routerPort, peer);
-    const resident = router?.redirectJson ?? (router?.gatewayChassis === undefined ? undefined : router.json);
-    if (router === undefined || resident === undefined) continue;
-    gateways++;
-    const where = read(balancesEverywhere, router.datapath) ? "" : ` && is_chassis_resident(${resident})`;
-    yield flow(uuid, LS_IN_APPLY_PORT_SEC, 75, `reg0[22] == 1${where}`, "next;", { hint });
+    if (router === undefined) continue;
     for (const { distributed, family, externalIp } of read(nats, router.datapath).rules) {
       if (distributed === undefined || family === 6) continue;
       const match = `reg0[22] == 1 && arp.tpa == ${externalIp} && is_chassis_resident(${distributed.portJson})`;
-      yield flow(uuid, LS_IN_APPLY_PORT_SEC, 85, match, "next;", { hint });
+      flows.push(flow(uuid, LS_IN_APPLY_PORT_SEC, 85, match, "next;", { hint }));
     }
+    const resident = router.redirectJson ?? (router.gatewayChassis === undefined ? undefined : router.json);
+    if (resident === undefined) continue;
+    gateways++;
+    const where = read(balancesEverywhere, router.datapath) ? "" : ` && is_chassis_resident(${resident})`;
+    flows.push(flow(uuid, LS_IN_APPLY_PORT_SEC, 75, `reg0[22] == 1${where}`, "next;", { hint }));
   }
   if (gateways === 0) return;
+  yield* flows;
   for (const { json, uuid: hint } of outside) {
     yield flow(uuid, LS_IN_CHECK_PORT_SEC, 75, `arp.op == 1 && inport == ${json}`, "reg0[22] = 1; next;", { hint });
   }

@@ -3,7 +3,7 @@ import { derive, each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow, quoted } from "../flow.ts";
 import { centralised, heardOf } from "../model/centralised.ts";
-import { type Nat, nats } from "../model/nat.ts";
+import { localRules, type Nat, nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { ownAddresses, type RouterPort, redirectName, routerPort } from "../model/routerPort.ts";
 import { type SwitchPort, switchPort, switchPorts } from "../model/switchPort.ts";
@@ -29,9 +29,7 @@ export const lookup = each("switch/lookup", nb.Logical_Switch_Port, function* (u
     }
   }
   if (peer?.isGateway !== true) return;
-  for (const rule of read(nats, peer.datapath).rules) {
-    if (rule.local === undefined) continue;
-    const { mac, portJson } = rule.local;
+  for (const { mac, portJson } of read(localRules, peer.datapath)) {
     yield flow(datapath, LS_IN_L2_LKUP, 50, `eth.dst == ${mac} && is_chassis_resident(${portJson})`, actions, { hint: uuid });
   }
 });
