@@ -1,6 +1,10 @@
 /** Load balancers: after every step the reference's northd and ours have the same southbound database. */
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { NorthdPair } from "./northdPair.ts";
+import { randomLoadBalancers } from "./random/loadBalancers.ts";
+import { Chance } from "./random/xorshift.ts";
+
+const rounds = Number(process.env["ROUNDS"] ?? 5);
 
 /** Two switches with guests and one with the world, on one router. */
 const network = `
@@ -481,4 +485,23 @@ it("balances by templates", { timeout: 120_000 }, async () => {
     `
       set Logical_Switch s1 other_config:enable-stateless-acl-with-lb=true`,
   );
+});
+
+it(`balances as the reference in ${rounds} random sets of load balancers`, { timeout: 40_000 * rounds }, async () => {
+  const holders = { switches: ["s1", "s2", "pub"], routers: ["r1"] };
+  const places = [
+    "set Logical_Router r1 options:chassis=ch1 options:lb_force_snat_ip=router_ip",
+    "set Logical_Router r1 options:chassis=ch1 options:lb_force_snat_ip=172.16.0.77",
+    "lrp-set-gateway-chassis r1-pub ch1",
+    "lrp-set-gateway-chassis r1-pub ch1 -- lrp-set-gateway-chassis r1-s2 ch2",
+    "set NB_Global . options:install_ls_lb_from_router=true",
+    "acl-add s1 to-lport 5 ip4 allow-related -- acl-add s1 from-lport 6 ip4 allow-stateless",
+  ];
+  for (let seed = 1; seed <= rounds; seed++) {
+    const chance = new Chance(seed);
+    const edit = [network, chance.pick(places), ...randomLoadBalancers(chance, holders, 6)].join("\n");
+    await pair.edit(edit);
+    expect(pair.differences().slice(0, 20), `seed ${seed}:\n${edit}`).toEqual([]);
+    await pair.clear();
+  }
 });
