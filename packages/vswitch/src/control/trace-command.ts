@@ -177,7 +177,8 @@ function keyOfText(bridge: Bridge, text: string): Int32Array {
     if (placed === undefined) throw bad("tunnel metadata is not mapped");
     for (let i = 0; i < placed.size; i++) key[placed.offset(i)] = placed.value(i);
   } catch (error) {
-    throw bad(`Bad openflow flow syntax: ${text}: ${messageOf(error).replace(`${text}: `, "")}`);
+    const why = messageOf(error).replace(`${text}: `, "").replace("unknown keyword", "unknown field");
+    throw bad(`Bad openflow flow syntax: ${text}: ${why}`);
   }
   // A flow's text does not say what kind of VLAN header it has.
   for (const [tci, tpid] of VLAN_HEADERS) if (((key[tci] as number) & VLAN_CFI) !== 0) key[tpid] ||= 0x8100;

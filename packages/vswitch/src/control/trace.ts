@@ -60,9 +60,9 @@ function traceOne(
   const final = made.flow;
   final[WORD.actset_output] = 0;
   final[WORD.conj_id] = 0;
-  text += "\nFinal flow: ";
-  const finalText = flowText(final, bridge.tlv, names);
-  text += `Flow: ${finalText}\n` === text.slice(0, finalText.length + 7) ? "unchanged" : finalText;
+  // What the text does not show counts too.
+  const same = final.every((word, i) => word === shown[i]);
+  text += `\nFinal flow: ${same ? "unchanged" : flowText(final, bridge.tlv, names)}`;
   text += `\nMegaflow: ${megaflowText(key, made.mask, bridge.tlv, names)}`;
   text += `\nDatapath actions: ${formatDpActions(made.actions, request.names ? datapath.portName : portNumber)}`;
   if (made.error !== undefined) text += `\nTranslation failed (${made.error}), packet is dropped.`;

@@ -391,7 +391,6 @@ const subValue = (ctx: Context, sub: import("@weft/openflow").Subfield): bigint 
 
 function outputTruncated(ctx: Context, port: number, maxLen: number, last: boolean): void {
   if (port === OFPP.IN_PORT || port !== ctx.inPort) {
-    ctx.commit();
     ctx.odp.push({ type: "trunc", max: maxLen });
     const before = ctx.odp.length;
     outputTo(ctx, port, maxLen, last);
