@@ -38,11 +38,12 @@ export function formatTuple(family: 4 | 6, tuple: Tuple): string {
   return `(src=${address(0)},dst=${address(4)},${rest})`;
 }
 
-/** The state of a connection in one word: that of the peer which is further on. */
+/** The state of a connection in one word: that of the peer which is further on, with what is left after both FINs as one. */
 export function tcpSummary(table: ConnectionTable, index: number): string {
   const slab = table.slab(index);
   const at = table.base(index);
-  return TCP_STATES[Math.max(tcpState(slab, at, false), tcpState(slab, at, true))] ?? "CLOSED";
+  const state = TCP_STATES[Math.max(tcpState(slab, at, false), tcpState(slab, at, true))] ?? "CLOSED";
+  return state === "FIN_WAIT_2" ? "TIME_WAIT" : state;
 }
 
 function formatTcp(table: ConnectionTable, index: number, more: boolean): string {

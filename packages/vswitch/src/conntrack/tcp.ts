@@ -171,7 +171,7 @@ export function tcpUpdate(
     }
   }
   const original = be32(b, l4 + 4);
-  const window = be16(b, l4 + 14);
+  let window = be16(b, l4 + 14);
   let sequence = original;
   let acknowledged = be32(b, l4 + 8);
   let end = sequence + dataLength(b, l4, endOfPacket);
@@ -181,8 +181,8 @@ export function tcpUpdate(
 
   // Both scales count only once both are known to be agreed.
   const bothScale = (scalesOf(source) & SCALE_MASK) !== 0 && (scalesOf(destination) & SCALE_MASK) !== 0;
-  const sourceScale = (flags & SYN) === 0 && bothScale ? scalesOf(source) & SCALE_MASK : 0;
-  const destinationScale = (flags & SYN) === 0 && bothScale ? scalesOf(destination) & SCALE_MASK : 0;
+  let sourceScale = (flags & SYN) === 0 && bothScale ? scalesOf(source) & SCALE_MASK : 0;
+  let destinationScale = (flags & SYN) === 0 && bothScale ? scalesOf(destination) & SCALE_MASK : 0;
 
   let skewMatters = true;
   if (stateOf(source) < SYN_SENT) {
@@ -191,7 +191,16 @@ export function tcpUpdate(
       if ((scalesOf(destination) & SCALE_FLAG) !== 0) {
         const scale = scaleOf(b, l4);
         source = withScale(source, scale);
-        if (scale === 0) destination = withScale(destination, 0);
+        if (scale === 0) {
+          // No scaling after all: the other's window counts as it was sent, in 16 bits.
+          const unscaled = ((destination & 0xffff) << (scalesOf(destination) & SCALE_MASK)) & 0xffff;
+          destination = withScale((destination & ~0xffff) | unscaled, 0);
+        } else {
+          // The window of a SYN is not scaled: brought to the scale of those that follow.
+          sourceScale = scale & SCALE_MASK;
+          window = (window + (1 << sourceScale) - 1) >>> sourceScale;
+          destinationScale = scalesOf(destination) & SCALE_MASK;
+        }
       }
     }
     sourceLow = sequence;

@@ -36,14 +36,17 @@ interface Step {
   readonly port: number;
   readonly packet: Uint8Array;
   readonly text: string;
+  /** Time that passes before, in ms. */
+  readonly wait?: number;
 }
 
 /** Runs packets through both and compares after each; the first difference fails with all that led to it. */
 async function play(steps: readonly Step[], dumps = true): Promise<void> {
   const done: string[] = [];
   for (const step of steps) {
+    if (step.wait !== undefined) await pair.warp(step.wait);
     const { reference, ours } = await pair.receive(step.port, step.packet);
-    done.push(step.text);
+    done.push(step.wait === undefined ? step.text : `${step.text} after ${step.wait} ms`);
     let wrong = reference.join() === ours.join() ? "" : `\n  reference ${reference.join(" ")}\n  ours      ${ours.join(" ")}`;
     for (const options of dumps && wrong === "" ? [["-m", "-s"], []] : []) {
       const dump = await pair.command("dpctl/dump-conntrack", ...options);
@@ -113,6 +116,7 @@ function tcpSteps(random: Random, count: number, v6: boolean): Step[] {
     }
     const segment = { flags, sequence, acknowledged, window, options, data };
     steps.push({
+      ...(random.below(12) === 0 ? { wait: pick([1000, 20_000, 31_000, 46_000]) } : {}),
       port: side + 1,
       packet: side === 0 ? tcp(a, 1000, b, 80, segment) : tcp(b, 80, a, 1000, segment),
       text: `${side === 0 ? ">" : "<"} ${flags} seq ${sequence} ack ${acknowledged} win ${window} opt ${options.join(".")} len ${data.length}`,
