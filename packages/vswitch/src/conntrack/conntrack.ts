@@ -26,9 +26,12 @@ export interface ConntrackOptions {
   readonly uint32: () => number;
 }
 
-/** Connections that a sweep looks at in one step at least, and at most: a step late by much does not make up for it at once. */
+/**
+ * Connections that a sweep looks at in one step at least, and at most: with very many of them a round takes longer than the interval
+ * rather than a step longer than some milliseconds. What has expired is not found in any case.
+ */
 const SWEEP_AT_LEAST = 1024;
-const SWEEP_AT_MOST = 32_768;
+const SWEEP_AT_MOST = 8192;
 
 export class ConnectionTracker implements Conntrack {
   readonly tables: { readonly 4: ConnectionTable; readonly 6: ConnectionTable };
