@@ -7,6 +7,7 @@ import { createReplica, type Replica } from "@weft/ovsdb";
 import { nodeRuntime } from "@weft/runtime";
 import { type NbSchema, ovnNorthbound, ovnSouthbound, type SbSchema } from "@weft/schemas";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { gatewayEdits } from "./random/gateways.ts";
 import { microflows } from "./random/microflow.ts";
 import { RandomNetwork } from "./random/network.ts";
 import { Daemons, schemaFiles } from "./reference/daemons.ts";
@@ -104,7 +105,7 @@ it(`${networks} random networks give packets the same fate`, { timeout: 10_000 *
   let died = 0;
   for (let seed = first; seed < first + networks; seed++) {
     const network = new RandomNetwork(seed, { static: true });
-    const edits = network.build(60);
+    const edits = [...network.build(60), ...(seed % 3 === 0 ? gatewayEdits(network, seed, 15) : [])];
     await become(seed, edits);
     for (const { inport, expression } of microflows(network, seed, packets)) {
       const text = `inport == "${inport}" && ${expression}`;
