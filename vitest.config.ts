@@ -20,6 +20,10 @@ export default defineConfig({
           maxWorkers: 2,
         },
       },
+      {
+        ...shared,
+        test: { name: "openstack", include: ["test/openstack/*.openstack.ts"], testTimeout: 600_000, hookTimeout: 120_000 },
+      },
     ],
   },
 });
