@@ -39,6 +39,17 @@ export function crossedPeer(read: Read, patch: Uuid): SbRow<"Port_Binding"> | un
   return crossable(read, here, there) ? there : undefined;
 }
 
+/** The ends of the routers at a switch that packets get to here, gateway routers of this chassis among them. */
+export function* routersAt(read: Read, datapath: Uuid): Iterable<SbRow<"Port_Binding">> {
+  for (const type of ["patch", "l3gateway"]) {
+    for (const port of read(portsOfDatapath, `${datapath} ${type}`)) {
+      if (type === "l3gateway" && read(claimOf, port) === undefined) continue;
+      const router = crossedPeer(read, port);
+      if (router !== undefined) yield router;
+    }
+  }
+}
+
 /** Datapaths that patch ports of a datapath lead to from here. */
 export const neighboursOf = derive<Uuid, readonly Uuid[]>(
   "neighboursOf",

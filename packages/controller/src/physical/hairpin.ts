@@ -7,7 +7,7 @@ import { type Action, field, type LearnSource, type LearnSpec, type Subfield } f
 import type { Uuid } from "@weft/ovsdb";
 import { parseIpv4, parseIpv6 } from "@weft/packet";
 import type { SbRow } from "@weft/schemas";
-import { isLocalDatapath } from "../model/datapaths.ts";
+import { isLocalDatapath, isSwitch } from "../model/datapaths.ts";
 import { sb } from "../model/inputs.ts";
 import { datapathsOfBalancer } from "../model/loadBalancers.ts";
 import { flag, reg, tables as t } from "../tables.ts";
@@ -56,7 +56,10 @@ export const hairpins = each<DesiredFlow, Uuid, SbRow<"Load_Balancer">>(
   "hairpins",
   sb.Load_Balancer,
   function* (uuid, row, read) {
-    if (!isHere(read, row) || row.options.get("hairpin_orig_tuple") === "false") return;
+    if (row.options.get("hairpin_orig_tuple") === "false") return;
+    const datapaths = localDatapathsOf(read, row);
+    if (datapaths.length === 0) return;
+    const switches = datapaths.filter(isSwitch).map(({ tunnel_key }) => tunnel_key);
     const snat = (row.options.get("hairpin_snat_ip") ?? "").split(/[\s,]+/);
     for (const [key, value] of row.vips) {
       const vip = parseEndpoint(key);
@@ -68,23 +71,28 @@ export const hairpins = each<DesiredFlow, Uuid, SbRow<"Load_Balancer">>(
         if (backend !== undefined && backend.v6 === vip.v6) backends.set(text, backend);
       }
       const source = hairpinSource(vip, snat);
-      for (const backend of backends.values()) yield recognise(uuid, vip, protocol, backend, source);
-      yield translate(uuid, vip, protocol, source);
+      for (const backend of backends.values()) yield recognise(uuid, vip, protocol, backend, source ?? vip.ip);
+      if (source === undefined) yield translate(uuid, vip, protocol, vip.ip);
+      // The snat address is a load balancer's own, and its VIP may be another's too.
+      else for (const datapath of switches) yield translate(uuid, vip, protocol, source, datapath);
     }
   },
 );
 
-function isHere(read: Read, row: SbRow<"Load_Balancer">): boolean {
-  return datapathsOfBalancer(read, row).some((datapath) => read(isLocalDatapath, datapath));
+function localDatapathsOf(read: Read, row: SbRow<"Load_Balancer">): SbRow<"Datapath_Binding">[] {
+  return [...new Set(datapathsOfBalancer(read, row))]
+    .filter((datapath) => read(isLocalDatapath, datapath))
+    .map((datapath) => read(sb.Datapath_Binding, datapath))
+    .filter((datapath) => datapath !== undefined);
 }
 
-/** The address that a backend sees instead of its own: hairpin_snat_ip where it is set, else the VIP. */
-function hairpinSource(vip: Endpoint, snat: readonly string[]): number | bigint {
+/** The hairpin_snat_ip of the VIP's family: what a backend sees instead of its own address. Without it, that is the VIP. */
+function hairpinSource(vip: Endpoint, snat: readonly string[]): number | bigint | undefined {
   for (const text of snat) {
     const ip = vip.v6 ? parseIpv6(text) : parseIpv4(text);
     if (ip !== undefined) return ip;
   }
-  return vip.ip;
+  return undefined;
 }
 
 type Protocol = "tcp" | "udp" | "sctp";
@@ -150,12 +158,19 @@ function recognise(
   });
 }
 
-function translate(uuid: Uuid, vip: Endpoint, protocol: Protocol | undefined, source: number | bigint): DesiredFlow {
+/** `datapath`: the tunnel key of the only one that it is for. */
+function translate(
+  uuid: Uuid,
+  vip: Endpoint,
+  protocol: Protocol | undefined,
+  source: number | bigint,
+  datapath?: number,
+): DesiredFlow {
   const family = vip.v6 ? families.v6 : families.v4;
   return flow({
     table: t.ctSnatHairpin,
-    priority: protocol === undefined ? 90 : 100,
-    match: original(family, vip, protocol),
+    priority: (protocol === undefined ? 90 : 100) + (datapath === undefined ? 0 : 100),
+    match: { ...original(family, vip, protocol), ...(datapath === undefined ? {} : { metadata: datapath }) },
     actions: [
       {
         type: "ct",

@@ -6,8 +6,8 @@ import type { SbRow } from "@weft/schemas";
 import { parsePortAddresses } from "../model/addresses.ts";
 import { type Attachment, attachmentOf } from "../model/binding.ts";
 import { config, ownChassis, pairs } from "../model/config.ts";
-import { crossedPeer } from "../model/datapaths.ts";
-import { portsOfDatapath, sb } from "../model/inputs.ts";
+import { routersAt } from "../model/datapaths.ts";
+import { sb } from "../model/inputs.ts";
 import { encapIndex } from "../model/interfaces.ts";
 import { flag, reg, tables as t } from "../tables.ts";
 import { conjunction, type DesiredFlow, flow, type MatchSpec, popVlan, resubmit, set } from "./flow.ts";
@@ -60,9 +60,7 @@ export const portIngress = each<DesiredFlow, Uuid, Port>("portIngress", sb.Port_
  * router's back. One router port for a network: the conjunction cannot tell several apart.
  */
 function* routerMacs(read: Read, row: Port, at: Attachment, rest: readonly Action[]): Iterable<DesiredFlow> {
-  for (const patch of read(portsOfDatapath, `${row.datapath} patch`)) {
-    const router = crossedPeer(read, patch);
-    if (router === undefined) continue;
+  for (const router of routersAt(read, row.datapath)) {
     const mac = parsePortAddresses(router.mac[0] ?? "")?.mac;
     if (mac === undefined) continue;
     const where: MatchSpec = at.tag === 0 ? { vlan_tci: [0, 0x1000] } : { dl_vlan: at.tag };

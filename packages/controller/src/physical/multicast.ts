@@ -10,7 +10,7 @@ import { type Tunnel, tunnelFor } from "../model/tunnels.ts";
 import { zonesOf } from "../model/zones.ts";
 import { flag, reg, tables as t } from "../tables.ts";
 import { type DesiredFlow, flow, resubmit, set } from "./flow.ts";
-import { remotePlaces } from "./output.ts";
+import { distributedPort, remotePlaces } from "./output.ts";
 import { loadZones, type Port } from "./port.ts";
 import { sendOver } from "./tunnelOutput.ts";
 
@@ -56,7 +56,8 @@ export const multicastGroups = each<DesiredFlow, Uuid, SbRow<"Multicast_Group">>
       for (const port of ports) {
         const own = zones ? read(zonesOf, port._uuid).port : undefined;
         actions.push(...loadZones({ port: own, dnat: undefined, snat: undefined }));
-        actions.push(set(reg.outport, port.tunnel_key), resubmit(t.checkLoopback));
+        const at = port.type === "chassisredirect" ? (distributedPort(read, port) ?? port) : port;
+        actions.push(set(reg.outport, at.tunnel_key), resubmit(t.checkLoopback));
       }
       if (ports.length > 0) actions.push(set(reg.outport, group));
       return actions;

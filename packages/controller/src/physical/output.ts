@@ -8,7 +8,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { parsePortAddresses } from "../model/addresses.ts";
 import { type Attachment, attachmentOf, claimOf, nestedDatapaths } from "../model/binding.ts";
 import { config, ownChassis } from "../model/config.ts";
-import { crossedPeer, localnetOf, peerOf } from "../model/datapaths.ts";
+import { localnetOf, peerOf, routersAt } from "../model/datapaths.ts";
 import { haChassisOf } from "../model/ha.ts";
 import { portsByName, portsOfDatapath, sb } from "../model/inputs.ts";
 import { type Tunnel, tunnelFor } from "../model/tunnels.ts";
@@ -22,6 +22,7 @@ import {
   type DesiredFlow,
   flow,
   forgetInPort,
+  type MatchSpec,
   output,
   popVlan,
   pushed,
@@ -70,10 +71,8 @@ function localOf(read: Read, uuid: Uuid, row: Port): Local | undefined {
     return other === undefined ? undefined : { kind: "patch", peer: other };
   }
   if (row.type === "chassisredirect" && read(claimOf, uuid) !== undefined) {
-    const name = row.options.get("distributed-port");
-    const port = name === undefined ? undefined : read(portsByName, name)[0];
-    const other = port === undefined ? undefined : read(sb.Port_Binding, port);
-    return other === undefined ? undefined : { kind: "redirect", to: other };
+    const to = distributedPort(read, row);
+    return to === undefined ? undefined : { kind: "redirect", to };
   }
   return undefined;
 }
@@ -192,14 +191,28 @@ function* localnet(read: Read, row: Port, key: number, at: Attachment): Iterable
       from: row._uuid,
     });
   }
+  // A localport may answer an external port: what stands for it on this network is reached through this chassis.
+  for (const port of read(portsOfDatapath, `${row.datapath} external`)) {
+    if (read(claimOf, port) === undefined) continue;
+    for (const text of read(sb.Port_Binding, port)?.mac ?? []) {
+      const mac = parsePortAddresses(text)?.mac;
+      if (mac === undefined) continue;
+      yield flow({
+        table: t.checkLoopback,
+        priority: 170,
+        match: { ...here, [reg.flags]: [flag.localport, flag.localport], eth_dst: mac },
+        actions: [...clearRegisters, resubmit(t.logEgress)],
+        from: row._uuid,
+      });
+    }
+  }
   const network = row.options.get("network_name");
   const text = network === undefined ? undefined : read(config, 0)?.chassisMacs.get(network);
   const own = text === undefined ? undefined : parsePortAddresses(text)?.mac;
   if (own === undefined) return;
-  for (const patch of read(portsOfDatapath, `${row.datapath} patch`)) {
-    const router = crossedPeer(read, patch);
-    const mac = parsePortAddresses(router?.mac[0] ?? "")?.mac;
-    if (router === undefined || mac === undefined || carriesRedirect(read, router)) continue;
+  for (const router of routersAt(read, row.datapath)) {
+    const mac = parsePortAddresses(router.mac[0] ?? "")?.mac;
+    if (mac === undefined || carriesRedirect(read, router)) continue;
     yield flow({
       table: t.logToPhys,
       priority: 150,
@@ -223,6 +236,32 @@ function carriesRedirect(read: Read, router: Port): boolean {
   return port !== undefined && read(claimOf, port) !== undefined;
 }
 
+/** The port whose packets a chassisredirect port carries. */
+export function distributedPort(read: Read, row: Port): Port | undefined {
+  const name = row.options.get("distributed-port");
+  const port = name === undefined ? undefined : read(portsByName, name)[0];
+  return port === undefined ? undefined : read(sb.Port_Binding, port);
+}
+
+/** To the gateway by the physical network of the switch behind it: redirect-type=bridged of Logical_Router_Port, ovn-nb(5). */
+function* bridged(read: Read, row: Port, here: MatchSpec): Iterable<DesiredFlow> {
+  const port = distributedPort(read, row);
+  const mac = parsePortAddresses(port?.mac[0] ?? "")?.mac;
+  const peer = port === undefined ? undefined : read(peerOf, port._uuid);
+  const outside = peer === undefined ? undefined : read(sb.Port_Binding, peer)?.datapath;
+  const net = outside === undefined ? undefined : read(localnetOf, outside);
+  const exit = net === undefined ? undefined : read(sb.Port_Binding, net);
+  const key = exit === undefined ? undefined : datapathKey(read, exit);
+  if (mac === undefined || exit === undefined || key === undefined) return;
+  yield flow({
+    table: t.localOutput,
+    priority: 100,
+    match: here,
+    actions: [set("eth_src", mac), set("metadata", key), set(reg.outport, exit.tunnel_key), resubmit(t.logToPhys)],
+    from: row._uuid,
+  });
+}
+
 const remotable = new Set(["", "virtual", "l2gateway", "l3gateway", "chassisredirect", "external"]);
 
 function* remote(read: Read, row: Port, key: number, isHere: boolean): Iterable<DesiredFlow> {
@@ -243,6 +282,10 @@ function* remote(read: Read, row: Port, key: number, isHere: boolean): Iterable<
   }
   if (!remotable.has(row.type)) return;
   if (row.type === "chassisredirect" && !isHere) {
+    if (row.options.get("redirect-type") === "bridged") {
+      yield* bridged(read, row, here);
+      return;
+    }
     const group = read(haChassisOf, row._uuid);
     if (group.length > 1) {
       const tunnels = group.map((chassis) => tunnelFor(read, chassis, undefined, 0)).filter((tunnel) => tunnel !== undefined);
