@@ -6,6 +6,7 @@ import { OvsdbError } from "../error.ts";
 import { stringifyJson } from "../jsonrpc/json.ts";
 import { type DatabaseSchema, parseSchema } from "../model.ts";
 import { encodeRecord, readLog, scanLog } from "./format.ts";
+import { PiecesError } from "./pieces.ts";
 import { applyRecord, transactionRecord } from "./transactions.ts";
 
 /** What a log writes to; {@link LogFile} is the one on files. */
@@ -230,6 +231,36 @@ function reasonOf(error: unknown, path: string): string {
   return message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message;
 }
 
+/** The longest record, in bytes, that is parsed in one. */
+const PIECE_SIZE = 64 * 1024;
+
+interface Loaded {
+  /** Undefined where not even the schema is whole. Not settled. */
+  readonly database: Database | undefined;
+  readonly goodSize: number;
+  readonly fault: OvsdbError | undefined;
+}
+
+function loadDatabase(bytes: Uint8Array, path: string, random: Random, pieceSize = PIECE_SIZE): Loaded {
+  let database: Database | undefined;
+  try {
+    const { goodSize, fault } = scanLog(
+      bytes,
+      path,
+      (record) => {
+        if (database === undefined) database = new Database(parseSchema(record), random);
+        else applyRecord(database, record);
+      },
+      pieceSize,
+    );
+    return { database, goodSize, fault };
+  } catch (error) {
+    if (!(error instanceof PiecesError)) throw error;
+    // What the record began with is in the database: it is read anew, with nothing of a record before it is known whole.
+    return loadDatabase(bytes, path, random, Infinity);
+  }
+}
+
 /** A database read from its file, not opened for writing. Throws OvsdbError, also for a torn tail where `strict`. */
 export async function readDatabase(
   world: FileWorld,
@@ -237,11 +268,7 @@ export async function readDatabase(
   strict: boolean,
 ): Promise<{ readonly database: Database; readonly goodSize: number; readonly bytes: Uint8Array }> {
   const bytes = await readBytes(world.files, path);
-  let database: Database | undefined;
-  const { goodSize, fault } = scanLog(bytes, path, (record) => {
-    if (database === undefined) database = new Database(parseSchema(record), world.random);
-    else applyRecord(database, record);
-  });
+  const { database, goodSize, fault } = loadDatabase(bytes, path, world.random);
   if (fault !== undefined) {
     if (strict || database === undefined) throw fault;
     world.logger?.err(fault.message);

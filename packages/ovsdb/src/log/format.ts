@@ -5,6 +5,7 @@
 import * as crypto from "node:crypto";
 import { OvsdbError, syntaxError } from "../error.ts";
 import { type Json, JsonError, parseJson } from "../jsonrpc/json.ts";
+import { recordPieces } from "./pieces.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -52,27 +53,37 @@ export function magicOf(bytes: Uint8Array): string | undefined {
  * Reads a log, giving every record to `visit`. What is after the first record that is cut or damaged is not read, as the
  * reference does it; the fault then says what and where. Throws OvsdbError if the file is not a standalone database at
  * all, and what `visit` throws.
+ *
+ * A transaction record of more than `pieceSize` bytes comes in pieces of about that size (see {@link recordPieces}, whose
+ * PiecesError this throws): a record that was begun may then turn out to be damaged.
  */
 export function scanLog(
   bytes: Uint8Array,
   path: string,
-  visit: (record: Json, index: number) => void,
+  visit: (record: Json) => void,
+  pieceSize = Infinity,
 ): Omit<LogContents, "records"> {
   if (bytes.length === 0) throw new OvsdbError("ovsdb error", `${path}: cannot identify file type`);
   const magic = magicOf(bytes);
   if (magic === "CLUSTER") throw new OvsdbError("ovsdb error", `${path}: ${CLUSTERED}`);
   if (magic !== "JSON") throw new OvsdbError("ovsdb error", `${path}: unexpected file format`);
   let at = 0;
-  for (let index = 0; at < bytes.length; index++) {
-    let record: { readonly json: Json; readonly end: number };
+  while (at < bytes.length) {
+    let body: Uint8Array;
+    let from: number;
+    let json: Json | undefined;
     try {
-      record = readRecord(bytes, at, path);
+      body = readBody(bytes, at, path);
+      from = body.byteOffset - bytes.byteOffset;
+      // The first record is the schema.
+      if (at === 0 || body.length <= pieceSize) json = parseBody(body, path, from);
     } catch (fault) {
       if (!(fault instanceof OvsdbError)) throw fault;
       return { goodSize: at, fault };
     }
-    visit(record.json, index);
-    at = record.end;
+    if (json !== undefined) visit(json);
+    else for (const piece of recordPieces(body, pieceSize)) visit(piece);
+    at = from + body.length;
   }
   return { goodSize: at, fault: undefined };
 }
@@ -84,7 +95,8 @@ export function readLog(bytes: Uint8Array, path: string): LogContents {
   return { records, goodSize, fault };
 }
 
-function readRecord(bytes: Uint8Array, start: number, path: string): { readonly json: Json; readonly end: number } {
+/** The JSON text of the record that begins at `start`. */
+function readBody(bytes: Uint8Array, start: number, path: string): Uint8Array {
   const lineEnd = bytes.subarray(start, start + MAX_HEADER).indexOf(NEWLINE);
   const line = decoder.decode(bytes.subarray(start, lineEnd < 0 ? start + MAX_HEADER : start + lineEnd));
   const header = /^OVSDB JSON ([0-9]{1,15}) ([0-9a-f]{40})$/.exec(line);
@@ -104,10 +116,14 @@ function readRecord(bytes: Uint8Array, start: number, path: string): { readonly 
       `${path}: ${length} bytes starting at offset ${from} have SHA-1 hash ${hash} but should have hash ${header[2]}`,
     );
   }
+  return body;
+}
+
+function parseBody(body: Uint8Array, path: string, from: number): Json {
   try {
-    return { json: parseJson(strictDecoder.decode(body)), end };
+    return parseJson(strictDecoder.decode(body));
   } catch (error) {
     const why = error instanceof JsonError ? error.message : "not valid UTF-8";
-    throw syntaxError(`${path}: ${length} bytes starting at offset ${from} are not valid JSON (${why})`);
+    throw syntaxError(`${path}: ${body.length} bytes starting at offset ${from} are not valid JSON (${why})`);
   }
 }

@@ -3,11 +3,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Database } from "../engine/database.ts";
 import { execute, TRUSTED } from "../engine/operations.ts";
+import type { RowDelta } from "../engine/table.ts";
 import { OvsdbError } from "../error.ts";
 import type { Json } from "../jsonrpc/json.ts";
 import { parseSchema } from "../model.ts";
 import { createDatabaseFile, openDatabase } from "./file.ts";
-import { readLog } from "./format.ts";
+import { encodeRecord, readLog } from "./format.ts";
+import { transactionRecord } from "./transactions.ts";
 
 const SCHEMA = parseSchema({
   name: "logged",
@@ -138,6 +140,53 @@ describe("the on-disk log", () => {
     await runtime.files.write("/db", damaged);
     await openDatabase(runtime, "/db");
     expect(await runtime.files.read("/db.damaged")).toEqual(damaged.slice(ends[0]));
+  });
+
+  describe("with records that are read in pieces", () => {
+    /** A database of one row, then a record of many more, its text put through `change`. */
+    async function large(change: (text: string) => string): Promise<{
+      readonly before: unknown;
+      readonly after: unknown;
+      readonly bytes: Uint8Array;
+      readonly size: number;
+    }> {
+      const runtime = virtualRuntime({ seed: 6 });
+      await createDatabaseFile(runtime.files, "/db", SCHEMA);
+      const { database, log } = await openDatabase(runtime, "/db");
+      const insert = (name: string): Json => ({ op: "insert", table: "T", row: { name, set: ["set", [1, 2]] } });
+      const commit = (operations: readonly Json[]): readonly RowDelta[] => {
+        const outcome = execute(database, operations, TRUSTED, 0);
+        if (!outcome.done || outcome.commit === undefined) throw new Error(JSON.stringify(outcome));
+        return outcome.commit.deltas;
+      };
+      log.append(commit([insert("first")]), "", true, () => undefined);
+      await runtime.clock.advance(1);
+      const start = await runtime.files.read("/db");
+      const before = dump(database);
+      const rows = Array.from({ length: 3000 }, (_, i) => insert(`ä{"[,${i}`));
+      const text = transactionRecord(commit([...rows, { op: "update", table: "T", where: [], row: { opt: 7 } }]), 0, "", true);
+      const record = encodeRecord(change(text ?? ""));
+      const bytes = new Uint8Array(start.length + record.length);
+      bytes.set(start);
+      bytes.set(record, start.length);
+      return { before, after: dump(database), bytes, size: start.length };
+    }
+
+    it("has all rows", async () => {
+      const { after, bytes } = await large((text) => text);
+      expect(await reopen(bytes)).toEqual({ state: after, size: bytes.length, errors: [] });
+    });
+
+    it("has all rows of a record that is not in compact form", async () => {
+      const { after, bytes } = await large((text) => text.replace('"T":', '"T": '));
+      expect(await reopen(bytes)).toEqual({ state: after, size: bytes.length, errors: [] });
+    });
+
+    it("has no row of a record whose last piece is not JSON", async () => {
+      const { before, bytes, size } = await large((text) => text.replace(/.{5}$/, ""));
+      const opened = await reopen(bytes);
+      expect(opened).toEqual({ state: before, size, errors: [expect.stringContaining("are not valid JSON")] });
+    });
   });
 
   it("compacts while commits keep coming, and loses none", async () => {
