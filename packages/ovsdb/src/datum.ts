@@ -43,9 +43,12 @@ function defaultAtom(base: BaseType): Atom {
   }
 }
 
+/** The one datum without elements: most optional columns are empty in most rows. */
+const EMPTY: Datum = [];
+
 /** RFC 7047 section 5.2.1: the value of a column that an insert does not give. */
 export function defaultDatum(type: ColumnType): Datum {
-  if (type.min === 0) return [];
+  if (type.min === 0) return EMPTY;
   const key = defaultAtom(type.key);
   return type.value === undefined ? [key] : [key, defaultAtom(type.value)];
 }
@@ -172,16 +175,24 @@ export function parseDatum(json: Json, type: ColumnType, resolve?: NameResolver)
     throw syntaxError(`${tag} must have ${allowed} but ${count} are present`, json);
   }
   if (value === undefined) {
-    const atoms: Atom[] = [];
-    for (const element of elements) atoms.push(parseChecked(element, key, resolve));
+    if (count === 0) return EMPTY;
+    // Made with its length: an array that grows by push keeps room for 16 more, for as long as the row lives.
+    const atoms = new Array<Atom>(count);
+    for (let i = 0; i < count; i++) atoms[i] = parseChecked(elements[i]!, key, resolve);
     return sortSet(atoms);
   }
-  const pairs: [Atom, Atom][] = [];
-  for (const element of elements) {
+  if (count === 0) return EMPTY;
+  const flat = new Array<Atom>(2 * count);
+  let sorted = true;
+  for (let i = 0; i < count; i++) {
+    const element = elements[i]!;
     if (!isArray(element) || element.length !== 2) throw syntaxError("expected 2-element array", element);
-    pairs.push([parseChecked(element[0]!, key, resolve), parseChecked(element[1]!, value, resolve)]);
+    const atom = parseChecked(element[0]!, key, resolve);
+    if (i > 0 && !(flat[2 * i - 2]! < atom)) sorted = false;
+    flat[2 * i] = atom;
+    flat[2 * i + 1] = parseChecked(element[1]!, value, resolve);
   }
-  return sortMap(pairs);
+  return sorted ? flat : sortMap(flat);
 }
 
 function sortSet(atoms: Atom[]): Datum {
@@ -200,15 +211,17 @@ function sortSet(atoms: Atom[]): Datum {
   return atoms;
 }
 
-function sortMap(pairs: [Atom, Atom][]): Datum {
-  pairs.sort((a, b) => compareAtoms(a[0], b[0]));
-  const flat: Atom[] = [];
-  for (let i = 0; i < pairs.length; i++) {
-    const [key, value] = pairs[i]!;
-    if (i > 0 && flat[2 * i - 2] === key) throw new OvsdbError("ovsdb error", "map contains duplicate key");
-    flat.push(key, value);
+function sortMap(flat: readonly Atom[]): Datum {
+  const positions = Array.from({ length: flat.length / 2 }, (_, i) => 2 * i);
+  positions.sort((a, b) => compareAtoms(flat[a]!, flat[b]!));
+  const sorted = new Array<Atom>(flat.length);
+  for (const [i, at] of positions.entries()) {
+    const key = flat[at]!;
+    if (i > 0 && sorted[2 * i - 2] === key) throw new OvsdbError("ovsdb error", "map contains duplicate key");
+    sorted[2 * i] = key;
+    sorted[2 * i + 1] = flat[at + 1]!;
   }
-  return flat;
+  return sorted;
 }
 
 export function compareAtoms(a: Atom, b: Atom): number {
