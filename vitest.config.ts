@@ -8,13 +8,21 @@ export default defineConfig({
     projects: [
       {
         ...shared,
-        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "test/*.test.ts"], testTimeout: 20_000, pool: "threads" },
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "test/*.test.ts"],
+          setupFiles: ["test/propertySeed.ts"],
+          testTimeout: 20_000,
+          hookTimeout: 60_000,
+          pool: "threads",
+        },
       },
       {
         ...shared,
         test: {
           name: "interop",
           include: ["packages/*/src/**/*.interop.ts", "test/**/*.interop.ts"],
+          setupFiles: ["test/propertySeed.ts"],
           testTimeout: 300_000,
           hookTimeout: 120_000,
           maxWorkers: 2,

@@ -302,6 +302,8 @@ function printNdOption(t: Text, type: number, at: number, length: number, option
       t.put(` ${t.u32(at + 4)}${length !== 8 ? ", (invalid)" : ""}`);
       break;
     case 24: {
+      // tcpdump has room for a whole prefix and takes more for a cut packet.
+      if (length > 24) throw new Cut();
       const prefix = new Uint8Array(16);
       prefix.set(t.bytes.subarray(at + 8, at + length));
       t.put(

@@ -26,6 +26,15 @@ describe("one packet", () => {
     expect(printPacket(emit(EXAMPLES.tcpSyn!).subarray(0, 50), { numeric: true, time: "none" })).toBe(
       "IP truncated-ip - 24 bytes missing! 10.0.0.1.43210 > 10.0.0.2.80:  [|tcp]",
     ));
+  test("a route information option longer than a prefix can be, as tcpdump has it", () => {
+    const routeInfo = { option: "other", type: 24, data: new Uint8Array(30) } as const;
+    const layers = EXAMPLES.ndRouterAdvertisement!.map((layer) =>
+      layer.kind === "nd" ? ({ ...layer, options: [routeInfo] } as typeof layer) : layer,
+    );
+    expect(printPacket(emit(layers), { numeric: true, time: "none", verbose: 1 })).toMatch(
+      /\n\t {2}route info option \(24\), length 32 \(4\): {2}\[\|icmp6\]$/,
+    );
+  });
   test("bytes", () =>
     expect(text("arpReply", { hex: "XX" }).split("\n").slice(1)).toEqual([
       "\t0x0000:  0a00 0000 0002 0a00 0000 0001 0806 0001  ................",
