@@ -87,6 +87,10 @@ export class Server {
     const args = [`--remote=p${this.remote}`, `--unixctl=${join(this.dir, "ctl")}`, "-vconsole:off", file];
     this.#pid = spawn(join(reference, "bin", "ovsdb-server"), args, { stdio: "ignore" }).pid ?? 0;
     while (!existsSync(join(this.dir, "db.sock"))) await runtime.clock.sleep(10);
+    // It listens a moment before it says which databases it has.
+    const waiting = ["--timeout=60", "wait", this.remote, this.#database, "connected"];
+    while (spawnSync(join(reference, "bin", "ovsdb-client"), waiting, { stdio: "ignore" }).status !== 0)
+      await runtime.clock.sleep(10);
     return this;
   }
 

@@ -135,7 +135,7 @@ test("changes are reported in the same words, and leave the same switch", { time
 
 test.each(["10", "13", "14", "15"])("the same session in OpenFlow%s", async (version) => {
   const text = versioned.replaceAll("%", `-OOpenFlow${version}`);
-  for (const one of [theirs, ours]) await run(one, RESET);
+  for (const one of [theirs, ours]) await run(one, [...RESET, "-OOpenFlow15 mod-table @ 1 name:foo"]);
   const wanted = await answers(stock(theirs), theirs, text);
   await run(theirs, RESET);
   expect(differences(await answers(ourClient, theirs, text), wanted), "our client").toEqual([]);

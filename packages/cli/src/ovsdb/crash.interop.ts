@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Connection, type Json, streamChannel } from "@weft/ovsdb";
-import { nodeRuntime, seededRandom } from "@weft/runtime";
+import { nodeRuntime, type Stream, seededRandom } from "@weft/runtime";
 import { afterEach, expect, test } from "vitest";
 import { type Kind, Servers, until, weft } from "./servers.ts";
 
@@ -32,8 +32,13 @@ async function serve(): Promise<Connection> {
   rmSync(socket, { force: true });
   const options = [`--remote=punix:${socket}`, `--unixctl=${join(servers.dir, "x.ctl")}`, "-vconsole:off", "x.db"];
   child = spawn("node", [weft, "ovsdb-server", ...options], { cwd: servers.dir, stdio: "ignore" });
-  await until(() => existsSync(socket));
-  return new Connection(streamChannel(await runtime.net.connect(`unix:${socket}`), runtime.clock), runtime.clock, {}, 0);
+  // The socket is there a moment before anybody listens.
+  let stream: Stream | undefined;
+  await until(async () => {
+    stream = await runtime.net.connect(`unix:${socket}`).catch(() => undefined);
+    return stream !== undefined;
+  });
+  return new Connection(streamChannel(stream!, runtime.clock), runtime.clock, {}, 0);
 }
 
 /** Asks for a compaction and does not wait for it. */

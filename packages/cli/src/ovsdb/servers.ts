@@ -123,5 +123,8 @@ function alive(pid: number): boolean {
 
 /** Waits until something holds, for at most ten seconds; then the caller's assertion tells what is wrong. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 200 && !(await holds()); tries++) await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let tries = 0; !(await holds()); tries++) {
+    if (tries > 600) throw new Error(`does not come to hold: ${holds}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }

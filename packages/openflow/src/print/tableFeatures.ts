@@ -101,6 +101,7 @@ function withoutShift(t: TableFeatures): TableFeatures {
 /** All tables, as one text. */
 export function formatTableFeatures(tables: readonly TableFeatures[], version: number): string {
   let text = "";
+  let dittos = false;
   for (let i = 0; i < tables.length; ) {
     const t = tables[i]!;
     const previous = tables[i - 1];
@@ -111,12 +112,16 @@ export function formatTableFeatures(tables: readonly TableFeatures[], version: n
       while (end < tables.length && (end === i || tables[end]!.name === t.name) && alike(tables[end]!, tables[end - 1]!)) end++;
     if (end > i) {
       const range = end - i === 1 ? `table ${t.table}${name}` : `tables ${t.table}...${tables[end - 1]!.table}${name}`;
-      text += `  ${range}: ditto\n\n`;
+      text += `  ${range}: ditto\n`;
+      dittos = true;
       i = end;
       continue;
     }
+    // What says "ditto" stands together.
+    if (dittos) text += "\n";
+    dittos = false;
     text += `  table ${t.table}${name}:\n${formatOne(t, previous, version)}\n`;
     i++;
   }
-  return text;
+  return dittos ? `${text}\n` : text;
 }
