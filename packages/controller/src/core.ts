@@ -25,7 +25,7 @@ import { installedMarks } from "./write/local.ts";
 import { bridgeNbCfg, sbNbCfg, startupTime } from "./write/nbCfg.ts";
 import { PlanBook, plans } from "./write/plan.ts";
 import { Outstanding } from "./write/writes.ts";
-import { datapathZoneNames, portZones, ZoneBook } from "./write/zones.ts";
+import { datapathZoneNames, portZones, requestedZones, ZoneBook } from "./write/zones.ts";
 
 /** Every source of flows. */
 export const flowFeatures: readonly Each<DesiredFlow>[] = [
@@ -63,6 +63,7 @@ export class Core {
   constructor(options: CoreOptions) {
     this.engine = createEngine(options.onError === undefined ? {} : { onError: options.onError });
     this.engine.collect([portZones, datapathZoneNames], this.zones.sink);
+    this.engine.collect([requestedZones], this.zones.requests);
     this.engine.collect([plans], this.plans.sink);
     this.engine.collect([claims, ups, sbNbCfg], this.sbWrites.sink);
     this.engine.collect([installedMarks, bridgeNbCfg, startupTime], this.vsWrites.sink);

@@ -14,12 +14,12 @@ export function isContainer(row: Port): boolean {
   return row.parent_port !== undefined && row.parent_port !== "";
 }
 
-/** Loads the conntrack zones of a port and its datapath, where they have any. */
+/** Loads the conntrack zones of a port and its datapath, where they have any. Zone 0 is what packets are in by themselves. */
 export function loadZones(zones: ZoneIds): Action[] {
   const actions: Action[] = [];
   if (zones.port !== undefined) actions.push(set(reg.zoneAndEncap, zones.port, 0xffff));
   if (zones.dnat !== undefined) actions.push(set(reg.dnatZone, zones.dnat));
-  if (zones.snat !== undefined) actions.push(set(reg.snatZone, zones.snat));
+  if (zones.snat !== undefined && zones.snat !== 0) actions.push(set(reg.snatZone, zones.snat));
   return actions;
 }
 

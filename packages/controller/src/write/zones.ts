@@ -26,12 +26,32 @@ export const datapathZoneNames = each<string, Uuid, SbRow<"Datapath_Binding">>(
   },
 );
 
+interface ZoneRequest {
+  readonly name: string;
+  readonly zone: number;
+}
+
+/** Zones that are asked for by number: Logical_Router options:snat-ct-zone, ovn-nb(5). */
+export const requestedZones = each<ZoneRequest, Uuid, SbRow<"Datapath_Binding">>(
+  "requestedZones",
+  sb.Datapath_Binding,
+  function* (uuid, row, read) {
+    const name = read(isLocalDatapath, uuid) ? read(datapathName, uuid) : undefined;
+    const zone = Number(row.external_ids.get("snat-ct-zone") ?? Number.NaN);
+    if (name !== undefined && Number.isInteger(zone) && zone >= 0 && zone <= 65535) yield { name: `${name}_snat`, zone };
+  },
+);
+
 const PREFIX = "ct-zone-";
 
 export class ZoneBook {
   readonly #byName = new Map<string, number>();
-  readonly #taken = new Set<number>();
+  /** How many names have a zone: several where all of them ask for it. */
+  readonly #taken = new Map<number, number>();
   readonly #wanted = new Set<string>();
+  readonly #requested = new Map<string, number>();
+  /** Whose request is new: it takes the zone from others, but not from those that only ceased to ask for it too. */
+  readonly #asked = new Set<string>();
   #changed = true;
   #lowest = 1;
   #version = 0;
@@ -53,15 +73,28 @@ export class ZoneBook {
     },
   });
 
+  /** Hears which names want a certain zone. */
+  readonly requests: Sink<ZoneRequest> = counted<ZoneRequest>(({ name, zone }) => `${zone} ${name}`, {
+    appear: ({ name, zone }) => {
+      this.#requested.set(name, zone);
+      this.#asked.add(name);
+      this.#changed = true;
+    },
+    // A name whose request is gone keeps its zone.
+    vanish: ({ name, zone }) => {
+      if (this.#requested.get(name) === zone) this.#requested.delete(name);
+    },
+  });
+
   /** Takes over what a former run has left in the bridge; zones that are in use already keep theirs. */
   restore(externalIds: ReadonlyMap<string, string>): void {
+    const before = new Set(this.#taken.keys());
     for (const [key, value] of externalIds) {
       const id = Number(value);
-      if (!key.startsWith(PREFIX) || !Number.isInteger(id) || id < 1 || id > 65535) continue;
+      if (!key.startsWith(PREFIX) || !Number.isInteger(id) || id < 0 || id > 65535) continue;
       const name = key.slice(PREFIX.length);
-      if (this.#byName.has(name) || this.#taken.has(id)) continue;
-      this.#byName.set(name, id);
-      this.#taken.add(id);
+      if (this.#byName.has(name) || before.has(id)) continue;
+      this.#give(name, id);
       this.#changed = true;
     }
   }
@@ -75,28 +108,56 @@ export class ZoneBook {
     this.#changed = false;
     if (forget) {
       for (const [name, id] of this.#byName) {
-        if (this.#wanted.has(name) && id >= range[0] && id <= range[1]) continue;
-        this.#byName.delete(name);
-        this.#version++;
-        this.#taken.delete(id);
-        this.#lowest = Math.min(this.#lowest, id);
-        engine.delete(zones, name);
+        const inRange = id >= range[0] && id <= range[1];
+        if (this.#wanted.has(name) && (inRange || this.#requested.get(name) === id)) continue;
+        this.#release(engine, name, id);
       }
     }
     const fresh: number[] = [];
+    for (const [name, zone] of this.#requested) {
+      if (!this.#wanted.has(name)) continue;
+      const has = this.#byName.get(name) === zone;
+      if (has && !(forget && this.#asked.has(name))) continue;
+      for (const [other, id] of this.#byName) {
+        if (id === zone && this.#requested.get(other) !== zone) this.#release(engine, other, id);
+      }
+      if (has) continue;
+      const before = this.#byName.get(name);
+      if (before !== undefined) this.#release(engine, name, before);
+      this.#give(name, zone);
+      fresh.push(zone);
+    }
+    if (forget) this.#asked.clear();
     for (const name of this.#wanted) {
       let id = this.#byName.get(name);
       if (id === undefined) {
         id = this.#free(range);
         if (id === undefined) continue;
-        this.#byName.set(name, id);
-        this.#version++;
-        this.#taken.add(id);
+        this.#give(name, id);
         fresh.push(id);
       }
       engine.set(zones, name, id);
     }
     return fresh;
+  }
+
+  #give(name: string, id: number): void {
+    this.#byName.set(name, id);
+    this.#taken.set(id, (this.#taken.get(id) ?? 0) + 1);
+    this.#version++;
+  }
+
+  #release(engine: Engine, name: string, id: number): void {
+    this.#byName.delete(name);
+    this.#version++;
+    engine.delete(zones, name);
+    const others = (this.#taken.get(id) ?? 1) - 1;
+    if (others > 0) {
+      this.#taken.set(id, others);
+      return;
+    }
+    this.#taken.delete(id);
+    this.#lowest = Math.min(this.#lowest, id);
   }
 
   #free([first, last]: readonly [number, number]): number | undefined {
