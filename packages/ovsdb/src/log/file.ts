@@ -5,7 +5,7 @@ import type { RowDelta } from "../engine/table.ts";
 import { OvsdbError } from "../error.ts";
 import { stringifyJson } from "../jsonrpc/json.ts";
 import { type DatabaseSchema, parseSchema } from "../model.ts";
-import { encodeRecord, readLog, scanLog } from "./format.ts";
+import { encodeRecord, readLog, recordText, scanLog } from "./format.ts";
 import { PiecesError } from "./pieces.ts";
 import { applyRecord, transactionRecord } from "./transactions.ts";
 
@@ -23,8 +23,11 @@ const COMPACT_COMMITS = 100;
 const COMPACT_EVERY = 10 * 60 * 1000;
 const COMPACT_LATEST = 24 * 60 * 60 * 1000;
 
+const encoder = new TextEncoder();
+
 interface Waiting {
-  readonly record: Uint8Array | undefined;
+  /** Text, for the records of one write are encoded together. */
+  readonly record: string | undefined;
   readonly durable: boolean;
   readonly done: (fault: OvsdbError | undefined) => void;
 }
@@ -71,7 +74,7 @@ export class LogFile implements CommitLog {
 
   append(deltas: readonly RowDelta[], comment: string, durable: boolean, done: Waiting["done"]): void {
     const text = transactionRecord(deltas, this.#clock.wall(), comment, true);
-    this.#waiting.push({ record: text === undefined ? undefined : encodeRecord(text), durable, done });
+    this.#waiting.push({ record: text === undefined ? undefined : recordText(text), durable, done });
     this.#start();
   }
 
@@ -99,18 +102,10 @@ export class LogFile implements CommitLog {
   }
 
   async #write(batch: readonly Waiting[]): Promise<OvsdbError | undefined> {
-    let length = 0;
-    for (const { record } of batch) length += record?.length ?? 0;
-    const bytes = new Uint8Array(length);
-    let at = 0;
-    for (const { record } of batch) {
-      if (record === undefined) continue;
-      bytes.set(record, at);
-      at += record.length;
-    }
+    const bytes = encoder.encode(batch.map(({ record }) => record ?? "").join(""));
     try {
       if (this.#closed) throw new WeftError("ovsdb.log-closed", "the log is closed");
-      if (length > 0) await this.#file.append(bytes);
+      if (bytes.length > 0) await this.#file.append(bytes);
       if (batch.some(({ durable }) => durable)) await this.#file.sync();
     } catch (error) {
       const fault = ioError(`${this.path}: write failed`, reasonOf(error, this.path));
@@ -124,7 +119,7 @@ export class LogFile implements CommitLog {
       }
       return fault;
     }
-    this.#size += length;
+    this.#size += bytes.length;
     this.#commits += batch.length;
     return undefined;
   }
@@ -285,7 +280,7 @@ export async function readSchemaOfFile(files: Files, path: string): Promise<Data
   return parseSchema(records[0]);
 }
 
-const LATER_RECORD = new TextEncoder().encode("\nOVSDB JSON ");
+const LATER_RECORD = encoder.encode("\nOVSDB JSON ");
 
 /**
  * Opens a database file for reading and writing, and locks it. A record cut short by a crash is cut off; if there are

@@ -11,21 +11,22 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const strictDecoder = new TextDecoder("utf-8", { fatal: true });
 
-/** One record, from its JSON text without the line end. */
-export function encodeRecord(json: string): Uint8Array {
-  const body = encoder.encode(`${json}\n`);
-  const header = encoder.encode(`OVSDB JSON ${body.length} ${sha1(body)}\n`);
-  const record = new Uint8Array(header.length + body.length);
-  record.set(header);
-  record.set(body, header.length);
-  return record;
+/** One record as text, from its JSON text without the line end. */
+export function recordText(json: string): string {
+  const body = `${json}\n`;
+  return `OVSDB JSON ${Buffer.byteLength(body)} ${sha1(body)}\n${body}`;
 }
 
-function sha1(bytes: Uint8Array): string {
+/** One record, from its JSON text without the line end. */
+export function encodeRecord(json: string): Uint8Array {
+  return encoder.encode(recordText(json));
+}
+
+/** In hex; a text's is that of its UTF-8 form. */
+function sha1(data: string | Uint8Array): string {
   // Newer releases of Node 20 hash a short text several times faster so.
   return (
-    (crypto.hash as typeof crypto.hash | undefined)?.("sha1", bytes, "hex") ??
-    crypto.createHash("sha1").update(bytes).digest("hex")
+    (crypto.hash as typeof crypto.hash | undefined)?.("sha1", data, "hex") ?? crypto.createHash("sha1").update(data).digest("hex")
   );
 }
 

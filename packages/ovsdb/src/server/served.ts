@@ -3,7 +3,7 @@
  * when. Whatever leaves here about a commit (the reply and the updates of monitors) leaves after the commit is in the
  * log, and in the order of the commits.
  */
-import type { Clock, Logger, Timer } from "@weft/runtime";
+import type { Clock, Logger, Random, Timer } from "@weft/runtime";
 import { ZERO_UUID } from "../datum.ts";
 import { absorb, type Extent } from "../engine/absorb.ts";
 import type { Database } from "../engine/database.ts";
@@ -41,9 +41,22 @@ interface Waiter {
   timer: Timer | undefined;
 }
 
-interface HistoryEntry {
-  readonly id: string;
+class HistoryEntry {
   readonly deltas: readonly RowDelta[];
+  #id: string | undefined;
+  readonly #random: Random;
+
+  constructor(deltas: readonly RowDelta[], id: string | undefined, random: Random) {
+    this.deltas = deltas;
+    this.#id = id;
+    this.#random = random;
+  }
+
+  /** The transaction's id, made when somebody first asks. */
+  get id(): string {
+    this.#id ??= this.#random.uuid();
+    return this.#id;
+  }
 }
 
 /** Transactions that a reconnecting client can be told the changes since (ovsdb-server(7) section 4.1.15). */
@@ -226,16 +239,8 @@ export class ServedDatabase {
     this.#wake(deltas);
   }
 
-  #remember(deltas: readonly RowDelta[], givenId: string | undefined): HistoryEntry {
-    let id = givenId;
-    const { random } = this.#database;
-    const entry: HistoryEntry = {
-      get id() {
-        id ??= random.uuid();
-        return id;
-      },
-      deltas,
-    };
+  #remember(deltas: readonly RowDelta[], id: string | undefined): HistoryEntry {
+    const entry = new HistoryEntry(deltas, id, this.#database.random);
     this.#history.push(entry);
     if (this.#history.length > 2 * HISTORY) this.#history = this.#history.slice(-HISTORY);
     return entry;
