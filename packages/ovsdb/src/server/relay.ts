@@ -8,7 +8,7 @@ import type { Session } from "../client/session.ts";
 import { ZERO_UUID } from "../datum.ts";
 import { Database } from "../engine/database.ts";
 import { type Connection, RpcError } from "../jsonrpc/connection.ts";
-import { isArray, type Json } from "../jsonrpc/json.ts";
+import { isArray, type Json, stringifyJson } from "../jsonrpc/json.ts";
 import type { Notification } from "../jsonrpc/message.ts";
 import { type DatabaseSchema, parseSchema } from "../model.ts";
 import type { PendingTransaction, RelaySource, ServedDatabase, TransactionDone } from "./served.ts";
@@ -155,8 +155,24 @@ export class Relay implements RelaySource {
         this.#directory.apply(rest[0] ?? null);
         this.#look(connection);
       } else if (id === this.#name && method === "update3") this.#absorb(rest[1] ?? null, "changes", rest[0]);
-      else if (id === this.#name && method === "monitor_canceled") this.#following = undefined;
+      else if (id === this.#name && method === "monitor_canceled") return this.#convertedAt(connection);
     });
+  }
+
+  /** The source's schema is another, of which its directory need not tell. */
+  async #convertedAt(connection: Connection): Promise<void> {
+    this.#following = undefined;
+    const text = stringifyJson(await connection.request("get_schema", [this.#name]));
+    if (text !== this.#schemaText) this.#become(text);
+    if (this.#following === undefined && !this.#asking) this.#follow(connection, this.#served!.database.schema);
+  }
+
+  #become(schemaText: string): void {
+    const schema = parseSchema(JSON.parse(schemaText) as Json); // JSON.parse gives JSON
+    this.#schemaText = schemaText;
+    this.#following = undefined;
+    this.#lastId = ZERO_UUID;
+    this.#host.schemaChanged(this.#served!, new Database(schema, this.#host.runtime.random));
   }
 
   /** Follows the database as soon as the source has it. */
@@ -170,14 +186,7 @@ export class Relay implements RelaySource {
       if (entry.model !== "standalone") this.#session.reconnect(`${this.#name}: the relay source has lost the database`);
       return;
     }
-    const changed = entry.schema !== this.#schemaText;
-    if (changed) {
-      const schema = parseSchema(JSON.parse(entry.schema) as Json); // JSON.parse gives JSON
-      this.#schemaText = entry.schema;
-      this.#following = undefined;
-      this.#lastId = ZERO_UUID;
-      this.#host.schemaChanged(this.#served!, new Database(schema, this.#host.runtime.random));
-    }
+    if (entry.schema !== this.#schemaText) this.#become(entry.schema);
     if (this.#following === undefined && !this.#asking) this.#follow(connection, this.#served!.database.schema);
   }
 
