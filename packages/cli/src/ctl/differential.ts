@@ -20,10 +20,19 @@ export interface Answer {
 
 const runtime = nodeRuntime();
 
-/** A program run in this process, with what it printed. */
-export async function runOurs(program: Program, args: readonly string[], env: Host["env"] = {}, input = ""): Promise<Answer> {
+/** A program that runs in this process. */
+export interface Running {
+  /** What it printed until now. */
+  printed(): { readonly stdout: string; readonly stderr: string };
+  /** Asks it to end, as a signal does. */
+  stop(): void;
+  readonly ended: Promise<Answer>;
+}
+
+export function startOurs(program: Program, args: readonly string[], env: Host["env"] = {}, input = ""): Running {
   let [stdout, stderr] = ["", ""];
   const text = (bytes: string | Uint8Array) => (typeof bytes === "string" ? bytes : new TextDecoder().decode(bytes));
+  const end = new AbortController();
   const host: Host = {
     runtime,
     env: { ...process.env, ...env },
@@ -45,10 +54,18 @@ export async function runOurs(program: Program, args: readonly string[], env: Ho
       },
       isTerminal: false,
     },
-    signal: new AbortController().signal,
+    signal: end.signal,
   };
-  const code = await program(args, host);
-  return { stdout, stderr, code };
+  return {
+    printed: () => ({ stdout, stderr }),
+    stop: () => end.abort(),
+    ended: program(args, host).then((code) => ({ stdout, stderr, code })),
+  };
+}
+
+/** A program run in this process, with what it printed. */
+export function runOurs(program: Program, args: readonly string[], env: Host["env"] = {}, input = ""): Promise<Answer> {
+  return startOurs(program, args, env, input).ended;
 }
 
 export function runReference(program: string, args: readonly string[]): Answer {

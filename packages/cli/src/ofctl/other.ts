@@ -174,13 +174,14 @@ export async function monitor(session: Session, args: readonly string[]): Promis
     { versions: session.settings.versions },
     {
       onMessage: (bytes) => {
-        if (printing) void session.complain(formatMessage(bytes, { names: shown, verbosity: session.settings.verbosity + 2 }));
+        if (printing) void session.complain(formatMessage(bytes, { names: shown, verbosity: session.settings.verbosity + 3 }));
       },
     },
   );
-  await setUpMonitor(session, connection, missLength, invalidTtl);
+  if (missLength !== undefined) await setMissLength(session, connection, missLength, invalidTtl);
+  for (const watch of watches) await session.dump(connection, watch, shown);
+  await setPacketInFormat(session, connection);
   printing = true;
-  for (const watch of watches) connection.send(watch);
   await new Promise<void>((resolve) => {
     session.host.signal.addEventListener("abort", () => resolve(), { once: true });
     if (session.host.signal.aborted) resolve();
@@ -192,22 +193,23 @@ export async function monitor(session: Session, args: readonly string[]): Promis
   });
 }
 
-async function setUpMonitor(
+async function setMissLength(
   session: Session,
   connection: OpenFlowConnection,
-  missLength: number | undefined,
+  missSendLength: number,
   invalidTtl: boolean,
 ): Promise<void> {
-  if (missLength !== undefined) {
-    const config = await session.ask(connection, { type: "get_config_request" });
-    if (config.type !== "get_config_reply") throw new Fatal("bad reply to a request for the configuration");
-    await session.mustSucceed(connection, {
-      ...config,
-      type: "set_config",
-      missSendLength: missLength,
-      invalidTtlToController: config.invalidTtlToController || invalidTtl,
-    });
-  }
+  const config = await session.ask(connection, { type: "get_config_request" });
+  if (config.type !== "get_config_reply") throw new Fatal("bad reply to a request for the configuration");
+  await session.mustSucceed(connection, {
+    ...config,
+    type: "set_config",
+    missSendLength,
+    invalidTtlToController: config.invalidTtlToController || invalidTtl,
+  });
+}
+
+async function setPacketInFormat(session: Session, connection: OpenFlowConnection): Promise<void> {
   const wanted = session.settings.packetInFormat;
   const format =
     wanted === undefined || wanted.startsWith("nxt_packet_in2") || wanted === "nxt_packet_in_2"
@@ -216,7 +218,6 @@ async function setUpMonitor(
         ? "nxt_packet_in"
         : "standard";
   await session.mustSucceed(connection, { type: "set_packet_in_format", format });
-  if (connection.version === 1) await session.setProtocol(connection, PROTOCOL.NXM);
 }
 
 export async function snoop(session: Session, args: readonly string[]): Promise<void> {
@@ -230,7 +231,7 @@ export async function snoop(session: Session, args: readonly string[]): Promise<
     { versions: session.settings.versions },
     {
       onMessage: (bytes) =>
-        void session.complain(formatMessage(bytes, { names: shown, verbosity: session.settings.verbosity + 2 })),
+        void session.complain(formatMessage(bytes, { names: shown, verbosity: session.settings.verbosity + 3 })),
       onClose: () => done(),
     },
     "snoop",

@@ -168,7 +168,7 @@ function formatAsync({ config }: { readonly config: AsyncConfig }): string {
 function formatPacketIn(m: PacketIn, context: Context): string {
   let text = "";
   if (m.table !== 0) text += ` table_id=${m.table}`;
-  if (m.cookie !== KEEP_COOKIE) text += ` cookie=${hex(m.cookie)}`;
+  if (m.cookie !== KEEP_COOKIE) text += ` cookie=0x${m.cookie.toString(16)}`;
   return text + packetInTail(m, m.totalLength, m.reason, m.buffer, context);
 }
 
@@ -182,7 +182,11 @@ function packetInTail(
   let text = ` total_len=${total} ${formatMatch(m.metadata, names)} (via ${reason}) data_len=${m.packet.length}`;
   text += buffer === NO_BUFFER ? " (unbuffered)\n" : ` buffer=0x${buffer.toString(16).padStart(8, "0")}\n`;
   if (m.userdata.length > 0) text += ` userdata=${dotted(m.userdata)}\n`;
-  if (m.continuation !== undefined) text += ` continuation.bridge=${bridgeOf(m.continuation)}\n`;
+  if (m.continuation !== undefined) {
+    text += ` continuation.bridge=${bridgeOf(m.continuation)}\n`;
+    const port = datapathPortOf(m.continuation);
+    if (port !== undefined) text += ` continuation.odp_port=${port}\n`;
+  }
   return text + formatContents(m.packet, verbosity);
 }
 
@@ -204,6 +208,20 @@ function bridgeOf(continuation: Uint8Array): string {
     .map((b) => b.toString(16).padStart(2, "0"))
     .join("");
   return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${digits.slice(12, 16)}-${digits.slice(16, 20)}-${digits.slice(20)}`;
+}
+
+const CONTINUATION_ODP_PORT = 0x8008;
+
+/** The datapath's port that the packet came from, when Open vSwitch's continuation has it. */
+function datapathPortOf(continuation: Uint8Array): number | undefined {
+  const view = new DataView(continuation.buffer, continuation.byteOffset, continuation.length);
+  for (let at = 0; at + 8 <= view.byteLength; ) {
+    const length = view.getUint16(at + 2);
+    if (view.getUint16(at) === CONTINUATION_ODP_PORT && length === 8) return view.getUint32(at + 4);
+    if (length < 4) return undefined;
+    at += Math.ceil(length / 8) * 8;
+  }
+  return undefined;
 }
 
 function formatResume(m: Resume, context: Context): string {

@@ -35,7 +35,7 @@ export function messageName(type: MessageType, where: Where): string {
       return `ONFT_${STANDARD[type] ?? type.toUpperCase()}`;
   }
   const [, base, direction] = /^(.*)_(request|reply)$/.exec(type)!;
-  const prefix = where.place.startsWith("nx") ? "NXST" : "OFPST";
+  const prefix = where.place.startsWith("nx-") ? "NXST" : where.place.startsWith("onf-") ? "ONFST" : "OFPST";
   return `${prefix}_${STATS.get(base!) ?? base!.toUpperCase()} ${direction}`;
 }
 

@@ -10,6 +10,8 @@ import { DecodeError } from "../wire/error.ts";
 export interface PacketFlow {
   /** Every field that the packet has, exactly. */
   readonly match: Match;
+  /** The second VLAN tag, which no match has, with its presence bit (0x1000); 0 for none. */
+  readonly innerTci: number;
   /** The transport checksum, with the name under which it is printed; undefined where the packet ends before it. */
   readonly checksum: readonly [name: string, value: number] | undefined;
 }
@@ -19,6 +21,7 @@ export function flowOfPacket(frame: Uint8Array): PacketFlow {
   const b = new MatchBuilder();
   const input = new ByteReader(frame);
   let checksum: PacketFlow["checksum"];
+  let innerTci = 0;
   try {
     b.set("eth_dst", input.u48()).set("eth_src", input.u48());
     let type = input.u16();
@@ -26,6 +29,10 @@ export function flowOfPacket(frame: Uint8Array): PacketFlow {
     if (type === ETH_TYPE.vlan || type === ETH_TYPE.qinq) {
       tci = input.u16() | 0x1000;
       type = input.u16();
+      if (type === ETH_TYPE.vlan || type === ETH_TYPE.qinq) {
+        innerTci = input.u16() | 0x1000;
+        type = input.u16();
+      }
     }
     b.setWord(WORD.vlan_tci, tci, 0xffff).setWord(WORD.eth_type, type < 0x600 ? 0x5ff : type, 0xffff);
     if (type === ETH_TYPE.ip) checksum = ipv4(b, input);
@@ -35,7 +42,7 @@ export function flowOfPacket(frame: Uint8Array): PacketFlow {
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error; // A packet may be cut anywhere; what is there has been read.
   }
-  return { match: b.build(), checksum };
+  return { match: b.build(), innerTci, checksum };
 }
 
 function ipv4(b: MatchBuilder, input: ByteReader): PacketFlow["checksum"] {
@@ -139,7 +146,8 @@ function arp(b: MatchBuilder, input: ByteReader): void {
 
 /** The packet's line: its match and checksum. */
 export function formatPacket(frame: Uint8Array): string {
-  const { match, checksum } = flowOfPacket(frame);
-  const text = formatMatch(match);
+  const { match, innerTci, checksum } = flowOfPacket(frame);
+  const inner = innerTci === 0 ? "vlan_tci1=0x0000" : `dl_vlan1=${innerTci & 0xfff},dl_vlan_pcp1=${innerTci >> 13}`;
+  const text = formatMatch(match).replace(/dl_vlan_pcp=\d/, `$&,${inner}`);
   return checksum === undefined ? text : `${text} ${checksum[0]}:${checksum[1].toString(16)}`;
 }

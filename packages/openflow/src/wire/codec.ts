@@ -54,13 +54,13 @@ function writePlace(out: ByteWriter, version: number, xid: number, where: Where,
       return;
   }
   const types = multipartTypes(version);
-  const isRequest = where.place === "request" || where.place === "nx-request";
+  const isRequest = where.place.endsWith("request");
   writeHeader(out, version, isRequest ? types.request : types.reply, xid);
-  const isNx = where.place === "nx-request" || where.place === "nx-reply";
-  out.u16(isNx ? EXPERIMENTER_MULTIPART : where.number).u16(more ? 1 : 0);
+  const vendor = where.place.startsWith("nx-") ? NICIRA : where.place.startsWith("onf-") ? ONF : undefined;
+  out.u16(vendor === undefined ? where.number : EXPERIMENTER_MULTIPART).u16(more ? 1 : 0);
   if (version > 1) out.zeros(4);
-  if (isNx) {
-    out.u32(NICIRA).u32(where.number);
+  if (vendor !== undefined) {
+    out.u32(vendor).u32(where.number);
     if (version === 1) out.zeros(4);
   }
 }
@@ -171,7 +171,11 @@ export function decodeAt(
     const found = byPlace.get(`${known}/${place}/${number}`);
     if (found === undefined) {
       const error =
-        place === "standard" ? "OFPBRC_BAD_TYPE" : place === "nx" || place === "onf" ? "OFPBRC_BAD_SUBTYPE" : "OFPBRC_BAD_STAT";
+        place === "standard"
+          ? "OFPBRC_BAD_TYPE"
+          : place === "request" || place === "reply"
+            ? "OFPBRC_BAD_STAT"
+            : "OFPBRC_BAD_SUBTYPE";
       return new DecodeError(error, place === "standard" ? 1 : 8, `${place} message ${number}`);
     }
     const base = { version: known, xid, type: found.row.type, where: found.where };
@@ -223,6 +227,7 @@ function readPlace(
   if (number !== EXPERIMENTER_MULTIPART) return { place: isRequest ? "request" : "reply", number, more };
   const vendor = input.u32();
   const subtype = input.u32();
+  if (vendor === ONF) return { place: isRequest ? "onf-request" : "onf-reply", number: subtype, more };
   if (vendor !== NICIRA) throw input.fail("OFPBRC_BAD_VENDOR", `experimenter 0x${vendor.toString(16)}`);
   if (version === 1) input.skip(4);
   return { place: isRequest ? "nx-request" : "nx-reply", number: subtype, more };

@@ -4,7 +4,7 @@ import type { ByteReader, ByteWriter } from "./bytes.ts";
 
 /** Where a message stands in some versions: as a standard type, a Nicira or ONF message, or a multipart type. */
 export interface Where {
-  readonly place: "standard" | "nx" | "onf" | "request" | "reply" | "nx-request" | "nx-reply";
+  readonly place: "standard" | "nx" | "onf" | "request" | "reply" | "nx-request" | "nx-reply" | "onf-request" | "onf-reply";
   readonly number: number;
   /** First and last wire version. */
   readonly first: number;
@@ -83,8 +83,18 @@ export function nicira(number: number, first = 1, last = 6): Where {
   return { place: "nx", number, first, last };
 }
 
+/** ONF's extensions exist for OpenFlow 1.3 only. */
+export function onf(number: number): Where {
+  return { place: "onf", number, first: 4, last: 4 };
+}
+
 export function multipart(place: "request" | "reply", number: number, first = 1, last = 6): Where {
   return { place, number, first, last };
+}
+
+/** ONF's extensions exist for OpenFlow 1.3 only. */
+export function onfStats(place: "onf-request" | "onf-reply", number: number): Where {
+  return { place, number, first: 4, last: 4 };
 }
 
 export function niciraStats(place: "nx-request" | "nx-reply", number: number, first = 1, last = 6): Where {

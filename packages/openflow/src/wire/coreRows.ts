@@ -19,6 +19,7 @@ import {
   multipart,
   nicira,
   niciraStats,
+  onf,
   type Row,
   row,
   standard,
@@ -215,10 +216,6 @@ const BUNDLE_CONTROLS: readonly BundleControlType[] = [
   "discard_reply",
 ];
 
-function onf(number: number): Where {
-  return { place: "onf", number, first: 4, last: 4 };
-}
-
 const BUNDLE_CONTROL_WHERE = [onf(2300), standard(33, 5)];
 const BUNDLE_ADD_WHERE = [onf(2301), standard(34, 5)];
 
@@ -251,8 +248,8 @@ const BARE: readonly (readonly [BareRequest, readonly Where[]])[] = [
   ["meter_features_request", [multipart("request", 11, 4)]],
   ["table_desc_request", [multipart("request", 14, 5)]],
   ["tlv_table_request", [nicira(25)]],
-  ["flow_monitor_paused", [nicira(22, 1, 3)]],
-  ["flow_monitor_resumed", [nicira(23, 1, 3)]],
+  ["flow_monitor_paused", [nicira(22, 1, 3), onf(1871)]],
+  ["flow_monitor_resumed", [nicira(23, 1, 3), onf(1872)]],
   ["ipfix_bridge_stats_request", [niciraStats("nx-request", 3)]],
   ["ipfix_flow_stats_request", [niciraStats("nx-request", 4)]],
 ];
@@ -295,7 +292,7 @@ export const CORE_ROWS: readonly Row[] = [
   roleRow("role_reply", 11, 25),
   row(
     "role_status",
-    [{ place: "onf", number: 1911, first: 4, last: 4 }, standard(30, 5)],
+    [onf(1911), standard(30, 5)],
     (m, { out }) => {
       out.u32(ROLES.indexOf(m.role)).u8(ROLE_STATUS_REASONS.indexOf(m.reason)).zeros(3).u64(m.generation);
     },
@@ -345,7 +342,7 @@ export const CORE_ROWS: readonly Row[] = [
   ),
   row(
     "requestforward",
-    [{ place: "onf", number: 2350, first: 4, last: 4 }, standard(32, 5)],
+    [onf(2350), standard(32, 5)],
     (m, { inner }) => inner(m.request),
     (state) => {
       const request = readEnvelope(state);
@@ -409,7 +406,7 @@ export const CORE_ROWS: readonly Row[] = [
   ),
   row(
     "flow_monitor_cancel",
-    [nicira(21, 1, 3)],
+    [nicira(21, 1, 3), onf(1870)],
     (m, { out }) => {
       out.u32(m.id);
     },

@@ -37,6 +37,14 @@ export interface FlowSelection {
   readonly strictPriority?: number | undefined;
 }
 
+/** Whether actions output to the port and the group that are asked for: NONE and ANY ask for none. */
+export function outputsTo(actions: readonly Action[], asked: { readonly outPort: number; readonly outGroup: number }): boolean {
+  return (
+    (asked.outPort === OFPP.NONE || usesPort(actions, asked.outPort)) &&
+    (asked.outGroup === OFPG.ANY || usesGroup(actions, asked.outGroup))
+  );
+}
+
 /** What undoes a change, for bundles that fail half-way. */
 export type Undo = () => void;
 
@@ -60,8 +68,7 @@ export function selectFlows(bridge: Bridge, selection: FlowSelection): Rule[] {
     // Higher ones are the switch's own.
     rule.priority <= 0xffff &&
     ((rule.cookie ^ selection.cookie) & selection.cookieMask) === 0n &&
-    (selection.outPort === OFPP.NONE || usesPort(rule.actions, selection.outPort)) &&
-    (selection.outGroup === OFPG.ANY || usesGroup(rule.actions, selection.outGroup));
+    outputsTo(rule.actions, selection);
   for (const table of tablesOf(bridge, selection.table)) {
     if (table.size === 0) continue;
     if (selection.strictPriority !== undefined) {
@@ -194,8 +201,7 @@ export class FlowMods {
     }
     table.classifier.insert(rule);
     bridge.changed();
-    if (old === undefined) bridge.events?.flowAdded(rule);
-    else bridge.events?.flowModified(rule);
+    bridge.events?.flowAdded(rule);
     return () => {
       rule.live = false;
       table.classifier.remove(rule);

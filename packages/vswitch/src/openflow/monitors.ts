@@ -1,7 +1,7 @@
 /** Flow monitors (ovs-ofctl(8) "monitor watch:", NXST_FLOW_MONITOR): who is told of which changes of flows. */
 import { type FlowMonitorRequest, type FlowRemovedReason, type FlowUpdate, MONITOR_FLAG } from "@weft/openflow";
 import { OpenFlowRefusal } from "../ofproto/errors.ts";
-import { selectFlows } from "../ofproto/flow-mods.ts";
+import { outputsTo, selectFlows } from "../ofproto/flow-mods.ts";
 import type { Rule } from "../ofproto/rule.ts";
 import type { Session } from "./session.ts";
 
@@ -86,7 +86,7 @@ export class FlowMonitors {
     let abbreviate = false;
     for (const request of this.#monitors.values()) {
       if ((request.flags & bit) === 0 || (request.table !== 0xff && request.table !== rule.table)) continue;
-      if (!rule.wire.isWithin(request.match)) continue;
+      if (!outputsTo(rule.actions, request) || !rule.wire.isWithin(request.match)) continue;
       if (own !== undefined && (request.flags & MONITOR_FLAG.OWN) === 0) {
         abbreviate = true;
         continue;

@@ -121,7 +121,8 @@ export function packetInMessage(
   missSendLength: number,
   continuation: Uint8Array | undefined,
 ): PacketIn {
-  const limit = event.miss && missSendLength > 0 ? missSendLength : event.maxLen;
+  // Where packets are not buffered the original sends the whole packet, whatever length the action names.
+  const limit = event.miss && missSendLength > 0 ? missSendLength : 0xffff;
   const whole = continuation !== undefined;
   const packet = !whole && event.packet.length > limit ? event.packet.subarray(0, limit) : event.packet;
   let reason = reasonName(event.reason);

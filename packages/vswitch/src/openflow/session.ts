@@ -315,15 +315,18 @@ export class Session {
 
   /** Does this connection want to hear of such an event at all? */
   #listens(masks: readonly [number, number], bit: number): boolean {
-    if (this.service && this.missSendLength === 0) return false;
-    return ((masks[this.slave ? 1 : 0] >>> bit) & 1) === 1;
+    return !this.#deaf() && ((masks[this.slave ? 1 : 0] >>> bit) & 1) === 1;
+  }
+
+  /** Services (ovs-ofctl(8) "monitor") are told of nothing until they name a length of packets. */
+  #deaf(): boolean {
+    return this.service && this.missSendLength === 0;
   }
 
   packetIn(event: PacketInEvent, continuation: (state: NonNullable<PacketInEvent["frozen"]>) => Uint8Array): void {
     if (event.controllerId !== this.controllerId) return;
     const ttl = event.reason === 2;
-    if (ttl && !this.invalidTtlToController && !this.#listens(this.async.packetIn, 2)) return;
-    if (!ttl && !this.#listens(this.async.packetIn, event.reason)) return;
+    if (ttl && this.invalidTtlToController ? this.#deaf() : !this.#listens(this.async.packetIn, event.reason)) return;
     if (event.frozen !== undefined && this.packetInFormat !== "nxt_packet_in2") return;
     const bytes = event.frozen === undefined ? undefined : continuation(event.frozen);
     this.send(packetInMessage(event, this.owner.bridge, this.packetInFormat, this.version, this.missSendLength, bytes));
