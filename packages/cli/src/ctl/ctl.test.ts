@@ -54,6 +54,11 @@ beforeAll(async () => {
 });
 
 describe("ovn-nbctl", () => {
+  test("options from the environment stand in front of those that are typed", async () => {
+    const env = { OVN_NBCTL_OPTIONS: "--dry-run  --oneline" };
+    expect(await world.run(ovnNbctl, "ls-add never -- comment", env)).toEqual({ code: 0, err: "", out: "\n\n" });
+    expect(await world.run(ovnNbctl, "--bare --columns=name find Logical_Switch name=never")).toMatchObject({ code: 0, out: "" });
+  });
   test("several commands make one transaction", async () => {
     expect(await world.run(ovnNbctl, "ls-add sw0 -- lsp-add sw0 p1 -- lsp-set-addresses p1 unknown")).toMatchObject({
       code: 0,
