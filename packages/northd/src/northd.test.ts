@@ -271,7 +271,7 @@ describe("northd", () => {
     const { nb, warnings, settle } = await place();
     nb.insert("Logical_Router", { name: "r", options: new Map([["dynamic-routing", "true"]]) });
     await settle();
-    expect(warnings).toEqual(["Logical_Router r: option dynamic-routing is not supported"]);
+    expect(warnings).toEqual(["Logical_Router r: options:dynamic-routing is not supported"]);
   });
 
   it("reports a match that does not parse on its ACL, and does the rest", async () => {

@@ -17,8 +17,8 @@ import { redirectName } from "./model/routerPort.ts";
 import { row } from "./output/row.ts";
 import { writeBfd, writeHosts } from "./output/statusBack.ts";
 import { SouthboundWriter } from "./output/writer.ts";
+import { Unsupported } from "./support/unsupported.ts";
 import type { Northd, NorthdOptions, NorthdStatus } from "./types.ts";
-import { Unsupported } from "./unsupported.ts";
 
 const LOCK = "ovn_northd";
 /** Wait before a transaction that the server refused is tried again, in ms. */
