@@ -12,6 +12,7 @@ import { BadLogicalFlow } from "./lflow/flows.ts";
 import { claimedPorts } from "./model/claimed.ts";
 import { config, integrationBridge, ownChassis } from "./model/config.ts";
 import { feed, installed, reported, sb, sbTables, vsColumns } from "./model/inputs.ts";
+import { services } from "./model/services.ts";
 import { dialSwitch } from "./ofctrl/dial.ts";
 import { SwitchSide } from "./ofctrl/switchSide.ts";
 import { announcements } from "./pinctrl/announce.ts";
@@ -121,6 +122,7 @@ export class RunningController implements Controller {
       arrived: (nbCfg) => this.#reportNbCfg(nbCfg),
     });
     this.core.engine.collect([announcements], this.#packetSide.announcer.sink);
+    this.core.engine.collect([services], this.#packetSide.serviceMonitors.sink);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -204,7 +206,7 @@ export class RunningController implements Controller {
       this.#switchSide.program(this.#nbCfg);
       this.stopwatches.get("flow-installation")?.add(clock.now() - begun);
     }
-    this.#announce();
+    this.#sendPackets();
     if (this.isIdle) for (const wake of this.#idlers.splice(0)) wake();
   }
 
@@ -392,10 +394,10 @@ export class RunningController implements Controller {
     );
   }
 
-  /** Sends announcements, once the flows that carry them are in the switch. */
-  #announce(): void {
+  /** Sends announcements and probes, once the flows that carry them are in the switch. */
+  #sendPackets(): void {
     if (!this.#switchSide.quiet) return;
-    const next = this.#packetSide.announce(this.core.read(config, 0)?.garpMaxTimeout);
+    const next = this.#packetSide.send(this.core.read(config, 0)?.garpMaxTimeout);
     if (next !== undefined) this.#wakeIn(next - this.#runtime.clock.now());
   }
 

@@ -37,6 +37,7 @@ export const sbTables = [
   "Meter",
   "Meter_Band",
   "Chassis_Template_Var",
+  "Service_Monitor",
 ] as const satisfies readonly SbTable[];
 
 /** The tables of the local Open_vSwitch database that the controller reads, and the columns. */

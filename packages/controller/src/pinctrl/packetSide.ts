@@ -11,9 +11,11 @@ import { Announcer } from "./announce.ts";
 import { BufferedPackets } from "./buffered.ts";
 import { Lookup, MacBindingBook } from "./macBindings.ts";
 import { PacketIns } from "./pinctrl.ts";
+import { ServiceMonitors } from "./serviceMonitors.ts";
 
 export class PacketSide {
   readonly announcer: Announcer;
+  readonly serviceMonitors: ServiceMonitors;
   readonly #runtime: Runtime;
   readonly #channel: Channel;
   readonly #macBindings: MacBindingBook;
@@ -29,6 +31,7 @@ export class PacketSide {
     this.#runtime = runtime;
     this.#wake = options.wake;
     this.announcer = new Announcer(runtime.clock);
+    this.serviceMonitors = new ServiceMonitors(runtime.clock, runtime.random);
     this.#macBindings = new MacBindingBook(runtime.clock, runtime.random);
     this.#buffered = new BufferedPackets(runtime.clock);
     this.#channel = new Channel({
@@ -66,6 +69,7 @@ export class PacketSide {
       aclLog: this.#runtime.log.logger("acl_log(ovn_pinctrl0)"),
       macBindings: this.#macBindings,
       buffered: this.#buffered,
+      serviceMonitors: this.serviceMonitors,
       dnsRows: (datapath) => this.#lookup?.dnsRows(datapath) ?? [],
       learned: this.#wake,
     });
@@ -80,16 +84,17 @@ export class PacketSide {
     this.#exchange.send(message);
   }
 
-  /** Sends announcements that are due; returns when the next is (monotonic ms). */
-  announce(longest: number | undefined): number | undefined {
+  /** Sends announcements and probes that are due; returns when the next is (monotonic ms). */
+  send(longest: number | undefined): number | undefined {
     if (this.#exchange === undefined) return undefined;
     this.announcer.longest = longest;
-    return this.announcer.send(this.#exchange);
+    return earliest(this.announcer.send(this.#exchange), this.serviceMonitors.send(this.#exchange));
   }
 
   /** Writes what was learned and is due; returns when the next is (monotonic ms). */
   write(transaction: Transaction<SbSchema>): number | undefined {
     if (this.#lookup !== undefined) this.#macBindings.write(this.#lookup, transaction);
+    this.serviceMonitors.write(transaction);
     return this.#macBindings.next;
   }
 
@@ -108,4 +113,9 @@ export class PacketSide {
         this.#packetIns.resume(packetIn, packet);
     }
   }
+}
+
+function earliest(...times: readonly (number | undefined)[]): number | undefined {
+  const given = times.filter((time) => time !== undefined);
+  return given.length === 0 ? undefined : Math.min(...given);
 }

@@ -35,6 +35,7 @@ import type { BufferedPackets } from "./buffered.ts";
 import { dhcpAnswer } from "./dhcp.ts";
 import { type DnsRow, dnsAnswer } from "./dns.ts";
 import type { MacBindingBook } from "./macBindings.ts";
+import type { ServiceMonitors } from "./serviceMonitors.ts";
 
 /** Bytes of opcode and padding before the operands in userdata. */
 const OPCODE_LENGTH = 8;
@@ -100,6 +101,7 @@ export interface PacketInOptions {
   readonly aclLog: Logger;
   readonly macBindings: MacBindingBook;
   readonly buffered: BufferedPackets;
+  readonly serviceMonitors: ServiceMonitors;
   /** The DNS rows of a datapath, by its tunnel key. */
   readonly dnsRows: (datapath: number) => readonly DnsRow[];
   /** Called when something is to be written to the Southbound. */
@@ -189,6 +191,11 @@ export class PacketIns {
     this.#options.aclLog.info(line);
   }
 
+  serviceAnswer({ state, packetIn }: Request): void {
+    const { exchange, serviceMonitors, learned } = this.#options;
+    if (serviceMonitors.hear(packetIn.packet, { datapath: state.datapath, port: state.inport }, exchange)) learned();
+  }
+
   learn(entry: Parameters<MacBindingBook["learn"]>[0], alone: boolean): void {
     this.#options.macBindings.learn(entry, alone);
     this.#options.learned();
@@ -262,6 +269,9 @@ const HANDLERS: { readonly [O in Opcode]?: Handler } = {
   },
   log({ packetIn, operands }) {
     this.logAcl(aclLogLine(operands, packetIn.table, packetIn.packet));
+  },
+  handle_svc_check(request) {
+    this.serviceAnswer(request);
   },
   put_fdb({ packetIn, state }) {
     const { datapath, inport: port } = state;
