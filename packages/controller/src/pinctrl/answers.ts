@@ -2,11 +2,13 @@
  * Packets that the controller makes from one that it was sent, for the actions arp, nd_ns, nd_na, icmp4, icmp6,
  * tcp_reset, sctp_abort and reject (ovn-sb(5), Logical_Flow). The nested actions then complete them in the switch.
  */
+import { type Action, IP_PROTO } from "@weft/openflow";
 import {
   decode,
   type Ethernet,
   emit,
   findLayer,
+  get16,
   get32,
   type Header,
   type Ipv4Header,
@@ -97,8 +99,14 @@ export function neighbourAdvertisement(packet: IpPacket, router: boolean): Uint8
   ]);
 }
 
-function isUdp(packet: IpPacket): boolean {
-  return findLayer(packet.layers, "udp") !== undefined;
+/** Also of a fragment without its UDP header. */
+function isUdp({ ip, layers }: IpPacket): boolean {
+  return findLayer(layers, "udp") !== undefined || (ip.kind === "ipv4" && ip.protocol === IP_PROTO.udp);
+}
+
+/** ICMP's and ICMPv6's "destination unreachable". */
+function isUnreachable({ layers }: IpPacket): boolean {
+  return findLayer(layers, "icmp")?.header.type === 3 || findLayer(layers, "icmpv6")?.header.type === 1;
 }
 
 function reversed<H extends Ipv4Header | Ipv6Header>(ip: H, reverse: boolean): Pick<H, "src" | "dst"> {
@@ -109,6 +117,21 @@ function ethernetFor({ ethernet }: IpPacket, reverse: boolean): Header {
   return reverse
     ? { kind: "ethernet", dst: ethernet.src, src: ethernet.dst }
     : { kind: "ethernet", dst: ethernet.dst, src: ethernet.src };
+}
+
+/** How a note that carries a value for the controller begins, and where the value is. */
+const NOTE = [0x6f, 0x76, 0x6e, 0];
+const NOTE_KIND = 4;
+const NOTE_VALUE = 8;
+const FRAG_MTU6 = 1;
+
+/** The value that nested actions assign to icmp4.frag_mtu or icmp6.frag_mtu (ovn-sb(5)); 0 without one. */
+export function fragMtu(actions: readonly Action[]): number {
+  for (const action of actions) {
+    if (action.type !== "note" || NOTE.some((byte, i) => action.data[i] !== byte)) continue;
+    return get16(action.data, NOTE_KIND) === FRAG_MTU6 ? get32(action.data, NOTE_VALUE) : get16(action.data, NOTE_VALUE);
+  }
+  return 0;
 }
 
 /**
@@ -187,11 +210,14 @@ export function sctpAbort(packet: IpPacket, reverse = false): Uint8Array | undef
   ]);
 }
 
-/** What refuses a packet: a reset for TCP, an abort for SCTP, else an ICMP error; addressed to where it came from. */
+/**
+ * What refuses a packet: a reset for TCP, an abort for SCTP, else an ICMP error; addressed to where it came from. What says
+ * itself that something is unreachable gets no answer.
+ */
 export function refusal(packet: IpPacket): Uint8Array | undefined {
   if (findLayer(packet.layers, "tcp") !== undefined) return tcpReset(packet, true);
   if (findLayer(packet.layers, "sctp") !== undefined) return sctpAbort(packet, true);
-  return icmpError(packet, { reverse: true });
+  return isUnreachable(packet) ? undefined : icmpError(packet, { reverse: true });
 }
 
 /** The router advertisement with this ICMPv6 message, in the place of the solicitation. */

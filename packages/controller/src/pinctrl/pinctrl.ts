@@ -22,6 +22,7 @@ import { aclLogLine } from "./aclLog.ts";
 import {
   arpRequest,
   type IpPacket,
+  fragMtu,
   icmpError,
   ipPacketOf,
   neighbourAdvertisement,
@@ -33,6 +34,7 @@ import {
 } from "./answers.ts";
 import type { BufferedPackets } from "./buffered.ts";
 import { dhcpAnswer } from "./dhcp.ts";
+import { dhcpv6Answer } from "./dhcpv6.ts";
 import { type DnsRow, dnsAnswer } from "./dns.ts";
 import type { MacBindingBook } from "./macBindings.ts";
 import type { ServiceMonitors } from "./serviceMonitors.ts";
@@ -220,6 +222,11 @@ function needIp(make: (ip: IpPacket) => Uint8Array | undefined): Handler {
   };
 }
 
+/** The nested actions tell the MTU in a note, for no OpenFlow field is that part of the message. */
+function tooBig(this: PacketIns, request: Request): void {
+  if (request.ip !== undefined) this.answer(request, icmpError(request.ip, { mtu: fragMtu(unwire(request.operands)) }));
+}
+
 /** Whether the frame was sent to one station. */
 function isUnicast(packet: Uint8Array): boolean {
   return ((packet[0] ?? 1) & 1) === 0;
@@ -241,6 +248,8 @@ const HANDLERS: { readonly [O in Opcode]?: Handler } = {
   nd_na: needIp((ip) => neighbourAdvertisement(ip, false)),
   nd_na_router: needIp((ip) => neighbourAdvertisement(ip, true)),
   icmp: needIp((ip) => icmpError(ip)),
+  icmp4_error: tooBig,
+  icmp6_error: tooBig,
   tcp_reset: needIp((ip) => tcpReset(ip)),
   sctp_abort: needIp((ip) => sctpAbort(ip)),
   reject: needIp(refusal),
@@ -256,6 +265,11 @@ const HANDLERS: { readonly [O in Opcode]?: Handler } = {
   },
   put_dhcp_opts(request) {
     const answer = request.ip === undefined ? undefined : dhcpAnswer(request.ip, request.operands.subarray(RESULT_LENGTH));
+    if (answer !== undefined) this.note(answer);
+    this.complete(request, answer?.packet);
+  },
+  put_dhcpv6_opts(request) {
+    const answer = request.ip === undefined ? undefined : dhcpv6Answer(request.ip, request.operands.subarray(RESULT_LENGTH));
     if (answer !== undefined) this.note(answer);
     this.complete(request, answer?.packet);
   },

@@ -22,9 +22,13 @@ function optionData({ type, values }: OptionValue): Uint8Array {
     for (const value of LISTS.has(type) ? values : values.slice(0, 1)) data.uint(integer(value), size);
   } else if (type === "static_routes") {
     for (let i = 0; i + 1 < values.length; i += 2) staticRoute(data, values[i]!, values[i + 1]!);
-  } else if (type === "domains") domainList(data, string(values[0]));
-  else if (type === "domain") labels(data, string(values[0])).u8(0);
-  else if (values[0]?.kind === "integer") data.uint(integer(values[0]), 4);
+  } else if (type === "domains") {
+    domainList(data, string(values[0]));
+  } else if (type === "domain") {
+    // like the reference, empty labels too: one more at a dot at the end
+    for (const label of string(values[0]).split(".")) data.u8(label.length).text(label);
+    data.u8(0);
+  } else if (values[0]?.kind === "integer") data.uint(integer(values[0]), 4);
   else data.text(string(values[0]));
   return data.done();
 }

@@ -40,7 +40,8 @@ class NodeStream implements Stream {
       setImmediate(() => handlers.onClose(this.#error));
       return;
     }
-    socket.on("data", (bytes: Buffer) => handlers.onData(bytes));
+    // not as a Buffer, whose slice() would share its memory
+    socket.on("data", (bytes: Buffer) => handlers.onData(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)));
     socket.on("drain", () => handlers.onDrain?.());
     socket.on("end", () => socket.end());
     socket.on("close", () => handlers.onClose(this.#error));

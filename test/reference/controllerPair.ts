@@ -1,0 +1,156 @@
+/**
+ * Two clouds of one node each that differ in the controller only: the reference's and ours. The same packets go into both;
+ * what comes out at the ports, and what is in the southbound databases, is to be the same.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { emit, fromHex, type Header, ipv4Of, MAC_BROADCAST, parseMac, readCapture, toHex } from "@weft/packet";
+import { afterAll, beforeAll, expect } from "vitest";
+import { Cloud, linkPrograms } from "./cloud.ts";
+import type { Control } from "./daemons.ts";
+
+/** A port whose DHCP requests show that a controller has done what came before. */
+const BARRIER = "barrier";
+const BARRIER_NETWORK = `
+  ovn-nbctl ls-add barriers -- lsp-add barriers ${BARRIER} -- lsp-set-addresses ${BARRIER} "50:54:00:00:ff:01 192.168.255.1" \\
+    -- --id=@o create dhcp_options cidr=192.168.255.0/24 \\
+       options='"server_id"="192.168.255.2" "server_mac"="50:54:00:00:ff:02" "lease_time"="60" "router"="192.168.255.2"' \\
+    -- set logical_switch_port ${BARRIER} dhcpv4_options=@o >/dev/null
+  vif_add w1 ${BARRIER}`;
+
+/** Milliseconds between two looks, and how many looks at most. */
+const PAUSE = 20;
+const LOOKS = 1000;
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+class Side {
+  readonly name: "reference" | "weft";
+  readonly cloud: Cloud;
+  #switch: Control | undefined;
+  readonly #seen = new Map<string, number>();
+  #barriers = 0;
+
+  constructor(name: "reference" | "weft") {
+    this.name = name;
+    this.cloud = new Cloud({
+      OVSDB_SERVER: "reference",
+      NORTHD: "reference",
+      CONTROLLER: name,
+      VSWITCHD: "reference",
+      tools: "reference",
+    });
+  }
+
+  async inject(port: string, frame: Uint8Array): Promise<void> {
+    this.#switch ??= this.cloud.control("w1/vswitchd");
+    await this.#switch.call("netdev-dummy/receive", port, toHex(frame));
+  }
+
+  /** What has arrived at a port since the last call, as hexadecimal text. */
+  take(port: string): string[] {
+    const frames = readCapture(readFileSync(join(this.cloud.dir, "w1", `${port}-tx.pcap`))).map(({ bytes }) => toHex(bytes));
+    const from = this.#seen.get(port) ?? 0;
+    this.#seen.set(port, frames.length);
+    return frames.slice(from);
+  }
+
+  /** Until the controller has done all that the switch has sent it. */
+  async barrier(): Promise<void> {
+    const xid = ++this.#barriers;
+    await this.inject(BARRIER, discover(xid));
+    for (let looks = 0; looks < LOOKS; looks++) {
+      if (this.take(BARRIER).length > 0) return;
+      await sleep(PAUSE);
+    }
+    throw new Error(`the ${this.name} controller does not answer, in ${this.cloud.dir}`);
+  }
+}
+
+function discover(xid: number): Uint8Array {
+  const clientMac = parseMac("50:54:00:00:ff:01")!;
+  return emit([
+    { kind: "ethernet", dst: MAC_BROADCAST, src: clientMac },
+    { kind: "ipv4", src: ipv4Of(0), dst: ipv4Of(0xffffffff) },
+    { kind: "udp", srcPort: 68, dstPort: 67 },
+    { kind: "dhcp", op: 1, xid, clientMac, options: [{ code: 53, data: Uint8Array.of(1) }] },
+  ]);
+}
+
+export class ControllerPair {
+  readonly reference = new Side("reference");
+  readonly weft = new Side("weft");
+  readonly #ports: string[] = [];
+
+  get sides(): readonly Side[] {
+    return [this.reference, this.weft];
+  }
+
+  /** Runs a script on both sides, and waits for the chassis. */
+  run(script: string): void {
+    for (const { cloud } of this.sides) cloud.run(`${script}\novn-nbctl --timeout=60 --wait=hv sync`);
+  }
+
+  /** Starts both clouds and gives them a network with these VIFs. */
+  start(script: string, ports: readonly string[]): void {
+    this.#ports.push(...ports);
+    const vifs = ports.map((port) => `vif_add w1 ${port}`).join("\n");
+    this.run(`cloud_start; net_add n1; hv_add w1 n1 10.9.0.1/24\n${BARRIER_NETWORK}\n${vifs}\n${script}`);
+  }
+
+  stop(): void {
+    for (const { cloud } of this.sides) cloud.stop(true);
+  }
+
+  /** What arrives at the ports of each side when a frame comes in from one, as `PORT HEX`. */
+  async answers(
+    port: string,
+    frame: readonly Header[] | Uint8Array | string,
+  ): Promise<{ readonly reference: string[]; readonly weft: string[] }> {
+    const bytes = typeof frame === "string" ? fromHex(frame)! : frame instanceof Uint8Array ? frame : emit(frame);
+    const [reference, weft] = await Promise.all(
+      this.sides.map(async (side) => {
+        await side.inject(port, bytes);
+        await side.barrier();
+        return this.taken(side);
+      }),
+    );
+    return { reference: reference!, weft: weft! };
+  }
+
+  taken(side: Side): string[] {
+    return this.#ports.flatMap((port) => side.take(port).map((hex) => `${port} ${hex}`));
+  }
+
+  /** Sends a frame into both, expects the same to come out, and returns it. */
+  async same(port: string, frame: readonly Header[] | Uint8Array | string): Promise<string[]> {
+    const { reference, weft } = await this.answers(port, frame);
+    expect(weft).toEqual(reference);
+    return reference;
+  }
+
+  /** What a query of ovn-sbctl says on each side. */
+  query(words: string): { readonly reference: string; readonly weft: string } {
+    const [reference, weft] = this.sides.map(({ cloud }) => cloud.run(`ovn-sbctl ${words}`).trim());
+    return { reference: reference!, weft: weft! };
+  }
+
+  /** Waits until a query says the same on both sides, and returns it. */
+  async sameRows(words: string): Promise<string> {
+    for (let looks = 0; ; looks++) {
+      const { reference, weft } = this.query(words);
+      if (reference === weft) return reference;
+      if (looks === 20) expect(weft).toBe(reference);
+      await sleep(100);
+    }
+  }
+}
+
+/** A pair with this network for the tests of a file. */
+export function controllerPair(script: string, ports: readonly string[]): ControllerPair {
+  const pair = new ControllerPair();
+  linkPrograms();
+  beforeAll(() => pair.start(script, ports));
+  afterAll(() => (process.env["KEEP"] ? undefined : pair.stop()));
+  return pair;
+}
