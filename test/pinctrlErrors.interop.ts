@@ -24,7 +24,10 @@ function ethernet(port: string): Header {
   const [dst, src] = port === "p1" ? ["00:fe", "00:01"] : ["01:fe", "01:01"];
   return { kind: "ethernet", dst: parseMac(`50:54:00:00:${dst}`)!, src: parseMac(`50:54:00:00:${src}`)! };
 }
-const ADDRESSES = { p1: ["10.0.0.1", "172.16.0.1", "fd00::1", "fd16::1"], e1: ["172.16.0.1", "10.0.0.1", "fd16::1", "fd00::1"] } as const;
+const ADDRESSES = {
+  p1: ["10.0.0.1", "172.16.0.1", "fd00::1", "fd16::1"],
+  e1: ["172.16.0.1", "10.0.0.1", "fd16::1", "fd00::1"],
+} as const;
 function ipv4(port: "p1" | "e1", more: Partial<Ipv4Header> = {}): Header {
   const [src, dst] = ADDRESSES[port];
   return { kind: "ipv4", src: parseIpv4(src)!, dst: parseIpv4(dst)!, ttl: 64, ...more };
@@ -117,10 +120,15 @@ test.each(["a1", "a2"])("packets of %s that ACLs reject", async (port) => {
     [refused(n, { fragmentOffset: 80, protocol: 17 }), filled(32)],
   ];
   let answered = 0;
-  for (const packet of packets) answered += (await pair.same(port, [{ kind: "ethernet", dst: dst!, src: src! }, ...packet])).length;
+  for (const packet of packets)
+    answered += (await pair.same(port, [{ kind: "ethernet", dst: dst!, src: src! }, ...packet])).length;
   expect(answered).toBeGreaterThan(20);
   if (port === "a1") {
-    const vlan: Header[] = [{ kind: "ethernet", dst: dst!, src: parseMac("50:54:00:00:02:03")! }, { kind: "vlan", id: 7 }];
-    for (const transport of transports.slice(0, 4)) expect(await pair.same(port, [...vlan, refused(1), ...transport])).toHaveLength(1);
+    const vlan: Header[] = [
+      { kind: "ethernet", dst: dst!, src: parseMac("50:54:00:00:02:03")! },
+      { kind: "vlan", id: 7 },
+    ];
+    for (const transport of transports.slice(0, 4))
+      expect(await pair.same(port, [...vlan, refused(1), ...transport])).toHaveLength(1);
   }
 });

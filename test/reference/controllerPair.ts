@@ -95,7 +95,9 @@ export class ControllerPair {
   start(script: string, ports: readonly string[]): void {
     this.#ports.push(...ports);
     const vifs = ports.map((port) => `vif_add w1 ${port}`).join("\n");
-    this.run(`cloud_start; net_add n1; hv_add w1 n1 10.9.0.1/24\n${BARRIER_NETWORK}\n${vifs}\n${script}`);
+    // a chassis that has not registered yet is not waited for
+    const up = [BARRIER, ...ports].map((port) => `ovn-nbctl --timeout=60 wait-until logical_switch_port ${port} up=true`);
+    this.run(`cloud_start; net_add n1; hv_add w1 n1 10.9.0.1/24\n${BARRIER_NETWORK}\n${vifs}\n${script}\n${up.join("\n")}`);
   }
 
   stop(): void {

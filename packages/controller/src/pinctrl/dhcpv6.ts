@@ -1,6 +1,7 @@
 /** The DHCPv6 server of put_dhcpv6_opts (RFC 8415): the logical flow brings the address and the options. */
 import { concat, DHCPV6_MESSAGE, DHCPV6_OPTION, type Dhcpv6Option, emitDhcpv6Options, get16, put32 } from "@weft/packet";
 import type { IpPacket } from "./answers.ts";
+import type { DhcpAnswer } from "./dhcp.ts";
 import { udpPayload, withPayload } from "./udp.ts";
 
 /** Bytes of message type and transaction. */
@@ -31,14 +32,6 @@ const REPLIES: ReadonlyMap<number, number> = new Map([
   [DHCPV6_MESSAGE.informationRequest, DHCPV6_MESSAGE.reply],
   [DHCPV6_MESSAGE.release, DHCPV6_MESSAGE.reply],
 ]);
-
-export interface Dhcpv6Answer {
-  /** Undefined: the message asks for nothing. */
-  readonly packet: Uint8Array | undefined;
-  /** For the log. */
-  readonly notes: readonly string[];
-  readonly warning?: string;
-}
 
 /** What of a client's message counts. Of options that come several times it is the last. */
 interface Request {
@@ -128,14 +121,14 @@ function released(offer: readonly Dhcpv6Option[]): Dhcpv6Option[] {
  * What the server answers to a client's message, in its place; `operands` are options as on the wire, but for those that
  * are made here. Undefined: no message that this server knows.
  */
-export function dhcpv6Answer(packet: IpPacket, operands: Uint8Array): Dhcpv6Answer | undefined {
+export function dhcpv6Answer(packet: IpPacket, operands: Uint8Array): DhcpAnswer | undefined {
   const message = udpPayload(packet);
   if (message === undefined || message.length < HEADER) return undefined;
   const request = readRequest(message);
   const reply = REPLIES.get(request.type);
   if (reply === undefined) return undefined;
   const { clientId, iaid } = request;
-  const missing = (what: string): Dhcpv6Answer => ({
+  const missing = (what: string): DhcpAnswer => ({
     packet: undefined,
     notes: [],
     warning: `DHCPv6 option - ${what} not present in the DHCPv6 packet`,

@@ -21,8 +21,8 @@ import type { Exchange } from "../ofctrl/exchange.ts";
 import { aclLogLine } from "./aclLog.ts";
 import {
   arpRequest,
-  type IpPacket,
   fragMtu,
+  type IpPacket,
   icmpError,
   ipPacketOf,
   neighbourAdvertisement,
@@ -33,7 +33,8 @@ import {
   tcpReset,
 } from "./answers.ts";
 import type { BufferedPackets } from "./buffered.ts";
-import { dhcpAnswer } from "./dhcp.ts";
+import { type DhcpAnswer, dhcpAnswer } from "./dhcp.ts";
+import { relayedRequest, relayedResponse } from "./dhcpRelay.ts";
 import { dhcpv6Answer } from "./dhcpv6.ts";
 import { type DnsRow, dnsAnswer } from "./dns.ts";
 import type { MacBindingBook } from "./macBindings.ts";
@@ -227,6 +228,15 @@ function tooBig(this: PacketIns, request: Request): void {
   if (request.ip !== undefined) this.answer(request, icmpError(request.ip, { mtu: fragMtu(unwire(request.operands)) }));
 }
 
+/** What turns one DHCP message into another, with the operands behind the place of the result. */
+function exchange(make: (ip: IpPacket, operands: Uint8Array) => DhcpAnswer | undefined): Handler {
+  return function (request) {
+    const answer = request.ip === undefined ? undefined : make(request.ip, request.operands.subarray(RESULT_LENGTH));
+    if (answer !== undefined) this.note(answer);
+    this.complete(request, answer?.packet);
+  };
+}
+
 /** Whether the frame was sent to one station. */
 function isUnicast(packet: Uint8Array): boolean {
   return ((packet[0] ?? 1) & 1) === 0;
@@ -263,16 +273,10 @@ const HANDLERS: { readonly [O in Opcode]?: Handler } = {
     const { datapath, inport: port } = state;
     this.learn({ datapath, port, mac: sourceMac(packetIn.packet), ip: formatIpv6(ip) }, isUnicast(packetIn.packet));
   },
-  put_dhcp_opts(request) {
-    const answer = request.ip === undefined ? undefined : dhcpAnswer(request.ip, request.operands.subarray(RESULT_LENGTH));
-    if (answer !== undefined) this.note(answer);
-    this.complete(request, answer?.packet);
-  },
-  put_dhcpv6_opts(request) {
-    const answer = request.ip === undefined ? undefined : dhcpv6Answer(request.ip, request.operands.subarray(RESULT_LENGTH));
-    if (answer !== undefined) this.note(answer);
-    this.complete(request, answer?.packet);
-  },
+  put_dhcp_opts: exchange(dhcpAnswer),
+  put_dhcpv6_opts: exchange(dhcpv6Answer),
+  dhcp_relay_req_chk: exchange(relayedRequest),
+  dhcp_relay_resp_chk: exchange(relayedResponse),
   dns_lookup(request) {
     const { ip, state } = request;
     this.complete(request, ip === undefined ? undefined : dnsAnswer(ip, this.dnsRows(state.datapath)));
