@@ -10,7 +10,7 @@ const below = {
   northd: ["runtime", "packet", "ovsdb", "schemas", "incremental", "openflow", "logical"],
   controller: ["runtime", "packet", "ovsdb", "schemas", "incremental", "openflow", "logical"],
   vswitch: ["runtime", "packet", "ovsdb", "schemas", "openflow"],
-  trace: ["runtime", "packet", "ovsdb", "schemas", "incremental", "openflow", "logical", "vswitch"],
+  trace: ["runtime", "packet", "ovsdb", "schemas", "incremental", "openflow", "logical", "northd", "controller", "vswitch"],
   lab: [
     "runtime",
     "packet",

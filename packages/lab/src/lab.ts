@@ -19,6 +19,8 @@ import { commandsOf } from "./words.ts";
 export interface LabPrograms {
   readonly programs: Readonly<Record<string, () => Promise<Program>>>;
   vswitchd(world: (runtime: Runtime) => SwitchWorld): Program;
+  /** Commands of every machine that see the lab as a whole. */
+  readonly overview?: Readonly<Record<string, (lab: Lab) => Program>>;
   /** Schema files by their path on a machine. */
   readonly files: Readonly<Record<string, string>>;
 }
@@ -96,6 +98,8 @@ export class Lab {
     const commands = new Map(this.#commands);
     const machine = new Machine(name, runtime, commands);
     for (const program of Object.keys(this.#programs.programs)) commands.set(program, this.#commandFor(name, program, machine));
+    for (const [command, make] of Object.entries(this.#programs.overview ?? {}))
+      commands.set(command, (args, { host }) => make(this)(args, host));
     this.nodes.set(name, { name, machine, definition });
     this.control.join(machine);
     machine.root.forwarding = definition.forwarding ?? false;

@@ -95,7 +95,7 @@ export class ControlNetwork {
     }
     const port = remote.port ?? options.defaultPort ?? 0;
     const source = loopback ? remote.address : sourceTowards(here, remote.address);
-    return this.#memory.connectFrom(source, `tcp:${target.name}:${port}`);
+    return this.#memory.connectFrom(source, `tcp:${endpoint(target.name, remote.kind)}:${port}`);
   }
 
   async #listen(
@@ -120,7 +120,10 @@ export class ControlNetwork {
         },
       };
     }
-    const listener = await this.#memory.listen(`ptcp:${remote.port ?? options.defaultPort ?? 0}:${name}`, accept);
+    const listener = await this.#memory.listen(
+      `ptcp:${remote.port ?? options.defaultPort ?? 0}:${endpoint(name, remote.kind)}`,
+      accept,
+    );
     return { ...listener, name: text, close: () => listener.close() };
   }
 
@@ -145,6 +148,11 @@ export class ControlNetwork {
       close: () => socket.close(),
     };
   }
+}
+
+/** Who speaks TLS and who does not never meet, though the bytes of neither are encrypted here. */
+function endpoint(machine: string, kind: string): string {
+  return kind.endsWith("ssl") ? `${machine}.tls` : machine;
 }
 
 function reaches(machine: Machine | undefined, address: string): boolean {

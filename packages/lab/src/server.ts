@@ -10,6 +10,7 @@ import type { Published } from "./publish.ts";
 export type LabRequest =
   | {
       readonly exec: {
+        /** "": whichever, for a command that all machines have alike. */
         readonly node: string;
         /** A network namespace of the machine; absent for its own. */
         readonly namespace?: string;
@@ -184,7 +185,7 @@ class Session {
     terminal,
     columns,
   }: Extract<LabRequest, { exec: unknown }>["exec"]): Promise<LabReply> {
-    const { machine } = this.#lab.node(node);
+    const { machine } = this.#lab.node(node === "" ? ([...this.#lab.nodes.keys()][0] ?? "") : node);
     const namespace = name === undefined || name === "" ? machine.root : machine.namespace(name);
     const local = localCommand(argv, namespace.name, (command) => machine.commands.has(command));
     if (local) {

@@ -1,4 +1,7 @@
 /** Where packets go in a logical network, and why: ovn-trace(8) and what goes beyond it. */
+
+export { type Cloud, type Hypervisor, integrationBridgeOf, readCloud } from "./cloud/cloud.ts";
+export type { CloudPlaces, DatabasePlace, HypervisorPlace, Link } from "./cloud/places.ts";
 export { CT_NAMES } from "./ovnTrace/conntrack.ts";
 export { type Southbound, TraceModel } from "./ovnTrace/model.ts";
 export {
@@ -12,3 +15,6 @@ export {
 } from "./ovnTrace/request.ts";
 export { type TraceForm, type TraceRequest, traceText } from "./ovnTrace/run.ts";
 export type { TraceOptions } from "./ovnTrace/trace.ts";
+export { FINDING_KINDS, type Finding, type FindingCode, type FindingKind } from "./verify/findings.ts";
+export { formatFindings } from "./verify/text.ts";
+export { verify } from "./verify/verify.ts";

@@ -2,11 +2,13 @@ import type { LabPrograms } from "@weft/lab";
 import { openVSwitch, ovnNorthbound, ovnSouthbound } from "@weft/schemas";
 import { programs } from "../programs.ts";
 import { vswitchdOn } from "../vswitchd.ts";
+import { weftOf } from "./overview.ts";
 
 /** What a lab's machines have installed. */
 export const labPrograms: LabPrograms = {
   programs,
   vswitchd: vswitchdOn,
+  overview: { weft: weftOf },
   files: {
     "/usr/share/ovn/ovn-nb.ovsschema": JSON.stringify(ovnNorthbound),
     "/usr/share/ovn/ovn-sb.ovsschema": JSON.stringify(ovnSouthbound),

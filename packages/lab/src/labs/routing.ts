@@ -6,7 +6,7 @@ networks:
   underlay: {}
 nodes:
   central:
-    nics: { eth1: { network: underlay, address: 192.168.50.10/24 } }
+    nics: { eth1: { network: underlay, address: 192.168.50.10/24, mtu: 1600 } }
     services: [ovn-central, ovn-host]
     provision: |
       ovs-vsctl set open . external-ids:system-id=central external-ids:ovn-remote=tcp:192.168.50.10:6642 external-ids:ovn-encap-type=geneve external-ids:ovn-encap-ip=192.168.50.10
@@ -30,7 +30,7 @@ nodes:
       ovn-nbctl lsp-set-type net2-router1 router
       ovn-nbctl lsp-set-options net2-router1 router-port=router1-net2
   worker1:
-    nics: { eth1: { network: underlay, address: 192.168.50.100/24 } }
+    nics: { eth1: { network: underlay, address: 192.168.50.100/24, mtu: 1600 } }
     services: [ovn-host]
     provision: |
       ovs-vsctl set open . external-ids:system-id=worker1 external-ids:ovn-remote=tcp:192.168.50.10:6642 external-ids:ovn-encap-type=geneve external-ids:ovn-encap-ip=192.168.50.100
@@ -42,7 +42,7 @@ nodes:
       ip netns exec vm1 ip link set vm1 up
       ip netns exec vm1 ip route add default via 192.168.0.1
   worker2:
-    nics: { eth1: { network: underlay, address: 192.168.50.101/24 } }
+    nics: { eth1: { network: underlay, address: 192.168.50.101/24, mtu: 1600 } }
     services: [ovn-host]
     provision: |
       ovs-vsctl set open . external-ids:system-id=worker2 external-ids:ovn-remote=tcp:192.168.50.10:6642 external-ids:ovn-encap-type=geneve external-ids:ovn-encap-ip=192.168.50.101

@@ -6,7 +6,7 @@ networks:
   underlay: {}
 nodes:
   central:
-    nics: { eth1: { network: underlay, address: 192.168.50.10/24 } }
+    nics: { eth1: { network: underlay, address: 192.168.50.10/24, mtu: 1600 } }
     services: [ovn-central, ovn-host]
     provision: |
       ovs-vsctl set open . external-ids:system-id=central external-ids:ovn-remote=tcp:192.168.50.10:6642 external-ids:ovn-encap-type=geneve external-ids:ovn-encap-ip=192.168.50.10
@@ -21,7 +21,7 @@ nodes:
       ovn-nbctl lsp-set-addresses child1 "40:44:00:00:00:03 192.168.1.13"
       ovn-nbctl lsp-set-addresses child2 "40:44:00:00:00:04 192.168.1.14"
   worker1:
-    nics: { eth1: { network: underlay, address: 192.168.50.100/24 } }
+    nics: { eth1: { network: underlay, address: 192.168.50.100/24, mtu: 1600 } }
     services: [ovn-host]
     provision: |
       ovs-vsctl set open . external-ids:system-id=worker1 external-ids:ovn-remote=tcp:192.168.50.10:6642 external-ids:ovn-encap-type=geneve external-ids:ovn-encap-ip=192.168.50.100
@@ -36,7 +36,7 @@ nodes:
       ip netns exec vm1 ip addr add 192.168.1.13/24 dev child1
       ip netns exec vm1 ip link set child1 up
   worker2:
-    nics: { eth1: { network: underlay, address: 192.168.50.101/24 } }
+    nics: { eth1: { network: underlay, address: 192.168.50.101/24, mtu: 1600 } }
     services: [ovn-host]
     provision: |
       ovs-vsctl set open . external-ids:system-id=worker2 external-ids:ovn-remote=tcp:192.168.50.10:6642 external-ids:ovn-encap-type=geneve external-ids:ovn-encap-ip=192.168.50.101

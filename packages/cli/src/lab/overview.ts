@@ -1,0 +1,64 @@
+/** `weft` as a command of a lab's machines: what looks at the whole cloud, of which every part is within reach. */
+import { formatIp, type Lab, type LabNode } from "@weft/lab";
+import type { Host, Program } from "@weft/runtime";
+import type { CloudPlaces, HypervisorPlace } from "@weft/trace";
+import { controlSocketOf, sendControl } from "../appctl.ts";
+import { type CloudFinder, cloudCommands, cloudProgram } from "../cloud/commands.ts";
+
+const NORTHBOUND = "/var/run/ovn/ovnnb_db.sock";
+const SOUTHBOUND = "/var/run/ovn/ovnsb_db.sock";
+const SWITCH_RUN = "/var/run/openvswitch";
+
+export function weftOf(lab: Lab): Program {
+  return async (args, host) => {
+    const [name = "", ...rest] = args;
+    const load = cloudCommands[name];
+    if (load === undefined) {
+      await host.stderr.write(`weft: ${name} is no command of a lab's machine (${Object.keys(cloudCommands).join(", ")})\n`);
+      return 2;
+    }
+    const finder: CloudFinder = { rows: [], help: "", find: () => labPlaces(lab, host) };
+    return cloudProgram(name, await load(), finder)(rest, host);
+  };
+}
+
+export async function labPlaces(lab: Lab, host: Host): Promise<CloudPlaces> {
+  const nodes = [...lab.nodes.values()];
+  const having = async (path: string): Promise<LabNode[]> => {
+    const found = await Promise.all(nodes.map(async (node) => ((await node.machine.runtime.files.exists(path)) ? [node] : [])));
+    return found.flat();
+  };
+  const database = async (path: string) => {
+    const [node] = await having(path);
+    return node === undefined ? undefined : { runtime: node.machine.runtime, remotes: [`unix:${path}`] };
+  };
+  const [northbound, southbound, switches] = await Promise.all([
+    database(NORTHBOUND),
+    database(SOUTHBOUND),
+    having(`${SWITCH_RUN}/db.sock`),
+  ]);
+  return { northbound, southbound, hypervisors: switches.map((node) => hypervisorOf(node, host)) };
+}
+
+function hypervisorOf({ name, machine }: LabNode, host: Host): HypervisorPlace {
+  const { runtime } = machine;
+  return {
+    name,
+    runtime,
+    database: `unix:${SWITCH_RUN}/db.sock`,
+    bridge: (bridge) => `unix:${SWITCH_RUN}/${bridge}.mgmt`,
+    async control(target, command, ...args) {
+      const there: Host = { ...host, runtime, env: {} };
+      const socket = await controlSocketOf(there, target === "ovs-vswitchd" ? "ovs" : "ovn", target);
+      return sendControl(there, socket, command, args);
+    },
+    links: () =>
+      [...machine.root.devices.values()].map((device) => ({
+        name: device.name,
+        mtu: device.mtu,
+        addresses: machine.root.addresses
+          .filter((address) => address.device === device)
+          .map(({ network }) => formatIp(network.address)),
+      })),
+  };
+}

@@ -1,0 +1,143 @@
+/** A cloud as it is found: both databases, and of each hypervisor its database and what its bridges have installed. */
+import { createReplica, type Replica, type SchemaJson } from "@weft/ovsdb";
+import { messageOf, type Runtime, WeftError } from "@weft/runtime";
+import {
+  type NbSchema,
+  openVSwitch,
+  ovnNorthbound,
+  ovnSouthbound,
+  type SbSchema,
+  type VsRow,
+  type VsSchema,
+} from "@weft/schemas";
+import { type InstalledState, readInstalled } from "./bridge.ts";
+import type { CloudPlaces, DatabasePlace, HypervisorPlace, Link } from "./places.ts";
+
+/** A hypervisor that answered. */
+export interface Hypervisor {
+  /** As its place is called. */
+  readonly name: string;
+  /** external_ids:system-id, which is the name of its Chassis row; "" where it has none. */
+  readonly systemId: string;
+  readonly place: HypervisorPlace;
+  readonly ovs: Replica<VsSchema>;
+  /** By bridge name; those that could be read. */
+  readonly bridges: ReadonlyMap<string, InstalledState>;
+  readonly links: readonly Link[] | undefined;
+  /** What of it could not be read, and why. */
+  readonly problems: readonly string[];
+}
+
+export interface Cloud {
+  readonly nb: Replica<NbSchema> | undefined;
+  readonly sb: Replica<SbSchema> | undefined;
+  readonly hypervisors: readonly Hypervisor[];
+  /** What could not be read at all, and why. */
+  readonly problems: readonly string[];
+  close(): Promise<void>;
+}
+
+/** The integration bridge's name unless external_ids:ovn-bridge says another. */
+const INTEGRATION_BRIDGE = "br-int";
+
+/** The only row of the hypervisor's table Open_vSwitch. */
+export function rootOf(hypervisor: Pick<Hypervisor, "ovs">): VsRow<"Open_vSwitch"> | undefined {
+  return [...hypervisor.ovs.table("Open_vSwitch").rows()][0];
+}
+
+/** A setting of ovn-controller(8), where the one for this chassis (ovn-KEY-SYSTEM_ID) stands before the common one. */
+export function settingOf(hypervisor: Hypervisor, key: string): string | undefined {
+  const ids = rootOf(hypervisor)?.external_ids;
+  return ids?.get(`${key}-${hypervisor.systemId}`) ?? ids?.get(key);
+}
+
+export function integrationBridgeOf(hypervisor: Hypervisor): string {
+  return settingOf(hypervisor, "ovn-bridge") ?? INTEGRATION_BRIDGE;
+}
+
+/**
+ * Reads all of it. What cannot be reached is told in `problems`; only a southbound database that is given and cannot be
+ * reached is an error.
+ */
+export async function readCloud(places: CloudPlaces): Promise<Cloud> {
+  const opened: { close(): Promise<void> }[] = [];
+  const problems: string[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(opened.map((one) => one.close()));
+  };
+  try {
+    const [nb, sb] = await Promise.all([
+      openDatabase(places.northbound, ovnNorthbound, opened).catch((error: unknown) => {
+        problems.push(messageOf(error));
+        return undefined;
+      }),
+      openDatabase(places.southbound, ovnSouthbound, opened),
+    ]);
+    const hypervisors: Hypervisor[] = [];
+    for (const place of places.hypervisors) {
+      try {
+        hypervisors.push(await readHypervisor(place, opened));
+      } catch (error) {
+        problems.push(`${place.name}: ${messageOf(error)}`);
+      }
+    }
+    return { nb, sb, hypervisors, problems, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openDatabase<const S extends SchemaJson>(
+  place: DatabasePlace | undefined,
+  schema: S,
+  opened: { close(): Promise<void> }[],
+): Promise<Replica<S> | undefined> {
+  if (place === undefined) return undefined;
+  const { runtime, remotes, tls, leaderOnly } = place;
+  return openReplica(runtime, schema, remotes, opened, {
+    ...(tls === undefined ? {} : { tls }),
+    ...(leaderOnly === undefined ? {} : { leaderOnly }),
+  });
+}
+
+async function openReplica<const S extends SchemaJson>(
+  runtime: Runtime,
+  schema: S,
+  remotes: readonly string[],
+  opened: { close(): Promise<void> }[],
+  options: Pick<DatabasePlace, "tls" | "leaderOnly"> = {},
+): Promise<Replica<S>> {
+  const replica = createReplica({ runtime, schema, remotes, once: true, ...options });
+  opened.push(replica);
+  try {
+    await replica.ready();
+  } catch (error) {
+    throw new WeftError("trace.unreachable", `${remotes.join(",")}: cannot read ${schema.name}: ${messageOf(error)}`);
+  }
+  return replica;
+}
+
+async function readHypervisor(place: HypervisorPlace, opened: { close(): Promise<void> }[]): Promise<Hypervisor> {
+  const { runtime, tls } = place;
+  const ovs = await openReplica(runtime, openVSwitch, [place.database], opened, tls === undefined ? {} : { tls });
+  const problems: string[] = [];
+  const bridges = new Map<string, InstalledState>();
+  for (const { name } of ovs.table("Bridge").rows()) {
+    try {
+      bridges.set(name, await readInstalled(runtime, place.bridge(name), tls));
+    } catch (error) {
+      problems.push(`bridge ${name}: ${messageOf(error)}`);
+    }
+  }
+  const [root] = ovs.table("Open_vSwitch").rows();
+  return {
+    name: place.name,
+    systemId: root?.external_ids.get("system-id") ?? "",
+    place,
+    ovs,
+    bridges,
+    links: await place.links?.(),
+    problems,
+  };
+}

@@ -1,0 +1,46 @@
+/** Where the parts of a cloud are found by those who look at it as a whole. */
+import type { Runtime, TlsProvider } from "@weft/runtime";
+
+export interface DatabasePlace {
+  /** Its network resolves the remotes as a process on that machine would. */
+  readonly runtime: Runtime;
+  /** Connection methods of ovsdb(7). */
+  readonly remotes: readonly string[];
+  readonly tls?: TlsProvider;
+  /** False: any server of a cluster will do, also one that is behind. */
+  readonly leaderOnly?: boolean;
+}
+
+/** A network device of a hypervisor's host. */
+export interface Link {
+  readonly name: string;
+  /** Bytes of payload of a frame. */
+  readonly mtu: number;
+  /** IP addresses as text, without prefix lengths. */
+  readonly addresses: readonly string[];
+}
+
+/** A machine with Open vSwitch on it. */
+export interface HypervisorPlace {
+  /** What people call it: a lab's machine, or the chassis. */
+  readonly name: string;
+  readonly runtime: Runtime;
+  readonly tls?: TlsProvider;
+  /** Its Open_vSwitch database. */
+  readonly database: string;
+  /** The OpenFlow remote of a bridge. */
+  bridge(name: string): string;
+  /**
+   * Sends a command to the control socket of "ovs-vswitchd" or "ovn-controller" there; rejects where none answers.
+   * Absent: control sockets are out of reach, as over TCP.
+   */
+  control?(target: "ovs-vswitchd" | "ovn-controller", command: string, ...args: readonly string[]): Promise<string>;
+  /** The host's devices; absent: not known. */
+  links?(): readonly Link[] | Promise<readonly Link[]>;
+}
+
+export interface CloudPlaces {
+  readonly northbound: DatabasePlace | undefined;
+  readonly southbound: DatabasePlace | undefined;
+  readonly hypervisors: readonly HypervisorPlace[];
+}

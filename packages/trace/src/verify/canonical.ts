@@ -1,0 +1,85 @@
+/**
+ * Flows in a form in which those of two controllers can be compared. Conjunction ids, group and meter numbers are each
+ * controller's own: an id becomes what it stands for.
+ */
+import { type Action, type Flow, formatActions, formatMatch, type GroupDescription, type Match } from "@weft/openflow";
+
+export interface CanonicalFlow {
+  /** Table, priority and match: two flows with one place exclude each other. */
+  readonly place: string;
+  readonly actions: string;
+  readonly cookie: number;
+  readonly flow: ComparedFlow;
+}
+
+export type ComparedFlow = Pick<Flow, "table" | "priority" | "match" | "actions"> & { readonly cookie: number };
+
+/** The conjunction id that a flow matches; undefined: none. */
+export function conjunctionOf(match: Match): number | undefined {
+  const found = /(?:^|,)conj_id=(\d+)/.exec(formatMatch(match));
+  return found?.[1] === undefined ? undefined : Number(found[1]);
+}
+
+/** A flow as ovs-ofctl dump-flows prints it, without statistics. */
+export function flowLine({ table, priority, match, actions, cookie }: ComparedFlow): string {
+  const text = formatMatch(match);
+  return `cookie=0x${cookie.toString(16)}, table=${table}, priority=${priority}${text === "" ? "" : `,${text}`} actions=${formatActions(actions) || "drop"}`;
+}
+
+export function canonicalFlows(
+  flows: Iterable<ComparedFlow>,
+  groups: readonly GroupDescription[],
+): ReadonlyMap<string, CanonicalFlow> {
+  const all = [...flows];
+  const conjunctions = new Map<string, string>();
+  for (const { table, match, cookie } of all) {
+    const id = conjunctionOf(match);
+    if (id !== undefined) conjunctions.set(`${table} ${id}`, `${cookie.toString(16)} ${withoutConjunction(formatMatch(match))}`);
+  }
+  const groupTexts = new Map(groups.map((group) => [group.group, groupText(group)]));
+  const made = new Map<string, CanonicalFlow>();
+  for (const flow of all) {
+    const { table, priority, cookie } = flow;
+    const match = formatMatch(flow.match).replace(/conj_id=\d+/, "conj_id");
+    // Two conjunctions of one flow table may agree in all but their id: then their cookies tell them apart.
+    const place = `${table} ${priority} ${match}${match.includes("conj_id") ? ` ${cookie.toString(16)}` : ""}`;
+    const actions = canonicalActions(flow.actions, table, conjunctions, groupTexts);
+    made.set(place, { place, actions, cookie, flow });
+  }
+  return made;
+}
+
+function withoutConjunction(match: string): string {
+  return match.replace(/(^|,)conj_id=\d+/, "");
+}
+
+function canonicalActions(
+  actions: readonly Action[],
+  table: number,
+  conjunctions: ReadonlyMap<string, string>,
+  groups: ReadonlyMap<number, string>,
+): string {
+  if (actions[0]?.type === "conjunction") {
+    return actions
+      .flatMap((action) =>
+        action.type === "conjunction"
+          ? `conjunction(${conjunctions.get(`${table} ${action.id}`) ?? `unknown ${action.id}`},${action.clause}/${action.clauses})`
+          : [],
+      )
+      .sort()
+      .join(",");
+  }
+  return (
+    formatActions(actions)
+      .replace(/group:(\d+)/g, (_all, number: string) => `group:${groups.get(Number(number)) ?? `unknown ${number}`}`)
+      .replace(/meter(?::|_id=)\d+/g, "meter")
+      // The order in which copies leave by several tunnels.
+      .replace(/output:\d+(?:,output:\d+)+/g, (outputs) => outputs.split(",").sort().join(","))
+  );
+}
+
+/** Buckets in the order of their actions; their numbers are the controller's own. */
+function groupText({ groupType, buckets, selection }: GroupDescription): string {
+  const texts = buckets.map(({ weight, actions }) => `${weight ?? 0} ${formatActions(actions)}`).sort();
+  return `${groupType} ${selection.method} {${texts.join("; ")}}`;
+}
