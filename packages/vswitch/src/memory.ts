@@ -118,6 +118,7 @@ export class MemorySwitch {
       up: true,
       carrier: true,
       bundle,
+      bfd: undefined,
       counters: { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0 },
       created: datapath.now(),
       type: kind,

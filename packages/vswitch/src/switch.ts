@@ -6,6 +6,7 @@ import type { ChangeSet, Replica } from "@weft/ovsdb";
 import type { ControlCommand, Timer } from "@weft/runtime";
 import { messageOf } from "@weft/runtime";
 import type { VsSchema } from "@weft/schemas";
+import { BfdSessions } from "./bfd/sessions.ts";
 import { Configuration } from "./bridge/configure.ts";
 import { CtZones } from "./bridge/ct-zones.ts";
 import { Devices, type EnableDummy } from "./bridge/devices.ts";
@@ -64,6 +65,7 @@ class SwitchImplementation implements Switch {
   readonly #configuration: Configuration;
   readonly #unsupported: Unsupported;
   readonly #ctZones: CtZones;
+  readonly #bfd: BfdSessions;
   readonly #devices: Devices;
   readonly #dummies: DummyProvider;
   readonly controlCommands: readonly ControlCommand[];
@@ -93,6 +95,7 @@ class SwitchImplementation implements Switch {
       uint32: () => runtime.random.uint32(),
     });
     this.#ctZones = new CtZones(db, this.datapath);
+    this.#bfd = new BfdSessions(runtime, this.datapath, () => this.#writeSoon());
     const hostTunnels = world.tunnelHost === undefined ? undefined : new HostTunnels(world.tunnelHost, this.datapath, runtime);
     this.#configuration = new Configuration({
       runtime,
@@ -111,6 +114,7 @@ class SwitchImplementation implements Switch {
       datapath: this.datapath,
       configuration: this.#configuration,
       dummies: this.#dummies,
+      bfd: this.#bfd,
       runtime,
     });
   }
@@ -190,6 +194,7 @@ class SwitchImplementation implements Switch {
       this.#unsupported.check();
       this.#ctZones.apply();
       await this.#configuration.apply();
+      this.#bfd.apply(this.#configuration, this.#db);
       for (const held of this.#configuration.bridges.values()) held.server.onStatus = () => this.#writeSoon();
       if (this.#stopped) return;
       await this.#writeNow(true, wanted === undefined ? undefined : Number(wanted));
@@ -245,6 +250,7 @@ class SwitchImplementation implements Switch {
     for (const off of this.#unsubscribe) off();
     for (const provider of this.#world.providers) provider.onChange = undefined;
     await this.#running?.catch(() => undefined);
+    this.#bfd.close();
     await this.#configuration.close(!cleanup);
   }
 }

@@ -319,6 +319,7 @@ export class Configuration {
       up: netdev?.up ?? true,
       carrier: netdev?.carrier ?? true,
       bundle: undefined,
+      bfd: undefined,
       counters: { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0 },
       created: runtime.clock.now(),
       type: iface.type,

@@ -68,6 +68,7 @@ function writeInterface(
       link_resets: undefined,
       statistics: new Map(),
       status: new Map(),
+      bfd_status: new Map(),
     });
     return;
   }
@@ -85,6 +86,7 @@ function writeInterface(
     duplex: netdev?.fullDuplex === undefined ? undefined : netdev.fullDuplex ? "full" : "half",
     link_resets: iface.linkResets,
     status: statusOf(c, iface),
+    bfd_status: port.bfd?.status ?? new Map(),
   });
   if (statistics) tx.update("Interface", row._uuid, { statistics: seen ? counters(iface) : new Map() });
 }

@@ -21,7 +21,9 @@ const checks: Checks = {
   Port: (row) => [set(row.qos, "qos"), row.lacp !== undefined && row.lacp !== "off" && "lacp"],
   Interface: (row) => [
     set(row.cfm_mpid, "cfm_mpid"),
-    row.bfd.get("enable") === "true" && "bfd",
+    row.bfd.get("enable") === "true" && Number(row.bfd.get("decay_min_rx") ?? 0) > 0 && "bfd:decay_min_rx",
+    row.bfd.get("enable") === "true" && row.bfd.get("forwarding_if_rx") === "true" && "bfd:forwarding_if_rx",
+    row.bfd.get("enable") === "true" && row.bfd.get("oam") === "true" && "bfd:oam",
     row.ingress_policing_rate > 0 && "ingress_policing_rate",
     row.ingress_policing_kpkts_rate > 0 && "ingress_policing_kpkts_rate",
     row.lldp.get("enable") === "true" && "lldp",

@@ -1,6 +1,7 @@
 /** All control commands of a switch but those that every daemon has. */
 import type { ControlCommand } from "@weft/runtime";
 import { absentCommands } from "./absent.ts";
+import { bfdCommands } from "./bfd.ts";
 import { bridgeCommands } from "./bridges.ts";
 import { conntrackCommands } from "./conntrack.ts";
 import { type ControlContext, command } from "./context.ts";
@@ -19,6 +20,7 @@ export function controlCommands(context: ControlContext): ControlCommand[] {
     ...tunnelCommands(context),
     ...dummyCommands(context),
     ...protocolCommands,
+    ...bfdCommands(context),
   ];
   const all = [...there, ...absentCommands(there)];
   all.push(command("dpctl/list-commands", "", 0, 0, () => listDatapathCommands(all)));

@@ -1,5 +1,6 @@
 /** What the control commands act on. */
 import { type ControlCommand, type Runtime, WeftError } from "@weft/runtime";
+import type { BfdSessions } from "../bfd/sessions.ts";
 import type { Configuration } from "../bridge/configure.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { DummyProvider } from "../netdev/dummy.ts";
@@ -9,6 +10,7 @@ export interface ControlContext {
   readonly datapath: Datapath;
   readonly configuration: Configuration;
   readonly dummies: DummyProvider;
+  readonly bfd: BfdSessions;
   readonly runtime: Runtime;
 }
 

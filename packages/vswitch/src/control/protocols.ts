@@ -34,8 +34,6 @@ export const protocolCommands: readonly ControlCommand[] = [
   show("autoattach/show-isid", "[bridge]", undefined),
   show("autoattach/statistics", "[bridge]", undefined),
   show("autoattach/status", "[bridge]", undefined),
-  show("bfd/show", "[interface]", "no such bfd object"),
-  override("bfd/set-forwarding", "no such BFD object"),
   show("cfm/show", "[interface]", "no such CFM object"),
   override("cfm/set-fault", "no such CFM object"),
   show("lacp/show", "[port]", "no such lacp object"),

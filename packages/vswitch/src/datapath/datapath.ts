@@ -6,6 +6,7 @@
 import { type Action, Match, OFPP } from "@weft/openflow";
 import { type Mac, macOf } from "@weft/packet";
 import type { Clock, FrameOffload, Logger } from "@weft/runtime";
+import { receiveBfd } from "../bfd/frames.ts";
 import { ConnectionTracker } from "../conntrack/conntrack.ts";
 import { extract } from "../flow/extract.ts";
 import { FIRST_PACKET_WORD, FLOW_WORDS, keyMatch, VLAN_CFI, WORD } from "../flow/key.ts";
@@ -24,7 +25,7 @@ import { applyEffects } from "../xlate/effects.ts";
 import { type FrozenState, freezeMetadata, RecircTable, thawMetadata } from "../xlate/freeze.ts";
 import { packetFields } from "../xlate/text.ts";
 import { type Translation, xlate } from "../xlate/xlate.ts";
-import { type CtAction, type DpAction, formatDpActions, type TunnelKey } from "./actions.ts";
+import { type CtAction, type DpAction, formatDpActions, type SlowReason, type TunnelKey } from "./actions.ts";
 import { FlowCache, Megaflow } from "./cache.ts";
 import { decapsulate, tunnelKeyInto } from "./decapsulate.ts";
 import { compile, type Executor } from "./execute.ts";
@@ -540,6 +541,11 @@ export class Datapath implements Executor {
     extract(packet, this.vlanHeaders);
     this.#withTunnelOptions(packet, dpPort);
     this.process(packet);
+  }
+
+  slowPath(packet: Packet, reason: SlowReason): void {
+    const port = this.locate(packet.key)?.port;
+    if (reason === "bfd" && port !== undefined) receiveBfd(port, packet.bytes);
   }
 
   toController(packet: Packet, action: Extract<DpAction, { type: "controller" }>): void {

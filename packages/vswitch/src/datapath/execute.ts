@@ -18,7 +18,7 @@ import {
 } from "../flow/write.ts";
 import { encapsulate } from "../tunnel/header.ts";
 import { datapathHash } from "../xlate/hash.ts";
-import type { CtAction, DpAction, TunnelKey } from "./actions.ts";
+import type { CtAction, DpAction, SlowReason, TunnelKey } from "./actions.ts";
 import type { Conntrack } from "./conntrack.ts";
 import type { DpGroupName } from "./fields.ts";
 
@@ -39,6 +39,8 @@ export interface Executor {
   meter(id: number, bytes: number): boolean;
   /** Takes the outer headers off and handles what is inside as received on the tunnel's port. */
   popTunnel(packet: Packet, port: number): void;
+  /** Gives a packet to the protocol of the switch's own that it is of. */
+  slowPath(packet: Packet, reason: SlowReason): void;
 }
 
 const WRITERS: Readonly<Record<DpGroupName, (packet: Packet) => void>> = {
@@ -113,7 +115,10 @@ function compileOne(
         return true;
       };
     case "slow_path":
-      return () => true;
+      return (packet) => {
+        executor.slowPath(packet, action.reason);
+        return true;
+      };
     case "set": {
       const { words, values, masks } = action;
       const write = WRITERS[action.group];

@@ -1,4 +1,5 @@
 /** OpenFlow ports and the database's ports (bundles) of a bridge. */
+import type { BfdSession } from "../bfd/session.ts";
 import type { Netdev } from "../netdev.ts";
 import type { Bridge } from "./bridge.ts";
 
@@ -42,6 +43,8 @@ export interface OfPort {
   up: boolean;
   carrier: boolean;
   bundle: Bundle | undefined;
+  /** Where BFD watches the port. */
+  bfd: BfdSession | undefined;
   /** For patch and tunnel ports, which have no device to count. */
   readonly counters: { rxPackets: number; rxBytes: number; txPackets: number; txBytes: number };
   /** Monotonic ms of adding. */

@@ -50,10 +50,10 @@ export function xlateMultipath(ctx: Context, action: ActionOf<"multipath">): voi
   }
 }
 
-/** Is a port there and up, so that packets may be given to it? */
+/** Is a port there and up, also by what BFD says, so that packets may be given to it? */
 export function portAlive(ctx: Context, port: number): boolean {
   const found = ctx.bridge.ports.get(port === OFPP.IN_PORT ? (ctx.flow[WORD.in_port] as number) : port);
-  return found !== undefined && found.up && found.carrier;
+  return found !== undefined && found.up && found.carrier && (found.bfd?.forwarding ?? true);
 }
 
 export function xlateBundle(ctx: Context, action: ActionOf<"bundle">, last: boolean): void {

@@ -1,7 +1,9 @@
 /** A whole translation: from a packet's key to datapath actions, a mask, and the effects on counters and tables. */
 import { type Action, PORT_CONFIG } from "@weft/openflow";
+import { BFD_PORT } from "../bfd/frames.ts";
 import type { DpAction } from "../datapath/actions.ts";
 import type { Datapath } from "../datapath/datapath.ts";
+import { macAt } from "../datapath/fields.ts";
 import {
   END_PACKET_WORD,
   ETH_IP,
@@ -10,6 +12,7 @@ import {
   ETH_MPLSM,
   IP_ICMP,
   IP_ICMPV6,
+  IP_UDP,
   TUN_KEY,
   VLAN_CFI,
   WORD,
@@ -182,8 +185,30 @@ function start(ctx: Context, port: OfPort | undefined): void {
   }
   const ingress = port.bundle?.mirrorOut ?? 0;
   if (port.kind === "patch" || port.kind === "tunnel") ctx.effects.push({ kind: "receive", port });
+  if (interceptBfd(ctx, port)) return;
   if (bridge.mirrors.length > 0 && ingress === 0) mirrorIngress(ctx, outputPort);
   ENGINE.table(ctx, 0, true);
+}
+
+/** BFD packets to a port that BFD watches are the switch's own. */
+function interceptBfd(ctx: Context, { bfd }: OfPort): boolean {
+  if (bfd === undefined) return false;
+  const { flow } = ctx;
+  const { expectedDstMac, checkTunnelKey } = bfd.config;
+  if (expectedDstMac !== undefined) {
+    ctx.lookMac(WORD.eth_dst);
+    if (macAt(flow, WORD.eth_dst) !== expectedDstMac) return false;
+  }
+  const type = flow[WORD.eth_type];
+  if (type !== ETH_IP && type !== ETH_IPV6) return false;
+  ctx.look(WORD.nw_proto, 0xff);
+  if (flow[WORD.nw_proto] !== IP_UDP) return false;
+  ctx.look(WORD.tp_dst, 0xffff);
+  if (flow[WORD.tp_dst] !== BFD_PORT) return false;
+  if (checkTunnelKey && (flow[WORD.tun_id] !== 0 || flow[WORD.tun_id + 1] !== 0)) return false;
+  ctx.slow = "bfd";
+  ctx.odp.push({ type: "slow_path", reason: "bfd" });
+  return true;
 }
 
 function thaw(ctx: Context, frozen: FrozenState): void {
