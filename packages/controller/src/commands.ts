@@ -2,6 +2,7 @@
 import { type ControlCommand, WeftError } from "@weft/runtime";
 import type { RunningController } from "./controller.ts";
 import { conjunctionIds } from "./lflow/flows.ts";
+import { matchShapes } from "./lflow/match.ts";
 import { config } from "./model/config.ts";
 import { isRelated, isSwitch, localDatapaths, peerOf } from "./model/datapaths.ts";
 import { childrenOf, portsByName, sb, vs } from "./model/inputs.ts";
@@ -68,7 +69,8 @@ const COMMANDS: { readonly [name: string]: Row } = {
   "lflow-cache/show-stats": {
     run: ({ core }) => {
       const counts = core.engine.statistics().evaluations;
-      const matches = counts.get("compiledMatch") ?? 0;
+      const { shapes, texts } = core.read(matchShapes, 0).counts;
+      const matches = (counts.get("compiledSetMatch") ?? 0) + shapes + texts;
       const actions = counts.get("parsedActions") ?? 0;
       return lines([
         "Enabled: true",

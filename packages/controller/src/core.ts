@@ -9,7 +9,7 @@ import type { SbSchema, VsSchema } from "@weft/schemas";
 import { logicalFlows } from "./lflow/flows.ts";
 import { config, integrationBridge } from "./model/config.ts";
 import { feed, groupNumbers, meterNumbers, type Settings, settings, vs } from "./model/inputs.ts";
-import { DesiredFlows, type FlowChange } from "./ofctrl/desired.ts";
+import { DesiredFlows, type Place } from "./ofctrl/desired.ts";
 import { NumberBook } from "./ofctrl/numbers.ts";
 import { fixedFlows } from "./physical/fixed.ts";
 import type { DesiredFlow } from "./physical/flow.ts";
@@ -124,7 +124,7 @@ export class Core {
     return fresh;
   }
 
-  takeFlows(): FlowChange[] {
+  takeFlows(): Place[] {
     return this.flows.take();
   }
 }

@@ -22,7 +22,7 @@ import { groupNumbers, meterNumbers, portsByKey, portsByName, sb } from "../mode
 import { tunnelFor } from "../model/tunnels.ts";
 import { conjunction, cookieOf, type DesiredFlow, desired } from "../physical/flow.ts";
 import { actionsKey, parsedActions } from "./actions.ts";
-import { compiledMatch, matchKey } from "./match.ts";
+import { compiledMatch } from "./match.ts";
 import { isResident, portKey } from "./names.ts";
 import { wire } from "./wire.ts";
 
@@ -87,7 +87,7 @@ function* flowsOn(read: Read, row: LogicalFlow, datapath: Uuid, parsed: ParsedAc
   const binding = read(sb.Datapath_Binding, datapath);
   const key = read(localKeyOf, datapath);
   if (binding === undefined || key === undefined) return;
-  const compiled = read(compiledMatch, matchKey(row.match, parsed.prerequisites, key));
+  const compiled = compiledMatch(read, row.match, parsed.prerequisites, key);
   if ("error" in compiled) throw new BadLogicalFlow(row, "match", compiled.error);
   if (compiled.template.never) return;
   const lookupPort = (name: string): number | undefined => read(portKey, `${datapath} ${name}`);
@@ -131,7 +131,7 @@ export function* conjunctionIds(
     for (const datapath of datapathsOf(read, row)) {
       const key = read(localKeyOf, datapath);
       if (key === undefined) continue;
-      const compiled = read(compiledMatch, matchKey(row.match, parsed.prerequisites, key));
+      const compiled = compiledMatch(read, row.match, parsed.prerequisites, key);
       const count = "error" in compiled ? 0 : compiled.template.conjunctions;
       if (count > 0) yield { lflow, datapath, start: conjunctionIdOf(lflow, key), count };
     }

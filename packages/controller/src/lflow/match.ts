@@ -1,6 +1,6 @@
-/** Matches of logical flows, parsed and normalised once for each distinct text. */
-import { derive } from "@weft/incremental";
-import { compileMatch, LogicalError, type MatchTemplate, parseMatch } from "@weft/logical";
+/** Matches of logical flows, compiled once for each shape, or once for each text that refers to sets. */
+import { derive, type Read } from "@weft/incremental";
+import { compileMatch, LogicalError, MatchShapes, type MatchTemplate, parseMatch } from "@weft/logical";
 import { addressSet, isResident, portGroupOn } from "./names.ts";
 
 /** A compiled match, or what is wrong with its text. */
@@ -8,24 +8,37 @@ export type Compiled = { readonly template: MatchTemplate } | { readonly error: 
 
 const SEPARATOR = "\u0000";
 
+/** What has been compiled of the texts that say all by themselves: a cache, so always the same value. */
+export const matchShapes = derive<0, MatchShapes>("matchShapes", () => new MatchShapes());
+
 /**
- * The key of {@link compiledMatch}: the text, what the flow's actions need to hold as well, and with port groups, which
- * have other ports on every datapath, the datapath's tunnel key.
+ * The match of a flow on a datapath (its tunnel key), together with what the flow's actions need to hold as well. Port
+ * groups have other ports on every datapath.
  */
-export function matchKey(text: string, prerequisites: readonly string[], datapath: number): string {
-  return [text.includes("@") ? String(datapath) : "", text, ...prerequisites].join(SEPARATOR);
+export function compiledMatch(read: Read, text: string, prerequisites: readonly string[], datapath: number): Compiled {
+  if (!MatchShapes.takes(text)) {
+    const key = [text.includes("@") ? String(datapath) : "", text, ...prerequisites].join(SEPARATOR);
+    return read(compiledSetMatch, key);
+  }
+  return compile(() => read(matchShapes, 0).compile(text, { resident: (port) => read(isResident, port), prerequisites }));
 }
 
-export const compiledMatch = derive<string, Compiled>("compiledMatch", (key, read) => {
+const compiledSetMatch = derive<string, Compiled>("compiledSetMatch", (key, read) => {
   const [datapath = "", text = "", ...prerequisites] = key.split(SEPARATOR);
-  try {
+  return compile(() => {
     const { expression } = parseMatch(text, {
       addressSet: (name) => read(addressSet, name),
       portGroup: (name) => portGroupOn(read, Number(datapath), name),
     });
-    return { template: compileMatch(expression, { resident: (port) => read(isResident, port), prerequisites, text }) };
+    return compileMatch(expression, { resident: (port) => read(isResident, port), prerequisites, text });
+  });
+});
+
+function compile(run: () => MatchTemplate): Compiled {
+  try {
+    return { template: run() };
   } catch (error) {
     if (error instanceof LogicalError) return { error };
     throw error;
   }
-});
+}

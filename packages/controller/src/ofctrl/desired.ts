@@ -1,22 +1,24 @@
 /**
- * The flows that should be in the switch, with everyone who asks for each. Two rows of the Southbound may ask for flows
- * with the same table, priority and match; a switch can hold only one.
+ * The flows that should be in the switch, with everyone who asks for each, and what is there. Two rows of the Southbound
+ * may ask for flows with the same table, priority and match; a switch can hold only one.
  */
 import { type Sink, sameContent } from "@weft/incremental";
 import type { Action } from "@weft/openflow";
 import type { DesiredFlow } from "../physical/flow.ts";
 
-/** What became different at one place; both undefined never. */
-export interface FlowChange {
-  readonly before: DesiredFlow | undefined;
-  readonly after: DesiredFlow | undefined;
-}
-
-interface Place {
-  readonly key: string;
+/** A table, priority and match: what at most one flow of a switch has. */
+export interface Place {
+  /** A flow that is or was there, for the table, the priority and the match. */
+  readonly flow: DesiredFlow;
+  readonly hash: number;
+  /** The next place with the same hash. */
+  next: Place | undefined;
   /** As often as they are asked for. An array, for nearly all places have one. */
   readonly asked: DesiredFlow[];
+  /** What is to be there, as of the last {@link DesiredFlows.take}. */
   settled: DesiredFlow | undefined;
+  /** What the switch has there. */
+  installed: DesiredFlow | undefined;
 }
 
 type Conjunction = Extract<Action, { type: "conjunction" }>;
@@ -30,7 +32,8 @@ function isConjunctive(flow: DesiredFlow): boolean {
  * a packet may satisfy a clause of several; else a whole match wins over clauses, and the smallest cookie among equals,
  * so that the outcome does not depend on the order of arrival.
  */
-export function settle(asked: Iterable<DesiredFlow>): DesiredFlow | undefined {
+export function settle(asked: readonly DesiredFlow[]): DesiredFlow | undefined {
+  if (asked.length === 1) return asked[0]!.waits === true ? undefined : asked[0];
   let best: DesiredFlow | undefined;
   const clauses: DesiredFlow[] = [];
   for (const flow of asked) {
@@ -54,21 +57,28 @@ export function sameFlow(a: DesiredFlow, b: DesiredFlow): boolean {
   return a === b || (a.cookie === b.cookie && sameContent(a.actions, b.actions));
 }
 
+function hashOf({ table, priority, match }: DesiredFlow): number {
+  const hash = Math.imul((table << 16) ^ priority, 0x9e3779b1) ^ match.hash;
+  return (hash ^ (hash >>> 15)) & 0x3fffffff;
+}
+
+function atSamePlace(a: DesiredFlow, b: DesiredFlow): boolean {
+  return a.table === b.table && a.priority === b.priority && a.match.equals(b.match);
+}
+
 export class DesiredFlows {
-  readonly #places = new Map<string, Place>();
+  /** The first place of each hash; by number, for a string of the whole match would cost more than all the rest. */
+  readonly #places = new Map<number, Place>();
   readonly #touched = new Set<Place>();
 
   readonly sink: Sink<DesiredFlow> = {
     add: (flow) => {
-      let place = this.#places.get(flow.place);
-      if (place === undefined) {
-        place = { key: flow.place, asked: [flow], settled: undefined };
-        this.#places.set(flow.place, place);
-      } else place.asked.push(flow);
+      const place = this.#placeOf(flow);
+      place.asked.push(flow);
       this.#touched.add(place);
     },
     remove: (flow) => {
-      const place = this.#places.get(flow.place);
+      const place = this.at(flow);
       const at = place?.asked.indexOf(flow) ?? -1;
       if (place === undefined || at < 0) return;
       place.asked.splice(at, 1);
@@ -76,35 +86,74 @@ export class DesiredFlows {
     },
   };
 
-  /** What has changed since the last call. */
-  take(): FlowChange[] {
-    const changes: FlowChange[] = [];
+  #placeOf(flow: DesiredFlow): Place {
+    const hash = hashOf(flow);
+    const first = this.#places.get(hash);
+    for (let place = first; place !== undefined; place = place.next) if (atSamePlace(place.flow, flow)) return place;
+    const place: Place = { flow, hash, next: first, asked: [], settled: undefined, installed: undefined };
+    this.#places.set(hash, place);
+    return place;
+  }
+
+  /** The place of a flow, where it is known. */
+  at(flow: DesiredFlow): Place | undefined {
+    for (let place = this.#places.get(hashOf(flow)); place !== undefined; place = place.next)
+      if (atSamePlace(place.flow, flow)) return place;
+    return undefined;
+  }
+
+  /** Settles what is to be where; returns the places where that has changed since the last call. */
+  take(): Place[] {
+    const changed: Place[] = [];
     for (const place of this.#touched) {
       const before = place.settled;
       const after = settle(place.asked);
-      if (after === undefined) this.#places.delete(place.key);
-      if (before !== undefined && after !== undefined && sameFlow(before, after)) {
-        place.settled = before;
-        continue;
+      if (before !== after && !(before !== undefined && after !== undefined && sameFlow(before, after))) {
+        place.settled = after;
+        changed.push(place);
       }
-      place.settled = after;
-      if (before !== undefined || after !== undefined) changes.push({ before, after });
+      this.#drop(place);
     }
     this.#touched.clear();
-    return changes;
+    return changed;
   }
 
-  /** All flows as of the last {@link take}. */
+  /** Notes what the switch has at a place. */
+  installed(place: Place, flow: DesiredFlow | undefined): void {
+    place.installed = flow;
+    this.#drop(place);
+  }
+
+  /** Notes a flow that was found in the switch. */
+  found(flow: DesiredFlow): void {
+    this.#placeOf(flow).installed = flow;
+  }
+
+  /** Nothing is known of what the switch has. */
+  forgetInstalled(): void {
+    for (const place of this.places()) this.installed(place, undefined);
+  }
+
+  /** Forgets a place that means nothing any more. */
+  #drop(place: Place): void {
+    if (place.settled !== undefined || place.installed !== undefined || place.asked.length > 0) return;
+    const first = this.#places.get(place.hash);
+    if (first === place) {
+      if (place.next === undefined) this.#places.delete(place.hash);
+      else this.#places.set(place.hash, place.next);
+      return;
+    }
+    for (let before = first; before !== undefined; before = before.next) if (before.next === place) before.next = place.next;
+  }
+
+  *places(): Iterable<Place> {
+    for (const first of this.#places.values()) {
+      for (let place: Place | undefined = first; place !== undefined; place = place.next) yield place;
+    }
+  }
+
+  /** All flows that are to be there, as of the last {@link take}. */
   *flows(): Iterable<DesiredFlow> {
-    for (const { settled } of this.#places.values()) if (settled !== undefined) yield settled;
-  }
-
-  /** The flow at a place as of the last {@link take}. */
-  at(place: string): DesiredFlow | undefined {
-    return this.#places.get(place)?.settled;
-  }
-
-  get size(): number {
-    return this.#places.size;
+    for (const { settled } of this.places()) if (settled !== undefined) yield settled;
   }
 }

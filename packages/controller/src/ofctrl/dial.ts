@@ -17,6 +17,7 @@ export function dialSwitch(runtime: Runtime): Dial {
             send: (message, xid) => connection.send(message, xid),
             nextXid: () => connection.nextXid(),
             batch: (run) => connection.batch(run),
+            pause: () => new Promise((resume) => runtime.clock.soon(resume)),
             close: () => connection.close(),
           });
         },

@@ -20,6 +20,18 @@ export interface Sender {
   nextXid(): number;
   /** Gathers what `run` sends into few pieces. */
   batch(run: () => void): void;
+  /** Resolves when the transport has had time to send. */
+  pause(): Promise<void>;
+}
+
+/** Messages that are added to a bundle between two pauses. */
+const PIECE = 512;
+
+/** The transaction ids of the messages of a bundle, and the errors that they have met. */
+interface Adding {
+  first: number;
+  last: number;
+  readonly errors: SwitchError[];
 }
 
 interface Waiting {
@@ -43,6 +55,7 @@ export class SwitchError extends WeftError {
 export class Exchange {
   readonly #sender: Sender;
   readonly #waiting = new Map<number, Waiting>();
+  #adding: Adding | undefined;
   #closed: WeftError | undefined;
 
   constructor(sender: Sender) {
@@ -60,34 +73,41 @@ export class Exchange {
 
   /**
    * Has messages carried out as one ordered, atomic bundle. Resolves with the errors that single messages met; rejects
-   * with a SwitchError when the bundle as a whole was refused.
+   * with a SwitchError when the bundle as a whole was refused. The messages are taken one at a time, with pauses in which
+   * what has been made is sent, so that the switch reads the first while the last are not yet made.
    */
-  async bundle(bundle: number, messages: readonly Message[]): Promise<readonly SwitchError[]> {
+  async bundle(bundle: number, messages: Iterable<Message>): Promise<readonly SwitchError[]> {
     const errors: SwitchError[] = [];
     await this.request({ type: "bundle_control", bundle, control: "open_request", flags: FLAGS }, "bundle_control");
-    const xids: number[] = [];
+    const adding = { first: 0, last: 0, errors };
+    this.#adding = adding;
+    try {
+      const rest = messages[Symbol.iterator]();
+      while (this.#addSome(bundle, rest, adding)) await this.#sender.pause();
+      await this.request({ type: "bundle_control", bundle, control: "commit_request", flags: FLAGS }, "bundle_control");
+    } finally {
+      this.#adding = undefined;
+    }
+    return errors;
+  }
+
+  /** Adds the next messages to a bundle. Returns whether there may be more. */
+  #addSome(bundle: number, rest: Iterator<Message>, adding: Adding): boolean {
+    if (this.#closed !== undefined) throw this.#closed;
+    let more = true;
     this.batch(() => {
-      for (const message of messages) {
+      for (let i = 0; i < PIECE && more; i++) {
+        const { done, value: message } = rest.next();
+        more = done !== true;
+        if (done === true) break;
         const xid = this.#sender.nextXid();
-        xids.push(xid);
-        this.#waiting.set(xid, {
-          type: "error",
-          parts: [],
-          resolve: () => {},
-          reject: (error) => {
-            if (error instanceof SwitchError) errors.push(error);
-          },
-        });
+        if (adding.first === 0) adding.first = xid;
+        adding.last = xid;
         // The message inside has to have the transaction id of the one around it.
         this.#sender.send({ type: "bundle_add", bundle, flags: FLAGS, message: { version: OF15, xid, message } }, xid);
       }
     });
-    try {
-      await this.request({ type: "bundle_control", bundle, control: "commit_request", flags: FLAGS }, "bundle_control");
-    } finally {
-      for (const xid of xids) this.#waiting.delete(xid);
-    }
-    return errors;
+    return more;
   }
 
   /** Sends a request; resolves with all parts of the reply of that type. */
@@ -134,6 +154,11 @@ export class Exchange {
 
   /** Hands over a message that came in. Returns whether it was an answer to a request of this exchange. */
   hear({ xid, message }: Envelope): boolean {
+    const adding = this.#adding;
+    if (adding !== undefined && message.type === "error" && xid >= adding.first && xid <= adding.last) {
+      adding.errors.push(new SwitchError(message, "bundle_add"));
+      return true;
+    }
     const waiting = this.#waiting.get(xid);
     if (waiting === undefined) return false;
     if (message.type === "error") {

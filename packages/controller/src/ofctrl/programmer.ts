@@ -22,7 +22,7 @@ import {
 import { type Logger, messageOf } from "@weft/runtime";
 import { type DesiredFlow, desired } from "../physical/flow.ts";
 import { geneveOption } from "../tables.ts";
-import { type DesiredFlows, type FlowChange, sameFlow } from "./desired.ts";
+import { type DesiredFlows, type Place, sameFlow } from "./desired.ts";
 import { type Exchange, SwitchError } from "./exchange.ts";
 
 /** Changes of groups or meters, to be sent before and after those of the flows that use them. */
@@ -42,8 +42,7 @@ export class Programmer {
   readonly #exchange: Exchange;
   readonly #desired: DesiredFlows;
   readonly #log: Logger;
-  readonly #installed = new Map<string, DesiredFlow>();
-  readonly #dirty = new Map<string, DesiredFlow>();
+  readonly #dirty = new Set<Place>();
   /** Flows that the switch has refused, so that they are not offered again until they change. */
   readonly #refused = new Set<DesiredFlow>();
   #bundle = 0;
@@ -69,11 +68,10 @@ export class Programmer {
       },
       "flow_stats_reply",
     );
+    this.#desired.forgetInstalled();
     for (const part of statistics) {
-      for (const { table, priority, match, actions, cookie } of part.flows) {
-        const there = desired(table, priority, match, actions, Number(cookie & 0xffffffffn));
-        this.#installed.set(there.place, there);
-      }
+      for (const { table, priority, match, actions, cookie } of part.flows)
+        this.#desired.found(desired(table, priority, match, actions, Number(cookie & 0xffffffffn)));
     }
     const groups = await this.#exchange.request({ type: "group_desc_request", group: OFPG.ALL }, "group_desc_reply");
     const meters = await this.#exchange.request({ type: "meter_config_request", meter: OFPM.ALL }, "meter_config_reply");
@@ -108,21 +106,17 @@ export class Programmer {
 
   /** Everything differs until compared: after {@link start}, once the desired flows are complete. */
   compare(): void {
-    for (const wanted of this.#desired.flows()) {
-      const there = this.#installed.get(wanted.place);
-      if (there === undefined) this.#dirty.set(wanted.place, wanted);
-      else if (sameFlow(there, wanted) || sameText(there, wanted)) this.#installed.set(wanted.place, wanted);
-      else this.#dirty.set(wanted.place, wanted);
+    for (const place of this.#desired.places()) {
+      const { installed, settled } = place;
+      const same =
+        installed !== undefined && settled !== undefined && (sameFlow(installed, settled) || sameText(installed, settled));
+      if (same) place.installed = settled;
+      else this.#dirty.add(place);
     }
-    for (const there of this.#installed.values())
-      if (this.#desired.at(there.place) === undefined) this.#dirty.set(there.place, there);
   }
 
-  changed(changes: readonly FlowChange[]): void {
-    for (const { before, after } of changes) {
-      const flow = after ?? before;
-      if (flow !== undefined) this.#dirty.set(flow.place, flow);
-    }
+  changed(places: readonly Place[]): void {
+    for (const place of places) this.#dirty.add(place);
   }
 
   get idle(): boolean {
@@ -131,64 +125,43 @@ export class Programmer {
 
   /** Sends what has changed, and resolves when the switch has it all. */
   async flush(around: Surroundings): Promise<void> {
-    const mods: Message[] = [...around.before];
-    const done: { readonly place: string; readonly wanted: DesiredFlow | undefined }[] = [];
-    for (const [place, flow] of this.#dirty) {
-      const wanted = this.#desired.at(place);
-      if (wanted !== undefined && this.#refused.has(wanted)) continue;
-      const mod = this.#difference(this.#installed.get(place), wanted, flow);
-      if (mod !== undefined) mods.push(mod);
-      done.push({ place, wanted });
-    }
+    const places: Place[] = [];
+    for (const place of this.#dirty) if (differs(place) && !this.#isRefused(place)) places.push(place);
     this.#dirty.clear();
-    mods.push(...around.after);
-    if (mods.length > 0) await this.#send(mods);
+    if (places.length > 0 || around.before.length > 0 || around.after.length > 0)
+      await this.#send(() => modifications(places, around));
     else await this.#exchange.barrier();
-    for (const { place, wanted } of done) {
-      if (wanted === undefined) this.#installed.delete(place);
-      else if (!this.#refused.has(wanted)) this.#installed.set(place, wanted);
-    }
+    for (const place of places) if (!this.#isRefused(place)) this.#desired.installed(place, place.settled);
   }
 
-  #difference(there: DesiredFlow | undefined, wanted: DesiredFlow | undefined, flow: DesiredFlow): FlowMod | undefined {
-    const { table, priority, match } = flow;
-    if (wanted === undefined) {
-      if (there === undefined) return undefined;
-      return flowMod({ command: "delete_strict", table, priority, match });
-    }
-    if (there !== undefined && sameFlow(there, wanted)) return undefined;
-    const { actions } = wanted;
-    const newCookie = BigInt(wanted.cookie);
-    // Modifying keeps the flow's counters; a cookie changes only by adding the flow anew.
-    if (there !== undefined && there.cookie === wanted.cookie)
-      return flowMod({ command: "modify_strict", table, priority, match, actions, newCookie });
-    return flowMod({ command: "add", table, priority, match, actions, newCookie });
+  #isRefused({ settled }: Place): boolean {
+    return settled !== undefined && this.#refused.has(settled);
   }
 
-  async #send(mods: readonly Message[]): Promise<void> {
+  async #send(mods: () => Iterable<Message>): Promise<void> {
     const bundle = this.#bundle++ & 0x7fffffff;
     try {
-      const [first, ...more] = await this.#exchange.bundle(bundle, mods);
+      const [first, ...more] = await this.#exchange.bundle(bundle, mods());
       if (first !== undefined) {
-        this.#log.warn(`${more.length + 1} of ${mods.length} changes refused (${messageOf(first)}); sending all one by one`);
-        await this.#sendOneByOne(mods);
+        this.#log.warn(`${more.length + 1} changes refused (${messageOf(first)}); sending all one by one`);
+        await this.#sendOneByOne(mods());
       }
     } catch (error) {
       if (!(error instanceof SwitchError)) throw error;
-      this.#log.warn(`bundle of ${mods.length} changes refused (${messageOf(error)}); sending them one by one`);
-      await this.#sendOneByOne(mods);
+      this.#log.warn(`a bundle of changes refused (${messageOf(error)}); sending them one by one`);
+      await this.#sendOneByOne(mods());
     }
     await this.#exchange.barrier();
   }
 
   /** One change that the switch refuses must not keep back the others. */
-  async #sendOneByOne(mods: readonly Message[]): Promise<void> {
+  async #sendOneByOne(mods: Iterable<Message>): Promise<void> {
     for (const message of mods) {
       const refusal = await this.#exchange.attempt(message);
       if (refusal === undefined) continue;
       this.#log.err(`${describe(message)}: ${messageOf(refusal)}`);
       if (message.type === "flow_mod") {
-        const wanted = this.#desired.at(desired(message.table, message.priority, message.match, [], 0).place);
+        const wanted = this.#desired.at(desired(message.table, message.priority, message.match, [], 0))?.settled;
         if (wanted !== undefined) this.#refused.add(wanted);
       }
     }
@@ -199,6 +172,27 @@ export class Programmer {
     if (message.type === "error")
       this.#log.warn(`the switch sent error ${message.error ?? `${message.errorType}.${message.code}`}`);
   }
+}
+
+function differs({ installed, settled }: Place): boolean {
+  return installed !== settled && (installed === undefined || settled === undefined || !sameFlow(installed, settled));
+}
+
+/** The messages that bring places up to date, made one at a time: there may be very many. */
+function* modifications(places: readonly Place[], around: Surroundings): Iterable<Message> {
+  yield* around.before;
+  for (const place of places) yield modification(place);
+  yield* around.after;
+}
+
+function modification({ flow, installed, settled }: Place): FlowMod {
+  const { table, priority, match } = flow;
+  if (settled === undefined) return flowMod({ command: "delete_strict", table, priority, match });
+  const { actions } = settled;
+  const newCookie = BigInt(settled.cookie);
+  // Modifying keeps the flow's counters; a cookie changes only by adding the flow anew.
+  const command = installed !== undefined && installed.cookie === settled.cookie ? "modify_strict" : "add";
+  return flowMod({ command, table, priority, match, actions, newCookie });
 }
 
 /** Actions can be written in several ways on the wire that mean, and print, the same. */

@@ -2,7 +2,7 @@
 import type { GroupRequest, MeterRequest } from "@weft/logical";
 import { type Action, field, Match, MatchBuilder, OFPP, type Subfield } from "@weft/openflow";
 
-/** A flow that is to be in the switch. Two flows with the same `place` exclude one another in a table. */
+/** A flow that is to be in the switch. Two flows with the same table, priority and match exclude one another. */
 export interface DesiredFlow {
   readonly table: number;
   readonly priority: number;
@@ -10,8 +10,6 @@ export interface DesiredFlow {
   readonly actions: readonly Action[];
   /** The first 32 bits of the uuid of the Southbound row it comes from; 0 for none. */
   readonly cookie: number;
-  /** Table, priority and match as one key. */
-  readonly place: string;
   /** Groups and meters that the actions use, by key. */
   readonly groups?: ReadonlyMap<string, GroupRequest>;
   readonly meters?: ReadonlyMap<string, MeterRequest>;
@@ -51,11 +49,7 @@ export function flow(spec: FlowSpec): DesiredFlow {
 }
 
 export function desired(table: number, priority: number, match: Match, actions: readonly Action[], cookie: number): DesiredFlow {
-  return { table, priority, match, actions, cookie, place: placeOf(table, priority, match) };
-}
-
-export function placeOf(table: number, priority: number, match: Match): string {
-  return String.fromCharCode(table, priority) + match.key;
+  return { table, priority, match, actions, cookie };
 }
 
 /** The first 32 bits of a uuid. */

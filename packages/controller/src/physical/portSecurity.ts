@@ -239,8 +239,9 @@ export const portSecurity = each<DesiredFlow, Uuid, Secured>("portSecurity", sec
   for (const { table, priority, match, action } of rules) {
     const scope = table === t.outPortSec ? got : sent;
     const made = flow({ table, priority, match: { ...scope, ...match }, actions: [action], from: uuid });
-    if (seen.has(made.place)) continue;
-    seen.add(made.place);
+    const place = `${table} ${priority} ${made.match.key}`;
+    if (seen.has(place)) continue;
+    seen.add(place);
     yield made;
   }
 });

@@ -33,6 +33,7 @@ export class FakeSwitch {
         return own;
       },
       batch: (run) => run(),
+      pause: async () => {},
       close: () => this.#links.delete(handlers),
     };
   };
@@ -126,10 +127,11 @@ export class FakeSwitch {
       case "flow_mod": {
         this.mods.push(message);
         const flow = desired(message.table, message.priority, message.match, message.actions, Number(message.newCookie));
-        const old = this.flows.get(flow.place);
-        if (message.command === "delete_strict") this.flows.delete(flow.place);
-        else if (message.command === "add") this.flows.set(flow.place, flow);
-        else if (old !== undefined) this.flows.set(flow.place, { ...flow, cookie: old.cookie });
+        const place = `${flow.table} ${flow.priority} ${flow.match.key}`;
+        const old = this.flows.get(place);
+        if (message.command === "delete_strict") this.flows.delete(place);
+        else if (message.command === "add") this.flows.set(place, flow);
+        else if (old !== undefined) this.flows.set(place, { ...flow, cookie: old.cookie });
         break;
       }
       case "group_mod":

@@ -3,12 +3,12 @@
  * {@link compileMatch} (once per text, set contents and residence of ports), {@link MatchTemplate.instantiate} (once per
  * datapath).
  */
-import { type Field, field, type Match, MatchBuilder, meets, WORD } from "@weft/openflow";
+import { type Field, field, Match, MatchBuilder, meets, WORD } from "@weft/openflow";
 import { LogicalError } from "../error.ts";
 import type { LogicalSymbol } from "../symbols.ts";
 import { annotate, type Node, nodeOf } from "./annotate.ts";
 import type { Expression } from "./expression.ts";
-import { type Alternatives, type Conjunct, normalize, singles } from "./normalize.ts";
+import { type Alternatives, type Bits, type Conjunct, normalize, singles } from "./normalize.ts";
 
 /** Which flow a clause of a conjunctive match belongs to; clauses count from 1. */
 export interface ConjunctionRef {
@@ -53,19 +53,56 @@ export const DEFAULT_LIMIT = 1 << 24;
 /** Flows that one match may become. */
 const MAX_FLOWS = 1 << 18;
 
+/** A constant that matches of the same shape do not have in common: a port's name, or the words of a number. */
+export type Filling = string | readonly number[];
+
+/** Which of a shape's constants a value or port name in one match of that shape is. */
+export interface Holes {
+  bits(root: LogicalSymbol, bits: Bits): Hole | undefined;
+  port(name: string): number | undefined;
+}
+
+export interface Hole {
+  readonly index: number;
+  /** The first of the field's words that the constant is in, and how many there are. */
+  readonly word: number;
+  readonly words: number;
+}
+
 interface PortTerm {
   readonly field: "inport" | "outport";
   readonly port: string;
+  /** In place of `port`: which filling. */
+  readonly hole: number | undefined;
+  /** Where in the data of the match the port's key goes. */
+  readonly at: number;
 }
 
+/** A match with gaps (see Match.data), which {@link MatchTemplate.instantiate} fills in. */
 interface TemplateFlow {
-  readonly match: Match;
+  readonly data: Int32Array;
+  /** Where the datapath's key goes. */
+  readonly datapathAt: number;
   readonly ports: readonly PortTerm[];
+  /** Which filling goes where: the first word at `at`, the next ones three further each. */
+  readonly holes: readonly { readonly index: number; readonly at: number; readonly words: number }[];
   /** Indexes of conjunctions within the template, with clause numbers. */
   readonly clauses: readonly { readonly conjunction: number; readonly clause: number; readonly clauses: number }[];
-  /** The flow that matches conj_id: which conjunction. */
+  /** The flow that matches conj_id: which conjunction, and where its id goes. */
   readonly conjunction: number | undefined;
+  readonly conjunctionAt: number;
 }
+
+/** What one flow of a template has become; several may have become the same match. */
+interface Made {
+  readonly match: Match;
+  readonly conjunctions: ConjunctionRef[];
+  plain: boolean;
+  /** Another match with the same hash. */
+  readonly next: Made | undefined;
+}
+
+const NONE: readonly ConjunctionRef[] = [];
 
 /** A compiled match in which ports and the datapath are still names. */
 export class MatchTemplate {
@@ -74,18 +111,20 @@ export class MatchTemplate {
   readonly #clauses: readonly number[];
   /** Number of conjunctive matches, so of ids that an instance needs. */
   readonly conjunctions: number;
-  /** Ports that the match compares inport or outport with. */
-  readonly ports: ReadonlySet<string>;
+  readonly #fillings: readonly Filling[];
 
-  constructor(flows: readonly TemplateFlow[], conjunctions: number) {
+  constructor(flows: readonly TemplateFlow[], conjunctions: number, fillings: readonly Filling[] = []) {
     this.#flows = flows;
     this.conjunctions = conjunctions;
+    this.#fillings = fillings;
     const counts: number[] = [];
     for (const flow of flows) for (const { conjunction, clauses } of flow.clauses) counts[conjunction] = clauses;
     this.#clauses = counts;
-    const ports = new Set<string>();
-    for (const flow of flows) for (const { port } of flow.ports) ports.add(port);
-    this.ports = ports;
+  }
+
+  /** The same with other constants in the holes of its shape. */
+  filled(fillings: readonly Filling[]): MatchTemplate {
+    return new MatchTemplate(this.#flows, this.conjunctions, fillings);
   }
 
   /** True if no packet can match, whatever the ports are. */
@@ -98,17 +137,21 @@ export class MatchTemplate {
    * ports are unknown) is left out.
    */
   instantiate(options: InstantiateOptions): FlowMatch[] {
-    const made: { flow: TemplateFlow; match: Match }[] = [];
+    if (this.#flows.length === 1) {
+      const match = instance(this.#flows[0]!, this.#fillings, options);
+      return match === undefined ? [] : [{ match, conjunctions: NONE }];
+    }
+    const there: { flow: TemplateFlow; match: Match }[] = [];
     const present: Set<number>[] = Array.from({ length: this.conjunctions }, () => new Set());
     for (const flow of this.#flows) {
-      const builder = new MatchBuilder(flow.match).setWord(WORD.metadata, 0, -1).setWord(WORD.metadata + 1, options.datapath, -1);
-      if (!setPorts(builder, flow.ports, options)) continue;
-      if (flow.conjunction !== undefined) builder.set(CONJ_ID, conjunctionId(options.conjunctionId, flow.conjunction));
-      made.push({ flow, match: builder.build() });
+      const match = instance(flow, this.#fillings, options);
+      if (match === undefined) continue;
+      there.push({ flow, match });
       for (const { conjunction, clause } of flow.clauses) present[conjunction]!.add(clause);
     }
-    const flows = new Map<string, { match: Match; conjunctions: ConjunctionRef[]; plain: boolean }>();
-    for (const { flow, match } of made) {
+    const byHash = new Map<number, Made>();
+    const flows: Made[] = [];
+    for (const { flow, match } of there) {
       const refs: ConjunctionRef[] = [];
       for (const { conjunction, clause, clauses } of flow.clauses) {
         if (present[conjunction]!.size !== clauses) continue;
@@ -116,16 +159,40 @@ export class MatchTemplate {
       }
       if (refs.length === 0 && flow.clauses.length > 0) continue;
       if (flow.conjunction !== undefined && present[flow.conjunction]!.size !== this.#clauses[flow.conjunction]) continue;
-      const same = flows.get(match.key);
-      if (same === undefined) flows.set(match.key, { match, conjunctions: refs, plain: refs.length === 0 });
-      else if (refs.length === 0) {
+      const { hash } = match;
+      const first = byHash.get(hash);
+      let same = first;
+      while (same !== undefined && !same.match.equals(match)) same = same.next;
+      if (same === undefined) {
+        const made: Made = { match, conjunctions: refs, plain: refs.length === 0, next: first };
+        byHash.set(hash, made);
+        flows.push(made);
+      } else if (refs.length === 0) {
         // the whole match holds already for what one of its clauses would only contribute to
         same.plain = true;
         same.conjunctions.length = 0;
       } else if (!same.plain) same.conjunctions.push(...refs);
     }
-    return [...flows.values()];
+    return flows;
   }
+}
+
+/** A flow's match for one datapath; undefined where one of its ports is not known there. */
+function instance(flow: TemplateFlow, fillings: readonly Filling[], options: InstantiateOptions): Match | undefined {
+  const data = flow.data.slice();
+  data[flow.datapathAt] = options.datapath;
+  for (const { field: name, port, hole, at } of flow.ports) {
+    const actual = hole === undefined ? port : (fillings[hole] as string); // a port's hole is filled with a name
+    const key = actual === NO_PORT ? 0 : options.lookupPort(actual, name);
+    if (key === undefined) return undefined;
+    data[at] = key;
+  }
+  for (const { index, at, words } of flow.holes) {
+    const filling = fillings[index] as readonly number[]; // as Holes.bits has told them apart
+    for (let i = 0; i < words; i++) data[at + 3 * i] = filling[i]!;
+  }
+  if (flow.conjunction !== undefined) data[flow.conjunctionAt] = conjunctionId(options.conjunctionId, flow.conjunction);
+  return new Match(data);
 }
 
 const CONJ_ID = field("conj_id");
@@ -138,24 +205,28 @@ function conjunctionId(first: number, index: number): number {
 /** The name that stands for "no port", as get_fdb leaves it when it finds nothing. */
 export const NO_PORT = "none";
 
+/** The lower half of metadata, in which the datapath's key is. */
+const DATAPATH_WORD = WORD.metadata + 1;
 const PORT_WORD = { inport: field("reg14").word, outport: field("reg15").word } as const;
-
-function setPorts(builder: MatchBuilder, ports: readonly PortTerm[], options: InstantiateOptions): boolean {
-  for (const { field: name, port } of ports) {
-    const key = port === NO_PORT ? 0 : options.lookupPort(port, name);
-    if (key === undefined) return false;
-    builder.setWord(PORT_WORD[name], key, -1);
-  }
-  return true;
-}
 
 /** Compiles a parsed match. Throws LogicalError "logical.too-large". */
 export function compileMatch(expression: Expression, options: CompileOptions = {}): MatchTemplate {
-  const needed = (options.prerequisites ?? []).map(nodeOf);
-  const annotated = annotate(expression);
-  const node: Node = needed.length === 0 ? annotated : { kind: "and", args: [annotated, ...needed] };
+  return compileConjuncts(conjunctsOf(annotated(expression, options.prerequisites), options), options);
+}
+
+/** The expression together with what else must hold. */
+export function annotated(expression: Expression, prerequisites: readonly string[] = []): Node {
+  const node = annotate(expression);
+  return prerequisites.length === 0 ? node : { kind: "and", args: [node, ...prerequisites.map(nodeOf)] };
+}
+
+export function conjunctsOf(node: Node, options: CompileOptions, weighed?: Set<LogicalSymbol>): readonly Conjunct[] {
+  const resident = (port: string): boolean => options.resident?.(port) ?? false;
   const limit = options.limit ?? DEFAULT_LIMIT;
-  const conjuncts = normalize(node, { resident: (port) => options.resident?.(port) ?? false, limit }, options.text);
+  return normalize(node, { resident, limit, ...(weighed === undefined ? {} : { weighed }) }, options.text);
+}
+
+export function compileConjuncts(conjuncts: readonly Conjunct[], options: CompileOptions, holes?: Holes): MatchTemplate {
   const flows: TemplateFlow[] = [];
   let conjunctions = 0;
   for (const conjunct of separated(conjuncts)) {
@@ -170,15 +241,16 @@ export function compileMatch(expression: Expression, options: CompileOptions = {
     }
     if (multiple.length < 2) {
       const alternatives = multiple[0];
-      if (alternatives === undefined) flows.push(templateFlow(shared));
-      else for (const single of singles(alternatives)) flows.push(templateFlow([...shared, single]));
+      if (alternatives === undefined) flows.push(templateFlow(shared, holes));
+      else for (const single of singles(alternatives)) flows.push(templateFlow([...shared, single], holes));
       continue;
     }
     const conjunction = conjunctions++;
-    flows.push({ ...templateFlow(shared), conjunction });
+    flows.push(templateFlow(shared, holes, { conjunction }));
     for (const [i, alternatives] of multiple.entries()) {
       for (const single of singles(alternatives)) {
-        flows.push({ ...templateFlow([...shared, single]), clauses: [{ conjunction, clause: i + 1, clauses: multiple.length }] });
+        const clauses = [{ conjunction, clause: i + 1, clauses: multiple.length }];
+        flows.push(templateFlow([...shared, single], holes, { clauses }));
       }
     }
   }
@@ -203,17 +275,27 @@ function* separated(conjuncts: readonly Conjunct[]): Generator<Conjunct> {
   }
 }
 
-function templateFlow(alternatives: readonly Alternatives[]): TemplateFlow {
-  const builder = new MatchBuilder();
+function templateFlow(
+  alternatives: readonly Alternatives[],
+  holes: Holes | undefined,
+  { conjunction, clauses = [] }: Partial<Pick<TemplateFlow, "conjunction" | "clauses">> = {},
+): TemplateFlow {
+  const builder = new MatchBuilder().setWord(WORD.metadata, 0, -1).setWord(DATAPATH_WORD, 0, -1);
+  if (conjunction !== undefined) builder.setWord(CONJ_ID.word, 0, -1);
   const used: Field[] = [];
-  const ports: PortTerm[] = [];
+  const ports: Omit<PortTerm, "at">[] = [];
+  const open: Hole[] = [];
   for (const one of alternatives) {
     if (one.kind === "ports") {
-      ports.push({ field: one.root.name as "inport" | "outport", port: one.ports[0]! }); // the only string symbols
+      const name = one.root.name as "inport" | "outport"; // the only string symbols
+      builder.setWord(PORT_WORD[name], 0, -1);
+      ports.push({ field: name, port: one.ports[0]!, hole: holes?.port(one.ports[0]!) });
       continue;
     }
     const to = openflowField(one.root);
     const { value, mask } = one.values[0]!;
+    const hole = holes?.bits(one.root, one.values[0]!);
+    if (hole !== undefined) open.push(hole);
     const full = (1n << BigInt(one.root.width)) - 1n;
     // A field that OpenFlow cannot match in part is not matched at all then, as the reference has it.
     if (!to.maskable && mask !== full) continue;
@@ -221,7 +303,23 @@ function templateFlow(alternatives: readonly Alternatives[]): TemplateFlow {
     used.push(to);
   }
   dropInapplicable(builder, used);
-  return { match: builder.build(), ports, clauses: [], conjunction: undefined };
+  const { data } = builder.build();
+  return {
+    data,
+    datapathAt: valueAt(data, DATAPATH_WORD),
+    ports: ports.map((term) => ({ ...term, at: valueAt(data, PORT_WORD[term.field]) })),
+    holes: open.map(({ index, word, words }) => ({ index, words, at: valueAt(data, word) })).filter(({ at }) => at < data.length),
+    clauses,
+    conjunction,
+    conjunctionAt: valueAt(data, CONJ_ID.word),
+  };
+}
+
+/** Where in a match's data the value of a word stands. */
+function valueAt(data: Int32Array, word: number): number {
+  let at = 0;
+  while (at < data.length && data[at] !== word) at += 3;
+  return at + 1;
 }
 
 /** A switch ignores fields whose prerequisites the match does not meet; so that equal flows look equal they are left out. */

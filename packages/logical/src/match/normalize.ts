@@ -25,6 +25,8 @@ export interface NormalizeOptions {
   resident(port: string): boolean;
   /** The most alternatives, over all conjuncts, that may come out or be looked at in between. */
   readonly limit: number;
+  /** Takes the fields of which several conditions were weighed against each other, beyond whether values are equal. */
+  readonly weighed?: Set<LogicalSymbol>;
 }
 
 /** The text is only for error messages. Throws LogicalError "logical.too-large" beyond the limit. */
@@ -123,7 +125,7 @@ class Normalizer {
     const values: Bits[] = [];
     for (const one of all) if (one.kind === "bits") for (const bits of one.values) values.push(bits);
     this.#count(values.length);
-    return { kind: "bits", root: first.root, values: this.#withoutCovered(values) };
+    return { kind: "bits", root: first.root, values: this.#withoutCovered(values, first.root) };
   }
 
   #and(args: readonly Node[]): readonly Conjunct[] {
@@ -161,7 +163,7 @@ class Normalizer {
   }
 
   /** Drops alternatives that another one covers: 10.1.1.1 beside 10.0.0.0/8. The order of the rest stays. */
-  #withoutCovered(values: readonly Bits[]): readonly Bits[] {
+  #withoutCovered(values: readonly Bits[], root: LogicalSymbol): readonly Bits[] {
     if (values.length < 2) return values;
     const byMask = new Map<bigint, Set<bigint>>();
     const distinct: Bits[] = [];
@@ -173,6 +175,7 @@ class Normalizer {
       distinct.push(bits);
     }
     if (byMask.size === 1) return distinct;
+    this.#options.weighed?.add(root);
     const masks = [...byMask];
     this.#count(distinct.length * masks.length);
     return distinct.filter(
@@ -182,6 +185,7 @@ class Normalizer {
 
   /** What both allow; undefined if nothing. */
   #meet(a: Alternatives, b: Alternatives): Alternatives | undefined {
+    this.#options.weighed?.add(a.root);
     if (a.kind === "ports" && b.kind === "ports") {
       const ports = a.ports.filter((port) => b.ports.includes(port));
       return ports.length === 0 ? undefined : { kind: "ports", root: a.root, ports };
@@ -195,7 +199,7 @@ class Normalizer {
       }
       this.#keep(values.length, MAX_ALTERNATIVES);
     }
-    return values.length === 0 ? undefined : { kind: "bits", root: a.root, values: this.#withoutCovered(values) };
+    return values.length === 0 ? undefined : { kind: "bits", root: a.root, values: this.#withoutCovered(values, a.root) };
   }
 }
 

@@ -55,6 +55,17 @@ export function fieldOfCode(
  * versions the OXM name if the field has one that the version knows. Undefined: the field cannot be sent.
  */
 export function codeFor(field: Field, version: number): OxmCode | undefined {
+  const known = chosen[version]!;
+  if (field.id in known) return known[field.id];
+  const code = chooseCode(field, version);
+  known[field.id] = code;
+  return code;
+}
+
+/** What {@link codeFor} has found, by version and field id. */
+const chosen: (OxmCode | undefined)[][] = Array.from({ length: 7 }, () => []);
+
+function chooseCode(field: Field, version: number): OxmCode | undefined {
   let best: OxmCode | undefined;
   for (const code of field.codes) {
     if (best === undefined) best = code;

@@ -97,6 +97,11 @@ export class MatchBuilder {
       // arp_op has 16 bits and, as in OVS, 8 in the key: those above are never looked at.
       return this.setWord(f.word, word, mask === undefined ? f.wordMask : (fit(f, mask, max) << f.shift) & f.wordMask);
     }
+    if (f.words === 2 && typeof value === "number" && mask === undefined && Number.isSafeInteger(value)) {
+      if (value < 0 || value >= 2 ** f.bits) throw misfit(f, value);
+      const top = f.bits === 64 ? -1 : 2 ** (f.bits - 32) - 1;
+      return this.setWord(f.word, Math.floor(value / 2 ** 32), top).setWord(f.word + 1, value | 0, -1);
+    }
     let v = BigInt(value);
     let m = mask === undefined ? (1n << BigInt(f.bits)) - 1n : BigInt(mask);
     if (v < 0n || v >> BigInt(f.bits) !== 0n || m >> BigInt(f.bits) !== 0n || m < 0n) throw misfit(f, value);

@@ -58,6 +58,17 @@ export class Match {
     return this.#key;
   }
 
+  /** Equal matches have equal hashes, of 32 bits. */
+  get hash(): number {
+    const { data } = this;
+    let hash = data.length;
+    for (let i = 0; i < data.length; i++) {
+      hash = Math.imul(hash ^ data[i]!, 0x85ebca6b);
+      hash ^= hash >>> 13;
+    }
+    return hash;
+  }
+
   equals(other: Match): boolean {
     const a = this.data;
     const b = other.data;

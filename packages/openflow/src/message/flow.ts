@@ -69,24 +69,26 @@ export interface FlowStats extends Flow {
 
 /** A flow mod with the defaults of ovs-ofctl's add-flow. */
 export function flowMod(given: Partial<Omit<FlowMod, "type">> & Pick<FlowMod, "command">): FlowMod {
+  const { command } = given;
+  // Field by field: spreading is several times slower, and there are many.
   return {
     type: "flow_mod",
-    table: given.command === "delete" || given.command === "delete_strict" ? ALL_TABLES : 0,
-    priority: 32768,
-    match: Match.ANY,
-    cookie: 0n,
-    cookieMask: 0n,
-    newCookie: 0n,
-    modifyCookie: false,
-    idleTimeout: 0,
-    hardTimeout: 0,
-    importance: 0,
-    flags: 0,
-    buffer: NO_BUFFER,
-    outPort: OFPP.NONE,
-    outGroup: OFPG.ANY,
-    actions: [],
-    ...given,
+    command,
+    table: given.table ?? (command === "delete" || command === "delete_strict" ? ALL_TABLES : 0),
+    priority: given.priority ?? 32768,
+    match: given.match ?? Match.ANY,
+    cookie: given.cookie ?? 0n,
+    cookieMask: given.cookieMask ?? 0n,
+    newCookie: given.newCookie ?? 0n,
+    modifyCookie: given.modifyCookie ?? false,
+    idleTimeout: given.idleTimeout ?? 0,
+    hardTimeout: given.hardTimeout ?? 0,
+    importance: given.importance ?? 0,
+    flags: given.flags ?? 0,
+    buffer: given.buffer ?? NO_BUFFER,
+    outPort: given.outPort ?? OFPP.NONE,
+    outGroup: given.outGroup ?? OFPG.ANY,
+    actions: given.actions ?? [],
   };
 }
 

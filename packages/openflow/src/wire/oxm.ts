@@ -1,7 +1,7 @@
 /**
  * Matches and fields in NXM and OXM, OpenFlow's tag-length-value forms (ovs-fields(7), "Evolution of OpenFlow Fields").
  */
-import { TUN_METADATA_FIELDS, WORD } from "../field/layout.ts";
+import { FLOW_WORDS, TUN_METADATA_FIELDS, WORD } from "../field/layout.ts";
 import { codeFor, fieldNamed, fieldOfCode } from "../field/lookup.ts";
 import type { Field, OxmCode } from "../field/types.ts";
 import { MatchBuilder } from "../match/builder.ts";
@@ -18,10 +18,7 @@ function f(name: string): Field {
 /** Writes an NXM/OXM header. `length` is that of value and mask together. */
 export function writeHeader(out: ByteWriter, code: OxmCode, hasMask: boolean, length: number): void {
   const vendor = code.class === 0xffff ? 4 : 0;
-  out
-    .u16(code.class)
-    .u8((code.field << 1) | (hasMask ? 1 : 0))
-    .u8(length + vendor);
+  out.u32((code.class << 16) | (code.field << 9) | (hasMask ? 0x100 : 0) | (length + vendor));
   if (vendor !== 0) out.u32(code.vendor);
 }
 
@@ -112,8 +109,26 @@ export function readValue(input: ByteReader, header: OxmHeader): { value: bigint
 /** Fields narrower than their bytes that Open vSwitch always sends with a mask. */
 const NEVER_EXACT: ReadonlySet<Field> = new Set(["tun_flags", "tun_erspan_ver", "tun_erspan_dir", "tun_erspan_hwid"].map(f));
 
-/** Writes matches of one version. */
+/** Fields that few matches have, so that the others need not ask for each of them. */
+const PART = { first: 1, tunnel: 2, ct: 4 } as const;
+
+const PART_OF_WORD = (() => {
+  const parts = new Uint8Array(FLOW_WORDS);
+  parts.fill(PART.tunnel, WORD.tun_id, WORD.metadata);
+  parts.fill(PART.first, WORD.dp_hash, WORD.ct_state);
+  parts.fill(PART.ct, WORD.ct_state, WORD.reg);
+  return parts;
+})();
+
+/**
+ * Writes matches of one version. The words of the match stand in dense arrays meanwhile, for every field asks for its own;
+ * one pair of arrays serves all, for a match is written in one go.
+ */
 class OxmWriter {
+  static readonly #values = new Int32Array(FLOW_WORDS);
+  static readonly #masks = new Int32Array(FLOW_WORDS);
+  /** Which of {@link PART}'s bits some word belongs to. */
+  parts = 0;
   readonly out: ByteWriter;
   readonly match: Match;
   readonly version: number;
@@ -122,36 +137,75 @@ class OxmWriter {
     this.out = out;
     this.match = match;
     this.version = version;
+    const { data } = match;
+    for (let i = 0; i < data.length && data[i]! < FLOW_WORDS; i += 3) {
+      OxmWriter.#values[data[i]!] = data[i + 1]!;
+      OxmWriter.#masks[data[i]!] = data[i + 2]!;
+      this.parts |= PART_OF_WORD[data[i]!]!;
+    }
+  }
+
+  /** To be called when all is written. */
+  done(): void {
+    const { data } = this.match;
+    for (let i = 0; i < data.length && data[i]! < FLOW_WORDS; i += 3) {
+      OxmWriter.#values[data[i]!] = 0;
+      OxmWriter.#masks[data[i]!] = 0;
+    }
+  }
+
+  wordValue(offset: number): number {
+    return OxmWriter.#values[offset]!;
+  }
+
+  wordMask(offset: number): number {
+    return OxmWriter.#masks[offset]!;
   }
 
   /** The field, if it is matched. */
   put(field: Field): void {
     if (field.words === 1) {
-      const mask = this.match.wordMask(field.word) & field.wordMask;
+      const mask = OxmWriter.#masks[field.word]! & field.wordMask;
       if (mask === 0) return;
-      const value = (this.match.wordValue(field.word) & field.wordMask) >>> field.shift;
+      const value = (OxmWriter.#values[field.word]! & field.wordMask) >>> field.shift;
       this.putNumber(field, value, mask >>> field.shift, mask === field.wordMask && !NEVER_EXACT.has(field));
       return;
     }
-    const found = this.match.get(field);
-    if (found === undefined) return;
-    const exact = found.mask === (1n << BigInt(field.bits)) - 1n;
+    const masks = OxmWriter.#masks;
+    const top = field.bits - 32 * (field.words - 1);
+    let looked = masks[field.word]!;
+    let exact = looked === (top === 32 ? -1 : 2 ** top - 1);
+    for (let i = 1; i < field.words; i++) {
+      const mask = masks[field.word + i]!;
+      looked |= mask;
+      exact &&= mask === -1;
+    }
+    if (looked === 0) return;
     writeHeader(this.out, codeOf(field, this.version), !exact, exact ? field.bytes : 2 * field.bytes);
-    this.out.big(found.value, field.bytes);
-    if (!exact) this.out.big(found.mask, field.bytes);
+    this.#putWords(field, OxmWriter.#values);
+    if (!exact) this.#putWords(field, masks);
+  }
+
+  /** The words of a field that has several; of the first one only the bytes that there are. */
+  #putWords({ word, words, bytes }: Field, from: Int32Array): void {
+    const { out } = this;
+    if (bytes % 4 === 2) out.u16(from[word]!);
+    else out.u32(from[word]!);
+    for (let i = 1; i < words; i++) out.u32(from[word + i]!);
   }
 
   putNumber(field: Field, value: number, mask: number, exact: boolean): void {
     const { out } = this;
     writeHeader(out, codeOf(field, this.version), !exact, exact ? field.bytes : 2 * field.bytes);
-    const write = (n: number) => {
-      if (field.bytes === 1) out.u8(n);
-      else if (field.bytes === 2) out.u16(n);
-      else out.u32(n);
-    };
-    write(field.format === "ofp11-port" ? toOfp11Port(value) : value);
-    if (!exact) write(mask);
+    writeNumber(out, field.format === "ofp11-port" ? toOfp11Port(value) : value, field.bytes);
+    if (!exact) writeNumber(out, mask, field.bytes);
   }
+}
+
+function writeNumber(out: ByteWriter, value: number, bytes: number): void {
+  if (bytes === 1) out.u8(value);
+  else if (bytes === 2) out.u16(value);
+  else out.u32(value);
 }
 
 const ARP = ["arp_op", "arp_spa", "arp_tpa", "arp_sha", "arp_tha"].map(f);
@@ -211,33 +265,44 @@ const TUN_METADATA = Array.from({ length: TUN_METADATA_FIELDS }, (_, i) => f(`tu
 export function writeOxms(out: ByteWriter, match: Match, version: number): void {
   if (match.size === 0) return;
   const w = new OxmWriter(out, match, version);
-  const oxm = version >= 3;
-  const has = (word: number) => match.wordMask(word) !== 0;
-  if (has(WORD.packet_type) && (match.wordValue(WORD.packet_type) !== 0 || !has(WORD.eth_type))) w.put(PACKET_TYPE);
-  for (const field of FIRST) w.put(field);
+  try {
+    putAll(w, version >= 3);
+  } finally {
+    w.done();
+  }
+}
+
+function putAll(w: OxmWriter, oxm: boolean): void {
+  if (w.wordMask(WORD.packet_type) !== 0 && (w.wordValue(WORD.packet_type) !== 0 || w.wordMask(WORD.eth_type) === 0))
+    w.put(PACKET_TYPE);
+  if ((w.parts & PART.first) !== 0) for (const field of FIRST) w.put(field);
   w.put(oxm ? IN_PORT_OXM : IN_PORT);
   w.put(ACTSET);
   for (const field of ETH) w.put(field);
   w.put(ETH_TYPE_FIELD);
   putVlan(w, oxm);
-  const type = etherTypeOf(match);
+  const type = etherTypeOf(w);
   if (type === ETH_TYPE.mpls || type === ETH_TYPE.mplsm) for (const field of MPLS) w.put(field);
   putNetwork(w, type, oxm);
-  for (const field of TUNNEL) w.put(field);
-  putTunMetadata(w);
-  for (const field of ERSPAN) w.put(field);
+  if ((w.parts & PART.tunnel) !== 0) {
+    for (const field of TUNNEL) w.put(field);
+    putTunMetadata(w);
+    for (const field of ERSPAN) w.put(field);
+  }
   if (type === ETH_TYPE.nsh) for (const field of NSH) w.put(field);
   putRegisters(w);
   w.put(PKT_MARK);
-  for (const field of CT) w.put(field);
-  for (const field of CT_TUPLE) w.put(field);
+  if ((w.parts & PART.ct) !== 0) {
+    for (const field of CT) w.put(field);
+    for (const field of CT_TUPLE) w.put(field);
+  }
   w.put(METADATA);
 }
 
 function putVlan(w: OxmWriter, oxm: boolean): void {
-  const mask = w.match.wordMask(WORD.vlan_tci) & 0xffff;
+  const mask = w.wordMask(WORD.vlan_tci) & 0xffff;
   if (mask === 0) return;
-  const tci = w.match.wordValue(WORD.vlan_tci) & 0xffff;
+  const tci = w.wordValue(WORD.vlan_tci) & 0xffff;
   if (!oxm) {
     w.putNumber(VLAN_TCI, tci, mask, mask === 0xffff);
     return;
@@ -248,13 +313,12 @@ function putVlan(w: OxmWriter, oxm: boolean): void {
 }
 
 function putNetwork(w: OxmWriter, type: number | undefined, oxm: boolean): void {
-  const { match } = w;
   if (type === ETH_TYPE.arp || type === ETH_TYPE.rarp) {
     for (const field of ARP) {
       if (field.name === "arp_op") {
         // The key has 8 bits of the opcode; the wire has 16.
-        const mask = match.wordMask(WORD.nw_proto);
-        if (mask !== 0) w.putNumber(field, match.wordValue(WORD.nw_proto), 0xffff, true);
+        const mask = w.wordMask(WORD.nw_proto);
+        if (mask !== 0) w.putNumber(field, w.wordValue(WORD.nw_proto), 0xffff, true);
       } else w.put(field);
     }
     return;
@@ -262,16 +326,16 @@ function putNetwork(w: OxmWriter, type: number | undefined, oxm: boolean): void 
   if (type !== ETH_TYPE.ip && type !== ETH_TYPE.ipv6) return;
   for (const field of type === ETH_TYPE.ip ? IPV4 : IPV6) w.put(field);
   w.put(FRAG);
-  const tosMask = match.wordMask(WORD.nw_tos);
+  const tosMask = w.wordMask(WORD.nw_tos);
   if ((tosMask & 0xfc) !== 0) {
-    const tos = match.wordValue(WORD.nw_tos) & 0xfc;
+    const tos = w.wordValue(WORD.nw_tos) & 0xfc;
     if (oxm) w.putNumber(DSCP, tos >>> 2, 0x3f, true);
     else w.putNumber(TOS, tos, 0xff, true);
   }
   w.put(ECN);
   w.put(TTL);
   if (type === ETH_TYPE.ipv6) w.put(LABEL);
-  const proto = ipProtoOf(match);
+  const proto = ipProtoOf(w);
   if (proto === undefined) return;
   w.put(PROTO);
   const ports = PORTS[proto];
@@ -282,7 +346,7 @@ function putNetwork(w: OxmWriter, type: number | undefined, oxm: boolean): void 
   } else if (type === ETH_TYPE.ip && proto === IP_PROTO.icmp) for (const field of ICMP4) w.put(field);
   else if (type === ETH_TYPE.ipv6 && proto === IP_PROTO.icmpv6) {
     for (const field of ICMP6) w.put(field);
-    const kind = (match.wordMask(WORD.tp_src) & 0xff) === 0xff ? match.wordValue(WORD.tp_src) & 0xff : 0;
+    const kind = (w.wordMask(WORD.tp_src) & 0xff) === 0xff ? w.wordValue(WORD.tp_src) & 0xff : 0;
     if (kind === 135 || kind === 136)
       for (const field of ND)
         if (field.prerequisite === "nd" || field.name === (kind === 135 ? "nd_sll" : "nd_tll")) w.put(field);
@@ -291,9 +355,9 @@ function putNetwork(w: OxmWriter, type: number | undefined, oxm: boolean): void 
 
 function putTunMetadata(w: OxmWriter): void {
   const { match, out } = w;
-  if (match.wordMask(WORD.tun_metadata_present) === 0 && match.wordMask(WORD.tun_metadata_present + 1) === 0) return;
+  if (w.wordMask(WORD.tun_metadata_present) === 0 && w.wordMask(WORD.tun_metadata_present + 1) === 0) return;
   for (let i = 0; i < TUN_METADATA_FIELDS; i++) {
-    if ((match.wordMask(WORD.tun_metadata_present + (i >> 5)) & (1 << (i & 31))) === 0) continue;
+    if ((w.wordMask(WORD.tun_metadata_present + (i >> 5)) & (1 << (i & 31))) === 0) continue;
     const field = TUN_METADATA[i]!;
     const found = match.get(field);
     const code = codeOf(field, w.version);
@@ -315,16 +379,12 @@ function putTunMetadata(w: OxmWriter): void {
 }
 
 function putRegisters(w: OxmWriter): void {
-  const { match } = w;
   if (w.version >= 6) {
     for (let i = 0; i < 16; i++)
-      if (match.wordMask(WORD.reg + 2 * i) !== 0 || match.wordMask(WORD.reg + 2 * i + 1) !== 0) w.put(XREGS[i]!);
+      if (w.wordMask(WORD.reg + 2 * i) !== 0 || w.wordMask(WORD.reg + 2 * i + 1) !== 0) w.put(XREGS[i]!);
     return;
   }
-  for (let i = 0; i < match.size; i++) {
-    const offset = match.offset(i);
-    if (offset >= WORD.reg && offset < WORD.reg + 32) w.put(REGS[offset - WORD.reg]!);
-  }
+  for (let i = 0; i < 32; i++) w.put(REGS[i]!);
 }
 
 export interface ReadOptions {
