@@ -20,8 +20,8 @@ export interface Sender {
   nextXid(): number;
   /** Gathers what `run` sends into few pieces. */
   batch(run: () => void): void;
-  /** Resolves when the transport has had time to send. */
-  pause(): Promise<void>;
+  /** Resolves when the transport has had time to send. Absent where sending takes none. */
+  pause?(): Promise<void>;
 }
 
 /** Messages that are added to a bundle between two pauses. */
@@ -83,7 +83,7 @@ export class Exchange {
     this.#adding = adding;
     try {
       const rest = messages[Symbol.iterator]();
-      while (this.#addSome(bundle, rest, adding)) await this.#sender.pause();
+      while (this.#addSome(bundle, rest, adding)) await this.#sender.pause?.();
       await this.request({ type: "bundle_control", bundle, control: "commit_request", flags: FLAGS }, "bundle_control");
     } finally {
       this.#adding = undefined;

@@ -19,7 +19,7 @@ async function sentIn(seconds: number, act: (announcer: Announcer, second: numbe
     if (message.type === "packet_out") sent.push([(clock.now() - begin) / 1000, toHex(message.packet)]);
     return 0;
   };
-  const exchange = new Exchange({ send, nextXid: () => 0, batch: (run) => run(), pause: async () => {} });
+  const exchange = new Exchange({ send, nextXid: () => 0, batch: (run) => run() });
   const announcer = new Announcer(clock);
   for (let second = 0; second <= seconds; second++) {
     act(announcer, second);

@@ -33,7 +33,6 @@ export class FakeSwitch {
         return own;
       },
       batch: (run) => run(),
-      pause: async () => {},
       close: () => this.#links.delete(handlers),
     };
   };
