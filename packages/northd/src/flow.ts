@@ -1,10 +1,11 @@
 import type { Uuid } from "@weft/ovsdb";
+import type { DatapathSet } from "./output/datapathSet.ts";
 import type { Stage } from "./stages.ts";
 
-/** A logical flow of one datapath, as an evaluation yields it. */
+/** A logical flow, as an evaluation yields it. */
 export interface Flow {
-  /** The uuid of the Logical_Switch or Logical_Router. */
-  readonly datapath: Uuid;
+  /** The uuid of the Logical_Switch or Logical_Router; or those of several that have the flow alike. */
+  readonly datapath: Uuid | DatapathSet;
   readonly stage: Stage;
   readonly priority: number;
   readonly match: string;
@@ -26,7 +27,7 @@ export interface FlowOptions {
 }
 
 export function flow(
-  datapath: Uuid,
+  datapath: Uuid | DatapathSet,
   stage: Stage,
   priority: number,
   match: string,

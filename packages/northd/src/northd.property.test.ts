@@ -459,7 +459,7 @@ const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
 function wanted(core: Core): string[] {
   const lines: string[] = [];
   for (const flow of core.flows.entries()) {
-    if (flow.size === 0) continue;
+    if (flow.empty) continue;
     const { source, hint } = flow.origin;
     const { stage, priority, match, actions, port, meter, description } = flow;
     lines.push(

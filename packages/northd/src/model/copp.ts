@@ -1,6 +1,7 @@
 /** Control plane protection: the meters of what a datapath sends to its controllers (ovn-nb(5), Copp). */
 import { derive, index, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
+import { DatapathSet } from "../output/datapathSet.ts";
 import { nb } from "./nb.ts";
 
 export type Protocol =
@@ -39,4 +40,20 @@ const metersOf = derive(
 /** As the option of a flow whose action asks a controller for something of the protocol. */
 export function metered(datapath: Uuid, protocol: Protocol, read: Read): { readonly meter: string | undefined } {
   return { meter: read(metersOf, datapath).get(protocol) };
+}
+
+/** The same for several datapaths: those that have the same meter for the protocol stay together. */
+export function meteredTogether(
+  { members }: DatapathSet,
+  protocol: Protocol,
+  read: Read,
+): readonly { readonly datapath: DatapathSet; readonly meter: string | undefined }[] {
+  const sets = new Map<string | undefined, Uuid[]>();
+  for (const datapath of members) {
+    const { meter } = metered(datapath, protocol, read);
+    const set = sets.get(meter);
+    if (set === undefined) sets.set(meter, [datapath]);
+    else set.push(datapath);
+  }
+  return [...sets].map(([meter, datapaths]) => ({ datapath: new DatapathSet(datapaths), meter }));
 }

@@ -2,6 +2,7 @@
 import { derive, type Read, relation, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
+import { DatapathSet, sameSet } from "../output/datapathSet.ts";
 import { type Endpoint, parseEndpoint, parseTemplate } from "./endpoint.ts";
 import { globals } from "./globals.ts";
 import { nb, switchPortsByPeer } from "./nb.ts";
@@ -125,16 +126,23 @@ export const routerHasVips = derive("routerHasVips", (uuid: Uuid, read) => anyVi
 /** The switches where a load balancer works: those that have it, and where that is asked for, those of routers that have it. */
 export const switchesOf = derive(
   "switchesOfLoadBalancer",
-  (uuid: Uuid, read): readonly Uuid[] => {
+  (uuid: Uuid, read): DatapathSet => {
     const switches = new Set(read(switchesWithLoadBalancer, uuid) as readonly Uuid[]);
     if (read(globals, "").switchLbFromRouter) {
       for (const router of read(routersWithLoadBalancer, uuid)) {
         for (const attached of read(switchesOfRouter, router as Uuid)) switches.add(attached);
       }
     }
-    return [...switches];
+    return new DatapathSet([...switches]);
   },
-  { equals: sameContent },
+  { equals: sameSet },
+);
+
+/** The routers that have a load balancer. */
+export const routersOf = derive(
+  "routersOfLoadBalancer",
+  (uuid: Uuid, read): DatapathSet => new DatapathSet(read(routersWithLoadBalancer, uuid) as readonly Uuid[]),
+  { equals: sameSet },
 );
 
 const switchesOfRouter = derive(

@@ -1,12 +1,13 @@
 /**
  * Logical flows as the southbound database has them: flows that are alike on several datapaths are one row with a group
- * of datapaths. Which datapaths a flow is on is counted, so that adding or removing one costs the same however many
- * there are; sets of datapaths are told apart by a hash that adds up from their members.
+ * of datapaths. Which datapaths a flow is on is counted, so that adding or removing one, or a set that is known as such,
+ * costs the same however many there are.
  */
 import type { OutputFrom, Sink } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { Flow } from "../flow.ts";
 import type { Stage } from "../stages.ts";
+import { DatapathSet, hashesOf, setKey } from "./datapathSet.ts";
 
 export class DatapathGroup {
   readonly key: string;
@@ -27,6 +28,8 @@ interface Origin {
   count: number;
 }
 
+const NO_SETS: readonly DatapathSet[] = [];
+
 export class FlowEntry {
   readonly stage: Stage;
   readonly priority: number;
@@ -37,13 +40,15 @@ export class FlowEntry {
   readonly description: string | undefined;
   /** Another flow of the same stage, priority and match. */
   next: FlowEntry | undefined = undefined;
-  /** The only datapath, and how often it was yielded; or all of them. */
+  /** The only datapath that was yielded by itself, and how often; or all of these. */
   datapath: Uuid | undefined = undefined;
   count = 0;
   datapaths: Map<Uuid, number> | undefined = undefined;
-  /** Sums over the members, modulo 2^32 each. */
+  /** Sums over the datapaths that were yielded by themselves: see {@link hashesOf}. */
   hash1 = 0;
   hash2 = 0;
+  /** Sets that were yielded, one for every time. */
+  sets: readonly DatapathSet[] = NO_SETS;
   origins: Origin[] = [];
   uuid: Uuid | undefined = undefined;
   group: DatapathGroup | undefined = undefined;
@@ -59,13 +64,31 @@ export class FlowEntry {
     this.description = flow.description;
   }
 
-  get size(): number {
-    return this.datapaths?.size ?? (this.datapath === undefined ? 0 : 1);
+  get empty(): boolean {
+    return this.datapath === undefined && this.datapaths === undefined && this.sets.length === 0;
+  }
+
+  /** Whether all datapaths are in {@link sets}, which are alike. */
+  get #onlySet(): DatapathSet | undefined {
+    const [set] = this.sets;
+    if (set === undefined || this.datapath !== undefined || this.datapaths !== undefined) return undefined;
+    return this.sets.every(({ key }) => key === set.key) ? set : undefined;
   }
 
   members(): readonly Uuid[] {
-    if (this.datapaths !== undefined) return [...this.datapaths.keys()];
-    return this.datapath === undefined ? [] : [this.datapath];
+    const set = this.#onlySet;
+    if (set !== undefined) return set.members;
+    const alone = this.datapaths === undefined ? (this.datapath === undefined ? [] : [this.datapath]) : this.datapaths.keys();
+    if (this.sets.length === 0) return [...alone];
+    return [...new Set([...alone, ...this.sets.flatMap(({ members }) => members)])];
+  }
+
+  /** The datapaths, told apart from others by the key. */
+  place(): { readonly key: string; readonly size: number } {
+    const set = this.sets.length === 0 ? undefined : (this.#onlySet ?? new DatapathSet(this.members()));
+    if (set !== undefined) return set;
+    const size = this.datapaths?.size ?? (this.datapath === undefined ? 0 : 1);
+    return { key: setKey(this.hash1, this.hash2, size), size };
   }
 
   /** Where the flow is said to come from: the first in order, if there are several. */
@@ -127,14 +150,14 @@ export class FlowStore implements Sink<Flow> {
       bucket.set(flow.match, entry);
       this.size++;
     }
-    this.#count(entry, flow.datapath, 1);
+    this.#place(entry, flow.datapath, 1);
     this.#originate(entry, from.each.name, flow.hint, 1);
   }
 
   remove(flow: Flow, from: OutputFrom): void {
     const entry = this.find(flow.stage, flow.priority, flow.match, flow);
     if (entry === undefined) return;
-    this.#count(entry, flow.datapath, -1);
+    this.#place(entry, flow.datapath, -1);
     this.#originate(entry, from.each.name, flow.hint, -1);
   }
 
@@ -161,6 +184,19 @@ export class FlowStore implements Sink<Flow> {
     this.dirty.add(entry);
   }
 
+  #place(entry: FlowEntry, datapath: Uuid | DatapathSet, by: 1 | -1): void {
+    if (typeof datapath === "string") {
+      this.#count(entry, datapath, by);
+      return;
+    }
+    if (by === 1) entry.sets = [...entry.sets, datapath];
+    else {
+      const at = entry.sets.findIndex(({ key }) => key === datapath.key);
+      entry.sets = entry.sets.filter((_, index) => index !== at);
+    }
+    this.mark(entry);
+  }
+
   #count(entry: FlowEntry, datapath: Uuid, by: 1 | -1): void {
     const before = entry.datapaths?.get(datapath) ?? (entry.datapath === datapath ? entry.count : 0);
     const after = before + by;
@@ -183,8 +219,9 @@ export class FlowStore implements Sink<Flow> {
       }
     }
     if ((before === 0) === (after === 0)) return;
-    entry.hash1 = (entry.hash1 + by * Number.parseInt(datapath.slice(0, 8), 16)) >>> 0;
-    entry.hash2 = (entry.hash2 + by * Number.parseInt(datapath.slice(28, 36), 16)) >>> 0;
+    const [one, two] = hashesOf(datapath);
+    entry.hash1 = (entry.hash1 + by * one) >>> 0;
+    entry.hash2 = (entry.hash2 + by * two) >>> 0;
     this.mark(entry);
   }
 

@@ -163,7 +163,7 @@ export class SouthboundWriter {
     if (flow !== undefined) {
       this.#flowOf.delete(uuid);
       flow.uuid = undefined;
-      if (flow.size > 0) this.#flows.mark(flow);
+      if (!flow.empty) this.#flows.mark(flow);
     }
   }
 
@@ -225,7 +225,7 @@ export class SouthboundWriter {
     for (const flow of flows) {
       flow.dirty = false;
       this.#flows.dirty.delete(flow);
-      if (flow.size === 0) this.#flows.forget(flow);
+      if (flow.empty) this.#flows.forget(flow);
     }
     for (const [uuid] of strangers) this.#strangers.delete(uuid);
   }
@@ -357,10 +357,10 @@ export class SouthboundWriter {
   #placeOf(
     entry: FlowEntry,
   ): { readonly logical_datapath: Uuid | undefined; readonly logical_dp_group: Uuid | undefined } | undefined {
-    if (entry.size === 0) return undefined;
+    if (entry.empty) return undefined;
     const { group } = entry;
     if (group !== undefined) return { logical_datapath: undefined, logical_dp_group: group.uuid };
-    const datapath = this.#resolve(new Ref("Datapath_Binding", entry.datapath!));
+    const datapath = this.#resolve(new Ref("Datapath_Binding", entry.members()[0]!));
     return datapath === undefined ? undefined : { logical_datapath: datapath, logical_dp_group: undefined };
   }
 
@@ -369,7 +369,7 @@ export class SouthboundWriter {
     const came = new Map<DatapathGroup, Map<DatapathGroup, number>>();
     for (const entry of flows) {
       const old = entry.group;
-      const group = entry.size < 2 ? undefined : this.#groupOf(entry);
+      const group = this.#groupOf(entry);
       if (group !== undefined) group.uses++;
       if (old !== undefined) old.uses--;
       entry.group = group;
@@ -393,8 +393,10 @@ export class SouthboundWriter {
     return [...came.keys()];
   }
 
-  #groupOf(entry: FlowEntry): DatapathGroup {
-    const key = `${entry.hash1} ${entry.hash2} ${entry.size}`;
+  /** The group of a flow that is on more than one datapath. */
+  #groupOf(entry: FlowEntry): DatapathGroup | undefined {
+    const { key, size } = entry.place();
+    if (size < 2) return undefined;
     let group = this.#groups.get(key);
     if (group === undefined) {
       group = new DatapathGroup(key, entry.members());

@@ -1,5 +1,5 @@
 /** Load balancing on routers (ovn-northd(8), router ingress tables 7 to 11, egress tables 1 and 3). */
-import { derive, each, type Read, sameContent } from "@weft/incremental";
+import { derive, each, type Read, relation, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow, quoted } from "../flow.ts";
 import { activeBackends } from "../model/backends.ts";
@@ -16,19 +16,13 @@ import {
   remembered,
   vipPriority,
 } from "../model/balance.ts";
-import { metered, type Protocol } from "../model/copp.ts";
+import { meteredTogether, type Protocol } from "../model/copp.ts";
 import { type Endpoint, endpointText } from "../model/endpoint.ts";
-import {
-  type LoadBalancer,
-  loadBalancer,
-  loadBalancersOf,
-  routerHasVips,
-  routersWithLoadBalancer,
-  type Vip,
-} from "../model/loadBalancer.ts";
+import { type LoadBalancer, loadBalancer, loadBalancersOf, routerHasVips, routersOf, type Vip } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { gatewayPorts, type RouterPort } from "../model/routerPort.ts";
+import { DatapathSet } from "../output/datapathSet.ts";
 import * as s from "../stages.ts";
 import { forceSnat } from "./loadBalancerSnat.ts";
 
@@ -50,32 +44,44 @@ export const routerLbFrame = each("router/lbFrame", nb.Logical_Router, function*
   }
 });
 
-/** Where a router balances, and what it does to the source of what it balanced. */
+/** Where routers balance, and what they do to the source of what they balanced. */
 interface Place {
-  readonly uuid: Uuid;
+  /** Routers with gateway ports have flows of their own, the others all the same. */
+  readonly routers: DatapathSet;
   readonly gateways: readonly RouterPort[];
   readonly forceSnat: boolean;
 }
 
-const placeOf = derive(
-  "lbPlaceOfRouter",
-  (uuid: Uuid, read): Place => ({ uuid, gateways: read(gatewayPorts, uuid), forceSnat: read(forceSnat, uuid) !== undefined }),
+const placesOf = derive(
+  "lbPlaces",
+  (uuid: Uuid, read): readonly Place[] => {
+    const places: Place[] = [];
+    const others = { true: [] as Uuid[], false: [] as Uuid[] };
+    for (const router of read(routersOf, uuid).members) {
+      const gateways = read(gatewayPorts, router);
+      const forced = read(forceSnat, router) !== undefined;
+      if (gateways.length > 0) places.push({ routers: new DatapathSet([router]), gateways, forceSnat: forced });
+      else others[`${forced}`].push(router);
+    }
+    for (const forced of [true, false]) {
+      const routers = others[`${forced}`];
+      if (routers.length > 0) places.push({ routers: new DatapathSet(routers), gateways: [], forceSnat: forced });
+    }
+    return places;
+  },
   { equals: sameContent },
 );
 
-const natAddresses = derive(
-  "natAddresses",
-  (router: Uuid, read): ReadonlySet<string> => new Set(read(nats, router).rules.map(({ externalIp }) => externalIp)),
-  { equals: sameContent },
+/** Routers by the external addresses of their NAT rules. */
+const routersOfNatAddress = relation("routersOfNatAddress", nb.Logical_Router, (uuid, _row, read) =>
+  read(nats, uuid).rules.map(({ externalIp }) => externalIp),
 );
 
 export const routerLoadBalancers = each("router/loadBalancers", nb.Load_Balancer, function* (uuid, _row, read): Iterable<Flow> {
-  const routers = read(routersWithLoadBalancer, uuid);
-  const lb = routers.length === 0 ? undefined : read(loadBalancer, uuid);
+  const places = read(placesOf, uuid);
+  const lb = places.length === 0 ? undefined : read(loadBalancer, uuid);
   if (lb === undefined) return;
-  for (const vip of lb.vips) {
-    for (const router of routers) yield* vipFlows(lb, vip, read(placeOf, router as Uuid), read);
-  }
+  for (const vip of lb.vips) for (const place of places) yield* vipFlows(lb, vip, place, read);
 });
 
 const REJECT = `reg0 = 0; reject { outport <-> inport; next(pipeline=egress,table=${s.LR_OUT_SNAT.table});};`;
@@ -85,11 +91,13 @@ export function resident(port: RouterPort): string {
 }
 
 function* vipFlows(lb: LoadBalancer, vip: Vip, place: Place, read: Read): Iterable<Flow> {
-  const make = (stage: s.Stage, priority: number, match: string, actions: string, asks?: Protocol): Flow =>
-    flow(place.uuid, stage, priority, match, actions, {
-      hint: lb.uuid,
-      ...(asks === undefined ? {} : metered(place.uuid, asks, read)),
-    });
+  const own = { hint: lb.uuid };
+  const make = (stage: s.Stage, priority: number, match: string, actions: string): Flow =>
+    flow(place.routers, stage, priority, match, actions, own);
+  const ask = (stage: s.Stage, priority: number, match: string, actions: string, asks: Protocol): Flow[] =>
+    meteredTogether(place.routers, asks, read).map(({ datapath, meter }) =>
+      flow(datapath, stage, priority, match, actions, { ...own, meter }),
+    );
   const { gateways } = place;
   const snat = lb.skipSnat ? "skip_snat" : place.forceSnat ? "force_snat" : undefined;
   const mark = snat === undefined ? "" : `flags.${snat}_for_lb = 1; `;
@@ -101,16 +109,17 @@ function* vipFlows(lb: LoadBalancer, vip: Vip, place: Place, read: Read): Iterab
     yield make(s.LR_IN_CT_EXTRACT, 120, `ip && ${to}`, choose);
   } else yield make(s.LR_IN_DEFRAG, 100, `ip && ${to}`, "ct_dnat;");
   // What comes to a VIP that is also an address of NAT is new, and not a reply to what was translated.
-  if (read(natAddresses, place.uuid).has(vip.address)) {
+  for (const router of read(routersOfNatAddress, vip.address) as readonly Uuid[]) {
+    if (!place.routers.members.includes(router)) continue;
     const port = vip.port === undefined ? "" : ` && ${lb.protocol} && ${lb.protocol}.dst == ${vip.port}`;
-    yield make(s.LR_IN_UNSNAT, 120, `ip${vip.family} && ${to}${port}`, "next;");
+    yield flow(router, s.LR_IN_UNSNAT, 120, `ip${vip.family} && ${to}${port}`, "next;", own);
   }
   const event = emptyEvent(lb, vip, read);
-  if (event !== undefined) yield make(s.LR_IN_DNAT, 130, event.match, event.actions, "event-elb");
+  if (event !== undefined) yield* ask(s.LR_IN_DNAT, 130, event.match, event.actions, "event-elb");
 
   const backends = activeBackends(lb, vip, read);
   const match = `ct.new && !ct.rel && ip${vip.family} && ${to}${extracted(lb, vip)}`;
-  if (backends === undefined && lb.reject) yield make(s.LR_IN_DNAT, vipPriority(vip), match, `${mark}${REJECT}`, "reject");
+  if (backends === undefined && lb.reject) yield* ask(s.LR_IN_DNAT, vipPriority(vip), match, `${mark}${REJECT}`, "reject");
   else if (backends !== undefined && stateless && gateways.length > 1) yield* statelessNat(lb, vip, gateways, make);
   else {
     const kept = lb.affinityTimeout === undefined ? "" : keep(vip);

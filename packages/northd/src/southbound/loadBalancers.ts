@@ -1,53 +1,33 @@
 /** Load_Balancer: what controllers need to hairpin and to flush connections. */
-import { derive, each, type Read, relation, sameContent } from "@weft/incremental";
+import { each, type Read, relation } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { chassisFeature } from "../model/chassis.ts";
 import { endpointText } from "../model/endpoint.ts";
-import { loadBalancer, routersWithLoadBalancer, switchesOf } from "../model/loadBalancer.ts";
+import { loadBalancer, routersOf, switchesOf } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
+import type { DatapathSet } from "../output/datapathSet.ts";
 import { Ref, type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
 
-interface Group {
-  /** The same for the same members. */
-  readonly key: string;
-  readonly members: readonly Uuid[];
+/** The datapaths of a load balancer: switches and routers have columns of their own. */
+function setsOf(lb: Uuid, read: Read): readonly DatapathSet[] {
+  return [read(switchesOf, lb), read(routersOf, lb)].filter(({ size }) => size > 0);
 }
 
-/** The datapaths of a load balancer, by the column that they are in. */
-const groupsOf = derive(
-  "datapathGroupsOfLoadBalancer",
-  (uuid: Uuid, read): { readonly ls: Group | undefined; readonly lr: Group | undefined } => ({
-    ls: groupOf(read(switchesOf, uuid)),
-    lr: groupOf(read(routersWithLoadBalancer, uuid) as readonly Uuid[]),
-  }),
-  { equals: sameContent },
+const loadBalancersOfSet = relation("loadBalancersOfDatapathSet", nb.Load_Balancer, (uuid, _row, read) =>
+  setsOf(uuid, read).map(({ key }) => key),
 );
 
-/** Groups are told apart by sums over the members, as large ones have many load balancers. */
-function groupOf(members: readonly Uuid[]): Group | undefined {
-  if (members.length === 0) return undefined;
-  const sum = (from: number) =>
-    members.reduce((total, uuid) => (total + Number.parseInt(uuid.slice(from, from + 8), 16)) >>> 0, 0).toString(16);
-  return { key: `load balancers ${sum(0)} ${sum(28)} ${members.length}`, members: [...members].sort() };
+function groupName(key: string): string {
+  return `load balancers ${key}`;
 }
 
-const loadBalancersOfGroup = relation("loadBalancersOfDatapathGroup", nb.Load_Balancer, (uuid, _row, read) => {
-  const { ls, lr } = read(groupsOf, uuid);
-  return [ls, lr].flatMap((group) => (group === undefined ? [] : [group.key]));
+export const loadBalancerGroups = each("northd/lbDatapathGroups", loadBalancersOfSet, function* (key, lbs, read): Iterable<Row> {
+  const set = setsOf(lbs[0] as Uuid, read).find((other) => other.key === key);
+  if (set === undefined) return;
+  yield row("Logical_DP_Group", groupName(set.key), { datapaths: [...set.members].sort().map((uuid) => datapathRef(uuid)) });
 });
-
-export const loadBalancerGroups = each(
-  "northd/lbDatapathGroups",
-  loadBalancersOfGroup,
-  function* (key, lbs, read): Iterable<Row> {
-    const { ls, lr } = read(groupsOf, lbs[0] as Uuid);
-    const group = ls?.key === key ? ls : lr;
-    if (group === undefined) return;
-    yield row("Logical_DP_Group", group.key, { datapaths: group.members.map((uuid) => datapathRef(uuid)) });
-  },
-);
 
 /** IPv6 addresses have brackets, also where they are variables. */
 function printedVips(lb: NbRow<"Load_Balancer">, read: Read): ReadonlyMap<string, string> {
@@ -57,10 +37,10 @@ function printedVips(lb: NbRow<"Load_Balancer">, read: Read): ReadonlyMap<string
 }
 
 export const loadBalancers = each("northd/loadBalancers", nb.Load_Balancer, function* (uuid, lb, read): Iterable<Row> {
-  const { ls, lr } = read(groupsOf, uuid);
-  if (ls === undefined && lr === undefined) return;
+  const [ls, lr] = [read(switchesOf, uuid), read(routersOf, uuid)];
+  if (ls.size + lr.size === 0) return;
   const ownColumn = read(chassisFeature, "ls_dpg_column");
-  const ref = (group: Group | undefined) => (group === undefined ? undefined : new Ref("Logical_DP_Group", group.key));
+  const ref = ({ key, size }: DatapathSet) => (size === 0 ? undefined : new Ref("Logical_DP_Group", groupName(key)));
   yield {
     ...row("Load_Balancer", uuid, {
       name: lb.name,

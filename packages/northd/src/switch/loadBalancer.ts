@@ -1,6 +1,5 @@
 /** Load balancing on switches (ovn-northd(8), Pre-LB to Hairpin). */
 import { each, type Read } from "@weft/incremental";
-import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { activeBackends } from "../model/backends.ts";
 import {
@@ -16,7 +15,7 @@ import {
   remembered,
   vipPriority,
 } from "../model/balance.ts";
-import { metered, type Protocol } from "../model/copp.ts";
+import { meteredTogether, type Protocol } from "../model/copp.ts";
 import { endpointText } from "../model/endpoint.ts";
 import {
   balancesStateless,
@@ -27,6 +26,7 @@ import {
   type Vip,
 } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
+import { DatapathSet } from "../output/datapathSet.ts";
 import * as s from "../stages.ts";
 
 /** The flows of a switch that has VIPs, whichever these are. */
@@ -56,44 +56,44 @@ const REJECT = `reg0 = 0; reject { outport <-> inport; next(pipeline=egress,tabl
 
 export const switchLoadBalancers = each("switch/loadBalancers", nb.Load_Balancer, function* (uuid, _row, read): Iterable<Flow> {
   const switches = read(switchesOf, uuid);
-  const lb = switches.length === 0 ? undefined : read(loadBalancer, uuid);
+  const lb = switches.size === 0 ? undefined : read(loadBalancer, uuid);
   if (lb === undefined) return;
+  const tracking = new DatapathSet(switches.members.filter((datapath) => read(balancesStateless, datapath)));
   for (const vip of lb.vips) {
-    for (const make of vipFlows(lb, vip, read)) for (const datapath of switches) yield make(datapath);
-    for (const datapath of switches) if (read(balancesStateless, datapath)) yield* statelessVip(datapath, lb, vip);
+    yield* vipFlows(lb, vip, switches, read);
+    if (tracking.size > 0) yield* statelessVip(tracking, lb, vip);
   }
 });
 
 /** What ACLs let pass without tracking goes to the connection tracker all the same, if it is for a VIP. */
-function* statelessVip(datapath: Uuid, lb: LoadBalancer, vip: Vip): Iterable<Flow> {
+function* statelessVip(switches: DatapathSet, lb: LoadBalancer, vip: Vip): Iterable<Flow> {
   const own = { hint: lb.uuid };
   const to = destination(vip);
   const port = vip.port === undefined ? "" : ` && ${lb.protocol}.dst == ${vip.port}`;
-  yield flow(datapath, s.LS_IN_PRE_STATEFUL, 150, `${to}${port}`, `${keep(vip)}ct_lb_mark;`, own);
-  if (vip.port !== undefined) yield flow(datapath, s.LS_IN_PRE_STATEFUL, 105, `${lb.protocol} && ${to}`, "ct_lb_mark;", own);
+  yield flow(switches, s.LS_IN_PRE_STATEFUL, 150, `${to}${port}`, `${keep(vip)}ct_lb_mark;`, own);
+  if (vip.port !== undefined) yield flow(switches, s.LS_IN_PRE_STATEFUL, 105, `${lb.protocol} && ${to}`, "ct_lb_mark;", own);
 }
 
-function* vipFlows(lb: LoadBalancer, vip: Vip, read: Read): Iterable<(datapath: Uuid) => Flow> {
+function* vipFlows(lb: LoadBalancer, vip: Vip, switches: DatapathSet, read: Read): Iterable<Flow> {
   const own = { hint: lb.uuid };
-  const make =
-    (stage: s.Stage, priority: number, match: string, actions: string, asks?: Protocol) =>
-    (datapath: Uuid): Flow =>
-      flow(datapath, stage, priority, match, actions, asks === undefined ? own : { ...own, ...metered(datapath, asks, read) });
+  const make = (stage: s.Stage, priority: number, match: string, actions: string): Flow =>
+    flow(switches, stage, priority, match, actions, own);
+  const ask = (stage: s.Stage, priority: number, match: string, actions: string, asks: Protocol): Flow[] =>
+    meteredTogether(switches, asks, read).map(({ datapath, meter }) =>
+      flow(datapath, stage, priority, match, actions, { ...own, meter }),
+    );
   const to = destination(vip);
   const port = vip.port === undefined ? "" : ` && ${lb.protocol}.dst == ${vip.port}`;
   yield make(s.LS_IN_PRE_STATEFUL, 120, `reg0[2] == 1 && ${to}${port}`, `${keep(vip)}ct_lb_mark;`);
   const event = emptyEvent(lb, vip, read);
-  if (event !== undefined) yield make(s.LS_IN_PRE_LB, 130, event.match, event.actions, "event-elb");
+  if (event !== undefined) yield* ask(s.LS_IN_PRE_LB, 130, event.match, event.actions, "event-elb");
   const backends = activeBackends(lb, vip, read);
-  const refuse = lb.reject ? REJECT : "drop;";
-  const actions = backends === undefined ? refuse : `${keep(vip)}${balance(lb, backends)}`;
-  yield make(
-    s.LS_IN_LB,
-    vipPriority(vip),
-    `ct.new && ${to}${extracted(lb, vip)}`,
-    actions,
-    actions === REJECT ? "reject" : undefined,
-  );
+  const match = `ct.new && ${to}${extracted(lb, vip)}`;
+  if (backends === undefined && lb.reject) yield* ask(s.LS_IN_LB, vipPriority(vip), match, REJECT, "reject");
+  else {
+    const actions = backends === undefined ? "drop;" : `${keep(vip)}${balance(lb, backends)}`;
+    yield make(s.LS_IN_LB, vipPriority(vip), match, actions);
+  }
   if (lb.affinityTimeout === undefined) return;
   yield make(s.LS_IN_LB_AFF_CHECK, 100, `ct.new && ip${vip.family} && ${to}${extracted(lb, vip)}`, CHECK_AFFINITY);
   for (const backend of vip.backends) {
