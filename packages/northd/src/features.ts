@@ -30,7 +30,7 @@ import {
   addressSets,
   monitorAddresses,
   multicastGroups,
-  portGroupAddresses,
+  portGroupAddressSets,
   portGroups,
   routerMulticastGroups,
 } from "./southbound/groups.ts";
@@ -131,7 +131,7 @@ export const rowFeatures: readonly Each<Row>[] = [
   routerMulticastGroups,
   portGroups,
   addressSets,
-  portGroupAddresses,
+  portGroupAddressSets,
   monitorAddresses,
   vipAddressSets,
   loadBalancers,

@@ -2,10 +2,12 @@ import type { Uuid } from "@weft/ovsdb";
 import type { DatapathSet } from "./output/datapathSet.ts";
 import type { Stage } from "./stages.ts";
 
+/** The uuid of a Logical_Switch or Logical_Router; or those of several that have a flow alike. */
+export type Datapaths = Uuid | DatapathSet;
+
 /** A logical flow, as an evaluation yields it. */
 export interface Flow {
-  /** The uuid of the Logical_Switch or Logical_Router; or those of several that have the flow alike. */
-  readonly datapath: Uuid | DatapathSet;
+  readonly datapath: Datapaths;
   readonly stage: Stage;
   readonly priority: number;
   readonly match: string;
@@ -27,7 +29,7 @@ export interface FlowOptions {
 }
 
 export function flow(
-  datapath: Uuid | DatapathSet,
+  datapath: Datapaths,
   stage: Stage,
   priority: number,
   match: string,

@@ -132,13 +132,6 @@ export const routerPortsOfSwitch = relation("routerPortsOfSwitch", nb.Logical_Ro
   return groups;
 });
 
-/** The port groups that have a port of the switch. */
-export const portGroupsOfSwitch = relation("portGroupsOfSwitch", nb.Port_Group, (_uuid, row, read) => {
-  const switches = new Set<Uuid>();
-  for (const port of row.ports) for (const datapath of read(switchOfPort, port)) switches.add(datapath);
-  return switches;
-});
-
 /** Whether frames with VLAN tags pass a switch. */
 export const vlanPassthru = derive(
   "vlanPassthru",

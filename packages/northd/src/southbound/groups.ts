@@ -1,13 +1,13 @@
 /** Multicast groups of switches, port groups, address sets. */
 import { each, index, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
-import { parsePortAddress } from "../model/addresses.ts";
 import { centralised } from "../model/centralised.ts";
 import { mirrorPorts } from "../model/mirror.ts";
 import { floodedRouterPorts, groupKey, routerGroups, switchMulticast } from "../model/multicast.ts";
 import { datapathKey, globalRow, nb } from "../model/nb.ts";
+import { partKey, portGroupAddresses, portGroupPart, portGroupsOfSwitch } from "../model/portGroup.ts";
 import { redirectName } from "../model/routerPort.ts";
-import { addressTexts, portGroupsOfSwitch, type SwitchPort, switchOf, switchPort, switchPorts } from "../model/switchPort.ts";
+import { type SwitchPort, switchPorts } from "../model/switchPort.ts";
 import { type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
 import { portRef } from "./ports.ts";
@@ -71,15 +71,10 @@ export const portGroups = each("northd/portGroups", portGroupsOfSwitch, function
   const key = read(datapathKey, datapath as Uuid);
   if (key === undefined) return;
   for (const uuid of groups) {
-    const group = read(nb.Port_Group, uuid as Uuid);
-    if (group === undefined) continue;
-    const names: string[] = [];
-    for (const port of group.ports) {
-      const name = switchOf(port, read) === datapath ? read(nb.Logical_Switch_Port, port)?.name : undefined;
-      if (name !== undefined) names.push(name);
-    }
-    const name = `${key}_${group.name}`;
-    if (names.length > 0) yield row("Port_Group", name, { name, ports: names.sort() });
+    const part = read(portGroupPart, partKey(uuid as Uuid, datapath as Uuid));
+    if (part === undefined) continue;
+    const name = `${key}_${part.name}`;
+    yield row("Port_Group", name, { name, ports: part.ports });
   }
 });
 
@@ -95,25 +90,15 @@ function addressSet(name: string, addresses: Iterable<string>): Row {
 }
 
 /** The addresses of a group's ports, by family, under the group's name. */
-export const portGroupAddresses = each("northd/portGroupAddresses", nb.Port_Group, function* (_uuid, group, read): Iterable<Row> {
-  const ip4: string[] = [];
-  const ip6: string[] = [];
-  for (const port of group.ports) {
-    if (read(switchPort, port) === undefined) continue;
-    for (const address of configured(port, read)) {
-      ip4.push(...address.ip4.map(({ text }) => text));
-      ip6.push(...address.ip6.map(({ text }) => text));
-    }
-  }
-  yield addressSet(`${group.name}_ip4`, ip4);
-  yield addressSet(`${group.name}_ip6`, ip6);
-});
-
-function configured(port: Uuid, read: Read) {
-  const lsp = read(nb.Logical_Switch_Port, port);
-  if (lsp === undefined) return [];
-  return addressTexts(lsp, read).flatMap((text) => parsePortAddress(text) ?? []);
-}
+export const portGroupAddressSets = each(
+  "northd/portGroupAddresses",
+  nb.Port_Group,
+  function* (uuid, { name }, read): Iterable<Row> {
+    const { ip4, ip6 } = read(portGroupAddresses, uuid);
+    yield addressSet(`${name}_ip4`, ip4);
+    yield addressSet(`${name}_ip6`, ip6);
+  },
+);
 
 /** The MAC addresses by which flows know the service monitor. */
 export const monitorAddresses = each("northd/monitorAddresses", globalRow, function* (_key, [uuid], read): Iterable<Row> {

@@ -11,25 +11,39 @@ function given(value: unknown): boolean {
   return value !== undefined && value !== false && value !== "" && value !== 0;
 }
 
-function lacks({ state, used }: Entry<Row>, row: Row, present: boolean): boolean {
-  return state !== "works" && (used === undefined ? present : used(row));
-}
-
 function text(what: string, { state, remark }: Entry<Row>): string {
   return `${what} is ${state === "partly" ? "only partly" : "not"} supported${remark === undefined ? "" : `: ${remark}`}`;
 }
 
+/** What may be asked for in vain, by table: what is looked at in every row. */
+const lacking = new Map(
+  // A row is of its table by the change set's word, so that its entries' predicates may be given it.
+  Object.entries(support as unknown as Record<string, Readonly<Record<string, Column<Row>>>>).map(([table, columns]) => [
+    table,
+    Object.entries(columns).flatMap(([column, entry]): Lacking[] => {
+      const entries = isKeys(entry) ? Object.entries(entry.keys) : [[undefined, entry] as const];
+      return entries.filter(([, { state }]) => state !== "works").map(([key, found]) => ({ column, key, entry: found }));
+    }),
+  ]),
+);
+
+interface Lacking {
+  readonly column: string;
+  readonly key: string | undefined;
+  readonly entry: Entry<Row>;
+}
+
+function asksFor({ column, key, entry }: Lacking, row: Row): boolean {
+  if (entry.used !== undefined) return entry.used(row);
+  const value = row[column];
+  return key === undefined ? given(value) : value instanceof Map && value.has(key);
+}
+
 /** What a row of a table asks for and does not get, a sentence each. */
 export function unsupported(table: string, row: Row): string[] {
-  // A row is of its table by the change set's word.
-  const columns = (support as unknown as Record<string, Readonly<Record<string, Column<Row>>>>)[table] ?? {};
-  return Object.entries(columns).flatMap(([name, column]) => {
-    const value = row[name];
-    if (!isKeys(column)) return lacks(column, row, given(value)) ? [text(name, column)] : [];
-    return Object.entries(column.keys)
-      .filter(([key, entry]) => lacks(entry, row, value instanceof Map && value.has(key)))
-      .map(([key, entry]) => text(`${name}:${key}`, entry));
-  });
+  return (lacking.get(table) ?? [])
+    .filter((what) => asksFor(what, row))
+    .map(({ column, key, entry }) => text(key === undefined ? column : `${column}:${key}`, entry));
 }
 
 /** Remembers what was reported. */

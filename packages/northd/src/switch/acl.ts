@@ -7,8 +7,9 @@ import { metered, metersByName } from "../model/copp.ts";
 import { globals } from "../model/globals.ts";
 import { balancesStateless } from "../model/loadBalancer.ts";
 import { aclId, nb } from "../model/nb.ts";
+import type { DatapathSet } from "../output/datapathSet.ts";
 import * as s from "../stages.ts";
-import { type AclPlace, type AclTraits, aclsOf, aclTraits, placeOf } from "./aclModel.ts";
+import { type AclPlace, type AclTraits, aclSwitches, aclTraits, placeOf } from "./aclModel.ts";
 import { establishedPoint, observe, sampleFlows } from "./aclSample.ts";
 import { TOO_BIG } from "./defaults.ts";
 
@@ -159,17 +160,11 @@ function* established(uuid: Uuid, invalid: string): Iterable<Flow> {
 }
 
 /** The flows of the ACLs themselves. */
-export const acls = each("switch/acls", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
-  const list = aclsOf(uuid, read);
-  if (list.length === 0) return;
-  const traits = read(aclTraits, uuid);
-  for (const id of list) {
-    const acl = read(nb.ACL, id);
-    if (acl !== undefined) yield* aclFlows(uuid, acl, traits, read);
-  }
+export const acls = each("switch/acls", nb.ACL, function* (uuid, acl, read): Iterable<Flow> {
+  for (const { switches, traits } of aclSwitches(uuid, read)) yield* aclFlows(switches, acl, traits, read);
 });
 
-function* aclFlows(uuid: Uuid, acl: Acl, traits: AclTraits, read: Read): Iterable<Flow> {
+function* aclFlows(switches: DatapathSet, acl: Acl, traits: AclTraits, read: Read): Iterable<Flow> {
   const place = placeOf(acl);
   const stage = evalStage[place];
   const priority = acl.priority + OFFSET;
@@ -183,22 +178,22 @@ function* aclFlows(uuid: Uuid, acl: Acl, traits: AclTraits, read: Read): Iterabl
   const label = observe(acl, place, commits, read);
   if (acl.action === "allow-stateless" && traits.tracked) {
     const pre = place === "egress" ? s.LS_OUT_PRE_ACL : s.LS_IN_PRE_ACL;
-    yield flow(uuid, pre, priority, acl.match, "reg0[16] = 1; next;", own);
+    yield flow(switches, pre, priority, acl.match, "reg0[16] = 1; next;", own);
   }
   if (!tracked) {
-    yield flow(uuid, stage, priority, `${tier}${match}`, `${log}${verdict}${label}next;`, own);
+    yield flow(switches, stage, priority, `${tier}${match}`, `${log}${verdict}${label}next;`, own);
   } else if (commits) {
     const commit = acl.label !== 0 || establishedPoint(acl, read) !== 0 ? "reg0[1] = 1; " : "";
     const persist = persistAction(acl, read);
-    yield flow(uuid, stage, priority, `${tier}reg0[7] == 1 && ${match}`, `${log}${ALLOW}${persist}${label}next;`, own);
-    yield flow(uuid, stage, priority, `${tier}reg0[8] == 1 && ${match}`, `${log}${ALLOW}${commit}${label}next;`, own);
-    yield* logReplies(uuid, acl, place, log);
+    yield flow(switches, stage, priority, `${tier}reg0[7] == 1 && ${match}`, `${log}${ALLOW}${persist}${label}next;`, own);
+    yield flow(switches, stage, priority, `${tier}reg0[8] == 1 && ${match}`, `${log}${ALLOW}${commit}${label}next;`, own);
+    yield* logReplies(switches, acl, place, log);
   } else {
-    yield flow(uuid, stage, priority, `${tier}reg0[9] == 1 && ${match}`, `${log}${verdict}${label}next;`, own);
+    yield flow(switches, stage, priority, `${tier}reg0[9] == 1 && ${match}`, `${log}${verdict}${label}next;`, own);
     const block = `ct_commit { ct_mark.blocked = 1; ct_label.obs_point_id = ${establishedPoint(acl, read)}; }; next;`;
-    yield flow(uuid, stage, priority, `${tier}reg0[10] == 1 && ${match}`, `${log}${verdict}${label}${block}`, own);
+    yield flow(switches, stage, priority, `${tier}reg0[10] == 1 && ${match}`, `${log}${verdict}${label}${block}`, own);
   }
-  yield* sampleFlows(uuid, acl, place, traits.stateful && acl.action !== "allow-stateless", read);
+  yield* sampleFlows(switches, acl, place, traits.stateful && acl.action !== "allow-stateless", read);
 }
 
 /** Marks the connection as allowed whatever ACLs say later, with the number by which a chassis finds it when the ACL goes. */
@@ -208,13 +203,13 @@ function persistAction(acl: Acl, read: Read): string {
 }
 
 /** Replies and related packets know their ACL by its label only. */
-function* logReplies(uuid: Uuid, acl: Acl, place: AclPlace, log: string): Iterable<Flow> {
+function* logReplies(switches: DatapathSet, acl: Acl, place: AclPlace, log: string): Iterable<Flow> {
   if (log === "" || acl.label === 0 || acl.options.get("log-related") !== "true") return;
   const stage = place === "egress" ? s.LS_IN_ACL_EVAL : s.LS_OUT_ACL_EVAL;
   const actions = `${log}reg8[21] = ct_label.nf; ${ALLOW}next;`;
   const labelled = `ct_mark.blocked == 0 && ct_label.label == ${acl.label}`;
   for (const match of ["ct.est && !ct.rel && ct.rpl", "!ct.est && ct.rel && !ct.new"]) {
-    yield flow(uuid, stage, 65533, `${match} && ${labelled}`, actions, { hint: acl._uuid });
+    yield flow(switches, stage, 65533, `${match} && ${labelled}`, actions, { hint: acl._uuid });
   }
 }
 

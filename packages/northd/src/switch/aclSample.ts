@@ -5,6 +5,7 @@ import type { NbRow } from "@weft/schemas";
 import { type Flow, flow } from "../flow.ts";
 import { chassisFeature } from "../model/chassis.ts";
 import { nb } from "../model/nb.ts";
+import type { DatapathSet } from "../output/datapathSet.ts";
 import * as s from "../stages.ts";
 import type { AclPlace } from "./aclModel.ts";
 
@@ -61,12 +62,12 @@ export function observe(acl: Acl, place: AclPlace, commits: boolean, read: Read)
 }
 
 /** The flows that sample. `tracked`: the ACL is evaluated by what the connection tracker says. */
-export function* sampleFlows(datapath: Uuid, acl: Acl, place: AclPlace, tracked: boolean, read: Read): Iterable<Flow> {
+export function* sampleFlows(switches: DatapathSet, acl: Acl, place: AclPlace, tracked: boolean, read: Read): Iterable<Flow> {
   const fresh = acl.sample_new === undefined ? undefined : read(sampleOf, acl.sample_new);
   if (fresh === undefined && acl.action !== "allow-related") return;
   const established = acl.sample_est === undefined ? undefined : read(sampleOf, acl.sample_est);
   const make = (stage: s.Stage, priority: number, match: string, actions: string): Flow =>
-    flow(datapath, stage, priority, match, actions, { hint: acl._uuid });
+    flow(switches, stage, priority, match, actions, { hint: acl._uuid });
   const { label } = acl;
   if (fresh !== undefined) {
     const which = !tracked ? "ip" : place === "egress" ? "ip && (ct.new || !ct.trk)" : "ip && ct.new";
