@@ -5,17 +5,16 @@ import { executeNested } from "./nested.ts";
 import { append, type TraceNode } from "./node.ts";
 import { formatPacket, formatValue, get, isRegister, read, set, setBits, write } from "./packet.ts";
 import { inPortSecurity, outPortSecurity } from "./portSecurity.ts";
-import type { Context, Tracer } from "./trace.ts";
+import type { Context, Continuation, Tracer } from "./trace.ts";
 
-export function execute(tracer: Tracer, action: LogicalAction, context: Context, out: TraceNode[]): void {
+/** Executes one action; returns where the packet goes on if it does. */
+export function execute(tracer: Tracer, action: LogicalAction, context: Context, out: TraceNode[]): Continuation | undefined {
   const { packet, datapath } = context;
   switch (action.kind) {
     case "output":
-      tracer.output(context, out);
-      break;
+      return tracer.output(context, out);
     case "next":
-      next(tracer, action, context, out);
-      break;
+      return next(tracer, action, context, out);
     case "load":
       load(tracer, action, context, out);
       break;
@@ -63,11 +62,9 @@ export function execute(tracer: Tracer, action: LogicalAction, context: Context,
     case "ct_commit_nat":
     case "ct_nat":
     case "ct_lb":
-      executeCt(tracer, action, context, out);
-      break;
+      return executeCt(tracer, action, context, out);
     case "select":
-      executeSelect(tracer, action, context, out);
-      break;
+      return executeSelect(tracer, action, context, out);
     case "plain":
       if (action.name === "ct_clear") clearConnection(packet);
       else if (action.name === "flood_remote") append(out, "output", "/* Flood to all remote chassis */");
@@ -134,19 +131,17 @@ export function execute(tracer: Tracer, action: LogicalAction, context: Context,
     case "commit_lb_aff":
       break;
   }
+  return undefined;
 }
 
-function next(tracer: Tracer, { to }: LogicalActionOf<"next">, context: Context, out: TraceNode[]): void {
+function next(tracer: Tracer, { to }: LogicalActionOf<"next">, context: Context, out: TraceNode[]): Continuation {
   const { datapath, packet } = context;
   const target = { datapath, packet, ...to };
-  if (to.pipeline === context.pipeline) {
-    tracer.table(target, out);
-    return;
-  }
+  if (to.pipeline === context.pipeline) return { context: target, out };
   const side = to.pipeline === "ingress" ? "inport" : "outport";
   const key = Number(get(packet, to.pipeline === "ingress" ? "reg14" : "reg15"));
   const text = `${to.pipeline}(dp="${tracer.datapathName(datapath)}", ${side}="${tracer.keyName(datapath, key)}")`;
-  tracer.table(target, append(out, "pipeline", text).children);
+  return { context: target, out: append(out, "pipeline", text).children };
 }
 
 function load(tracer: Tracer, action: LogicalActionOf<"load">, context: Context, out: TraceNode[]): void {
@@ -176,7 +171,7 @@ function query({ name, dst }: LogicalActionOf<"query">, context: Context, out: T
       show(0n);
       break;
     case "ct_tp_dst":
-      show(tracked ? get(packet, "ct_tp_dst") : 0n);
+      show(tracked ? get(packet, "tcp_dst") : 0n);
       break;
     case "ct_proto":
       show(tracked ? get(packet, "ct_nw_proto") : 0n);
@@ -266,5 +261,5 @@ function mirror(tracer: Tracer, { port }: LogicalActionOf<"mirror">, context: Co
   if (key === undefined) return;
   const packet = { key: Int32Array.from(context.packet.key), stack: [...context.packet.stack] };
   set(packet, "reg15", BigInt(key));
-  tracer.table({ datapath, pipeline: "egress", table: 0, packet }, node.children);
+  tracer.follow({ context: { datapath, pipeline: "egress", table: 0, packet }, out: node.children });
 }

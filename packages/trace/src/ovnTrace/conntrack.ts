@@ -3,7 +3,7 @@ import { formatField, formatInteger, type LogicalActionOf } from "@weft/logical"
 import { ETH_TYPE } from "@weft/openflow";
 import { append, type TraceNode } from "./node.ts";
 import { copyPacket, get, type Packet, set, write } from "./packet.ts";
-import type { Context, Tracer } from "./trace.ts";
+import type { Context, Continuation, Tracer } from "./trace.ts";
 
 export const CT_NAMES = ["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"] as const;
 const CT_TRACKED = 0x20;
@@ -23,13 +23,15 @@ export function formatCtState(state: number): string {
 }
 
 /** The next table sees the packet with its connection's state; actions that follow see it without. */
-export function executeCt(tracer: Tracer, action: CtAction, context: Context, out: TraceNode[]): void {
+export function executeCt(tracer: Tracer, action: CtAction, context: Context, out: TraceNode[]): Continuation | undefined {
   if (action.kind === "ct_nat" && isGatewaySnat(action, context)) {
-    tracer.table({ ...context, table: action.next }, out);
-    return;
+    return undefined;
   }
   const packet = copyPacket(context.packet);
   const known = Number(get(packet, "ct_state"));
+  // translation keeps the state of a packet that has been tracked
+  const keeps = (action.kind === "ct_nat" || action.kind === "ct_commit_nat") && (known & CT_TRACKED) !== 0;
+  rememberTuple(packet);
   let more = 0;
   let name: string;
   switch (action.kind) {
@@ -51,14 +53,11 @@ export function executeCt(tracer: Tracer, action: CtAction, context: Context, ou
       more = known | balance(tracer, action, packet, out);
       break;
   }
-  // translation keeps the state of a packet that has been tracked
-  const keeps = (action.kind === "ct_nat" || action.kind === "ct_commit_nat") && (known & CT_TRACKED) !== 0;
   const { state, comment } = keeps ? { state: known, comment: "" } : tracer.nextCtState();
   set(packet, "ct_state", BigInt(state | more));
-  if (!keeps) rememberTuple(packet);
   const text = action.kind === "ct_next" ? `ct_next(ct_state=${formatCtState(state)}${comment})` : `${name}${comment}`;
   const node = append(out, "transformation", text);
-  tracer.table({ ...context, packet, table: action.next }, node.children);
+  return { context: { ...context, packet, table: action.next }, out: node.children };
 }
 
 /** The original direction of the connection: that of the packet that is tracked. */
@@ -78,6 +77,7 @@ export function clearConnection(packet: Packet): void {
   for (const name of ["ct_state", "ct_mark", "ct_label", ...TUPLE]) set(packet, name, 0n);
 }
 
+/** Does nothing in the reference (ovn-trace(8)): the packet's way ends there. */
 function isGatewaySnat({ name, address }: LogicalActionOf<"ct_nat">, { datapath }: Context): boolean {
   return name === "ct_snat" && address === undefined && datapath.isGateway;
 }
@@ -123,12 +123,18 @@ function balance(tracer: Tracer, action: LogicalActionOf<"ct_lb">, packet: Packe
   return CT_DNAT;
 }
 
-export function executeSelect(tracer: Tracer, action: LogicalActionOf<"select">, context: Context, out: TraceNode[]): void {
-  const asked = action.values.find(({ value }) => value === tracer.options.selectId)?.value;
+export function executeSelect(
+  tracer: Tracer,
+  action: LogicalActionOf<"select">,
+  context: Context,
+  out: TraceNode[],
+): Continuation {
+  // without the option, the reference takes 0 to have been asked for
+  const asked = action.values.find(({ value }) => value === (tracer.options.selectId ?? 0))?.value;
   const value = asked ?? action.values[tracer.options.choose(action.values.length)]!.value;
   const remark = asked === undefined ? " /* Randomly selected. Use --select-id to specify. */" : "";
   const packet = copyPacket(context.packet);
   write(packet, action.dst, BigInt(value));
   const node = append(out, "transformation", `select: ${formatField(action.dst)} = ${value}${remark}`);
-  tracer.table({ ...context, packet, table: action.next }, node.children);
+  return { context: { ...context, packet, table: action.next }, out: node.children };
 }

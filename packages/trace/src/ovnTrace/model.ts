@@ -179,11 +179,19 @@ export class TraceModel {
       const rows = (this.#rowsOf.get(tableKey(pipeline, table)) ?? []).filter((row) => this.#applies(row, datapath));
       flows = rows
         .flatMap((row) => this.#parse(row, datapath, pipeline, table) ?? [])
-        // which of two flows of one priority wins is undefined; but let it always be the same one
-        .sort((a, b) => Number(b.row.priority) - Number(a.row.priority) || (a.row._uuid < b.row._uuid ? -1 : 1));
+        .sort((a, b) => Number(b.row.priority) - Number(a.row.priority) || this.#place(a) - this.#place(b));
       this.#flows.set(key, flows);
     }
     return flows;
+  }
+
+  /**
+   * Which of two flows of one priority wins is undefined (ovn-sb(5)). In the reference it is the one that comes first in a
+   * hash table of all flows, in which the place is made of the uuid's first bits and the number of flows.
+   */
+  #place({ row }: TraceFlow): number {
+    const places = 2 ** Math.floor(Math.log2(this.#sb.table("Logical_Flow").size));
+    return Number.parseInt(row._uuid.slice(0, 8), 16) % places;
   }
 
   #applies(row: SbRow<"Logical_Flow">, datapath: TraceDatapath): boolean {

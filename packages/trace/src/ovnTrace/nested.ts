@@ -12,6 +12,7 @@ export function executeNested(
   out: TraceNode[],
 ): void {
   const packet = copyPacket(context.packet);
+  if (name === "reject" && isRejection(packet)) return;
   const title = name === "reject" ? reject(packet) : replace(name, packet);
   const node = append(out, "transformation", title);
   tracer.runActions(actions, { ...context, packet }, node.children);
@@ -39,7 +40,8 @@ function replace(name: Replaceable, packet: Packet): string {
       reset(packet);
       return name;
     case "sctp_abort":
-      set(packet, "nw_ttl", TTL);
+      // the key has no place of its own for what marks an abort
+      reset(packet);
       return name;
     case "nd_ns":
       solicitation(packet);
@@ -52,6 +54,10 @@ function replace(name: Replaceable, packet: Packet): string {
 }
 
 const TTL = 255;
+const ICMP_UNREACHABLE = 3;
+const ICMPV6_UNREACHABLE = 1;
+const ND_NS = 135;
+const ND_NA = 136;
 
 function arp(packet: Packet): void {
   const [src, dst] = [get(packet, "ip_src"), get(packet, "ip_dst")];
@@ -70,19 +76,21 @@ function clearNetwork(packet: Packet): void {
     set(packet, name, 0);
 }
 
+// Type and code are in the key where the ports are that the packet may have had.
+
 function icmp4(packet: Packet): void {
   set(packet, "nw_proto", IP_PROTO.icmp);
   set(packet, "nw_frag", 0);
   set(packet, "nw_ttl", TTL);
-  set(packet, "icmp_type", 3);
-  set(packet, "icmp_code", 1);
+  set(packet, "tcp_src", ICMP_UNREACHABLE);
+  set(packet, "tcp_dst", 1);
 }
 
 function icmp6(packet: Packet): void {
   set(packet, "nw_proto", IP_PROTO.icmpv6);
   set(packet, "nw_ttl", TTL);
-  set(packet, "icmpv6_type", 1);
-  set(packet, "icmpv6_code", 1);
+  set(packet, "tcp_src", ICMPV6_UNREACHABLE);
+  set(packet, "tcp_dst", 1);
 }
 
 const TCP_RST = 4;
@@ -98,21 +106,30 @@ function swap(packet: Packet, a: string, b: string): void {
   set(packet, b, value);
 }
 
-/** TCP is reset, everything else gets an ICMP error; back to the sender. */
+/** A rejection is not rejected in turn. */
+function isRejection(packet: Packet): boolean {
+  const proto = Number(get(packet, "nw_proto"));
+  if (proto === IP_PROTO.tcp || proto === IP_PROTO.sctp) return get(packet, "tcp_flags") === BigInt(TCP_RST);
+  if (proto === IP_PROTO.icmp) return get(packet, "icmp_type") === BigInt(ICMP_UNREACHABLE);
+  return proto === IP_PROTO.icmpv6 && get(packet, "icmpv6_type") === BigInt(ICMPV6_UNREACHABLE);
+}
+
+/** TCP is reset, SCTP aborted, everything else gets an ICMP error; back to the sender. */
 function reject(packet: Packet): string {
   const ip4 = get(packet, "eth_type") === BigInt(ETH_TYPE.ip);
   swap(packet, "eth_src", "eth_dst");
   if (ip4) swap(packet, "ip_src", "ip_dst");
   else swap(packet, "ipv6_src", "ipv6_dst");
-  if (get(packet, "nw_proto") === BigInt(IP_PROTO.tcp)) return replace("tcp_reset", packet);
+  const proto = Number(get(packet, "nw_proto"));
+  if (proto === IP_PROTO.tcp) return replace("tcp_reset", packet);
+  if (proto === IP_PROTO.sctp) return replace("sctp_abort", packet);
   return replace(ip4 ? "icmp4" : "icmp6", packet);
 }
 
 function solicitation(packet: Packet): void {
   const mac = get(packet, "eth_dst");
   set(packet, "eth_dst", 0x3333_ff00_0000n | (get(packet, "ipv6_dst") & 0xff_ffffn));
-  set(packet, "icmpv6_type", 135);
-  set(packet, "icmpv6_code", 0);
+  set(packet, "tcp_src", ND_NS);
   set(packet, "arp_sha", 0);
   set(packet, "arp_tha", mac);
 }
@@ -122,7 +139,7 @@ function advertisement(packet: Packet): void {
   swap(packet, "eth_src", "eth_dst");
   set(packet, "ipv6_dst", get(packet, "ipv6_src"));
   set(packet, "ipv6_src", get(packet, "nd_target"));
-  set(packet, "icmpv6_type", 136);
+  set(packet, "tcp_src", ND_NA);
   set(packet, "arp_sha", 0);
   set(packet, "arp_tha", mac);
 }

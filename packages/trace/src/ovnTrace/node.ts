@@ -39,56 +39,71 @@ export function formatDetailed(nodes: readonly TraceNode[]): string {
 }
 
 function detailed(nodes: readonly TraceNode[], level: number, lines: string[]): void {
-  const shown = nodes.filter(({ kind }) => kind !== "modify");
-  for (const [i, node] of shown.entries()) {
-    if (node.kind === "action" || node.kind === "error" || node.kind === "output") {
-      lines.push(`${INDENT.repeat(level + 1)}${node.text}`);
-      continue;
+  let within = level;
+  // what is within the last node goes on here, for a packet's way can be longer than a stack is deep
+  for (let list: readonly TraceNode[] = nodes; list.length > 0; ) {
+    const shown = list.filter(({ kind }) => kind !== "modify");
+    list = [];
+    for (const [i, node] of shown.entries()) {
+      if (node.kind === "action" || node.kind === "error" || node.kind === "output") {
+        lines.push(`${INDENT.repeat(within + 1)}${node.text}`);
+        continue;
+      }
+      const last = i === shown.length - 1;
+      const deeper = node.indented || !last ? 1 : 0;
+      const indent = INDENT.repeat(within + deeper);
+      if (node.kind !== "table") lines.push("", `${indent}${node.text}`, `${indent}${"-".repeat(node.text.length)}`);
+      else lines.push(`${indent}${node.text}`);
+      if (!last) detailed(node.children, within + 2 * deeper, lines);
+      else {
+        list = node.children;
+        within += 2 * deeper;
+      }
     }
-    const deeper = node.indented || i < shown.length - 1 ? 1 : 0;
-    const indent = INDENT.repeat(level + deeper);
-    if (node.kind !== "table") lines.push("", `${indent}${node.text}`, `${indent}${"-".repeat(node.text.length)}`);
-    else lines.push(`${indent}${node.text}`);
-    detailed(node.children, level + 2 * deeper, lines);
   }
 }
 
+type How = (kind: NodeKind) => "yes" | "no" | "within";
+
 /** Actions only, nested in braces. */
 export function formatSummary(nodes: readonly TraceNode[]): string {
-  const lines: string[] = [];
-  braces(nodes, 0, lines, (kind) => (kind === "table" ? "within" : kind === "modify" ? "no" : "yes"));
-  return lines.map((line) => `${line}\n`).join("");
+  return braces(nodes, (kind) => (kind === "table" ? "within" : kind === "modify" ? "no" : "yes"));
 }
 
 /** What changes packets, and where they are delivered. */
 export function formatMinimal(nodes: readonly TraceNode[]): string {
-  const lines: string[] = [];
-  braces(nodes, 0, lines, (kind) =>
+  return braces(nodes, (kind) =>
     kind === "table" || kind === "pipeline" ? "within" : kind === "action" || kind === "output" ? "no" : "yes",
   );
+}
+
+function braces(nodes: readonly TraceNode[], show: How): string {
+  const lines: string[] = [];
+  // lists that are not at their end, the innermost last; `opened` is the line of the node that the list is within
+  const open: { readonly list: readonly TraceNode[]; next: number; readonly level: number; readonly opened?: number }[] = [
+    { list: nodes, next: 0, level: 0 },
+  ];
+  for (let at = open.at(-1); at !== undefined; at = open.at(-1)) {
+    const node = at.list[at.next++];
+    const indent = INDENT.repeat(at.level);
+    if (node === undefined) {
+      open.pop();
+      if (at.opened !== undefined) close(lines, at.opened, INDENT.repeat(at.level - 1));
+      continue;
+    }
+    const how = show(node.kind);
+    if (how === "within") open.push({ list: node.children, next: 0, level: at.level });
+    // jumps show in where the packet goes on
+    if (how !== "yes" || (node.kind === "action" && node.text.startsWith("next("))) continue;
+    lines.push(`${indent}${node.text}`);
+    if (node.kind !== "action") open.push({ list: node.children, next: 0, level: at.level + 1, opened: lines.length - 1 });
+  }
   return lines.map((line) => `${line}\n`).join("");
 }
 
-function braces(
-  nodes: readonly TraceNode[],
-  level: number,
-  lines: string[],
-  show: (kind: NodeKind) => "yes" | "no" | "within",
-): void {
-  for (const node of nodes) {
-    const how = show(node.kind);
-    if (how === "within") braces(node.children, level, lines, show);
-    if (how !== "yes") continue;
-    const indent = INDENT.repeat(level);
-    if (node.kind === "action") {
-      // jumps show in where the packet goes on
-      if (node.text.startsWith("next(")) continue;
-      lines.push(`${indent}${node.text}`);
-      continue;
-    }
-    const inner: string[] = [];
-    braces(node.children, level + 1, inner, show);
-    if (inner.length === 0) lines.push(`${indent}${node.text};`);
-    else lines.push(`${indent}${node.text} {`, ...inner, `${indent}};`);
-  }
+/** Ends a node: with braces if there is anything within it. */
+function close(lines: string[], opened: number, indent: string): void {
+  const empty = opened === lines.length - 1;
+  lines[opened] += empty ? ";" : " {";
+  if (!empty) lines.push(`${indent}};`);
 }

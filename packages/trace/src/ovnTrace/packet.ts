@@ -85,7 +85,6 @@ export function formatValue(value: bigint, from: FieldRef): string {
   return value === 0n ? "0" : `0x${value.toString(16)}`;
 }
 
-const TUPLE = ["ct_nw_src", "ct_nw_dst", "ct_ipv6_src", "ct_ipv6_dst", "ct_nw_proto", "ct_tp_src", "ct_tp_dst"];
 const REGISTERS = Array.from({ length: 16 }, (_, i) => `reg${i}`);
 
 /** The packet as the text of an OpenFlow match, with every field that such a packet has. */
@@ -94,24 +93,37 @@ export function formatPacket(packet: Packet): string {
   const show = (name: string): void => {
     builder.set(named(name), get(packet, name));
   };
-  for (const name of ["pkt_mark", "ct_state", "ct_zone", "ct_mark", "ct_label", ...TUPLE, "metadata", ...REGISTERS]) {
+  for (const name of ["pkt_mark", "ct_state", "ct_zone", "ct_mark", "ct_label", "metadata", ...REGISTERS]) {
     if (get(packet, name) !== 0n) show(name);
   }
   const tci = packet.key[WORD.vlan_tci]! & 0xffff;
   builder.setWord(WORD.vlan_tci, tci, 0xffff);
   for (const name of ["eth_src", "eth_dst", "eth_type"]) show(name);
   const type = Number(get(packet, "eth_type"));
+  if (get(packet, "ct_nw_proto") !== 0n) for (const name of tupleOf(type)) show(name);
   if (type === ETH_TYPE.ip) for (const name of ["ip_src", "ip_dst"]) show(name);
   else if (type === ETH_TYPE.ipv6) for (const name of ["ipv6_src", "ipv6_dst", "ipv6_label"]) show(name);
   else if (type === ETH_TYPE.arp || type === ETH_TYPE.rarp) {
     for (const name of ["arp_spa", "arp_tpa", "arp_op", "arp_sha", "arp_tha"]) show(name);
   }
-  if (type === ETH_TYPE.ip || type === ETH_TYPE.ipv6) showTransport(packet, type, show);
+  if (isIp(type)) showTransport(packet, type, show);
   let text = formatMatch(builder.build());
   // what the reference shows of a protocol whose header it does not know
-  if (type === ETH_TYPE.ip && get(packet, "nw_proto") === BigInt(IP_PROTO.igmp)) text += ",tp_src=0,tp_dst=0";
+  if (isIp(type) && get(packet, "nw_proto") === BigInt(IP_PROTO.igmp)) text += ",tp_src=0,tp_dst=0";
+  // the reference shows the whole place of a code, which may be that of a port
+  if (/,icmp_code=/.test(text)) text = text.replace(/(?<=,icmp_code=)\d+/, String(get(packet, "tcp_dst")));
   // a VLAN header may hold a second one, which no OpenFlow field is for
   return (tci & 0x1000) === 0 ? text : text.replace(/(dl_vlan_pcp=\d)/, "$1,vlan_tci1=0x0000");
+}
+
+function isIp(type: number): boolean {
+  return type === ETH_TYPE.ip || type === ETH_TYPE.ipv6;
+}
+
+/** The original direction of the packet's connection. */
+function tupleOf(type: number): string[] {
+  const family = type === ETH_TYPE.ipv6 ? "ipv6" : "nw";
+  return [`ct_${family}_src`, `ct_${family}_dst`, "ct_nw_proto", "ct_tp_src", "ct_tp_dst"];
 }
 
 const PORTS: ReadonlyMap<number, string> = new Map([

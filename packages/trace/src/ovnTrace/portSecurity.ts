@@ -62,7 +62,7 @@ function mayBeFrom(entry: Entry, packet: Packet): boolean {
   const restricted = entry.ip4.length > 0 || entry.ip6.length > 0;
   if (type === ETH_TYPE.arp) {
     if (get(packet, "arp_sha") !== entry.mac) return false;
-    return !restricted || covers(entry.ip4, get(packet, "arp_spa"));
+    return entry.ip4.length === 0 || covers(entry.ip4, get(packet, "arp_spa"));
   }
   if (type === ETH_TYPE.ip) {
     if (!restricted) return true;

@@ -17,8 +17,11 @@ export interface TraceOptions {
   openflow?(cookie: number): readonly string[];
 }
 
-/** Pipelines that a packet may run through before a trace is given up: logical networks can have loops. */
-const MAX_DEPTH = 64;
+/** Tables that a packet may be looked up in before the trace is given up: logical networks can have loops without an end. */
+const MAX_LOOKUPS = 200_000;
+/** Actions that a packet may be within, each of which makes another packet. */
+const MAX_NESTED = 300;
+const GIVEN_UP = "*** the trace is given up: the packet seems to go in a loop";
 
 /** One pass through a datapath's pipeline. */
 export interface Context {
@@ -28,11 +31,18 @@ export interface Context {
   readonly packet: Packet;
 }
 
+/** Where a packet goes on. The last action of a flow leaves that to the one who looked the flow up, so that long ways need no deep stack. */
+export interface Continuation {
+  readonly context: Context;
+  readonly out: TraceNode[];
+}
+
 export class Tracer {
   readonly model: TraceModel;
   readonly options: TraceOptions;
   #ctUsed = 0;
-  #depth = 0;
+  #lookups = 0;
+  #nested = 0;
 
   constructor(model: TraceModel, options: TraceOptions) {
     this.model = model;
@@ -42,7 +52,7 @@ export class Tracer {
   /** The trace of a packet that enters `datapath` through its ingress pipeline. */
   run(datapath: TraceDatapath, packet: Packet): TraceNode[] {
     const root: TraceNode[] = [];
-    this.ingress(datapath, packet, root);
+    this.follow(this.ingress(datapath, packet, root));
     return root;
   }
 
@@ -83,10 +93,10 @@ export class Tracer {
 
   // ---- pipelines
 
-  ingress(datapath: TraceDatapath, packet: Packet, out: TraceNode[]): void {
+  ingress(datapath: TraceDatapath, packet: Packet, out: TraceNode[]): Continuation {
     const inport = this.keyName(datapath, Number(get(packet, "reg14")));
     const node = append(out, "pipeline", `ingress(dp="${this.datapathName(datapath)}", inport="${inport}")`);
-    this.table({ datapath, pipeline: "ingress", table: 0, packet }, node.children);
+    return { context: { datapath, pipeline: "ingress", table: 0, packet }, out: node.children };
   }
 
   /** The egress pipeline towards `outport`, from its first table on. */
@@ -97,13 +107,17 @@ export class Tracer {
     return append(out, "pipeline", text, indented);
   }
 
+  /** Goes on from table to table until the packet's way ends. */
+  follow(from: Continuation | undefined): void {
+    for (let at = from; at !== undefined; ) at = this.#lookUp(at);
+  }
+
   /** Looks the packet up in a table and executes what it finds. */
-  table(context: Context, out: TraceNode[]): void {
-    if (this.#depth >= MAX_DEPTH * 40) {
-      append(out, "error", "*** trace is too deep, perhaps a loop");
-      return;
+  #lookUp({ context, out }: Continuation): Continuation | undefined {
+    if (++this.#lookups > MAX_LOOKUPS) {
+      append(out, "error", GIVEN_UP);
+      return undefined;
     }
-    this.#depth++;
     const { datapath, pipeline, table, packet } = context;
     const flows = this.model.flows(datapath, pipeline, table);
     const scope = {
@@ -115,13 +129,12 @@ export class Tracer {
     if (flow === undefined) {
       const stage = flows[0]?.row.external_ids.get("stage-name");
       append(out, "table", `${number}. ${stage === undefined ? "" : `${stage}: `}no match (implicit drop)`, true);
-    } else if (isTrivial(flow, context)) this.table({ ...context, table: table + 1 }, out);
-    else {
-      const node = append(out, "table", this.#flowText(flow, number));
-      this.#openflow(flow, node);
-      this.runActions(flow.actions, context, node.children);
+      return undefined;
     }
-    this.#depth--;
+    if (isTrivial(flow, context)) return { context: { ...context, table: table + 1 }, out };
+    const node = append(out, "table", this.#flowText(flow, number));
+    this.#openflow(flow, node);
+    return this.#actions(flow.actions, context, node.children);
   }
 
   #flowText({ row }: TraceFlow, number: string): string {
@@ -140,46 +153,60 @@ export class Tracer {
     for (const line of lines.length === 0 ? ["*** no OpenFlow flows"] : lines) append(node.children, "action", line);
   }
 
-  /** Executes actions in turn; no actions are a drop. */
+  /** Executes the actions of a nested list in turn, and what they lead to; no actions are a drop. */
   runActions(actions: readonly LogicalAction[], context: Context, out: TraceNode[]): void {
-    if (actions.length === 0) append(out, "action", "drop;");
-    for (const action of actions) {
-      append(out, "action", this.friendly(formatActions([action])));
-      execute(this, action, context, out);
+    if (this.#nested === MAX_NESTED) {
+      append(out, "error", GIVEN_UP);
+      return;
     }
+    this.#nested++;
+    this.follow(this.#actions(actions, context, out));
+    this.#nested--;
+  }
+
+  #actions(actions: readonly LogicalAction[], context: Context, out: TraceNode[]): Continuation | undefined {
+    if (actions.length === 0) append(out, "action", "drop;");
+    let next: Continuation | undefined;
+    for (const action of actions) {
+      this.follow(next);
+      append(out, "action", this.friendly(formatActions([action])));
+      next = execute(this, action, context, out);
+    }
+    return next;
   }
 
   // ---- delivery
 
   /** `output`: into the egress pipeline, or out of it. */
-  output(context: Context, out: TraceNode[]): void {
+  output(context: Context, out: TraceNode[]): Continuation | undefined {
     const { datapath, packet } = context;
     const key = Number(get(packet, "reg15"));
     if (key === 0) {
       append(out, "error", "*** output to null logical port");
-      return;
+      return undefined;
     }
-    if (context.pipeline === "egress") {
-      this.#deliver(context, key, out);
-      return;
-    }
+    if (context.pipeline === "egress") return this.#deliver(context, key, out);
     const group = datapath.groupsByKey.get(key);
+    // the members of a group share one copy: what one of them does to it, the next one sees
+    const copy = copyPacket(packet);
+    const loopback = (get(packet, "reg10") & 1n) === 1n;
+    clearRegisters(copy);
+    // flags are for the egress pipeline to set, whose flags the next datapath's ingress sees
+    set(copy, "reg10", 0n);
     if (group !== undefined) {
       const text = `multicast(dp="${this.datapathName(datapath)}", mcgroup="${group.name}")`;
       const node = append(out, "pipeline", text);
       for (const port of group.ports) {
-        const copy = copyPacket(packet);
         set(copy, "reg15", port.tunnelKey);
-        this.#toPort(datapath, copy, node.children, true);
+        this.follow(this.#toPort(datapath, copy, loopback, node.children, true));
       }
-      return;
+      return undefined;
     }
     const port = datapath.portsByKey.get(key);
     if (port === undefined) {
       append(out, "error", `*** unknown port or multicast group (${key})`);
-      return;
+      return undefined;
     }
-    const copy = copyPacket(packet);
     if (port.distributed !== undefined) {
       const { name } = port.distributed;
       append(
@@ -189,48 +216,54 @@ export class Tracer {
       );
       set(copy, "reg15", port.distributed.tunnelKey);
     }
-    this.#toPort(datapath, copy, out, false);
+    return this.#toPort(datapath, copy, loopback, out, false);
   }
 
-  #toPort(datapath: TraceDatapath, packet: Packet, out: TraceNode[], multicast: boolean): void {
-    const loops = get(packet, "reg14") === get(packet, "reg15") && (get(packet, "reg10") & 1n) === 0n;
+  #toPort(
+    datapath: TraceDatapath,
+    packet: Packet,
+    loopback: boolean,
+    out: TraceNode[],
+    multicast: boolean,
+  ): Continuation | undefined {
+    const loops = get(packet, "reg14") === get(packet, "reg15") && !loopback;
     const omitted = "/* omitting output because inport == outport && !flags.loopback */";
     if (loops && !multicast) {
       append(out, "output", omitted);
-      return;
+      return undefined;
     }
     const node = this.egress(datapath, packet, out, multicast && !loops);
     if (loops) {
       append(node.children, "output", omitted);
-      return;
+      return undefined;
     }
-    clearRegisters(packet);
-    this.table({ datapath, pipeline: "egress", table: 0, packet }, node.children);
+    return { context: { datapath, pipeline: "egress", table: 0, packet }, out: node.children };
   }
 
-  #deliver({ datapath, packet }: Context, key: number, out: TraceNode[]): void {
+  #deliver({ datapath, packet }: Context, key: number, out: TraceNode[]): Continuation | undefined {
     const port = datapath.portsByKey.get(key);
     if (port === undefined) {
       append(out, "error", `*** unknown port ${key}`);
-      return;
+      return undefined;
     }
     append(out, "output", `/* output to "${this.portName(port)}", type "${port.type}" */`);
     const { peer } = port;
     if (peer === undefined) {
       append(out, "modify", `output("${this.portName(port)}")`);
-      return;
+      return undefined;
     }
     const copy = copyPacket(packet);
     clearRegisters(copy);
-    for (const name of ["reg10", "reg15"]) set(copy, name, 0n);
+    set(copy, "reg15", 0n);
     set(copy, "reg14", peer.tunnelKey);
-    this.ingress(peer.datapath, copy, out);
+    return this.ingress(peer.datapath, copy, out);
   }
 }
 
 /** est|trk. */
 const CT_DEFAULT = 0x22;
 
+/** Registers do not outlive a pipeline. */
 function clearRegisters(packet: Packet): void {
   for (let i = 0; i < 10; i++) set(packet, `reg${i}`, 0n);
 }
