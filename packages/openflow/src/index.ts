@@ -2,6 +2,7 @@
 export * from "./action/types.ts";
 export { type ActionsCheck, checkActions, matchErrorOf } from "./check/actions.ts";
 export { type ConnectionOptions, OpenFlowConnection, OpenFlowError, type Reply } from "./connection/connection.ts";
+export { type Continuation, type ContinuedAction, decodeContinuation, encodeContinuation } from "./continuation/continuation.ts";
 export * from "./field/access.ts";
 export { FLOW_WORDS, newFlowKey, TUN_METADATA_FIELDS, TUN_METADATA_VIRTUAL, WORD } from "./field/layout.ts";
 export { codeFor, field, fieldByOvsName, fieldNamed, fieldOfCode, oxmNamed } from "./field/lookup.ts";

@@ -1,6 +1,6 @@
 /**
- * Stock ovs-ofctl's `monitor` and our own on a switch of the reference's, while packets arrive and flows, groups and ports change:
- * both print the same.
+ * Stock ovs-ofctl's `monitor` and our own on a switch of the reference's and on ours, while packets arrive and flows, groups and
+ * ports change: all print the same.
  */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
@@ -12,13 +12,14 @@ import { TestBridge } from "./switches.ts";
 
 const { clock } = nodeRuntime();
 const theirs = new TestBridge();
+const ours = new TestBridge();
 
 beforeAll(async () => {
-  await theirs.start("reference");
+  await Promise.all([theirs.start("reference"), ours.start("weft")]);
 });
 
 afterAll(async () => {
-  await theirs.stop();
+  await Promise.all([theirs.stop(), ours.stop()]);
 });
 
 /** It gets every packet: paused ones and those of no time to live too. */
@@ -41,6 +42,7 @@ const MONITORS = [
   "-OOpenFlow15 monitor @ watch: watch:!modify,table=1",
   "-OOpenFlow15 -P standard -m monitor @ 65534",
   "--names -OOpenFlow13 monitor @ 65534 watch:table=1,out_port=2",
+  "-OOpenFlow15 monitor @ 20",
 ];
 
 /** Ethernet and IPv4 with the last byte of the destination, a TTL, a protocol, and what follows. */
@@ -70,6 +72,25 @@ const FLOWS = [
   "cookie=0x18,priority=5,ip,nw_dst=10.0.0.8,actions=ct(zone=5,table=2)",
   "cookie=0x19,table=2,ip,actions=controller",
   "cookie=0x1a,priority=5,ip,nw_dst=10.0.0.9,actions=group:7",
+  "cookie=0x1b,priority=5,ip,nw_dst=10.0.0.10,actions=push:NXM_OF_IN_PORT[],push:NXM_NX_REG2[0..2],resubmit(,4),pop:NXM_NX_REG1[],controller",
+  "cookie=0x1c,table=4,actions=resubmit(,5),output:2,resubmit:2",
+  "cookie=0x1d,table=5,actions=controller(pause),load:3->NXM_NX_REG1[],resubmit(,2),dec_ttl",
+  "cookie=0x1e,priority=5,ip,nw_dst=10.0.0.11,actions=ct(table=5,zone=3),controller",
+  "cookie=0x1f,priority=5,ip,nw_dst=10.0.0.12,actions=clone(controller(pause,userdata=33),output:1),output:2",
+  "cookie=0x20,priority=5,ip,nw_dst=10.0.0.13,actions=resubmit(,6),resubmit(,7)",
+  "cookie=0x26,table=6,priority=0,actions=controller,controller(userdata=07),group:7",
+  "cookie=0x27,table=7,priority=0,ip,actions=controller(id=0,userdata=08),controller(id=3)",
+];
+
+/** Those that only later versions have. */
+const INSTRUCTIONS = [
+  "cookie=0x30,priority=5,ip,nw_dst=10.0.0.14,actions=goto_table:8",
+  "cookie=0x31,table=8,actions=write_actions(group:7),goto_table:9",
+  "cookie=0x32,priority=5,ip,nw_dst=10.0.0.15,actions=ct(table=10,zone=3)",
+  "cookie=0x33,table=10,actions=set_field:9->reg3,write_actions(output:controller),goto_table:11",
+  "cookie=0x34,table=11,actions=resubmit(,12)",
+  "cookie=0x35,priority=5,ip,nw_dst=10.0.0.16,actions=write_actions(output:controller),goto_table:5",
+  "cookie=0x36,priority=5,ip,nw_dst=10.0.0.17,actions=goto_table:13",
 ];
 
 /** A packet for x1, or a command line. */
@@ -85,6 +106,16 @@ const EVENTS: readonly (string | { readonly packet: string; readonly name: strin
   { name: "paused", packet: ip("07", "40", "01", "0800f7ff00000000") },
   { name: "tracked", packet: ip("08", "40", "11", UDP) },
   { name: "a group", packet: ip("09", "40", "11", UDP) },
+  { name: "paused within resubmits, with a stack", packet: ip("0a", "40", "11", UDP) },
+  { name: "paused when tracked", packet: ip("0b", "40", "11", UDP) },
+  { name: "a paused copy", packet: ip("0c", "40", "11", UDP) },
+  { name: "table-miss flows", packet: ip("0d", "40", "11", UDP) },
+  { name: "a group in the action set", packet: ip("0e", "40", "11", UDP) },
+  { name: "the action set of a tracked packet", packet: ip("0f", "40", "11", UDP) },
+  { name: "paused with an action set", packet: ip("10", "40", "11", UDP) },
+  { name: "a table that sends what it misses", packet: ip("11", "40", "11", UDP) },
+  `-OOpenFlow15 packet-out @ "in_port=1,packet=${ip("02", "40", "11", UDP)},actions=controller,group:7,controller(userdata=09),resubmit(,6)"`,
+  `packet-out @ "in_port=controller,packet=${ip("02", "40", "11", UDP)},actions=controller(pause),resubmit(,7)"`,
   'add-flow @ "cookie=0x21,priority=7,ip,nw_dst=10.0.0.5,idle_timeout=900,send_flow_rem,actions=output:2"',
   'add-flow @ "cookie=0x22,table=1,priority=8,tcp,tp_dst=80,actions=output:1,output:2"',
   '-OOpenFlow13 add-flow @ "cookie=0x23,table=1,priority=8,ip6,hard_timeout=800,actions=write_actions(output:2),goto_table:3"',
@@ -134,7 +165,7 @@ function messages(monitor: Running): string[] {
       .replace(/ continuation\.odp_port=\d+\n/g, "")
       .replace(/bridge=[0-9a-f-]{36}/g, "bridge=UUID")
       .replace(/duration[\d.]+s/g, "durationD")
-      .split(/^(?=(?:NX|OFP)[A-Z]+_|<<<)/m)
+      .split(/^(?=(?:NX|OFP|ONF)[A-Z]+_|<<<)/m)
       .filter((one) => !GREETED.test(one) || /^\S*FLOW_MONITOR/.test(one))
   );
 }
@@ -156,7 +187,9 @@ async function watch(bridge: TestBridge, clients: readonly ("stock" | "ours")[])
   };
   await run("del-flows @");
   await run("-OOpenFlow13 add-group @ group_id=7,type=all,bucket=controller,bucket=output:2");
+  await run("-OOpenFlow11 mod-table @ 13 controller");
   for (const flow of FLOWS) await run(`add-flow @ "${flow}"`);
+  for (const flow of INSTRUCTIONS) await run(`-OOpenFlow13 add-flow @ "${flow}"`);
   const all = clients.flatMap((whose) => MONITORS.map((line) => ({ line, whose, monitor: start(line, bridge, whose) })));
   try {
     for (const { line, monitor } of all) {
@@ -208,7 +241,23 @@ const differences = (got: ReadonlyMap<string, string[]>, wanted: ReadonlyMap<str
   });
 
 test("monitors print the same of the same packets and changes", async () => {
-  const [wanted, byOurs] = await watch(theirs, ["stock", "ours"]);
+  const [wanted, byOurClient] = await watch(theirs, ["stock", "ours"]);
   expect([...wanted!.values()].every((all) => all.length > 3)).toBe(true);
-  expect(differences(byOurs!, wanted!)).toEqual([]);
+  expect(differences(byOurClient!, wanted!), "our client").toEqual([]);
+  const [stock, both] = await watch(ours, ["stock", "ours"]);
+  expect(differences(stock!, wanted!), "our switch").toEqual([]);
+  expect(differences(both!, wanted!), "our client on our switch").toEqual([]);
+});
+
+test("our client takes a port's name where the reference takes port 0", async () => {
+  const flows = async (line: string, whose: "stock" | "ours") => {
+    const monitor = start(line, theirs, whose);
+    await until(line, () => /FLOW_MONITOR reply.*\n event/.test(monitor.printed().stdout), monitor.printed);
+    monitor.stop();
+    await monitor.ended;
+    return messages(monitor)[0];
+  };
+  const wanted = await flows("--names -OOpenFlow13 monitor @ watch:out_port=2", "stock");
+  expect(wanted).toMatch(/output:x2/);
+  expect(await flows("--names -OOpenFlow13 monitor @ watch:out_port=x2", "ours")).toBe(wanted);
 });

@@ -22,6 +22,7 @@ import { formatPort, formatTable, type Names, NO_NAMES } from "../text/names.ts"
 import { hex } from "../text/value.ts";
 import { decodeAt, whereOf } from "../wire/codec.ts";
 import { DecodeError } from "../wire/error.ts";
+import { formatContinuation } from "./continuation.ts";
 import {
   formatGroup,
   formatGroupFeatures,
@@ -177,16 +178,12 @@ function packetInTail(
   total: number,
   reason: string,
   buffer: number,
-  { names, verbosity }: Context,
+  { version, names, verbosity }: Context,
 ): string {
   let text = ` total_len=${total} ${formatMatch(m.metadata, names)} (via ${reason}) data_len=${m.packet.length}`;
   text += buffer === NO_BUFFER ? " (unbuffered)\n" : ` buffer=0x${buffer.toString(16).padStart(8, "0")}\n`;
   if (m.userdata.length > 0) text += ` userdata=${dotted(m.userdata)}\n`;
-  if (m.continuation !== undefined) {
-    text += ` continuation.bridge=${bridgeOf(m.continuation)}\n`;
-    const port = datapathPortOf(m.continuation);
-    if (port !== undefined) text += ` continuation.odp_port=${port}\n`;
-  }
+  if (m.continuation !== undefined) text += formatContinuation(m.continuation, version, names);
   return text + formatContents(m.packet, verbosity);
 }
 
@@ -197,31 +194,6 @@ function formatContents(packet: Uint8Array, verbosity: number): string {
 
 function dotted(bytes: Uint8Array): string {
   return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join(".");
-}
-
-/** The bridge's uuid: the first property of Open vSwitch's continuations. */
-function bridgeOf(continuation: Uint8Array): string {
-  if (continuation.length < 20) return "?";
-  // Four words in the byte order of the switch's machine, here taken as little-endian.
-  const digits = [4, 8, 12, 16]
-    .flatMap((at) => [...continuation.subarray(at, at + 4)].reverse())
-    .map((b) => b.toString(16).padStart(2, "0"))
-    .join("");
-  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-${digits.slice(12, 16)}-${digits.slice(16, 20)}-${digits.slice(20)}`;
-}
-
-const CONTINUATION_ODP_PORT = 0x8008;
-
-/** The datapath's port that the packet came from, when Open vSwitch's continuation has it. */
-function datapathPortOf(continuation: Uint8Array): number | undefined {
-  const view = new DataView(continuation.buffer, continuation.byteOffset, continuation.length);
-  for (let at = 0; at + 8 <= view.byteLength; ) {
-    const length = view.getUint16(at + 2);
-    if (view.getUint16(at) === CONTINUATION_ODP_PORT && length === 8) return view.getUint32(at + 4);
-    if (length < 4) return undefined;
-    at += Math.ceil(length / 8) * 8;
-  }
-  return undefined;
 }
 
 function formatResume(m: Resume, context: Context): string {
@@ -315,19 +287,10 @@ function formatUpdate(update: FlowUpdate, names: Names): string {
   text += ` table=${formatTable(update.table, names)}`;
   if (update.idleTimeout !== 0) text += ` idle_timeout=${update.idleTimeout}`;
   if (update.hardTimeout !== 0) text += ` hard_timeout=${update.hardTimeout}`;
-  text += ` cookie=${hex(update.cookie)}`;
-  const match = formatPriorityMatchNoPriority(update, names);
-  if (match !== "") text += ` ${match}`;
-  if (update.actions.length > 0) text += ` actions=${formatActions(update.actions, names)}`;
-  return text;
-}
-
-/** Updates print no priority. */
-function formatPriorityMatchNoPriority(
-  update: Extract<FlowUpdate, { event: "added" | "initial" | "removed" | "modified" }>,
-  names: Names,
-): string {
-  return formatMatch(update.match, names);
+  // The blank stands also before no match.
+  text += ` cookie=${hex(update.cookie)} ${formatMatch(update.match, names)}`;
+  if (update.actions.length === 0) return text;
+  return `${text.trimEnd()} actions=${formatActions(update.actions, names)}`;
 }
 
 function formatTuple(tuple: CtTuple | undefined, protocol: number, v6: boolean): string {
@@ -459,7 +422,11 @@ const PRINTERS: PrinterTable = {
   table_features_reply: (m, { version }) => `\n${formatTableFeatures(m.tables, version)}`,
   table_desc_reply: (m) => `\n${m.tables.map(formatTableDescription).join("\n")}`,
   flow_monitor_request: formatMonitorRequest,
-  flow_monitor_reply: (m, { names }) => m.updates.map((update) => formatUpdate(update, names)).join(""),
+  flow_monitor_reply: (m, { names }) =>
+    m.updates
+      .map((update) => formatUpdate(update, names))
+      .join("")
+      .trimEnd(),
 };
 
 function groupId(group: number): string {

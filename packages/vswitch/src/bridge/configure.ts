@@ -2,7 +2,7 @@
  * Making bridges, ports and interfaces what the Open_vSwitch database says (ovs-vswitchd.conf.db(5)). One run takes the switch from
  * whatever it is to the present contents; runs follow one another, never overlap.
  */
-import { OFPP } from "@weft/openflow";
+import { OFPP, PORT_CONFIG } from "@weft/openflow";
 import type { Replica, Uuid } from "@weft/ovsdb";
 import { formatMac, macOf, parseMac } from "@weft/packet";
 import { type Logger, messageOf, type Runtime, WeftError } from "@weft/runtime";
@@ -315,7 +315,7 @@ export class Configuration {
       tunnel,
       peerName: kind === "patch" ? iface.options.get("peer") : undefined,
       mac: netdev === undefined ? randomMac() : (parseMac(netdev.mac) ?? 0),
-      config: 0,
+      config: netdev?.up === false ? PORT_CONFIG.PORT_DOWN : 0,
       up: netdev?.up ?? true,
       carrier: netdev?.carrier ?? true,
       bundle: undefined,
@@ -377,6 +377,7 @@ export class Configuration {
       iface.wasUp = up;
     }
     port.up = netdev.up;
+    port.config = (port.config & ~PORT_CONFIG.PORT_DOWN) | (netdev.up ? 0 : PORT_CONFIG.PORT_DOWN);
     port.carrier = netdev.carrier;
     port.mac = parseMac(netdev.mac) ?? port.mac;
     held.bridge.changed();

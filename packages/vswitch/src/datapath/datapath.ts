@@ -22,7 +22,7 @@ import { NeighbourTable } from "../tunnel/neighbours.ts";
 import { neighbourRequest } from "../tunnel/request.ts";
 import { RouteTable } from "../tunnel/routes.ts";
 import { applyEffects } from "../xlate/effects.ts";
-import { type FrozenState, freezeMetadata, RecircTable, thawMetadata } from "../xlate/freeze.ts";
+import { clearTracking, type FrozenState, freezeMetadata, RecircTable, thawMetadata } from "../xlate/freeze.ts";
 import { packetFields } from "../xlate/text.ts";
 import { type Translation, xlate } from "../xlate/xlate.ts";
 import { type CtAction, type DpAction, formatDpActions, type SlowReason, type TunnelKey } from "./actions.ts";
@@ -556,19 +556,18 @@ export class Datapath implements Executor {
     const port = key[WORD.recirc_id] === 0 ? this.locate(key)?.port : undefined;
     thawMetadata(frozen.metadata, key);
     if (port !== undefined && key[WORD.in_port] === 0) key[WORD.in_port] = port.ofport;
-    const missed = action.reason === 0;
+    if (!frozen.conntracked) clearTracking(key);
     frozen.bridge.events?.packetIn({
       packet: packet.bytes.slice(),
       maxLen: action.maxLen,
       reason: action.reason,
       table: frozen.table ?? 0,
-      cookie: missed ? 0xffff_ffff_ffff_ffffn : action.cookie,
+      cookie: action.cookie,
       key,
       userdata: frozen.userdata ?? new Uint8Array(0),
       controllerId: action.controllerId,
       frozen: action.continuation ? frozen : undefined,
-      meter: undefined,
-      miss: missed,
+      datapathPort: packet.key[WORD.in_port] as number,
     });
   }
 

@@ -2,7 +2,7 @@
  * A bridge's OpenFlow switch ("ofproto"): flow tables, groups, meters, ports, MAC learning and mirrors. It knows nothing of
  * databases, connections or packets; {@link Datapath} carries packets, `flow-mods.ts` changes the tables.
  */
-import { type FlowRemovedReason, OFPP, TlvMap } from "@weft/openflow";
+import { type Action, type FlowRemovedReason, OFPP, TlvMap } from "@weft/openflow";
 import type { Datapath } from "../datapath/datapath.ts";
 import { FlowTable } from "./flow-table.ts";
 import type { Group } from "./group.ts";
@@ -17,8 +17,9 @@ export const HIDDEN_TABLE = 254;
 
 /** What the owner of a bridge (its OpenFlow connections) hears of. */
 export interface BridgeEvents {
-  flowAdded(rule: Rule): void;
-  flowModified(rule: Rule): void;
+  /** `before`: the actions that it, or the one that it replaces, had. */
+  flowAdded(rule: Rule, before: readonly Action[] | undefined): void;
+  flowModified(rule: Rule, before: readonly Action[]): void;
   flowRemoved(rule: Rule, reason: FlowRemovedReason): void;
   packetIn(event: PacketInEvent): void;
   portChanged(port: OfPort, reason: "add" | "delete" | "modify"): void;
@@ -38,9 +39,8 @@ export interface PacketInEvent {
   readonly controllerId: number;
   /** The pipeline stops here until a controller resumes it. */
   readonly frozen: import("../xlate/freeze.ts").FrozenState | undefined;
-  readonly meter: number | undefined;
-  /** A table miss rather than an action. */
-  readonly miss: boolean;
+  /** Where the packet came in, as the datapath numbers its ports. */
+  readonly datapathPort: number;
 }
 
 export class Bridge {

@@ -201,7 +201,7 @@ export class FlowMods {
     }
     table.classifier.insert(rule);
     bridge.changed();
-    bridge.events?.flowAdded(rule);
+    bridge.events?.flowAdded(rule, old?.actions);
     return () => {
       rule.live = false;
       table.classifier.remove(rule);
@@ -255,7 +255,7 @@ export class FlowMods {
       rule.packets = 0;
       rule.bytes = 0;
     }
-    this.#bridge.events?.flowModified(rule);
+    this.#bridge.events?.flowModified(rule, before.actions);
     return () => {
       set(before.actions);
       rule.cookie = before.cookie;

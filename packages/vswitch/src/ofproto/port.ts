@@ -38,7 +38,7 @@ export interface OfPort {
   peerName: string | undefined;
   /** 48-bit number. */
   mac: number;
-  /** PORT_CONFIG bits, and whether the device is down. */
+  /** PORT_CONFIG bits. PORT_DOWN follows the device. */
   config: number;
   up: boolean;
   carrier: boolean;

@@ -61,6 +61,11 @@ export class Rule implements ClassifierRule {
     this.used = init.now;
   }
 
+  /** Does it take what no other flow of its table takes (a table-miss flow)? */
+  get isTableMiss(): boolean {
+    return this.priority === 0 && this.wire.size === 0;
+  }
+
   /** That a packet has found this flow in its table. */
   hitIn(table: FlowTable): Effect {
     this.#hit ??= { kind: "rule", rule: this, table };

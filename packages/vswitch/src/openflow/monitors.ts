@@ -1,5 +1,5 @@
 /** Flow monitors (ovs-ofctl(8) "monitor watch:", NXST_FLOW_MONITOR): who is told of which changes of flows. */
-import { type FlowMonitorRequest, type FlowRemovedReason, type FlowUpdate, MONITOR_FLAG } from "@weft/openflow";
+import { type Action, type FlowMonitorRequest, type FlowRemovedReason, type FlowUpdate, MONITOR_FLAG } from "@weft/openflow";
 import { OpenFlowRefusal } from "../ofproto/errors.ts";
 import { outputsTo, selectFlows } from "../ofproto/flow-mods.ts";
 import type { Rule } from "../ofproto/rule.ts";
@@ -78,7 +78,13 @@ export class FlowMonitors {
     };
   }
 
-  tell(rule: Rule, event: "added" | "removed" | "modified", reason: FlowRemovedReason | undefined): void {
+  /** `before`: the actions that a changed flow had; a monitor of a port hears also when they went there. */
+  tell(
+    rule: Rule,
+    event: "added" | "removed" | "modified",
+    reason: FlowRemovedReason | undefined,
+    before: readonly Action[] | undefined,
+  ): void {
     if (this.#monitors.size === 0) return;
     const bit = event === "added" ? MONITOR_FLAG.ADD : event === "removed" ? MONITOR_FLAG.DELETE : MONITOR_FLAG.MODIFY;
     const own = this.#ownXid;
@@ -86,7 +92,8 @@ export class FlowMonitors {
     let abbreviate = false;
     for (const request of this.#monitors.values()) {
       if ((request.flags & bit) === 0 || (request.table !== 0xff && request.table !== rule.table)) continue;
-      if (!outputsTo(rule.actions, request) || !rule.wire.isWithin(request.match)) continue;
+      if (!outputsTo(rule.actions, request) && !(before && outputsTo(before, request))) continue;
+      if (!rule.wire.isWithin(request.match)) continue;
       if (own !== undefined && (request.flags & MONITOR_FLAG.OWN) === 0) {
         abbreviate = true;
         continue;

@@ -15,6 +15,8 @@ export interface SessionOwner {
   newMaster(session: object): void;
   /** What is told of table misses may have changed. */
   wantsChanged(): void;
-  /** Runs after the request in hand. */
+  /** Runs after the request in hand, or the event. */
   soon(run: () => void): void;
+  /** The request in hand is done. */
+  settle(): void;
 }

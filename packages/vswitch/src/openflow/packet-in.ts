@@ -1,18 +1,21 @@
 /** Packet-ins as connections want them, and the continuations that paused packets are resumed by. */
 import {
+  EncodeError,
+  encodeContinuation,
   type Match,
   MatchBuilder,
   NO_BUFFER,
   OFPP,
   type PacketIn,
   type PacketInFormat,
+  type PacketInReason,
   TUN_METADATA_FIELDS,
   TUN_METADATA_VIRTUAL,
   WORD,
 } from "@weft/openflow";
 import { ETH_IP, FLOW_WORDS } from "../flow/key.ts";
 import type { Bridge, PacketInEvent } from "../ofproto/bridge.ts";
-import { reasonName } from "../xlate/controller.ts";
+import { REASONS, reasonName } from "../xlate/controller.ts";
 import type { FrozenState } from "../xlate/freeze.ts";
 
 /** The part of a key that goes along with a packet: in_port, tunnel, registers, metadata, marks, connection tracking. */
@@ -49,6 +52,7 @@ export function metadataMatch(key: Int32Array, bridge: Bridge): Match {
   group(WORD.ct_mark, 1);
   group(WORD.ct_label, 4);
   if (key[WORD.ct_state] !== 0) {
+    group(WORD.eth_type, 1, 0xffff);
     if (key[WORD.eth_type] === ETH_IP) {
       group(WORD.ct_nw_src, 1);
       group(WORD.ct_nw_dst, 1);
@@ -81,60 +85,107 @@ export function metadataInto(match: Match, key: Int32Array, bridge: Bridge): voi
   }
 }
 
-/** A continuation holds a number by which the switch finds the frozen state: a property (type, length) around it. */
-const CONTINUATION_TYPE = 0xfff0;
+/** Of a property that holds a number: Open vSwitch has none such. */
+const NUMBER_PROPERTY = 0xfff0;
 const KEPT = 16384;
+/** No version of OpenFlow has them as actions in a list. */
+const UNSAID: ReadonlySet<string> = new Set(["write_actions", "clear_actions"]);
 
+/**
+ * The frozen states of paused packets, found again by the continuation that tells of them. What cannot be told in full is told
+ * apart by a number.
+ */
 export class Continuations {
-  readonly #states = new Map<number, FrozenState>();
+  readonly #states = new Map<string, FrozenState>();
   #next = 1;
 
-  put(state: FrozenState): Uint8Array {
-    const id = this.#next++;
-    this.#states.set(id, state);
+  /** The continuation for a connection of OpenFlow `version`. */
+  put(state: FrozenState, version: number, datapathPort: number): Uint8Array {
+    const said = !state.actions.some(({ type }) => UNSAID.has(type));
+    const bytes = said ? this.#encode(state, version, datapathPort) : this.#numbered(state, version, datapathPort);
+    const key = keyOf(bytes);
+    this.#states.delete(key);
+    this.#states.set(key, state);
     if (this.#states.size > KEPT) {
       const [oldest] = this.#states.keys();
       if (oldest !== undefined) this.#states.delete(oldest);
     }
-    const bytes = new Uint8Array(8);
-    const view = new DataView(bytes.buffer);
-    view.setUint16(0, CONTINUATION_TYPE);
-    view.setUint16(2, 8);
-    view.setUint32(4, id);
     return bytes;
   }
 
   /** The state, if it is one of ours and not too old. */
   get(bytes: Uint8Array): FrozenState | undefined {
-    if (bytes.length < 8) return undefined;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    if (view.getUint16(0) !== CONTINUATION_TYPE) return undefined;
-    return this.#states.get(view.getUint32(4));
+    return this.#states.get(keyOf(bytes));
+  }
+
+  #encode(state: FrozenState, version: number, datapathPort: number): Uint8Array {
+    const { bridge, stack, mirrors, conntracked, actions, actionSet } = state;
+    const top = stack.toReversed();
+    try {
+      return encodeContinuation(
+        { bridge: bridge.uuid, stack: top, mirrors, conntracked, actions, actionSet, datapathPort },
+        version,
+      );
+    } catch (error) {
+      if (!(error instanceof EncodeError)) throw error;
+      return this.#numbered(state, version, datapathPort);
+    }
+  }
+
+  #numbered(state: FrozenState, version: number, datapathPort: number): Uint8Array {
+    const told = this.#encode({ ...state, actions: [], actionSet: [] }, version, datapathPort);
+    const bytes = new Uint8Array(told.length + 8);
+    bytes.set(told);
+    const view = new DataView(bytes.buffer, told.length);
+    view.setUint16(0, NUMBER_PROPERTY);
+    view.setUint16(2, 8);
+    view.setUint32(4, this.#next++);
+    return bytes;
   }
 }
 
+const keyOf = (bytes: Uint8Array): string => new TextDecoder("latin1").decode(bytes);
+
+/**
+ * A reason as versions know it: from 1.4 on they all have names of their own; 1.3 tells of table-miss flows as of misses, and
+ * earlier ones as of actions.
+ */
+function toldReason(reason: PacketInReason, version: number): PacketInReason {
+  switch (reason) {
+    case "action_set":
+    case "group":
+    case "packet_out":
+      return version < 5 ? "action" : reason;
+    case "explicit_miss":
+      return version < 4 ? "action" : "no_match";
+    case "implicit_miss":
+      return "no_match";
+    default:
+      return reason;
+  }
+}
+
+/** The bit of a connection's masks that asks for packets of a reason, or none: misses are told to versions before 1.3 only. */
+export function packetInBit(reason: PacketInReason, version: number): number | undefined {
+  if (reason === "explicit_miss") return REASONS.no_match;
+  if (reason === "implicit_miss") return version < 4 ? REASONS.no_match : undefined;
+  return REASONS[toldReason(reason, version)];
+}
+
+/** The whole packet goes: it is buffered nowhere, so that lengths that actions or connections name do not count. */
 export function packetInMessage(
   event: PacketInEvent,
   bridge: Bridge,
   format: PacketInFormat,
   version: number,
-  missSendLength: number,
   continuation: Uint8Array | undefined,
 ): PacketIn {
-  // Where packets are not buffered the original sends the whole packet, whatever length the action names.
-  const limit = event.miss && missSendLength > 0 ? missSendLength : 0xffff;
-  const whole = continuation !== undefined;
-  const packet = !whole && event.packet.length > limit ? event.packet.subarray(0, limit) : event.packet;
-  let reason = reasonName(event.reason);
-  // Reasons that a version does not know are sent as the nearest one that it does.
-  if (version < 5 && (reason === "action_set" || reason === "group" || reason === "packet_out")) reason = "action";
-  if (version >= 4 && event.miss && reason === "no_match") reason = "no_match";
   return {
     type: "packet_in",
     format,
-    packet,
+    packet: event.packet,
     totalLength: event.packet.length,
-    reason,
+    reason: toldReason(reasonName(event.reason), version),
     buffer: NO_BUFFER,
     table: event.table,
     cookie: event.cookie,

@@ -2,16 +2,7 @@
  * OpenFlow's side of a bridge: the sockets BRIDGE.mgmt and BRIDGE.snoop, the controllers of the database, fail modes, and events
  * told to all who listen.
  */
-import {
-  type Envelope,
-  encode,
-  type FlowRemovedReason,
-  flowMod,
-  Match,
-  OFPP,
-  type OfVersion,
-  OpenFlowConnection,
-} from "@weft/openflow";
+import { type Action, type Envelope, type FlowRemovedReason, flowMod, Match, OFPP, OpenFlowConnection } from "@weft/openflow";
 import type { Replica, Uuid } from "@weft/ovsdb";
 import { type Listener, type Logger, messageOf, parseRemote, type Runtime, type Stream } from "@weft/runtime";
 import type { VsRow, VsSchema } from "@weft/schemas";
@@ -21,10 +12,11 @@ import type { Bridge, BridgeEvents, PacketInEvent } from "../ofproto/bridge.ts";
 import type { FlowMods } from "../ofproto/flow-mods.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import { Rule } from "../ofproto/rule.ts";
-import type { Channel } from "./channel.ts";
+import { ConnectionChannel } from "./connection-channel.ts";
 import type { SessionOwner } from "./owner.ts";
 import { Continuations } from "./packet-in.ts";
 import { Session } from "./session.ts";
+import type { PortState } from "./stats.ts";
 
 /** OpenFlow 1.0 to 1.5. */
 const ALL_VERSIONS = 0b111_1110;
@@ -71,57 +63,6 @@ export interface ControllerStatus {
   readonly status: ReadonlyMap<string, string>;
 }
 
-/** The connection of the openflow package as the session's channel. */
-class ConnectionChannel implements Channel {
-  readonly connection: OpenFlowConnection;
-  readonly version: OfVersion;
-  #flowModTableId = false;
-
-  constructor(connection: OpenFlowConnection, version: OfVersion) {
-    this.connection = connection;
-    this.version = version;
-    // Until the peer asks for it, flow mods of OpenFlow 1.0 speak of no table.
-    connection.configure({}, { flowModTableId: false });
-  }
-
-  get name(): string {
-    return this.connection.name;
-  }
-
-  get pending(): number {
-    return this.connection.backlog;
-  }
-
-  get flowModTableId(): boolean {
-    return this.#flowModTableId;
-  }
-
-  set flowModTableId(on: boolean) {
-    this.#flowModTableId = on;
-    this.connection.configure({}, { flowModTableId: on });
-  }
-
-  send(message: Parameters<Channel["send"]>[0], xid?: number): void {
-    if (this.connection.closed) return;
-    this.connection.send(message, xid ?? 0);
-  }
-
-  refuse(request: Uint8Array, error: string, xid: number): void {
-    if (this.connection.closed) return;
-    if (request.length >= 8) {
-      this.connection.sendError(error, request);
-      return;
-    }
-    this.connection.sendBytes(
-      encode({ type: "error", error, errorType: 0, code: 0, vendor: 0, data: request }, this.version, xid),
-    );
-  }
-
-  close(): void {
-    this.connection.close();
-  }
-}
-
 export class OpenFlowServer implements BridgeEvents, SessionOwner {
   readonly bridge: Bridge;
   readonly mods: FlowMods;
@@ -133,6 +74,9 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
   readonly #sessions = new Set<Session>();
   readonly #snoopers = new Set<OpenFlowConnection>();
   readonly #controllers = new Map<Uuid, ControllerState>();
+  #later: (() => void)[] = [];
+  /** What was told of ports last. */
+  readonly #told = new WeakMap<OfPort, PortState>();
   #listeners: Listener[] = [];
   #versions = ALL_VERSIONS;
   #opened = false;
@@ -425,39 +369,49 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
   }
 
   wantsChanged(): void {
-    const wants = [...this.#sessions].some((session) => !session.service && session.version < 4);
+    const wants = [...this.#sessions].some((session) => session.wantsMisses);
     if (wants === this.bridge.wantsMisses) return;
     this.bridge.wantsMisses = wants;
     this.bridge.changed();
   }
 
   soon(run: () => void): void {
-    this.#runtime.clock.soon(run);
+    this.#later.push(run);
+    if (this.#later.length === 1) this.#runtime.clock.soon(() => this.settle());
+  }
+
+  settle(): void {
+    const runs = this.#later;
+    this.#later = [];
+    for (const run of runs) run();
   }
 
   // BridgeEvents.
 
-  flowAdded(rule: Rule): void {
-    for (const session of this.#sessions) session.monitors.tell(rule, "added", undefined);
+  flowAdded(rule: Rule, before: readonly Action[] | undefined): void {
+    for (const session of this.#sessions) session.monitors.tell(rule, "added", undefined, before);
   }
 
-  flowModified(rule: Rule): void {
-    for (const session of this.#sessions) session.monitors.tell(rule, "modified", undefined);
+  flowModified(rule: Rule, before: readonly Action[]): void {
+    for (const session of this.#sessions) session.monitors.tell(rule, "modified", undefined, before);
   }
 
   flowRemoved(rule: Rule, reason: FlowRemovedReason): void {
     for (const session of this.#sessions) {
-      session.flowRemoved(rule, reason);
-      session.monitors.tell(rule, "removed", reason);
+      session.monitors.tell(rule, "removed", reason, undefined);
+      this.soon(() => session.flowRemoved(rule, reason));
     }
   }
 
   packetIn(event: PacketInEvent): void {
-    for (const session of this.#sessions) session.packetIn(event, (state) => this.continuations.put(state));
+    for (const session of this.#sessions) session.packetIn(event);
   }
 
   portChanged(port: OfPort, reason: "add" | "delete" | "modify"): void {
-    for (const session of this.#sessions) session.portChanged(port, reason);
+    const before = this.#told.get(port);
+    for (const session of this.#sessions) session.portChanged(port, reason, before);
+    const { mac, config, up, carrier } = port;
+    this.#told.set(port, { mac, config, up, carrier });
   }
 
   async close(): Promise<void> {

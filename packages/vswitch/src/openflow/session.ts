@@ -6,6 +6,7 @@ import {
   type FlowRemovedReason,
   type Message,
   type PacketInFormat,
+  PORT_CONFIG,
   type Role,
 } from "@weft/openflow";
 import { messageOf, WeftError } from "@weft/runtime";
@@ -17,13 +18,14 @@ import { groupMod } from "../ofproto/group.ts";
 import { meterMod } from "../ofproto/meter.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import type { Rule } from "../ofproto/rule.ts";
+import { reasonName } from "../xlate/controller.ts";
 import { Bundles } from "./bundles.ts";
 import type { Channel } from "./channel.ts";
 import { FlowMonitors } from "./monitors.ts";
 import type { SessionOwner } from "./owner.ts";
-import { metadataInto, packetInMessage } from "./packet-in.ts";
+import { metadataInto, packetInBit, packetInMessage } from "./packet-in.ts";
 import { answerStats } from "./requests.ts";
-import { portDescription, secondsOf } from "./stats.ts";
+import { type PortState, portDescription, secondsOf } from "./stats.ts";
 
 /** Numbers of OFPR_, OFPPR_ and OFPRR_ in AsyncConfig's masks. */
 const FLOW_REMOVED_BIT: Readonly<Record<FlowRemovedReason, number>> = {
@@ -45,6 +47,9 @@ const DEFAULT_ASYNC: AsyncConfig = {
   tableStatus: [0b11000, 0],
   requestForward: [0, 0],
 };
+
+/** OFPT_STATS_REQUEST of OpenFlow 1.0; its first two bytes are 0xffff for a vendor's. */
+const STATS_REQUEST_10 = 16;
 
 export class Session {
   readonly channel: Channel;
@@ -89,7 +94,8 @@ export class Session {
   /** Takes a request; errors are answered. */
   handle(envelope: Envelope, bytes: Uint8Array): void {
     try {
-      this.execute(envelope);
+      this.#inFormOf(bytes, () => this.execute(envelope));
+      this.owner.settle();
     } catch (error) {
       if (error instanceof OpenFlowRefusal) {
         this.channel.refuse(bytes, error.error, envelope.xid);
@@ -99,6 +105,18 @@ export class Session {
       this.owner.log.warn(`${this.channel.name}: ${envelope.message.type}: ${messageOf(error)}`);
       const name = /^openflow\.((?:of|nx)[a-z0-9_]+)$/.exec(error.code)?.[1]?.toUpperCase();
       this.channel.refuse(bytes, name ?? "OFPBRC_BAD_TYPE", envelope.xid);
+    }
+  }
+
+  /** Statistics that OpenFlow 1.0 asks for in its own form, or in NXM, are answered in the same. */
+  #inFormOf(request: Uint8Array, run: () => void): void {
+    if (this.version !== 1 || request[1] !== STATS_REQUEST_10) return run();
+    const { flowFormat } = this.channel;
+    this.channel.flowFormat = request[8] === 0xff ? "nxm" : "openflow10";
+    try {
+      run();
+    } finally {
+      this.channel.flowFormat = flowFormat;
     }
   }
 
@@ -194,8 +212,10 @@ export class Session {
         return;
       case "set_controller_id":
         this.controllerId = message.id;
+        this.owner.wantsChanged();
         return;
       case "set_flow_format":
+        this.channel.flowFormat = message.format;
         return;
       case "flow_mod_table_id":
         this.channel.flowModTableId = message.on;
@@ -249,11 +269,11 @@ export class Session {
     const mask = mod.mask & changeable;
     const before = port.config;
     port.config = (port.config & ~mask) | (mod.config & mask);
-    if (((before ^ port.config) & 1) !== 0) port.netdev?.setUp((port.config & 1) === 0);
-    if (before !== port.config) {
-      bridge.changed();
-      bridge.events?.portChanged(port, "modify");
-    }
+    if (before === port.config) return;
+    bridge.changed();
+    bridge.events?.portChanged(port, "modify");
+    // The device follows, and tells of itself.
+    if (((before ^ port.config) & PORT_CONFIG.PORT_DOWN) !== 0) port.netdev?.setUp((port.config & PORT_CONFIG.PORT_DOWN) === 0);
   }
 
   #tableMod(mod: Extract<Message, { type: "table_mod" }>): void {
@@ -313,6 +333,11 @@ export class Session {
 
   // Events.
 
+  /** Versions before 1.3 are told of packets that miss a table. */
+  get wantsMisses(): boolean {
+    return this.version < 4 && this.controllerId === 0 && !this.#deaf();
+  }
+
   /** Does this connection want to hear of such an event at all? */
   #listens(masks: readonly [number, number], bit: number): boolean {
     return !this.#deaf() && ((masks[this.slave ? 1 : 0] >>> bit) & 1) === 1;
@@ -323,18 +348,29 @@ export class Session {
     return this.service && this.missSendLength === 0;
   }
 
-  packetIn(event: PacketInEvent, continuation: (state: NonNullable<PacketInEvent["frozen"]>) => Uint8Array): void {
+  packetIn(event: PacketInEvent): void {
     if (event.controllerId !== this.controllerId) return;
-    const ttl = event.reason === 2;
-    if (ttl && this.invalidTtlToController ? this.#deaf() : !this.#listens(this.async.packetIn, event.reason)) return;
-    if (event.frozen !== undefined && this.packetInFormat !== "nxt_packet_in2") return;
-    const bytes = event.frozen === undefined ? undefined : continuation(event.frozen);
-    this.send(packetInMessage(event, this.owner.bridge, this.packetInFormat, this.version, this.missSendLength, bytes));
+    const reason = reasonName(event.reason);
+    const bit = packetInBit(reason, this.version);
+    const asked = reason === "invalid_ttl" && this.invalidTtlToController;
+    if (asked ? this.#deaf() : bit === undefined || !this.#listens(this.async.packetIn, bit)) return;
+    const { bridge, continuations } = this.owner;
+    const { frozen } = event;
+    // Other formats tell of the packet only.
+    const resumable = frozen !== undefined && this.packetInFormat === "nxt_packet_in2";
+    const bytes = resumable ? continuations.put(frozen, this.version, event.datapathPort) : undefined;
+    this.send(packetInMessage(event, bridge, this.packetInFormat, this.version, bytes));
   }
 
-  portChanged(port: OfPort, reason: "add" | "delete" | "modify"): void {
+  /** `before`: what was told of the port last. A change that this version does not know is none. */
+  portChanged(port: OfPort, reason: "add" | "delete" | "modify", before: PortState | undefined): void {
     if (!this.#listens(this.async.portStatus, PORT_BIT[reason])) return;
-    this.send({ type: "port_status", reason, port: portDescription(port, this.version) });
+    const now = portDescription(port, this.version);
+    if (reason === "modify" && before !== undefined) {
+      const then = portDescription({ ...before, ofport: port.ofport, name: port.name }, this.version);
+      if (then.config === now.config && then.state === now.state && then.mac === now.mac) return;
+    }
+    this.send({ type: "port_status", reason, port: now });
   }
 
   flowRemoved(rule: Rule, reason: FlowRemovedReason): void {

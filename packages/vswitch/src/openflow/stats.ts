@@ -52,15 +52,22 @@ export function flowStats(rule: Rule, now: number): FlowStats {
   };
 }
 
-export function portDescription(port: OfPort, version: number): PortDescription {
-  const down = !port.up;
-  const linkDown = !port.carrier;
+/** What of a port can change. */
+export type PortState = Pick<OfPort, "mac" | "config" | "up" | "carrier">;
+
+/** Those of later versions than 1.0. */
+const CONFIG_11 = PORT_CONFIG.PORT_DOWN | PORT_CONFIG.NO_RECV | PORT_CONFIG.NO_FWD | PORT_CONFIG.NO_PACKET_IN;
+
+/** LIVE, of which OpenFlow 1.0 knows nothing, is a port that packets can leave by. */
+export function portDescription(port: PortState & Pick<OfPort, "ofport" | "name">, version: number): PortDescription {
+  const down = !port.up || !port.carrier;
+  const live = !down && (port.config & PORT_CONFIG.PORT_DOWN) === 0;
   return {
     port: port.ofport,
     mac: port.mac,
     name: port.name,
-    config: port.config | (down ? PORT_CONFIG.PORT_DOWN : 0),
-    state: (linkDown || down ? PORT_STATE.LINK_DOWN : 0) | (version > 1 && !linkDown && !down ? PORT_STATE.LIVE : 0),
+    config: version > 1 ? port.config & CONFIG_11 : port.config,
+    state: (down ? PORT_STATE.LINK_DOWN : 0) | (version > 1 && live ? PORT_STATE.LIVE : 0),
     current: 0,
     advertised: 0,
     supported: 0,

@@ -1,5 +1,5 @@
 /** The state of one translation: a packet's flow on its way through the tables. */
-import type { Action, Field, Subfield } from "@weft/openflow";
+import { type Action, type Field, KEEP_COOKIE, type Subfield } from "@weft/openflow";
 import type { CtNat, DpAction } from "../datapath/actions.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import { FLOW_WORDS, WORD } from "../flow/key.ts";
@@ -80,6 +80,8 @@ export interface TranslationInput {
   readonly tracing: boolean;
   /** For learned matches: what a port is called. */
   readonly names?: boolean;
+  /** Does it begin with the actions of a packet-out? */
+  readonly packetOut?: boolean;
 }
 
 /** Notes that a Geneve option is there (or not). */
@@ -104,6 +106,7 @@ export class Context {
   readonly sideEffects: boolean;
   readonly tracing: boolean;
   readonly names: boolean;
+  readonly packetOut: boolean;
   odp: DpAction[] = [];
   readonly effects: Effect[] = [];
   /** Recirculation ids that the actions refer to. */
@@ -119,6 +122,8 @@ export class Context {
   table = 0;
   rule: Rule | undefined;
   cookie = 0n;
+  /** That of the rule whose actions ended last. */
+  leftCookie = 0n;
   exit = false;
   error: TranslationError | undefined;
   conntracked = false;
@@ -149,6 +154,8 @@ export class Context {
     this.sideEffects = input.sideEffects;
     this.tracing = input.tracing;
     this.names = input.names ?? false;
+    this.packetOut = input.packetOut ?? false;
+    if (this.packetOut) this.cookie = KEEP_COOKIE;
   }
 
   /** Adds a node to the trace. Callers with costly text ask {@link tracing} first. */
@@ -184,12 +191,7 @@ export class Context {
     const last = this.frozenActions.findLast((a) => a.type === "unroll");
     if (last?.type !== "unroll" || last.table !== this.table || last.cookie !== this.cookie)
       this.frozenActions.push({ type: "unroll", table: this.table, cookie: this.cookie });
-    for (const action of rest) {
-      // Defaults mean the table of this list, which is another by then.
-      this.frozenActions.push(
-        action.type === "resubmit" && action.table === undefined ? { ...action, table: this.table } : action,
-      );
-    }
+    this.frozenActions.push(...rest);
   }
 
   fail(error: TranslationError): void {

@@ -35,6 +35,20 @@ export function xlateController(ctx: Context, action: ControllerAction): void {
   emitController(ctx, action, false);
 }
 
+/** The reason that an output to CONTROLLER gives: where it was done. */
+export function outputReason(ctx: Context): PacketInReason {
+  if (ctx.packetOut) return "packet_out";
+  if (ctx.inGroup) return "group";
+  return ctx.inActionSet ? "action_set" : "action";
+}
+
+/** A table's own behaviour on a miss and its table-miss flow (OpenFlow 1.3, section 5.4) are told apart from other flows. */
+function missReason(ctx: Context, reason: PacketInReason): PacketInReason {
+  const { rule } = ctx;
+  if (rule === ctx.datapath.missRule) return "implicit_miss";
+  return reason === "action" && rule?.isTableMiss === true ? "explicit_miss" : reason;
+}
+
 /** Emits the datapath action by which a packet goes up to the switch, which then makes the packet-in. */
 export function emitController(
   ctx: Context,
@@ -43,12 +57,6 @@ export function emitController(
   state?: import("./freeze.ts").FrozenState,
 ): void {
   const { datapath } = ctx;
-  const reason =
-    ctx.inGroup && action.reason === "action"
-      ? "group"
-      : ctx.inActionSet && action.reason === "action"
-        ? "action_set"
-        : action.reason;
   const frozen = state ?? {
     bridge: ctx.bridge,
     table: ctx.table,
@@ -63,10 +71,9 @@ export function emitController(
   const withData = action.userdata.length === 0 ? frozen : { ...frozen, userdata: action.userdata };
   const id = datapath.recirc.allocate(withData);
   ctx.recircIds.push(id);
-  const missed = ctx.rule === datapath.missRule;
   ctx.odp.push({
     type: "controller",
-    reason: REASONS[missed ? "no_match" : reason],
+    reason: REASONS[missReason(ctx, action.reason)],
     dontSend: ctx.tracing && !ctx.sideEffects,
     continuation,
     recircId: id,

@@ -49,6 +49,14 @@ export function thawMetadata(saved: Int32Array, key: Int32Array): void {
   for (const [word, words] of FROZEN) key.set(saved.subarray(word, word + words), word);
 }
 
+/** Forgets what connection tracking found. */
+export function clearTracking(key: Int32Array): void {
+  key[WORD.ct_state] = 0;
+  key[WORD.ct_zone] = 0;
+  key[WORD.ct_mark] = 0;
+  key.fill(0, WORD.ct_label, WORD.ct_label + 4);
+}
+
 const identities = new WeakMap<object, number>();
 let nextIdentity = 1;
 function identity(thing: object): number {

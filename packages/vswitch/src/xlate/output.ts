@@ -3,7 +3,7 @@ import { OFPP, PORT_CONFIG } from "@weft/openflow";
 import { WORD } from "../flow/key.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import type { Context } from "./context.ts";
-import { xlateController } from "./controller.ts";
+import { outputReason, xlateController } from "./controller.ts";
 import { clearConntrack } from "./ct.ts";
 import { hideMirrors, mirrorEgress, mirrorIngress } from "./mirror.ts";
 import { xlateNormal } from "./normal.ts";
@@ -33,7 +33,7 @@ export function outputTo(ctx: Context, port: number, maxLen: number, last: boole
       xlateController(ctx, {
         type: "controller",
         maxLen: maxLen === 0 ? 0xffff : maxLen,
-        reason: "action",
+        reason: outputReason(ctx),
         controllerId: 0,
         userdata: new Uint8Array(0),
         pause: false,
@@ -66,7 +66,6 @@ export function outputPort(ctx: Context, ofport: number, last: boolean): void {
     ctx.report("warning", "OFPPC_NO_FWD set, skipping output");
     return;
   }
-  if ((port.config & PORT_CONFIG.PORT_DOWN) !== 0) return;
   if (port.kind === "patch") {
     const peer = ctx.datapath.peerOf(port);
     if (peer === undefined) {
@@ -132,6 +131,7 @@ export function enterBridge(ctx: Context, from: OfPort | undefined, peer: OfPort
       ctx.depth++;
       ctx.engine.table(ctx, 0, last, true);
       ctx.depth--;
+      ctx.cookie = ctx.leftCookie;
       if (!ctx.freezing) ctx.engine.actionSet(ctx);
       if (ctx.freezing) forkRecirculation(ctx);
     }

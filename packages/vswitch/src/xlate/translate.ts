@@ -643,6 +643,7 @@ export function runRule(ctx: Context, rule: Rule, last: boolean, asClone = false
   ctx.nodes = outer;
   ctx.rule = savedRule;
   ctx.cookie = savedCookie;
+  ctx.leftCookie = rule.cookie;
   ctx.nested--;
 }
 

@@ -22,7 +22,7 @@ import type { Bridge } from "../ofproto/bridge.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import { Context, type RecircInTrace, type TranslationError } from "./context.ts";
 import type { Effect } from "./effects.ts";
-import { type FrozenState, thawMetadata } from "./freeze.ts";
+import { clearTracking, type FrozenState, thawMetadata } from "./freeze.ts";
 import { mirrorIngress } from "./mirror.ts";
 import { outputPort } from "./output.ts";
 import { actionText, isTunnelled } from "./text.ts";
@@ -105,6 +105,7 @@ export function xlate(request: XlateRequest): Translation {
     sideEffects: request.sideEffects,
     tracing: request.tracing,
     names: request.names ?? false,
+    packetOut: frozen === undefined && request.actions !== undefined,
   });
   const { wc } = ctx;
   wc[WORD.in_port] = -1;
@@ -180,14 +181,21 @@ function start(ctx: Context, port: OfPort | undefined): void {
     }
   }
   if (port === undefined) {
-    ENGINE.table(ctx, 0, true);
+    pipeline(ctx, 0, true);
     return;
   }
   const ingress = port.bundle?.mirrorOut ?? 0;
   if (port.kind === "patch" || port.kind === "tunnel") ctx.effects.push({ kind: "receive", port });
   if (interceptBfd(ctx, port)) return;
   if (bridge.mirrors.length > 0 && ingress === 0) mirrorIngress(ctx, outputPort);
-  ENGINE.table(ctx, 0, true);
+  pipeline(ctx, 0, true);
+}
+
+/** Runs the tables from one on. What comes after them (the action set, a pause) is told of with that table and its rule's cookie. */
+function pipeline(ctx: Context, table: number, last: boolean): void {
+  ENGINE.table(ctx, table, last);
+  ctx.table = table;
+  ctx.cookie = ctx.leftCookie;
 }
 
 /** BFD packets to a port that BFD watches are the switch's own. */
@@ -219,12 +227,7 @@ function thaw(ctx: Context, frozen: FrozenState): void {
   ctx.mirrors = frozen.mirrors;
   ctx.actionSet = [...frozen.actionSet];
   ctx.conntracked = frozen.conntracked;
-  if (!ctx.conntracked) {
-    flow[WORD.ct_state] = 0;
-    flow[WORD.ct_zone] = 0;
-    flow[WORD.ct_mark] = 0;
-    flow.fill(0, WORD.ct_label, WORD.ct_label + 4);
-  }
+  if (!ctx.conntracked) clearTracking(flow);
   const node = ctx.report("thaw", "thaw");
   ctx.within(node, () => {
     if (frozen.table !== undefined) ctx.report("thaw", `Resuming from table ${frozen.table}`);
@@ -233,7 +236,7 @@ function thaw(ctx: Context, frozen: FrozenState): void {
       ctx.report("thaw", `Restoring actions: ${actions.map((a) => actionText(ctx, a)).join(",")}`);
   });
   if (frozen.table !== undefined) {
-    ENGINE.table(ctx, frozen.table, frozen.actions.length === 0);
+    pipeline(ctx, frozen.table, frozen.actions.length === 0);
     return;
   }
   runFrozen(ctx, frozen);
