@@ -20,6 +20,7 @@ describe("values as people type them", () => {
     expect(parse(numbers, "3,1 2")).toEqual([1, 2, 3]);
     expect(parse(numbers, "[7-9]")).toEqual([7, 8, 9]);
     expect(parse(strings, '"a b",c')).toEqual(["a b", "c"]);
+    expect(parse(strings, "10.0.0.1\\:80,b\\ c")).toEqual(["10.0.0.1:80", "b c"]);
     expect(parse(pairs, "{a=1, b=2}")).toEqual(
       new Map([
         ["a", 1],
@@ -30,6 +31,7 @@ describe("values as people type them", () => {
 
   test("mistakes are named", () => {
     expect(() => parse(numbers, "100")).toThrow("constraint violation: 100 is not in the valid range 0 to 99 (inclusive)");
+    expect(() => parse(strings, "a\\")).toThrow("a\\ backslash at end of argument");
     expect(() => parse(strings, "[a")).toThrow('[a: missing "]" at end of data');
     expect(() => parse(pairs, "a:1")).toThrow('a:1: syntax error at ":" expecting "="');
   });

@@ -17,7 +17,10 @@ export type Symbols = (name: string) => string;
 
 const DELIMITERS = ':=, []{}!<>"';
 
-/** Takes one token off the front of `text`: a quoted string, or characters up to a delimiter. */
+/**
+ * Takes one token off the front of `text`: a quoted string, or characters up to a delimiter. Outside of quotes, a backslash
+ * takes the character after it as it is.
+ */
 export function takeToken(text: string): readonly [token: string, rest: string] {
   let at = 0;
   if (text[0] === '"') {
@@ -27,8 +30,12 @@ export function takeToken(text: string): readonly [token: string, rest: string] 
     }
     at++;
   }
-  while (at < text.length && (text[at] === '"' || !DELIMITERS.includes(text[at]!))) at++;
-  return [text.slice(0, at), text.slice(at)];
+  let token = text.slice(0, at);
+  for (; at < text.length && (text[at] === '"' || !DELIMITERS.includes(text[at]!)); at++) {
+    if (text[at] === "\\" && ++at === text.length) fail(`${text} backslash at end of argument`);
+    token += text[at];
+  }
+  return [token, text.slice(at)];
 }
 
 /** A token without its quotes. */
