@@ -53,6 +53,8 @@ const node = z.strictObject({
     .string()
     .refine((text) => parseIp(text) !== undefined, "not an IP address")
     .optional(),
+  /** Files on the machine's disk, by path: what its guests serve, for example. */
+  files: z.record(z.string().regex(/^\//, "a file's path begins with /"), z.string()).optional(),
   /** Commands, as an operator types them on that machine. */
   provision: script.optional(),
 });

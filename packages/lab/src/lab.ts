@@ -1,19 +1,19 @@
 /** A lab: emulated machines on emulated wires, with the daemons and commands of a cloud on them, in this process. */
-import { macOf, parseMac } from "@weft/packet";
+import { type Mac, macOf, parseMac } from "@weft/packet";
 import { ConfigurableLogBook, MemoryFiles, type Network, type Program, type Runtime, WeftError } from "@weft/runtime";
 import type { SwitchWorld } from "@weft/vswitch";
 import type { LabDefinition, NodeDefinition } from "./definition.ts";
 import { Device } from "./machine/device.ts";
-import { parseIp, parseNetwork } from "./machine/ip.ts";
+import { anyNetwork, parseIp, parseNetwork } from "./machine/ip.ts";
 import type { Command } from "./machine/machine.ts";
 import { type CommandStreams, Machine } from "./machine/machine.ts";
-import { anyNetwork } from "./machine/namespace.ts";
 import { ControlNetwork } from "./network.ts";
 import { machineDevices, machineTunnels } from "./openvswitch.ts";
+import { filesOnDisk, Power } from "./power.ts";
 import { NORTHBOUND_PORT, type Published, PublishedPorts, parseListen, SOUTHBOUND_PORT } from "./publish.ts";
 import { Segment } from "./underlay.ts";
 import { Uplink } from "./uplink.ts";
-import { commandsOf } from "./words.ts";
+import { commandsOf, type ScriptCommand } from "./words.ts";
 
 /** The programs that the machines' shells find, by name; the switch is made for each machine from its devices. */
 export interface LabPrograms {
@@ -39,8 +39,11 @@ interface Background {
 
 export interface LabNode {
   readonly name: string;
-  readonly machine: Machine;
   readonly definition: NodeDefinition;
+  /** A new one after every start of the machine. */
+  machine: Machine;
+  files: MemoryFiles;
+  power: Power;
 }
 
 export class Lab {
@@ -54,6 +57,7 @@ export class Lab {
   readonly #background = new Map<string, Background[]>();
   readonly #ports: PublishedPorts | undefined;
   readonly #uplinks = new Map<string, Uplink>();
+  readonly #macs = new Map<string, Mac>();
 
   /**
    * `commands`: those of the machines besides the programs (ip, ping, ...). `outside`: the real network, for a lab that
@@ -89,23 +93,29 @@ export class Lab {
 
   #addNode(name: string, definition: NodeDefinition): void {
     const files = new MemoryFiles();
+    this.nodes.set(name, { name, definition, files, ...this.#boot(name, definition, files) });
+  }
+
+  /** A machine with power, on its wires, with nothing running yet. */
+  #boot(name: string, definition: NodeDefinition, files: MemoryFiles): Pick<LabNode, "machine" | "power"> {
+    const power = new Power();
+    const clock = power.clock(this.runtime.clock);
     const runtime: Runtime = {
       ...this.runtime,
-      net: this.control.viewOf(name, files),
+      clock,
+      net: this.control.viewOf(name, files, power),
       files,
-      log: new ConfigurableLogBook(this.runtime.clock, name),
+      log: new ConfigurableLogBook(clock, name),
     };
     const commands = new Map(this.#commands);
     const machine = new Machine(name, runtime, commands);
     for (const program of Object.keys(this.#programs.programs)) commands.set(program, this.#commandFor(name, program, machine));
     for (const [command, make] of Object.entries(this.#programs.overview ?? {}))
       commands.set(command, (args, { host }) => make(this)(args, host));
-    this.nodes.set(name, { name, machine, definition });
     this.control.join(machine);
     machine.root.forwarding = definition.forwarding ?? false;
     for (const [nicName, nic] of Object.entries(definition.nics ?? {})) {
-      const mac = nic.mac === undefined ? this.#nicMac() : parseMac(nic.mac);
-      const device = new Device("ether", nicName, mac ?? this.#nicMac(), nic.mtu ?? 1500);
+      const device = new Device("ether", nicName, this.#macOf(name, nicName, nic.mac), nic.mtu ?? 1500);
       machine.root.addDevice(device);
       this.segments.get(nic.network)?.attach(device);
       device.setUp(true);
@@ -130,6 +140,15 @@ export class Lab {
         false,
       );
     }
+    return { machine, power };
+  }
+
+  /** A NIC's address: the same after every start. */
+  #macOf(node: string, nic: string, given: string | undefined): Mac {
+    const name = `${node} ${nic}`;
+    const mac = (given === undefined ? undefined : parseMac(given)) ?? this.#macs.get(name) ?? this.#nicMac();
+    this.#macs.set(name, mac);
+    return mac;
   }
 
   /** The prefix of virtual machines' NICs, as in the posts. */
@@ -162,14 +181,17 @@ export class Lab {
           ready(0);
         },
       });
-      const list = this.#background.get(node) ?? [];
-      this.#background.set(node, list);
-      const entry = { name, done, stop };
-      list.push(entry);
-      const gone = () => void list.splice(list.indexOf(entry), 1);
-      done.then(gone, gone);
+      this.#remember(node, { name, done, stop });
       return Promise.race([started, done]);
     };
+  }
+
+  #remember(node: string, entry: Background): void {
+    const list = this.#background.get(node) ?? [];
+    this.#background.set(node, list);
+    list.push(entry);
+    const gone = () => void list.splice(list.indexOf(entry), 1);
+    entry.done.then(gone, gone);
   }
 
   node(name: string): LabNode {
@@ -211,9 +233,43 @@ export class Lab {
     return (this.#background.get(node) ?? []).map(({ name }) => name);
   }
 
-  /** Runs a command on a machine. */
-  exec(node: string, argv: readonly string[], streams: CommandStreams): Promise<number> {
-    return this.node(node).machine.exec(argv, streams);
+  /** Runs a command on a machine; 255, as ssh has it, when the machine loses its power. Throws "lab.node-off". */
+  exec(node: string, argv: readonly string[], streams: CommandStreams, namespace?: string): Promise<number> {
+    const { machine, power } = this.running(node);
+    const inside = namespace === undefined || namespace === "" ? machine.root : machine.namespace(namespace);
+    return Promise.race([machine.exec(argv, streams, inside), power.lost.then(() => LOST)]);
+  }
+
+  /** A machine that has power. Throws "lab.node-off". */
+  running(name: string): LabNode {
+    const node = this.node(name);
+    if (!node.power.on) throw new WeftError("lab.node-off", `${name} is off (weft lab start ${name})`, { blame: "caller" });
+    return node;
+  }
+
+  /** Takes a machine's power away: its daemons and guests are gone at once, its wires go dead; its disk stays. */
+  async kill(name: string): Promise<void> {
+    const node = this.running(name);
+    for (const device of node.machine.root.devices.values()) for (const wire of this.segments.values()) wire.detach(device);
+    this.control.leave(name);
+    this.#background.delete(name);
+    await node.power.off();
+  }
+
+  /**
+   * Starts a machine that was killed: its services, then its provisioning again, but for what the databases on its disk
+   * remember. Throws "lab.node-on".
+   */
+  async boot(name: string): Promise<void> {
+    const node = this.node(name);
+    if (node.power.on) throw new WeftError("lab.node-on", `${name} is running`, { blame: "caller" });
+    node.files = filesOnDisk(node.files);
+    Object.assign(node, this.#boot(name, node.definition, node.files));
+    const services = node.definition.services ?? [];
+    if (services.includes("ovn-central")) await this.run(name, central);
+    if (services.includes("openvswitch") || services.includes("ovn-host")) await this.run(name, openvswitch);
+    if (services.includes("ovn-host")) await this.run(name, host);
+    await this.run(name, node.definition.provision ?? "", ({ words: [command = ""] }) => !DATABASE_CLIENTS.has(command));
   }
 
   /** Runs a command and gives what it printed. */
@@ -236,21 +292,22 @@ export class Lab {
 
   /** Starts the machines' services and provisions them. Throws {@link ProvisionError} at the first command that fails. */
   async start(): Promise<void> {
-    for (const [path, text] of Object.entries(this.#programs.files)) {
-      for (const { machine } of this.nodes.values()) await machine.runtime.files.write(path, new TextEncoder().encode(text));
-    }
     const nodes = [...this.nodes.values()];
+    for (const { files, definition } of nodes) {
+      for (const [path, text] of Object.entries({ ...this.#programs.files, ...definition.files }))
+        await files.write(path, new TextEncoder().encode(text));
+    }
     await this.#openUplinks();
     // Databases first, so that nobody waits for a second try to connect.
     for (const node of nodes) {
       if (!node.definition.services?.includes("ovn-central")) continue;
-      await this.run(node.name, central);
+      await this.run(node.name, centralDatabases + central);
       await this.#publish(node);
     }
     await Promise.all(
       nodes.map(async ({ name, definition }) => {
         const services = definition.services ?? [];
-        if (services.includes("openvswitch") || services.includes("ovn-host")) await this.run(name, openvswitch);
+        if (services.includes("openvswitch") || services.includes("ovn-host")) await this.run(name, localDatabase + openvswitch);
         if (services.includes("ovn-host")) await this.run(name, host);
       }),
     );
@@ -258,9 +315,14 @@ export class Lab {
     for (const { node, run } of this.definition.setup ?? []) await this.run(node, run);
   }
 
-  /** Runs a script on a machine, command by command. */
-  async run(node: string, script: string): Promise<void> {
-    for (const words of commandsOf(script)) {
+  /** Runs a script on a machine, command by command; those that are `wanted`. */
+  async run(node: string, script: string, wanted: (command: ScriptCommand) => boolean = () => true): Promise<void> {
+    for (const command of commandsOf(script).filter(wanted)) {
+      const { words } = command;
+      if (command.background) {
+        this.#inBackground(node, words);
+        continue;
+      }
       const { code, stdout, stderr } = await this.output(node, words);
       if (code === 0) continue;
       throw new ProvisionError("lab.provision", `${node}: ${words.join(" ")}: exit code ${code}\n${stdout}${stderr}`, {
@@ -268,6 +330,14 @@ export class Lab {
         place: { text: words.join(" ") },
       });
     }
+  }
+
+  /** A command that goes on until the machine's end; what it prints goes nowhere, as with nohup. */
+  #inBackground(node: string, words: readonly string[]): void {
+    const stop = new AbortController();
+    const nowhere = { write: () => undefined, isTerminal: false };
+    const done = this.exec(node, words, { stdin: noInput(), stdout: nowhere, stderr: nowhere, signal: stop.signal });
+    this.#remember(node, { name: words.join(" "), done, stop });
   }
 
   /** Ends every daemon, the last started first, and closes what was open to the real network. */
@@ -286,17 +356,27 @@ export class Lab {
 
 async function* noInput(): AsyncGenerator<Uint8Array> {}
 
+/** The exit code of a command whose machine went away. */
+const LOST = 255;
+
+/** What these say is on the disk when a machine starts again. */
+const DATABASE_CLIENTS: ReadonlySet<string> = new Set(["ovs-vsctl", "ovn-nbctl", "ovn-sbctl"]);
+
 /** What the services are: the commands that the distributions' start scripts run, with their usual paths. */
-const central = `
+const centralDatabases = `
 ovsdb-tool create /var/lib/ovn/ovnnb_db.db /usr/share/ovn/ovn-nb.ovsschema
 ovsdb-tool create /var/lib/ovn/ovnsb_db.db /usr/share/ovn/ovn-sb.ovsschema
+`;
+const central = `
 ovsdb-server --detach --no-chdir --pidfile=/var/run/ovn/ovnnb_db.pid --unixctl=/var/run/ovn/ovnnb_db.ctl --log-file=/var/log/ovn/ovsdb-server-nb.log -vconsole:off --remote=punix:/var/run/ovn/ovnnb_db.sock --remote=ptcp:6641 /var/lib/ovn/ovnnb_db.db
 ovsdb-server --detach --no-chdir --pidfile=/var/run/ovn/ovnsb_db.pid --unixctl=/var/run/ovn/ovnsb_db.ctl --log-file=/var/log/ovn/ovsdb-server-sb.log -vconsole:off --remote=punix:/var/run/ovn/ovnsb_db.sock --remote=ptcp:6642 /var/lib/ovn/ovnsb_db.db
 ovn-northd --detach --no-chdir --pidfile --log-file -vconsole:off --ovnnb-db=unix:/var/run/ovn/ovnnb_db.sock --ovnsb-db=unix:/var/run/ovn/ovnsb_db.sock
 `;
 
-const openvswitch = `
+const localDatabase = `
 ovsdb-tool create /etc/openvswitch/conf.db /usr/share/openvswitch/vswitch.ovsschema
+`;
+const openvswitch = `
 ovsdb-server --detach --no-chdir --pidfile --log-file -vconsole:off --remote=punix:/var/run/openvswitch/db.sock /etc/openvswitch/conf.db
 ovs-vsctl --no-wait init
 ovs-vswitchd --detach --no-chdir --pidfile --log-file -vconsole:off unix:/var/run/openvswitch/db.sock

@@ -17,6 +17,7 @@ import {
 } from "@weft/runtime";
 import { formatIp, parseIp } from "./machine/ip.ts";
 import type { Machine } from "./machine/machine.ts";
+import type { Power } from "./power.ts";
 
 /** All machines' sockets, in one table. */
 export class ControlNetwork {
@@ -32,13 +33,14 @@ export class ControlNetwork {
 
   /**
    * The network as processes on the machine `name` see it; call {@link join} when the machine is there. Sockets that are
-   * listened on are among the machine's `files`.
+   * listened on are among the machine's `files`; they, and the connections, end with its `power`.
    */
-  viewOf(name: string, files: Files): Network {
+  viewOf(name: string, files: Files, power: Power): Network {
     const own = (path: string) => `/${name}${path.startsWith("/") ? path : `/${path}`}`;
     return {
-      connect: (remote, options = {}) => this.#connect(name, own, remote, options),
-      listen: (remote, accept, options = {}) => this.#listen(name, own, files, remote, accept, options),
+      connect: async (remote, options = {}) => power.stream(await this.#connect(name, own, remote, options)),
+      listen: async (remote, accept, options = {}) =>
+        power.listener(await this.#listen(name, own, files, remote, (stream) => accept(power.stream(stream)), options)),
       datagram: (options) => this.#datagram(name, options),
     };
   }

@@ -3,6 +3,7 @@
  * one command. The lab answers `{"local": ...}` for a command that is not the machine's: the shell runs it itself.
  */
 import { type Listener, messageOf, type Stream, WeftError } from "@weft/runtime";
+import { sharedCommands } from "./commands/index.ts";
 import type { Lab } from "./lab.ts";
 import { formatNetwork } from "./machine/ip.ts";
 import type { Published } from "./publish.ts";
@@ -22,6 +23,7 @@ export type LabRequest =
     }
   | { readonly status: true }
   | { readonly down: true }
+  | { readonly power: { readonly node: string; readonly on: boolean } }
   | { readonly commands: { readonly node: string } }
   /** Base64; null is the end of input. */
   | { readonly stdin: string | null }
@@ -37,6 +39,7 @@ export type LabReply =
   | { readonly local: { readonly argv: readonly string[]; readonly namespace: string } }
   | { readonly status: LabStatus }
   | { readonly commands: readonly string[] }
+  | { readonly done: true }
   | { readonly error: string };
 
 export interface LabStatus {
@@ -45,6 +48,7 @@ export interface LabStatus {
   readonly published: readonly Published[];
   readonly nodes: readonly {
     readonly name: string;
+    readonly on: boolean;
     readonly addresses: readonly string[];
     readonly daemons: readonly string[];
     readonly namespaces: readonly string[];
@@ -147,21 +151,12 @@ class Session {
   }
 
   #take(request: LabRequest): void {
-    if ("exec" in request) {
-      this.#exec(request.exec).then(
-        (reply) => {
-          void this.#reply(reply);
-          this.#stream.end();
-        },
-        (error: unknown) => {
-          void this.#reply({ error: messageOf(error) });
-          this.#stream.end();
-        },
-      );
-    } else if ("stdin" in request)
+    if ("exec" in request) this.#answer(this.#exec(request.exec));
+    else if ("stdin" in request)
       this.#feed(request.stdin === null ? null : Uint8Array.from(atob(request.stdin), (char) => char.charCodeAt(0)));
     else if ("interrupt" in request) this.#abort.abort();
     else if ("status" in request) void this.#reply({ status: statusOf(this.#lab) });
+    else if ("power" in request) this.#answer(this.#power(request.power));
     else if ("commands" in request) this.#commands(request.commands.node);
     else if ("down" in request) {
       this.#onDown();
@@ -169,9 +164,29 @@ class Session {
     } else void this.#reply({ error: `unknown request ${JSON.stringify(request).slice(0, 80)}` });
   }
 
+  #answer(answer: Promise<LabReply>): void {
+    answer.then(
+      (reply) => {
+        void this.#reply(reply);
+        this.#stream.end();
+      },
+      (error: unknown) => {
+        void this.#reply({ error: messageOf(error) });
+        this.#stream.end();
+      },
+    );
+  }
+
+  async #power({ node, on }: { readonly node: string; readonly on: boolean }): Promise<LabReply> {
+    await (on ? this.#lab.boot(node) : this.#lab.kill(node));
+    return { done: true };
+  }
+
   #commands(node: string): void {
     try {
-      void this.#reply({ commands: [...this.#lab.node(node).machine.commands.keys()] });
+      // A shell's own cat reads the user's files.
+      const commands = [...this.#lab.running(node).machine.commands.keys()].filter((command) => command !== "cat");
+      void this.#reply({ commands });
     } catch (error) {
       void this.#reply({ error: messageOf(error) });
     }
@@ -185,9 +200,13 @@ class Session {
     terminal,
     columns,
   }: Extract<LabRequest, { exec: unknown }>["exec"]): Promise<LabReply> {
-    const { machine } = this.#lab.node(node === "" ? ([...this.#lab.nodes.keys()][0] ?? "") : node);
-    const namespace = name === undefined || name === "" ? machine.root : machine.namespace(name);
-    const local = localCommand(argv, namespace.name, (command) => machine.commands.has(command));
+    const on = node === "" ? [...this.#lab.nodes.values()].find(({ power }) => power.on)?.name : node;
+    const { machine } = this.#lab.running(on ?? "");
+    const local = localCommand(
+      argv,
+      name ?? "",
+      ([command = "", ...args]) => machine.commands.has(command) && (sharedCommands.get(command)?.(args) ?? true),
+    );
     if (local) {
       if (local.namespace !== "") machine.namespace(local.namespace);
       return { local };
@@ -197,7 +216,8 @@ class Session {
       return this.#reply(which === "stdout" ? { stdout: base64(bytes) } : { stderr: base64(bytes) });
     };
     const output = { isTerminal: terminal, ...(columns === undefined ? {} : { columns }) };
-    const exit = await machine.exec(
+    const exit = await this.#lab.exec(
+      on ?? "",
       argv,
       {
         stdin: this.#stdin(),
@@ -206,7 +226,7 @@ class Session {
         signal: this.#abort.signal,
         env,
       },
-      namespace,
+      name,
     );
     return { exit };
   }
@@ -219,13 +239,13 @@ class Session {
 function localCommand(
   argv: readonly string[],
   namespace: string,
-  knows: (command: string) => boolean,
+  knows: (argv: readonly string[]) => boolean,
 ): { argv: readonly string[]; namespace: string } | undefined {
   const [command = "", object = "", verb = "", name = "", ...rest] = argv;
   if (command === "ip" && rest.length > 0 && object.length >= 3 && "netns".startsWith(object) && "exec".startsWith(verb)) {
-    return localCommand(rest, name, knows) ?? (knows(rest[0]!) ? undefined : { argv: rest, namespace: name });
+    return localCommand(rest, name, knows) ?? (knows(rest) ? undefined : { argv: rest, namespace: name });
   }
-  return knows(command) ? undefined : { argv, namespace };
+  return knows(argv) ? undefined : { argv, namespace };
 }
 
 function base64(bytes: Uint8Array): string {
@@ -238,8 +258,9 @@ function statusOf(lab: Lab): LabStatus {
   return {
     name: lab.definition.name,
     published: lab.published,
-    nodes: [...lab.nodes.values()].map(({ name, machine }) => ({
+    nodes: [...lab.nodes.values()].map(({ name, machine, power }) => ({
       name,
+      on: power.on,
       addresses: machine.root.addresses
         .filter(({ scope, automatic }) => scope === "global" && !automatic)
         .map(({ network, device }) => `${device.name} ${formatNetwork(network)}`),

@@ -8,7 +8,10 @@ it("splits as a shell does", () => {
     "40:44:00:00:00:01 192.168.0.11",
   ]);
   expect(splitWords(`a 'b "c"' d\\ e "f\\"g" '' # and a comment`)).toEqual(["a", 'b "c"', "d e", 'f"g', ""]);
-  expect(commandsOf("# first\none \\\n  two\n\nthree")).toEqual([["one", "two"], ["three"]]);
+  expect(commandsOf("# first\none \\\n  two\n\nthree &")).toEqual([
+    { words: ["one", "two"], background: false },
+    { words: ["three"], background: true },
+  ]);
 });
 
 it("says what needs a shell", () => {

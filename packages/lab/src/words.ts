@@ -43,11 +43,21 @@ function closing(line: string, start: number): number {
   });
 }
 
+/** A command of a script. */
+export interface ScriptCommand {
+  readonly words: readonly string[];
+  /** It ends in "&": it goes on in the background, and the next one does not wait for it. */
+  readonly background: boolean;
+}
+
 /** The commands of a script, one for each line; a backslash at the end of a line goes on with the next. */
-export function commandsOf(script: string): string[][] {
+export function commandsOf(script: string): ScriptCommand[] {
   return script
     .replace(/\\\n/g, " ")
     .split("\n")
-    .map(splitWords)
-    .filter((words) => words.length > 0);
+    .map((line) => {
+      const [, command = line, ampersand] = /^(.*\S)\s+(&)\s*$/.exec(line) ?? [];
+      return { words: splitWords(command), background: ampersand !== undefined };
+    })
+    .filter(({ words }) => words.length > 0);
 }

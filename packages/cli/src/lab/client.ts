@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { connect } from "node:net";
+import { dirname } from "node:path";
 import type { LabReply, LabRequest } from "@weft/lab";
 
 export interface RemoteCommand {
@@ -91,7 +92,9 @@ export function runRemote({ socket: path, node, namespace, argv }: RemoteCommand
       } else if ("local" in reply) {
         local = true;
         socket.end();
-        runLocal(localShell(reply.local.argv), { [shellVariables.namespace]: reply.local.namespace }).then(resolve, reject);
+        const { argv: own, namespace: inside } = reply.local;
+        const path = own[0] === argv[0] ? { PATH: pathWithoutLab() } : {};
+        runLocal(localShell(own), { ...path, [shellVariables.namespace]: inside }).then(resolve, reject);
       }
     };
     socket.on("data", (text: string) => {
@@ -106,6 +109,13 @@ export function runRemote({ socket: path, node, namespace, argv }: RemoteCommand
       if (result === undefined && !local) reject(new Error(`${path}: the lab went away`));
     });
   });
+}
+
+/** Where a command is found that the lab has by the same name, and does not want. */
+function pathWithoutLab(): string {
+  const settings = process.env[shellVariables.settings];
+  const folders = (process.env["PATH"] ?? "").split(":");
+  return folders.filter((folder) => settings === undefined || folder !== dirname(settings)).join(":");
 }
 
 /** A shell that is started by its name alone gets the settings of the shell that it is started from: prompt and PATH. */

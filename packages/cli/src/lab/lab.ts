@@ -24,6 +24,8 @@ const help = `usage: weft lab COMMAND
   status [--lab NAME]           machines, addresses and daemons of a lab
   shell NODE [-c SCRIPT]        your own shell on a machine: its commands are first on PATH
   exec NODE -- COMMAND...       one command on a machine
+  kill NODE                     take a machine's power away: its daemons, guests and wires are gone
+  start NODE                    start it again
   down [NAME]                   end a lab
 
   --lab NAME                    which lab, when several are up
@@ -100,7 +102,8 @@ async function status(host: Host, lab: string): Promise<number> {
   const { name, nodes, published } = reply.status;
   let text = `lab ${name}\n${published.map((port) => `  ${publishedText(port)}\n`).join("")}`;
   for (const node of nodes) {
-    text += `  ${node.name}\n`;
+    text += `  ${node.name}${node.on ? "" : " (off)"}\n`;
+    if (!node.on) continue;
     for (const [what, list] of [
       ["addresses", node.addresses],
       ["daemons", node.daemons],
@@ -163,6 +166,13 @@ export function labProgram(shim: string): Program {
           if (argv.length === 0)
             throw new WeftError("lab.usage", "exec needs a command: weft lab exec NODE -- COMMAND", { blame: "caller" });
           return await runRemote({ socket: labSocket(host, await chosen()), node, namespace: "", argv });
+        }
+        case "kill":
+        case "start": {
+          const node = needs("a machine");
+          const reply = await ask(host, labSocket(host, await chosen()), { power: { node, on: verb === "start" } });
+          if (!reply || "error" in reply) throw new WeftError("lab.power", reply?.error ?? "the lab did not answer");
+          return 0;
         }
         case "shell": {
           const node = needs("a machine");

@@ -23,7 +23,7 @@ export function weftOf(lab: Lab): Program {
 }
 
 export async function labPlaces(lab: Lab, host: Host): Promise<CloudPlaces> {
-  const nodes = [...lab.nodes.values()];
+  const nodes = [...lab.nodes.values()].filter(({ power }) => power.on);
   const having = async (path: string): Promise<LabNode[]> => {
     const found = await Promise.all(nodes.map(async (node) => ((await node.machine.runtime.files.exists(path)) ? [node] : [])));
     return found.flat();

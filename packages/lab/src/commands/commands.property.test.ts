@@ -18,6 +18,9 @@ const words = fc.oneof(
   fc.string({ maxLength: 8 }),
 );
 
+/** Their exit code alone says it, as with the originals. */
+const SILENT = new Set(["arping", "curl", "dhclient", "getent", "nc", "ping", "ping6"]);
+
 it("any command line is carried out or answered with a message, and the machine lives on", async () => {
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...machineCommands.keys()), fc.array(words, { maxLength: 8 }), async (name, args) => {
@@ -25,18 +28,18 @@ it("any command line is carried out or answered with a message, and the machine 
       const machine = new Machine("m", runtime, machineCommands);
       machine.root.addDevice(new Device("ether", "eth1", parseMac("52:54:00:00:00:01")!));
       machine.addNamespace("vm1");
-      let stderr = "";
+      let said = "";
       const abort = new AbortController();
       const done = machine.exec([name, ...args], {
         stdin: (async function* () {})(),
-        stdout: { write() {}, isTerminal: false },
-        stderr: { write: (text) => void (stderr += text), isTerminal: false },
+        stdout: { write: (text) => void (said += text), isTerminal: false },
+        stderr: { write: (text) => void (said += text), isTerminal: false },
         signal: abort.signal,
       });
       runtime.clock.after(5000, () => abort.abort());
       const code = await runtime.clock.run(done, 60_000);
       expect(code).toBeTypeOf("number");
-      if (code !== 0 && !["ping", "ping6", "nc", "arping"].includes(name)) expect(stderr).not.toBe("");
+      if (code !== 0 && !SILENT.has(name)) expect(said).not.toBe("");
       expect(
         await machine.exec(["hostname"], {
           stdin: (async function* () {})(),

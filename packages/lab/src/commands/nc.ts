@@ -1,8 +1,10 @@
 /** nc(1) of an emulated machine, as netcat-openbsd: TCP and UDP, client and server, -z to try a port. */
-import { formatIp, type Ip, parseIp } from "../machine/ip.ts";
+import { type Family, formatIp, type Ip, parseIp } from "../machine/ip.ts";
 import type { Command, CommandContext } from "../machine/machine.ts";
+import { lookupError, Resolver } from "../machine/resolver.ts";
 import type { Received } from "../machine/stack.ts";
-import type { TcpConnection } from "../machine/tcp.ts";
+import { TcpConnection } from "../machine/tcp.ts";
+import { connectTcp, inOrderOfTrying } from "./connect.ts";
 import { getopt, numberOf, UsageError } from "./getopt.ts";
 
 interface NcOptions {
@@ -19,6 +21,9 @@ interface NcOptions {
   readonly quit: number | undefined;
   readonly source: Ip | undefined;
   readonly localPort: number | undefined;
+  readonly family: Family | undefined;
+  /** -n: no names. */
+  readonly numeric: boolean;
 }
 
 function parse(args: readonly string[]): { options: NcOptions; operands: readonly string[] } {
@@ -44,6 +49,8 @@ function parse(args: readonly string[]): { options: NcOptions; operands: readonl
       quit: number("q"),
       source,
       localPort: number("p"),
+      family: has("4") ? 4 : has("6") ? 6 : undefined,
+      numeric: has("n"),
     },
     operands,
   };
@@ -92,38 +99,48 @@ async function talk(connection: TcpConnection, options: NcOptions, { host, machi
 }
 
 async function client(options: NcOptions, operands: readonly string[], context: CommandContext): Promise<number> {
-  const { host, namespace, machine } = context;
-  const [hostText, portText] = operands;
-  if (hostText === undefined) throw new UsageError("missing hostname and port number");
+  const { host } = context;
+  const [name, portText] = operands;
+  if (name === undefined) throw new UsageError("missing hostname and port number");
   const port = portNumber(portText);
-  const ip = parseIp(hostText);
-  if (!ip) throw new UsageError(`getaddrinfo for host "${hostText}" port ${port}: Name or service not known`);
-  const said = (how: string) => `Connection to ${hostText} ${port} port [${protocolName(options)}/*] ${how}\n`;
-  if (options.udp) return udpClient(options, ip, port, said("succeeded!"), context);
-  const connection = namespace.stack.tcp.connect(ip, port, { source: options.source, port: options.localPort });
-  const outcome = await new Promise<Error | undefined>((resolve) => {
-    connection.handlers = { onConnect: () => resolve(undefined), onClose: (error) => resolve(error ?? new Error("closed")) };
-    if (options.wait !== undefined) {
-      machine.runtime.clock.after(options.wait * 1000, () => {
-        if (connection.state === "SYN-SENT") {
-          connection.abort();
-          resolve(new Error("Operation now in progress"));
-        }
-      });
+  const found = await new Resolver(context).lookup(name, options.family);
+  if (typeof found === "string") throw new UsageError(`getaddrinfo for host "${name}" port ${port}: ${lookupError(found)}`);
+  const ips = inOrderOfTrying(context, found);
+  const numeric = parseIp(name) !== undefined;
+  const shown = (ip: Ip) => (numeric ? name : `${name} (${formatIp(ip)})`);
+  const service = serviceName(port, options);
+  const said = (ip: Ip) => `Connection to ${shown(ip)} ${port} port [${protocolName(options)}/${service}] succeeded!\n`;
+  if (options.udp) return udpClient(options, ips[0]!, port, said(ips[0]!), context);
+  for (const ip of ips) {
+    const ms = options.wait === undefined ? undefined : options.wait * 1000;
+    const result = await connectTcp(context, ip, port, { ms, source: options.source, localPort: options.localPort });
+    if (!(result instanceof TcpConnection)) {
+      const how = result.timedOut ? "timed out" : "failed";
+      if (options.verbose) await host.stderr.write(`nc: connect to ${shown(ip)} port ${port} (tcp) ${how}: ${result.message}\n`);
+      continue;
     }
-    host.signal.addEventListener("abort", () => connection.abort(), { once: true });
-  });
-  if (outcome) {
-    if (options.verbose) await host.stderr.write(`nc: connect to ${hostText} port ${port} (tcp) failed: ${outcome.message}\n`);
-    return 1;
-  }
-  if (options.verbose) await host.stderr.write(said("succeeded!"));
-  if (options.scan) {
-    connection.end();
+    if (options.verbose) await host.stderr.write(said(ip));
+    if (options.scan) result.end();
+    else await talk(result, options, context);
     return 0;
   }
-  await talk(connection, options, context);
-  return 0;
+  return 1;
+}
+
+/** As in services(5): what people try ports of. */
+const services: Readonly<Record<number, string>> = {
+  22: "ssh",
+  53: "domain",
+  67: "bootps",
+  68: "bootpc",
+  80: "http",
+  123: "ntp",
+  443: "https",
+  8080: "http-alt",
+};
+
+function serviceName(port: number, { numeric }: NcOptions): string {
+  return numeric ? "*" : (services[port] ?? "*");
 }
 
 async function udpClient(
@@ -174,7 +191,7 @@ async function server(options: NcOptions, operands: readonly string[], context: 
   const [first, second] = operands;
   const port = portNumber(second ?? options.localPort?.toString() ?? first);
   const address = second === undefined ? options.source : parseIp(first!);
-  const listening = `Listening on ${address ? formatIp(address) : "0.0.0.0"} ${port}\n`;
+  const listening = `Listening on ${address ? formatIp(address) : options.family === 6 ? "::" : "0.0.0.0"} ${port}\n`;
   const received = (ip: Ip, from: number) => `Connection received on ${formatIp(ip)} ${from}\n`;
   if (options.udp) {
     let peer: { ip: Ip; port: number } | undefined;

@@ -3,7 +3,9 @@ import { find, findLayer, type Header, type Icmp, type Icmpv6 } from "@weft/pack
 import type { Device } from "../machine/device.ts";
 import { type Family, formatIp, type Ip, isAny, isMulticast, parseIp } from "../machine/ip.ts";
 import type { Command, CommandContext } from "../machine/machine.ts";
+import { lookupError, Resolver } from "../machine/resolver.ts";
 import type { Received } from "../machine/stack.ts";
+import { inOrderOfTrying } from "./connect.ts";
 import { getopt, numberOf, UsageError } from "./getopt.ts";
 
 interface PingOptions {
@@ -386,13 +388,17 @@ export function pingCommand(family?: Family): Command {
       const { options, destination } = parse(args);
       const wanted = options.family ?? family;
       const [host = "", zone] = destination.split("%", 2);
-      const ip = parseIp(host);
-      if (!ip || (wanted !== undefined && ip.family !== wanted)) {
-        await stderr.write(
-          `ping: ${destination}: ${ip ? "Address family for hostname not supported" : "Temporary failure in name resolution"}\n`,
-        );
+      const numeric = parseIp(host);
+      if (numeric && wanted !== undefined && numeric.family !== wanted) {
+        await stderr.write(`ping: ${destination}: Address family for hostname not supported\n`);
         return 2;
       }
+      const found = await new Resolver(context).lookup(host, wanted);
+      if (typeof found === "string") {
+        await stderr.write(`ping: ${destination}: ${lookupError(found)}\n`);
+        return 2;
+      }
+      const ip = inOrderOfTrying(context, found)[0]!;
       const { source, device } = sourceOf(context, options.source ?? zone);
       if (isMulticast(ip) && !device && ip.family === 6) throw new UsageError("multicast ping: -I device is needed");
       return await new Session(

@@ -31,6 +31,8 @@ export class Device {
   ifindex = 0;
   mac: Mac;
   mtu: number;
+  /** For IPv6, where a router advertised less (RFC 4861 4.6.4). */
+  mtu6: number | undefined;
   up = false;
   /** Whether something is at the other end. */
   carrier = true;

@@ -57,6 +57,11 @@ export function parseNetwork(text: string): Network | undefined {
   return { address, length: Number(digits) };
 }
 
+/** 0.0.0.0/0 or ::/0 */
+export function anyNetwork(family: Family): Network {
+  return { address: parseIp(family === 4 ? "0.0.0.0" : "::")!, length: 0 };
+}
+
 export function formatNetwork({ address, length }: Network): string {
   return `${formatIp(address)}/${length}`;
 }

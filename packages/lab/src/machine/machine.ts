@@ -29,6 +29,8 @@ export class Machine {
   readonly namespaces = new Map<string, Namespace>();
   readonly commands: ReadonlyMap<string, Command>;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Programs of the guests that go on after their command has ended, by a name of their own: DHCP clients. */
+  readonly daemons = new Map<string, { stop(): void }>();
   #nextPid = 1000;
 
   constructor(

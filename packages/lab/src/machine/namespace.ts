@@ -4,9 +4,11 @@
  */
 import { linkLocalOfMac } from "@weft/packet";
 import { type Clock, type Random, WeftError } from "@weft/runtime";
+import { Autoconfiguration } from "./autoconfiguration.ts";
 import type { Device } from "./device.ts";
 import { LoopbackDevice } from "./device.ts";
 import { contains, equalIp, type Family, type Ip, ip6, isMulticast, type Network, networkOf, parseIp, widthOf } from "./ip.ts";
+import { type Route, type RouteLookup, sameRoute } from "./route.ts";
 import { Stack } from "./stack.ts";
 
 export interface Address {
@@ -17,24 +19,24 @@ export interface Address {
   /** Set by the kernel, not by a person: the link-local address. */
   readonly automatic: boolean;
   readonly broadcast?: Ip | undefined;
+  /** Absent: for ever. */
+  readonly lifetime?: Lifetime | undefined;
+  /** Made of a prefix that a router advertised. */
+  readonly advertised?: boolean | undefined;
+  /** False: no route to the address's network comes with it. */
+  readonly prefixRoute?: boolean | undefined;
 }
 
-export interface Route {
-  readonly destination: Network;
-  readonly via: Ip | undefined;
-  readonly device: Device;
-  /** Who made it: "kernel", "boot" or "static". */
-  readonly protocol: string;
-  readonly scope: "global" | "link" | "host";
-  readonly source: Ip | undefined;
-  readonly metric: number;
+/** Until when something is good, in milliseconds of the clock; Infinity for ever. */
+export interface Lifetime {
+  readonly valid: number;
+  readonly preferred: number;
 }
 
-export interface RouteLookup {
-  readonly route: Route;
-  readonly nextHop: Ip;
-  readonly source: Ip | undefined;
-}
+export type AddressOptions = Partial<Pick<Address, "scope" | "broadcast" | "lifetime" | "advertised" | "prefixRoute">>;
+
+/** Milliseconds, three weeks: what ends later ends after the lab. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The words of the kernel's errors as ip(8) prints them. */
 export class NetlinkError extends WeftError {
@@ -52,6 +54,7 @@ export class Namespace {
   readonly routes: Route[] = [];
   readonly loopback: Device;
   readonly stack: Stack;
+  readonly autoconfiguration: Autoconfiguration;
   /** net.ipv4.ip_forward and net.ipv6.conf.all.forwarding together. */
   forwarding = false;
 
@@ -61,6 +64,7 @@ export class Namespace {
     this.clock = clock;
     this.random = random;
     this.stack = new Stack(this);
+    this.autoconfiguration = new Autoconfiguration(this);
     this.loopback = new LoopbackDevice(clock);
     this.addDevice(this.loopback);
   }
@@ -123,28 +127,32 @@ export class Namespace {
         this.#ensureAddress(device, { address: parseIp("127.0.0.1")!, length: 8 }, "host");
         this.#ensureAddress(device, { address: parseIp("::1")!, length: 128 }, "host");
       } else if (device.running) {
-        this.#ensureAddress(device, { address: ip6(linkLocalOfMac(device.mac)), length: 64 }, "link");
+        if (this.#ensureAddress(device, { address: ip6(linkLocalOfMac(device.mac)), length: 64 }, "link"))
+          this.autoconfiguration.start(device);
       }
       for (const address of this.addresses) if (address.device === device) this.#connect(address);
     } else {
       remove(this.routes, (route) => route.device === device);
-      remove(this.addresses, (address) => address.device === device && address.automatic);
+      remove(this.addresses, (own) => own.device === device && (own.automatic || own.advertised === true));
+      this.autoconfiguration.stop(device);
       this.stack.neighbours.forgetDevice(device);
     }
   }
 
-  #ensureAddress(device: Device, network: Network, scope: string): void {
+  /** True when the address was not there yet. */
+  #ensureAddress(device: Device, network: Network, scope: string): boolean {
     const automatic = (address: Address) =>
       address.device === device && address.automatic && address.network.address.family === network.address.family;
     const old = this.addresses.find(automatic);
-    if (old && equalIp(old.network.address, network.address)) return;
+    if (old && equalIp(old.network.address, network.address)) return false;
     if (old) this.#dropAddress(old);
     const address = { device, network, scope, automatic: true };
     this.addresses.push(address);
     this.#connect(address);
+    return true;
   }
 
-  addAddress(device: Device, network: Network, scope = "global", broadcast?: Ip): void {
+  addAddress(device: Device, network: Network, options: AddressOptions = {}): void {
     if (
       this.addresses.some(
         (own) => own.device === device && equalIp(own.network.address, network.address) && own.network.length === network.length,
@@ -154,12 +162,34 @@ export class Namespace {
         network.address.family === 4 ? "Error: ipv4: Address already assigned." : "Error: ipv6: address already assigned.",
       );
     }
-    const address = { device, network, scope, automatic: false, broadcast };
+    const address: Address = { device, network, automatic: false, ...options, scope: options.scope ?? "global" };
     this.addresses.push(address);
+    this.#expire(options.lifetime?.valid, () => {
+      if (this.addresses.includes(address)) this.#dropAddress(address);
+    });
     if (device.up) {
       this.#connect(address);
       if (network.address.family === 4) this.stack.announce(device, network.address);
     }
+  }
+
+  /** A new lifetime for an address that is there, or a new address. */
+  refreshAddress(device: Device, network: Network, options: AddressOptions): void {
+    const at = this.addresses.findIndex(
+      (own) => own.device === device && equalIp(own.network.address, network.address) && own.network.length === network.length,
+    );
+    const old = this.addresses[at];
+    if (!old) return this.addAddress(device, network, options);
+    const renewed: Address = { ...old, lifetime: options.lifetime };
+    this.addresses[at] = renewed;
+    this.#expire(options.lifetime?.valid, () => {
+      if (this.addresses.includes(renewed)) this.#dropAddress(renewed);
+    });
+  }
+
+  #expire(when: number | undefined, drop: () => void): void {
+    const ms = Math.max(0, (when ?? Number.POSITIVE_INFINITY) - this.clock.now());
+    if (ms <= LONGEST_TIMER) this.clock.after(ms, drop, true);
   }
 
   removeAddress(device: Device, network: Network): void {
@@ -190,11 +220,15 @@ export class Namespace {
         route.source !== undefined &&
         equalIp(route.source, address.network.address),
     );
+    // With a device's last IPv4 address go all its IPv4 routes.
+    if (address.network.address.family === 6) return;
+    if (this.addresses.some((own) => own.device === address.device && own.network.address.family === 4)) return;
+    remove(this.routes, ({ device, destination }) => device === address.device && destination.address.family === 4);
   }
 
   /** The route to the addresses that are on the link. */
-  #connect({ device, network }: Address): void {
-    if (network.length === widthOf(network.address.family) || device === this.loopback) return;
+  #connect({ device, network, prefixRoute = true }: Address): void {
+    if (!prefixRoute || network.length === widthOf(network.address.family) || device === this.loopback) return;
     const destination = { address: networkOf(network), length: network.length };
     const six = network.address.family === 6;
     const there = this.routes.some(
@@ -223,6 +257,7 @@ export class Namespace {
       remove(this.routes, same);
     }
     this.routes.push(route);
+    this.#expire(route.expires, () => remove(this.routes, (other) => other === route));
   }
 
   removeRoute(matches: (route: Route) => boolean): void {
@@ -307,19 +342,6 @@ export class Namespace {
   input(device: Device, frame: Uint8Array): void {
     this.stack.input(device, frame);
   }
-}
-
-export function sameRoute(a: Route, b: Route): boolean {
-  return (
-    equalIp(a.destination.address, b.destination.address) &&
-    a.destination.length === b.destination.length &&
-    a.metric === b.metric &&
-    (a.destination.address.family === 4 || (a.device === b.device && a.via?.value === b.via?.value))
-  );
-}
-
-export function anyNetwork(family: Family): Network {
-  return { address: parseIp(family === 4 ? "0.0.0.0" : "::")!, length: 0 };
 }
 
 function remove<T>(list: T[], which: (item: T) => boolean): void {

@@ -30,8 +30,9 @@ import {
 import type { Device } from "./device.ts";
 import { fragmentsOf, Reassembly, readFragment, sealIpv4 } from "./fragments.ts";
 import { equalIp, type Ip, ip4, ip6, ipKey, isAny, isMulticast } from "./ip.ts";
-import type { Namespace, RouteLookup } from "./namespace.ts";
+import type { Namespace } from "./namespace.ts";
 import { Neighbours } from "./neighbours.ts";
+import type { RouteLookup } from "./route.ts";
 import { TcpSockets } from "./tcp.ts";
 import { UdpSockets } from "./udp.ts";
 
@@ -207,7 +208,8 @@ export class Stack {
         if (transport.checksum === undefined && received.ttl === 255) this.#nd(received, transport);
         break;
       case "udp":
-        if (transport.checksum !== undefined) return;
+        // Zero stands for no checksum, with IPv4 (RFC 768).
+        if (transport.checksum !== undefined && (transport.checksum !== 0 || received.src.family === 6)) return;
         if (!this.udp.deliver(received, transport) && !isMulticast(received.dst))
           this.sendError(received, UNREACHABLE, PORT_UNREACHABLE);
         break;
@@ -236,6 +238,7 @@ export class Stack {
   sendError(received: Received, type: { 4: number; 6: number }, code: { 4: number; 6: number }, rest = 0): void {
     const { family } = received.src;
     if (isMulticast(received.dst) || isMulticast(received.src) || isAny(received.src)) return;
+    if (isBroadcast(received.dst, this.#namespace)) return;
     const icmp = find(received.layers, "icmp");
     if (icmp && ![0, 8, 13, 14].includes(icmp.type)) return;
     const icmpv6 = find(received.layers, "icmpv6");
@@ -294,7 +297,13 @@ export class Stack {
             dontFragment: options.dontFragment ?? false,
           }
         : src.family === 6 && dst.family === 6
-          ? { kind: "ipv6", src: src.value, dst: dst.value, hopLimit: options.ttl ?? 64, trafficClass: options.tos ?? 0 }
+          ? {
+              kind: "ipv6",
+              src: src.value,
+              dst: dst.value,
+              hopLimit: options.ttl ?? lookup.route.hopLimit ?? 64,
+              trafficClass: options.tos ?? 0,
+            }
           : undefined;
     if (!header) return { ok: false, reason: "no-source" };
     const mtu = this.#mtuTowards(dst, lookup.route.device);
@@ -315,7 +324,8 @@ export class Stack {
 
   #mtuTowards(dst: Ip, device: Device): number {
     const path = this.#pathMtu.get(ipKey(dst));
-    return path && path.until > this.#namespace.clock.now() ? Math.min(path.mtu, device.mtu) : device.mtu;
+    const mtu = dst.family === 6 ? (device.mtu6 ?? device.mtu) : device.mtu;
+    return path && path.until > this.#namespace.clock.now() ? Math.min(path.mtu, mtu) : mtu;
   }
 
   /** A router said that a packet of ours was too long for what is behind it (RFC 1191, RFC 8201). */
@@ -440,7 +450,12 @@ export class Stack {
 
   #nd({ device, src }: Received, nd: Nd): void {
     const macOption = (which: "source-mac" | "target-mac") => nd.options?.find((option) => option.option === which);
-    if (nd.type === 135) {
+    if (nd.type === 134) {
+      const source = macOption("source-mac");
+      if (source?.option === "source-mac")
+        this.neighbours.learn(device, src, source.mac, { solicited: false, create: true, isRouter: true });
+      if (isLinkLocal(src)) this.#namespace.autoconfiguration.advertised(device, src, nd);
+    } else if (nd.type === 135) {
       const source = macOption("source-mac");
       const ours = this.#hasAddress(device, ip6(nd.target));
       if (source?.option === "source-mac" && !isAny(src))

@@ -13,6 +13,8 @@ export interface UdpSocket {
 interface Bound {
   readonly address: Ip | undefined;
   readonly port: number;
+  /** SO_REUSEADDR: others with it may have the same address. */
+  readonly shared: boolean;
   readonly receive: (bytes: Uint8Array, from: { readonly ip: Ip; readonly port: number }, received: Received) => void;
 }
 
@@ -29,14 +31,16 @@ export class UdpSockets {
   }
 
   /** Port 0 chooses one; no address means any. Throws "Address already in use". */
-  bind(address: Ip | undefined, port: number, receive: Bound["receive"]): UdpSocket {
+  bind(address: Ip | undefined, port: number, receive: Bound["receive"], shared = false): UdpSocket {
     const chosen = port === 0 ? this.#freePort() : port;
     const taken = this.#bound.some(
       (other) =>
-        other.port === chosen && (address === undefined || other.address === undefined || equalIp(other.address, address)),
+        other.port === chosen &&
+        !(shared && other.shared) &&
+        (address === undefined || other.address === undefined || equalIp(other.address, address)),
     );
     if (taken) throw new WeftError("lab.address-in-use", "Address already in use", { blame: "caller" });
-    const entry: Bound = { address: address && !isAny(address) ? address : undefined, port: chosen, receive };
+    const entry: Bound = { address: address && !isAny(address) ? address : undefined, port: chosen, shared, receive };
     this.#bound.push(entry);
     return {
       port: chosen,

@@ -74,6 +74,19 @@ export class MemoryFiles implements Files {
     this.#files.set(to, file);
   }
   async mkdir(): Promise<void> {}
+
+  /** Files of their own with the same contents, unlocked: what is on a disk when those who wrote it are gone. */
+  copy(wanted: (path: string) => boolean): MemoryFiles {
+    const copy = new MemoryFiles();
+    for (const [path, file] of this.#files) {
+      if (!wanted(path)) continue;
+      const own = new MemoryFile();
+      own.append(file.contents);
+      copy.#files.set(path, own);
+    }
+    return copy;
+  }
+
   async list(path: string): Promise<string[]> {
     const prefix = path.endsWith("/") ? path : `${path}/`;
     const names = new Set<string>();

@@ -43,12 +43,25 @@ function isSecondary(address: Address, all: readonly Address[]): boolean {
 
 function addressLines(address: Address, all: readonly Address[]): string[] {
   const { network, scope, device, broadcast } = address;
-  const lifetime = "       valid_lft forever preferred_lft forever";
-  if (network.address.family === 6) return [`    inet6 ${formatNetwork(network)} scope ${scope} `, lifetime];
+  const { valid, preferred } = secondsLeft(address);
+  const text = (seconds: number) => (seconds === FOREVER ? "forever" : `${seconds}sec`);
+  const lifetime = `       valid_lft ${text(valid)} preferred_lft ${text(preferred)}`;
+  const flags = address.advertised ? "dynamic mngtmpaddr " : valid === FOREVER ? "" : "dynamic ";
+  if (network.address.family === 6) return [`    inet6 ${formatNetwork(network)} scope ${scope} ${flags}`, lifetime];
   return [
-    `    inet ${formatNetwork(network)}${broadcast ? ` brd ${formatIp(broadcast)}` : ""} scope ${scope} ${isSecondary(address, all) ? "secondary " : ""}${device.name}`,
+    `    inet ${formatNetwork(network)}${broadcast ? ` brd ${formatIp(broadcast)}` : ""} scope ${scope} ${isSecondary(address, all) ? "secondary " : ""}${flags}${device.name}`,
     lifetime,
   ];
+}
+
+/** The kernel's number for a lifetime without end. */
+const FOREVER = 4294967295;
+
+function secondsLeft({ lifetime, device }: Address): { valid: number; preferred: number } {
+  const now = device.namespace?.clock.now() ?? 0;
+  const seconds = (until = Number.POSITIVE_INFINITY) =>
+    Number.isFinite(until) ? Math.max(0, Math.ceil((until - now) / 1000)) : FOREVER;
+  return { valid: seconds(lifetime?.valid), preferred: seconds(lifetime?.preferred) };
 }
 
 function addressJson(address: Address, all: readonly Address[]): Record<string, unknown> {
@@ -61,8 +74,9 @@ function addressJson(address: Address, all: readonly Address[]): Record<string, 
     scope,
     ...(isSecondary(address, all) ? { secondary: true } : {}),
     ...(network.address.family === 4 ? { label: device.name } : {}),
-    valid_life_time: 4294967295,
-    preferred_life_time: 4294967295,
+    ...(address.lifetime && Number.isFinite(address.lifetime.valid) ? { dynamic: true } : {}),
+    valid_life_time: secondsLeft(address).valid,
+    preferred_life_time: secondsLeft(address).preferred,
   };
 }
 
@@ -156,7 +170,7 @@ function broadcastOf(text: string | undefined, { address, length }: Network): Ip
 function add(words: Words, context: CommandContext): string {
   const { network, device, scope, broadcast } = given(words, context);
   const local = network.address.family === 6 && network.address.value >> 118n === 0x3fan;
-  context.namespace.addAddress(device, network, scope ?? (local ? "link" : "global"), broadcast);
+  context.namespace.addAddress(device, network, { scope: scope ?? (local ? "link" : "global"), broadcast });
   return "";
 }
 

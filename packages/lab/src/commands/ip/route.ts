@@ -1,5 +1,7 @@
 /** ip route (ip-route(8)): show, add, replace, delete, get, flush; the main table. */
+import type { Device } from "../../machine/device.ts";
 import {
+  anyNetwork,
   contains,
   equalIp,
   type Family,
@@ -13,7 +15,8 @@ import {
   widthOf,
 } from "../../machine/ip.ts";
 import type { CommandContext } from "../../machine/machine.ts";
-import { anyNetwork, type Namespace, NetlinkError, type Route } from "../../machine/namespace.ts";
+import { type Namespace, NetlinkError } from "../../machine/namespace.ts";
+import type { Route } from "../../machine/route.ts";
 import { findDevice, numberArgument } from "./link.ts";
 import { type IpOptions, jsonText } from "./output.ts";
 import { abbreviated, IpError, Words } from "./words.ts";
@@ -21,6 +24,10 @@ import { abbreviated, IpError, Words } from "./words.ts";
 function destinationText({ address, length }: Network): string {
   if (length === 0) return "default";
   return length === widthOf(address.family) ? formatIp(address) : formatNetwork({ address, length });
+}
+
+function secondsUntil(when: number, device: Device): number {
+  return Math.ceil((when - (device.namespace?.clock.now() ?? when)) / 1000);
 }
 
 /** `dev`: false when the question named the device. */
@@ -34,6 +41,8 @@ function routeText(route: Route, dev = true): string {
     ...(route.scope === "global" || six ? [] : ["scope", route.scope]),
     ...(route.source && !six ? ["src", formatIp(route.source)] : []),
     ...(route.metric === 0 ? [] : ["metric", String(route.metric)]),
+    ...(route.expires === undefined ? [] : ["expires", `${secondsUntil(route.expires, route.device)}sec`]),
+    ...(route.hopLimit === undefined ? [] : ["hoplimit", String(route.hopLimit)]),
     ...(six ? ["pref", "medium"] : []),
     ...(route.device.running ? [] : ["linkdown"]),
     ...(six ? [] : [""]),
