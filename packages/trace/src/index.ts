@@ -18,3 +18,7 @@ export type { TraceOptions } from "./ovnTrace/trace.ts";
 export { FINDING_KINDS, type Finding, type FindingCode, type FindingKind } from "./verify/findings.ts";
 export { formatFindings } from "./verify/text.ts";
 export { verify } from "./verify/verify.ts";
+export type { FlowStep, NearMiss, Station } from "./walk/steps.ts";
+export { formatReport } from "./walk/text.ts";
+export { type FrameQuestion, type Leg, type TraceQuestion, type TraceReport, traceFrame, tracePacket } from "./walk/trace.ts";
+export type { Cause, CauseCode, Remedy } from "./walk/verdict.ts";

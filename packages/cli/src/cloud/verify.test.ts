@@ -3,45 +3,11 @@ import { parseLab } from "@weft/lab";
 import type { Finding } from "@weft/trace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { VirtualLab } from "../lab/testing.ts";
-
-const definition = `
-name: verified
-networks: { underlay: {} }
-nodes:
-  central:
-    nics: { eth1: { network: underlay, address: 192.0.2.10/24, mtu: 1600 } }
-    services: [ovn-central]
-  hv1: &hypervisor
-    nics: { eth1: { network: underlay, address: 192.0.2.11/24, mtu: 1600 } }
-    services: [ovn-host]
-    provision: |
-      ovs-vsctl set open . external_ids:system-id=hv1 external_ids:ovn-remote=tcp:192.0.2.10:6642 external_ids:ovn-encap-type=geneve external_ids:ovn-encap-ip=192.0.2.11
-      ovs-vsctl add-br br-ex -- set open . external_ids:ovn-bridge-mappings=physnet1:br-ex
-      ovs-vsctl add-port br-int vm1 -- set Interface vm1 type=internal external_ids:iface-id=vm1
-  hv2:
-    nics: { eth1: { network: underlay, address: 192.0.2.12/24, mtu: 1600 } }
-    services: [ovn-host]
-    provision: |
-      ovs-vsctl set open . external_ids:system-id=hv2 external_ids:ovn-remote=tcp:192.0.2.10:6642 external_ids:ovn-encap-type=geneve external_ids:ovn-encap-ip=192.0.2.12
-      ovs-vsctl add-br br-ex -- set open . external_ids:ovn-bridge-mappings=physnet1:br-ex
-      ovs-vsctl add-port br-int vm2 -- set Interface vm2 type=internal external_ids:iface-id=vm2
-setup:
-  - node: central
-    run: |
-      ovn-nbctl ls-add sw0
-      ovn-nbctl lsp-add sw0 vm1 -- lsp-set-addresses vm1 "00:00:00:00:01:01 10.0.0.1 fd00::1" -- lsp-set-port-security vm1 "00:00:00:00:01:01 10.0.0.1 fd00::1"
-      ovn-nbctl lsp-add sw0 vm2 -- lsp-set-addresses vm2 "00:00:00:00:01:02 10.0.0.2"
-      ovn-nbctl lsp-add-localnet-port sw0 ln0 physnet1
-      ovn-nbctl lr-add lr0 -- lrp-add lr0 lr0-sw0 00:00:00:00:ff:01 10.0.0.254/24 -- lsp-add-router-port sw0 sw0-lr0 lr0-sw0
-      ovn-nbctl acl-add sw0 to-lport 1001 "ip4.src == {10.0.0.1, 10.0.0.7} && tcp.dst == {22, 80}" drop
-      ovn-nbctl ls-add sw1 -- lrp-add lr0 lr0-sw1 00:00:00:00:ff:02 10.0.1.254/24 -- lsp-add-router-port sw1 sw1-lr0 lr0-sw1
-      ovn-nbctl lsp-add sw1 db1 -- lsp-set-addresses db1 "00:00:00:00:02:01 10.0.1.1"
-      ovn-nbctl --wait=hv sync
-`;
+import { smallCloud } from "./testing.ts";
 
 let lab: VirtualLab;
 beforeAll(async () => {
-  lab = await VirtualLab.up(parseLab(definition, "verified"));
+  lab = await VirtualLab.up(parseLab(smallCloud, "verified"));
 });
 afterAll(() => lab.down());
 

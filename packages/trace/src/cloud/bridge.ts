@@ -12,8 +12,10 @@ import {
 } from "@weft/openflow";
 import { type Runtime, type TlsProvider, WeftError } from "@weft/runtime";
 
+export type InstalledFlow = Pick<FlowStats, "table" | "priority" | "match" | "actions" | "cookie">;
+
 export interface InstalledState {
-  readonly flows: readonly FlowStats[];
+  readonly flows: readonly InstalledFlow[];
   readonly groups: readonly GroupDescription[];
   readonly meters: readonly MeterConfig[];
   readonly tlv: readonly TlvMapping[];

@@ -24,8 +24,17 @@ export interface Hypervisor {
   /** By bridge name; those that could be read. */
   readonly bridges: ReadonlyMap<string, InstalledState>;
   readonly links: readonly Link[] | undefined;
+  /** What the switch has learned, where its control socket is in reach. */
+  readonly learned: LearnedState | undefined;
   /** What of it could not be read, and why. */
   readonly problems: readonly string[];
+}
+
+export interface LearnedState {
+  /** Of bridges that learn: fdb/show (ovs-vswitchd(8)). */
+  readonly macs: readonly { readonly bridge: string; readonly port: string; readonly vlan: number; readonly mac: string }[];
+  /** Lines of dpctl/dump-conntrack. */
+  readonly connections: readonly string[];
 }
 
 export interface Cloud {
@@ -131,6 +140,10 @@ async function readHypervisor(place: HypervisorPlace, opened: { close(): Promise
     }
   }
   const [root] = ovs.table("Open_vSwitch").rows();
+  const learned = await readLearned(place, [...bridges.keys()]).catch((error: unknown) => {
+    problems.push(`what the switch has learned: ${messageOf(error)}`);
+    return undefined;
+  });
   return {
     name: place.name,
     systemId: root?.external_ids.get("system-id") ?? "",
@@ -138,6 +151,19 @@ async function readHypervisor(place: HypervisorPlace, opened: { close(): Promise
     ovs,
     bridges,
     links: await place.links?.(),
+    learned,
     problems,
   };
+}
+
+async function readLearned(place: HypervisorPlace, bridges: readonly string[]): Promise<LearnedState | undefined> {
+  if (place.control === undefined) return undefined;
+  const macs: { bridge: string; port: string; vlan: number; mac: string }[] = [];
+  for (const bridge of bridges) {
+    const table = await place.control("ovs-vswitchd", "fdb/show", bridge);
+    for (const [, port = "", vlan = "", mac = ""] of table.matchAll(/^ *(\S+) +(\d+) +((?:[0-9a-f]{2}:){5}[0-9a-f]{2})/gm))
+      macs.push({ bridge, port, vlan: Number(vlan), mac });
+  }
+  const connections = await place.control("ovs-vswitchd", "dpctl/dump-conntrack");
+  return { macs, connections: connections.split("\n").filter((line) => line !== "") };
 }

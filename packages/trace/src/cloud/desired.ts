@@ -1,6 +1,6 @@
 /** What the databases ask of a chassis' integration bridge: our controller's computation, without its connections. */
 import { Core, type DesiredFlow } from "@weft/controller";
-import type { GroupDescription } from "@weft/openflow";
+import type { GroupDescription, MeterConfig } from "@weft/openflow";
 import type { Replica, RowChange } from "@weft/ovsdb";
 import { messageOf } from "@weft/runtime";
 import { openVSwitch, ovnSouthbound, type SbSchema, type VsSchema } from "@weft/schemas";
@@ -8,6 +8,8 @@ import { openVSwitch, ovnSouthbound, type SbSchema, type VsSchema } from "@weft/
 export interface DesiredState {
   readonly flows: readonly DesiredFlow[];
   readonly groups: readonly GroupDescription[];
+  /** Their numbers; what they limit is left out. */
+  readonly meters: readonly MeterConfig[];
   /** What could not be computed, one line each: logical flows that do not parse, mostly. */
   readonly errors: readonly string[];
 }
@@ -33,7 +35,8 @@ export function desiredState(
     groupType: "select" as const,
     ...request,
   }));
-  return { flows: [...core.flows.flows()], groups, errors };
+  const meters = [...core.meters.entries()].map(([, { number }]) => ({ meter: number, flags: 0, bands: [] }));
+  return { flows: [...core.flows.flows()], groups, meters, errors };
 }
 
 function rowsOf<S extends SbSchema | VsSchema>(tables: S["tables"], db: Pick<Replica<S>, "table">): RowChange[] {

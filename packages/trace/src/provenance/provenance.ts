@@ -32,6 +32,7 @@ export interface Origin {
 export class Provenance {
   readonly #sb: Southbound;
   readonly #names: NorthboundNames | undefined;
+  #byKey: Map<number, Uuid> | undefined;
   #byCookie: Map<number, { readonly table: (typeof COOKIE_TABLES)[number]; readonly uuid: Uuid }[]> | undefined;
 
   constructor(sb: Southbound, nb: Pick<Replica<NbSchema>, "table"> | undefined) {
@@ -39,25 +40,28 @@ export class Provenance {
     this.#names = nb === undefined ? undefined : new NorthboundNames(nb);
   }
 
-  /** Where a flow with a cookie, in a table of the integration bridge, comes from; undefined: no row has it. */
-  ofCookie(cookie: number, _table?: number): Origin | undefined {
+  /**
+   * Where a flow with a cookie comes from; undefined: no row has it. `datapath`: the tunnel key of the network that a packet is in,
+   * of all that a logical flow may be for.
+   */
+  ofCookie(cookie: number, datapath?: number): Origin | undefined {
     if (cookie === 0) return undefined;
     this.#byCookie ??= this.#readCookies();
     const [first] = this.#byCookie.get(cookie) ?? [];
     if (first === undefined) return undefined;
     if (first.table === "Logical_Flow") {
       const row = this.#sb.table("Logical_Flow").get(first.uuid);
-      return row === undefined ? undefined : this.ofLogicalFlow(row);
+      return row === undefined ? undefined : this.ofLogicalFlow(row, datapath);
     }
     return { text: this.#describe(first.table, first.uuid), rows: [`${first.table} ${first.uuid}`] };
   }
 
-  ofLogicalFlow(row: SbRow<"Logical_Flow">): Origin {
+  ofLogicalFlow(row: SbRow<"Logical_Flow">, datapath?: number): Origin {
     const ids = row.external_ids;
     const hint = ids.get("stage-hint");
     const northbound = hint === undefined ? undefined : this.#names?.startingWith(hint)[0];
     const stage = ids.get("stage-name") ?? `${row.pipeline} table ${row.table_id}`;
-    const text = `logical flow ${row._uuid.slice(0, 8)} (${stage}, priority ${row.priority}: ${row.match}) of ${this.#datapaths(row)}`;
+    const text = `logical flow ${row._uuid.slice(0, 8)} (${stage}, priority ${row.priority}: ${row.match}) of ${this.#datapathOfKey(datapath) ?? this.#datapaths(row)}`;
     return {
       text: northbound === undefined ? text : `${text}, made from ${northbound.text}`,
       rows: [`Logical_Flow ${row._uuid}`, ...(northbound === undefined ? [] : [`${northbound.table} ${northbound.uuid}`])],
@@ -73,6 +77,13 @@ export class Provenance {
     const ids = row.external_ids;
     const kind = row.type === "logical-router" || ids.has("logical-router") ? "router" : "switch";
     return `${kind} ${ids.get("name2") ?? ids.get("name") ?? uuid}`;
+  }
+
+  #datapathOfKey(key: number | undefined): string | undefined {
+    if (key === undefined || key === 0) return undefined;
+    this.#byKey ??= new Map([...this.#sb.table("Datapath_Binding").rows()].map((row) => [Number(row.tunnel_key), row._uuid]));
+    const uuid = this.#byKey.get(key);
+    return uuid === undefined ? undefined : this.datapath(uuid);
   }
 
   #datapaths({ logical_datapath: one, logical_dp_group: group }: SbRow<"Logical_Flow">): string {

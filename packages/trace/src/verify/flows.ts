@@ -43,7 +43,7 @@ export function* verifyFlows(
 const compared = (flow: InstalledState["flows"][number]): ComparedFlow => ({ ...flow, cookie: Number(flow.cookie) });
 
 function about(flow: ComparedFlow, provenance: Provenance): Pick<Finding, "subject" | "detail" | "rows"> {
-  const origin = provenance.ofCookie(flow.cookie, flow.table);
+  const origin = provenance.ofCookie(flow.cookie);
   return {
     subject: `table ${flow.table}, priority ${flow.priority}`,
     detail: origin === undefined ? "no row of the southbound database has its cookie" : origin.text,
@@ -110,7 +110,7 @@ function conjunctionFinding(
   provenance: Provenance,
 ): Finding {
   const cookie = flows.map((flow) => flow.cookie).find((one) => one !== 0) ?? 0;
-  const origin = provenance.ofCookie(cookie, table);
+  const origin = provenance.ofCookie(cookie);
   return {
     code,
     node,
@@ -131,7 +131,7 @@ function* verifyGroups(
   for (const flow of flows) {
     for (const action of flow.actions) {
       if (action.type !== "group" || there.has(action.group)) continue;
-      const origin = provenance.ofCookie(flow.cookie, flow.table);
+      const origin = provenance.ofCookie(flow.cookie);
       yield {
         code: "group-missing",
         node,

@@ -98,6 +98,11 @@ export class Datapath implements Executor {
   hits = 0;
   misses = 0;
   lost = 0;
+  /**
+   * Hears of every translation of a packet, with its record, before its actions are carried out: the whole way of a packet where
+   * nothing is cached. `key` is the packet's, in_port as datapath port.
+   */
+  recorder: ((where: Bridge | undefined, made: Translation | undefined, key: Int32Array) => void) | undefined;
   /** Sends through the host's stack, for tunnels that are not native. */
   sendTunnel: ((port: DpPort, frame: Uint8Array, tunnel: TunnelKey) => void) | undefined;
   /** The rules of the hidden table that stand for a miss: to the controller, and dropped. */
@@ -389,7 +394,8 @@ export class Datapath implements Executor {
       packet,
       frozen: where.frozen,
       sideEffects,
-      tracing: false,
+      tracing: this.recorder !== undefined,
+      names: this.recorder !== undefined,
     });
     return { made, bridge: where.bridge };
   }
@@ -404,6 +410,7 @@ export class Datapath implements Executor {
     const key = packet.key.slice();
     const generation = this.#generation;
     const { made, bridge } = this.#translate(packet, key, true);
+    this.recorder?.(bridge, made, key);
     const mask = made === undefined ? noPortMask() : this.#cacheMask(made.mask, key);
     const flow = new Megaflow({
       key,

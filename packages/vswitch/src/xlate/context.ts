@@ -9,7 +9,7 @@ import type { Rule } from "../ofproto/rule.ts";
 import { commit } from "./commit.ts";
 import type { Effect } from "./effects.ts";
 import type { FrozenAction, StackEntry } from "./freeze.ts";
-import type { TraceKind, TraceNode } from "./trace.ts";
+import type { TraceKind, TraceLookup, TraceNode } from "./trace.ts";
 
 /** Resubmits and gotos within one another, and altogether. */
 export const MAX_DEPTH = 64;
@@ -159,9 +159,9 @@ export class Context {
   }
 
   /** Adds a node to the trace. Callers with costly text ask {@link tracing} first. */
-  report(kind: TraceKind, text: string): TraceNode | undefined {
+  report(kind: TraceKind, text: string, lookup?: TraceLookup): TraceNode | undefined {
     if (!this.tracing) return undefined;
-    const node: TraceNode = { kind, text, children: [] };
+    const node: TraceNode = { kind, text, children: [], ...(lookup === undefined ? {} : { lookup }) };
     this.nodes.push(node);
     return node;
   }

@@ -2,12 +2,25 @@
  * The record of a translation, as ofproto/trace prints it. The translation reports nodes while it runs; whoever wants no trace
  * gives no recorder, and nothing is built.
  */
+import type { Rule } from "../ofproto/rule.ts";
+
 export type TraceKind = "bridge" | "table" | "thaw" | "bucket" | "action" | "detail" | "warning" | "error";
 
 export interface TraceNode {
   readonly kind: TraceKind;
   readonly text: string;
   readonly children: TraceNode[];
+  /** Of a lookup in a table. */
+  readonly lookup?: TraceLookup;
+}
+
+export interface TraceLookup {
+  readonly bridge: string;
+  readonly table: number;
+  /** Undefined: none matched, and the table's own rule for that was used. */
+  readonly rule: Rule | undefined;
+  /** The packet's key as the table saw it, in_port as OpenFlow port. */
+  readonly key: Int32Array;
 }
 
 /** Kinds that are indented even as the last of their siblings. */

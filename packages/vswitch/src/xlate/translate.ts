@@ -35,6 +35,7 @@ import { xlateLearn } from "./learn.ts";
 import { outputPort, outputTo } from "./output.ts";
 import { actionSetText, actionText, conjunctiveText, fieldValueText, ruleText, subfieldText } from "./text.ts";
 import { forkRecirculation } from "./thaw.ts";
+import type { TraceLookup } from "./trace.ts";
 
 /** Actions behind an MPLS pop that need to see what is below the label have the packet come around again. */
 function needsInner(action: Action): boolean {
@@ -597,7 +598,7 @@ export function lookup(ctx: Context, tableId: number, mayMiss: boolean): Rule | 
   if (rule !== undefined) {
     if (table.classifier.conjId !== 0) ctx.flow[WORD.conj_id] = table.classifier.conjId;
     if (ctx.tracing) {
-      const node = ctx.report("table", ruleText(ctx, rule, tableId));
+      const node = ctx.report("table", ruleText(ctx, rule, tableId), lookupOf(ctx, tableId, rule));
       ctx.within(node, () => {
         for (const soft of table.classifier.conjRules) ctx.report("detail", `conj. ${conjunctiveText(ctx, soft)}`);
       });
@@ -614,8 +615,13 @@ function reportMiss(ctx: Context, tableId: number, miss: Rule): void {
   const own = ctx.bridge === ctx.firstBridge;
   const label = String(tableId).padStart(2, " ");
   const toController = miss.actions.length > 0;
-  if (own) ctx.report("table", `${label}. No match.`);
-  else ctx.report("table", `${label}. reg0=${toController ? "0x1" : "0x2"}, priority 0`);
+  const where = lookupOf(ctx, tableId, undefined);
+  if (own) ctx.report("table", `${label}. No match.`, where);
+  else ctx.report("table", `${label}. reg0=${toController ? "0x1" : "0x2"}, priority 0`, where);
+}
+
+function lookupOf(ctx: Context, table: number, rule: Rule | undefined): TraceLookup {
+  return { bridge: ctx.bridge.name, table, rule, key: ctx.flow.slice() };
 }
 
 /** A resubmit that finds nothing drops; elsewhere the table's configuration says what happens. */

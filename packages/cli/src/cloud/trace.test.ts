@@ -1,0 +1,185 @@
+/** weft trace in a lab: packets arrive as they really do, and where they do not, the reason is the right one. */
+import { EchoRecorder, parseLab } from "@weft/lab";
+import type { TraceReport } from "@weft/trace";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { VirtualLab } from "../lab/testing.ts";
+import { smallCloud } from "./testing.ts";
+
+let lab: VirtualLab;
+beforeAll(async () => {
+  lab = await VirtualLab.up(parseLab(smallCloud, "small"));
+  for (const [node, guest, address, mac, gateway] of [
+    ["hv1", "vm1", "10.0.0.1/24", "00:00:00:00:01:01", "10.0.0.254"],
+    ["hv2", "vm2", "10.0.0.2/24", "00:00:00:00:01:02", "10.0.0.254"],
+    ["hv1", "in1", "10.0.1.11/24", "00:00:00:00:02:11", "10.0.1.254"],
+    ["hv2", "in2", "10.0.1.12/24", "00:00:00:00:02:12", "10.0.1.254"],
+  ] as const) {
+    for (const command of [
+      `ip link set ${guest} address ${mac}`,
+      `ip netns add ${guest}`,
+      `ip link set ${guest} netns ${guest}`,
+      `ip netns exec ${guest} ip link set ${guest} up`,
+      `ip netns exec ${guest} ip addr add ${address} dev ${guest}`,
+      `ip netns exec ${guest} ip route add default via ${gateway}`,
+    ])
+      expect(await lab.sh(node, command)).toBe("");
+  }
+});
+afterAll(() => lab.down());
+
+const central = (line: string): Promise<string> => lab.sh("central", line);
+async function trace(line: string): Promise<TraceReport> {
+  return JSON.parse(await central(`weft trace --json ${line}`)) as TraceReport;
+}
+
+/** "vm1 hv1 > tunnel > hv2 vm2": the stations of a leg. */
+function way({ there }: TraceReport): string {
+  return there.stations
+    .flatMap((station) => {
+      switch (station.kind) {
+        case "enters":
+        case "delivered":
+          return [`${station.node}:${station.device}`];
+        case "tunnel":
+          return ["tunnel"];
+        case "physical":
+          return [`wire ${station.network}`];
+        default:
+          return [];
+      }
+    })
+    .join(" > ");
+}
+
+describe("a packet that arrives", () => {
+  it.each([
+    ["in1", "in2", "10.0.1.12", "hv1:in1 > tunnel > hv2:in2", ["hv1 in1", "hv1 eth1", "hv2 eth1", "hv2 in2"]],
+    ["vm1", "vm2", "10.0.0.2", "hv1:vm1 > wire physnet1 > hv2:eth2 > hv2:vm2", ["hv1 vm1", "hv1 eth2", "hv2 eth2", "hv2 vm2"]],
+    ["vm1", "in2", "10.0.1.12", "hv1:vm1 > tunnel > hv2:in2", ["hv1 vm1", "hv1 eth1", "hv2 eth1", "hv2 in2"]],
+    ["in1", "vm1", "10.0.0.1", "hv1:in1 > hv1:vm1", ["hv1 in1", "hv1 vm1"]],
+  ] as const)("%s to %s is where the real one is", async (from, to, address, path, devices) => {
+    // The bridges of the physical network know the guests by then.
+    expect(await lab.sh("hv1", `ip netns exec ${from} ping -c1 ${address}`)).toContain("1 received");
+    const report = await trace(`${from} ${to}`);
+    expect(report.verdict).toBe(`${from} reaches ${to}, and the answer comes back`);
+    expect(report.outcome).toBe("delivered");
+    expect(report.logical?.delivers).toBe(true);
+    expect(way(report)).toBe(path);
+    const recorder = new EchoRecorder(lab.lab);
+    expect(await lab.sh("hv1", `ip netns exec ${from} ping -c1 ${address}`)).toContain("1 received");
+    recorder.stop();
+    const seen = recorder.first().request.map(({ node, device }) => `${node} ${device}`);
+    expect(seen.filter((place) => !/br-|genev/.test(place))).toEqual(devices);
+  });
+
+  it("is told with rows and flows", async () => {
+    const text = await central("weft trace in1 in2");
+    expect(text).toContain("enters by in1 (in1)");
+    expect(text).toContain("ls_in_l2_lkup  port in2 of switch sw1");
+    expect(text).toMatch(/leaves by geneve 192\.0\.2\.11 > 192\.0\.2\.12 \(hv2\): datapath \d+, ports \d+ to \d+, 142 bytes/);
+    expect(text).toContain("delivered to in2 (in2)");
+    expect(await central("weft trace --detailed in1 in2")).toMatch(/cookie=0x[0-9a-f]+, table=8, /);
+  });
+
+  it("is a frame given as it is", async () => {
+    const frame = "0000000002120000000002110800" + "450000140000000040016" + "4d10a00010b0a00010c";
+    const report = await trace(`--at hv1:in1 ${frame}`);
+    expect(report.verdict).toBe("it leaves by in2 on hv2");
+    expect(report.there.packet).toContain("10.0.1.11 > 10.0.1.12");
+  });
+});
+
+interface Drop {
+  readonly name: string;
+  readonly make?: readonly (readonly [string, string])[];
+  readonly mend?: readonly (readonly [string, string])[];
+  readonly question: string;
+  readonly code: string;
+  readonly text: RegExp;
+  readonly tried?: boolean;
+}
+
+const drops: readonly Drop[] = [
+  {
+    name: "an ACL",
+    question: "vm1 vm2 'tcp.dst == 22'",
+    code: "acl",
+    text: /ACL \(to-lport, tier 0, priority 1001, drop: .*\) of switch sw0 drops it$/,
+    tried: true,
+  },
+  {
+    name: "the sender's port security",
+    question: "vm1 vm2 'eth.src == 00:00:00:00:00:66'",
+    code: "port-security",
+    text: /the sender's port security .* does not allow these addresses$/,
+    tried: true,
+  },
+  { name: "no route", question: "vm1 198.51.100.1", code: "no-route", text: /the router has no route to the destination$/ },
+  {
+    name: "a port that is nowhere",
+    question: "db1 vm1",
+    code: "port-unbound",
+    text: /^db1 is on no hypervisor: .*external_ids:iface-id=db1$/,
+  },
+  {
+    name: "a flow that is missing",
+    make: [["hv2", "ovs-ofctl del-flows br-int table=65"]],
+    mend: [
+      ["hv2", "ovn-appctl -t ovn-controller exit --restart"],
+      ["hv2", "ovn-controller --detach --no-chdir --pidfile --log-file -vconsole:off unix:/var/run/openvswitch/db.sock"],
+      ["central", "ovn-nbctl --wait=hv sync"],
+    ],
+    question: "in1 in2",
+    code: "flows-differ",
+    text: /the databases ask for flows that deliver it; those that are installed on hv2 do not \(they part in table 65 of br-int\)$/,
+    tried: true,
+  },
+  {
+    name: "a packet that is too large for the underlay",
+    make: [["hv1", "ip link set eth1 mtu 1500"]],
+    mend: [["hv1", "ip link set eth1 mtu 1600"]],
+    question: "--size 1450 in1 in2",
+    code: "mtu",
+    text: /the tunnel packet has 1536 bytes and the MTU of eth1 is 1500$/,
+  },
+];
+
+describe("a packet that does not", () => {
+  for (const { name, make = [], mend = [], question, code, text, tried } of drops) {
+    it(name, { timeout: 60_000 }, async () => {
+      try {
+        for (const [node, command] of make) expect(await lab.sh(node, command)).toBe("");
+        const report = await trace(question);
+        expect(report.outcome).toBe("not-delivered");
+        expect(report.cause?.code).toBe(code);
+        expect(report.cause?.text).toMatch(text);
+        expect(report.cause?.remedy?.tried).toBe(tried);
+      } finally {
+        for (const [node, command] of mend) await lab.sh(node, command);
+      }
+      await lab.runtime.clock.run(lab.runtime.clock.sleep(2000));
+      expect((await trace("vm1 vm2")).outcome).toBe("delivered");
+    });
+  }
+
+  it("comes back not: the answer is dropped", async () => {
+    await central("ovn-nbctl --wait=hv acl-add sw0 from-lport 1000 'inport == \"vm2\" && icmp4' drop");
+    const report = await trace("vm1 vm2");
+    expect(report.outcome).toBe("one-way");
+    expect(report.cause?.code).toBe("acl");
+    await central("ovn-nbctl --wait=hv acl-del sw0 from-lport");
+  });
+});
+
+describe("questions that cannot be answered", () => {
+  it.each([
+    ["nobody vm2", "weft trace: there is no port nobody\n"],
+    ["vm1", "weft trace: say FROM and TO, and what the packet is in one argument\n"],
+    ["--at hv9:vm1 00", "weft trace: --at HYPERVISOR:INTERFACE takes a frame of at least 14 bytes in hex digits\n"],
+    ["vm1 vm2 tcp.port==1", /^weft trace: .*: /],
+  ])("%s", async (line, said) => {
+    const text = await central(`weft trace ${line}`);
+    if (typeof said === "string") expect(text).toBe(said);
+    else expect(text).toMatch(said);
+  });
+});

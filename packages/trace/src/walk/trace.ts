@@ -1,0 +1,387 @@
+/** Where a packet goes, from one guest to another and back, and why it does not arrive. */
+import type { Cloud, Hypervisor } from "../cloud/cloud.ts";
+import { integrationBridgeOf } from "../cloud/cloud.ts";
+import { desiredState } from "../cloud/desired.ts";
+import { CloudCopy } from "../copy/cloudCopy.ts";
+import { TraceModel } from "../ovnTrace/model.ts";
+import { traceText } from "../ovnTrace/run.ts";
+import { Provenance } from "../provenance/provenance.ts";
+import type { Finding } from "../verify/findings.ts";
+import { verifyFlows } from "../verify/flows.ts";
+import { type Attachment, type Endpoint, TraceQuestionError } from "./endpoint.ts";
+import { type Question, questionOf, replyTo } from "./question.ts";
+import type { FlowStep, Station } from "./steps.ts";
+import { type Cause, causeOf, type Remedy } from "./verdict.ts";
+import { type Arrival, packetText, type Walk, walk } from "./walk.ts";
+
+export interface TraceQuestion {
+  readonly from: string;
+  /** A port, or an IP address. */
+  readonly to: string;
+  /** What is to be otherwise than usual, as a match of ovn-sb(5). */
+  readonly packet?: string;
+  /** Bytes behind the transport header; default 56, as ping's. */
+  readonly size?: number;
+}
+
+/** Or a frame as it is, into a device of a hypervisor. */
+export interface FrameQuestion {
+  readonly node: string;
+  readonly device: string;
+  readonly frame: Uint8Array;
+}
+
+export interface Leg {
+  readonly from: string;
+  readonly to: string;
+  readonly packet: string;
+  readonly delivered: boolean;
+  readonly stations: readonly Station[];
+}
+
+/** What `weft trace --json` prints. */
+export interface TraceReport {
+  readonly outcome: "delivered" | "one-way" | "not-delivered" | "traced";
+  /** One sentence. */
+  readonly verdict: string;
+  readonly cause?: Cause;
+  readonly there: Leg;
+  /** The answer's way; absent: there is none to expect, or the packet did not arrive. */
+  readonly back?: Leg;
+  /** What ovn-trace says for the same packet: whether the logical network delivers it. */
+  readonly logical?: { readonly delivers: boolean; readonly text: string };
+  /** Where the flows that are installed are not those that the databases ask for: those that matter here. */
+  readonly findings?: readonly Finding[];
+}
+
+const DEFAULT_SIZE = 56;
+
+export async function tracePacket(cloud: Cloud, question: TraceQuestion): Promise<TraceReport> {
+  const { sb } = cloud;
+  if (sb === undefined) throw new TraceQuestionError("a trace needs the southbound database");
+  const provenance = new Provenance(sb, cloud.nb);
+  const asked = questionOf(cloud, question.from, question.to, question.packet ?? "", question.size ?? DEFAULT_SIZE);
+  const logical = logicalTrace(cloud, asked);
+  const missing = notAttached(cloud, asked.from);
+  if (missing !== undefined) {
+    const there = { from: question.from, to: question.to, packet: packetText(asked.frame), delivered: false, stations: [] };
+    return {
+      outcome: "not-delivered",
+      verdict: missing.text,
+      cause: missing,
+      there,
+      ...(logical === undefined ? {} : { logical }),
+    };
+  }
+  const copy = await CloudCopy.of(cloud);
+  try {
+    const trial = (changed: CloudCopy): Walk | undefined => send(changed, provenance, asked);
+    const went = trial(copy);
+    if (went === undefined) throw new TraceQuestionError(`${asked.from.name}: the switch has no port for its device`);
+    const arrival = arrivalAt(went, asked.to);
+    const there = legOf(question.from, question.to, asked.frame, went, arrival);
+    if (arrival === undefined) {
+      const { cause, findings } = await explain(cloud, provenance, asked, went, trial);
+      return {
+        outcome: "not-delivered",
+        verdict: `${question.from} does not reach ${question.to}: ${cause.text}`,
+        cause,
+        there,
+        ...(logical === undefined ? {} : { logical }),
+        ...(findings.length === 0 ? {} : { findings }),
+      };
+    }
+    return await withReply({ cloud, provenance, copy, question, asked, there, arrival, logical });
+  } finally {
+    await copy.stop();
+  }
+}
+
+interface Arrived {
+  readonly cloud: Cloud;
+  readonly provenance: Provenance;
+  readonly copy: CloudCopy;
+  readonly question: TraceQuestion;
+  readonly asked: Question;
+  readonly there: Leg;
+  readonly arrival: Arrival;
+  readonly logical: TraceReport["logical"] | undefined;
+}
+
+/** The answer goes back through the same copies, whose connection tracking knows the packet by now. */
+async function withReply({ cloud, provenance, copy, question, asked, there, arrival, logical }: Arrived): Promise<TraceReport> {
+  const shared = { there, ...(logical === undefined ? {} : { logical }) };
+  const answer = replyTo(arrival.frame);
+  const { from, to } = question;
+  if (answer === undefined) return { outcome: "delivered", verdict: `${from} reaches ${to}; it answers nothing`, ...shared };
+  const went = walk(copy, provenance, arrival.node, arrival.device, answer);
+  if (went === undefined) return { outcome: "delivered", verdict: `${from} reaches ${to}`, ...shared };
+  const returned = arrivalAt(went, asked.from);
+  const back = legOf(to, from, answer, went, returned);
+  if (returned !== undefined)
+    return { outcome: "delivered", verdict: `${from} reaches ${to}, and the answer comes back`, ...shared, back };
+  const reverse: Question = { from: asked.to ?? asked.from, to: asked.from, expression: asked.expression, frame: answer };
+  // The answer needs the state that the packet has left: it is tried after the packet.
+  const again = (changed: CloudCopy): Walk | undefined => {
+    send(changed, provenance, asked);
+    return walk(changed, provenance, arrival.node, arrival.device, answer);
+  };
+  const { cause, findings } = await explain(cloud, provenance, reverse, went, again);
+  return {
+    outcome: "one-way",
+    verdict: `${from} reaches ${to}, but the answer does not come back: ${cause.text}`,
+    cause,
+    ...shared,
+    back,
+    ...(findings.length === 0 ? {} : { findings }),
+  };
+}
+
+/** A frame as it is, wherever it goes. */
+export async function traceFrame(cloud: Cloud, { node, device, frame }: FrameQuestion): Promise<TraceReport> {
+  const hypervisor = cloud.hypervisors.find(({ name, systemId }) => name === node || systemId === node);
+  if (hypervisor === undefined)
+    throw new TraceQuestionError(`there is no hypervisor ${node} (${cloud.hypervisors.map(({ name }) => name).join(", ")})`);
+  const provenance = cloud.sb === undefined ? undefined : new Provenance(cloud.sb, cloud.nb);
+  const copy = await CloudCopy.of(cloud);
+  try {
+    const went = walk(copy, provenance, hypervisor, device, frame);
+    if (went === undefined) throw new TraceQuestionError(`${node} has no interface ${device} on any bridge`);
+    const ends = went.arrivals.map((arrival) => `${arrival.device} on ${arrival.node.name}`);
+    const cause = ends.length > 0 ? undefined : causeOf(went.stations);
+    const there = { from: `${node}:${device}`, to: ends.join(", "), packet: packetText(frame), delivered: ends.length > 0 };
+    return {
+      outcome: "traced",
+      verdict:
+        ends.length > 0 ? `it leaves by ${ends.join(", ")}` : `it leaves by no device: ${cause?.text ?? "nothing became of it"}`,
+      ...(cause === undefined ? {} : { cause }),
+      there: { ...there, stations: went.stations },
+    };
+  } finally {
+    await copy.stop();
+  }
+}
+
+function send(copy: CloudCopy, provenance: Provenance, { from, frame }: Question): Walk | undefined {
+  const [at] = from.attachments;
+  return at === undefined ? undefined : walk(copy, provenance, at.node, at.device, frame);
+}
+
+/** Why a guest cannot send at all. */
+function notAttached({ sb, hypervisors }: Cloud, { name, row, attachments }: Endpoint): Cause | undefined {
+  if (attachments.length > 0) return undefined;
+  const chassis = row.chassis === undefined ? undefined : sb?.table("Chassis").get(row.chassis)?.name;
+  const known = chassis !== undefined && hypervisors.some(({ systemId }) => systemId === chassis);
+  const text =
+    chassis === undefined
+      ? `${name} is on no hypervisor: it is bound to no chassis, and no interface has external_ids:iface-id=${row.parent_port || name}`
+      : known
+        ? `${name} is bound to ${chassis}, where no interface has external_ids:iface-id=${row.parent_port || name}`
+        : `${name} is bound to ${chassis}, which cannot be looked into (--hypervisor)`;
+  return { code: "port-unbound", node: chassis ?? "", text };
+}
+
+/** Without a port to look for, wherever it is delivered. */
+function arrivalAt({ arrivals }: Walk, to: Endpoint | undefined): Arrival | undefined {
+  if (to !== undefined) return arrivals.find((arrival) => to.attachments.some((at) => isAt(arrival, at)));
+  return arrivals[0];
+}
+
+function isAt({ node, device, frame }: Arrival, at: Attachment): boolean {
+  const tag = frame[12] === 0x81 && frame[13] === 0 ? (((frame[14] ?? 0) & 0xf) << 8) | (frame[15] ?? 0) : 0;
+  return node === at.node && device === at.device && tag === at.tag;
+}
+
+function legOf(from: string, to: string, frame: Uint8Array, { stations }: Walk, arrival: Arrival | undefined): Leg {
+  return { from, to, packet: packetText(frame), delivered: arrival !== undefined, stations };
+}
+
+/** ovn-trace's answer: does the logical network deliver it? */
+function logicalTrace({ sb }: Cloud, { from, to, expression }: Question): TraceReport["logical"] {
+  if (sb === undefined || to === undefined) return undefined;
+  const model = new TraceModel(sb, () => undefined);
+  const text = traceText(model, {
+    microflow: `inport == ${JSON.stringify(from.name)} && ${expression}`,
+    forms: ["minimal"],
+    friendlyNames: false,
+    ctStates: [],
+    choose: () => 0,
+  });
+  return { delivers: text.includes(`output(${JSON.stringify(to.name)})`), text };
+}
+
+/** Looks for the cause: in the flows that are installed, where other flows would deliver; else in what the databases say. */
+async function explain(
+  cloud: Cloud,
+  provenance: Provenance,
+  asked: Question,
+  went: Walk,
+  trial: (copy: CloudCopy) => Walk | undefined,
+): Promise<{ readonly cause: Cause; readonly findings: readonly Finding[] }> {
+  const seen = causeOf(went.stations) ?? elsewhere(went, asked);
+  const differing = await flowsDiffer(cloud, provenance, asked, went, trial);
+  if (differing !== undefined) {
+    const cause: Cause = {
+      code: "flows-differ",
+      node: differing.node,
+      text: `the databases ask for flows that deliver it; those that are installed on ${differing.node} do not (${differing.text})`,
+      ...(seen.flow === undefined ? {} : { flow: seen.flow }),
+      remedy: { text: "restart ovn-controller there, or mend the flows as `weft verify` says", tried: true },
+    };
+    return { cause, findings: differing.findings };
+  }
+  const remedy = await remedyFor(cloud, seen, asked, trial);
+  return { cause: remedy === undefined ? seen : { ...seen, remedy }, findings: [] };
+}
+
+function elsewhere({ arrivals, stations }: Walk, { to }: Question): Cause {
+  const controller = stations.findLast((station) => station.kind === "controller");
+  const [arrival] = arrivals;
+  if (arrival !== undefined)
+    return {
+      code: "delivered-elsewhere",
+      node: arrival.node.name,
+      text: `it is delivered to ${arrivals.map(({ node, device }) => `${device} on ${node.name}`).join(", ")}`,
+    };
+  if (controller?.kind === "controller")
+    return {
+      code: "controller",
+      node: controller.node,
+      text: `it is given to ovn-controller on ${controller.node}, which answers it (${controller.by?.origin ?? "no row has the flow"})`,
+      ...(controller.by === undefined ? {} : { flow: controller.by }),
+    };
+  const wire = stations.findLast((station) => station.kind === "physical");
+  if (wire?.kind === "physical")
+    return {
+      code: "delivered-elsewhere",
+      node: wire.node,
+      text: `it leaves by ${wire.device} on ${wire.node} to the physical network ${wire.network}, where ${to === undefined ? "it cannot be followed" : `${to.name} is not found`}`,
+    };
+  return { code: "looped", node: "", text: "nothing became of it" };
+}
+
+/** Whether the flows that the databases ask for would deliver, where those that are installed do not. */
+async function flowsDiffer(
+  cloud: Cloud,
+  provenance: Provenance,
+  asked: Question,
+  went: Walk,
+  trial: (copy: CloudCopy) => Walk | undefined,
+): Promise<{ readonly node: string; readonly text: string; readonly findings: readonly Finding[] } | undefined> {
+  const { sb } = cloud;
+  if (sb === undefined) return undefined;
+  const findings = cloud.hypervisors.flatMap((hypervisor) => {
+    const installed = hypervisor.bridges.get(integrationBridgeOf(hypervisor));
+    if (installed === undefined || hypervisor.systemId === "") return [];
+    return [...verifyFlows(hypervisor.name, installed, desiredState(sb, hypervisor.ovs, hypervisor.systemId), provenance)];
+  });
+  if (findings.length === 0) return undefined;
+  const wanted = await CloudCopy.of(cloud, (hypervisor) => asWanted(hypervisor, cloud));
+  try {
+    const would = trial(wanted);
+    if (would === undefined || arrivalAt(would, asked.to) === undefined) return undefined;
+    const parting = whereTheyPart(went.stations, would.stations);
+    const node = parting?.node ?? findings[0]?.node ?? "";
+    const near = findings.filter((finding) => finding.node === node && concerns(finding, parting?.step));
+    const text =
+      parting === undefined
+        ? "they part nowhere that is seen"
+        : `they part in table ${parting.step.table} of ${parting.step.bridge}`;
+    return { node, text, findings: near.length > 0 ? near : findings.filter((finding) => finding.node === node) };
+  } finally {
+    await wanted.stop();
+  }
+}
+
+function asWanted(hypervisor: Hypervisor, { sb }: Cloud): Hypervisor["bridges"] {
+  const name = integrationBridgeOf(hypervisor);
+  const installed = hypervisor.bridges.get(name);
+  if (sb === undefined || installed === undefined || hypervisor.systemId === "") return hypervisor.bridges;
+  const { flows, groups, meters } = desiredState(sb, hypervisor.ovs, hypervisor.systemId);
+  const wanted = flows.map(({ cookie, ...flow }) => ({ ...flow, cookie: BigInt(cookie) }));
+  return new Map(hypervisor.bridges).set(name, { flows: wanted, groups, meters, tlv: installed.tlv });
+}
+
+/** The first table in which two ways differ. */
+function whereTheyPart(
+  went: readonly Station[],
+  would: readonly Station[],
+): { readonly node: string; readonly step: FlowStep } | undefined {
+  const steps = (stations: readonly Station[]) =>
+    stations.flatMap((station) => (station.kind === "switch" ? station.flows.map((step) => ({ node: station.node, step })) : []));
+  const [a, b] = [steps(went), steps(would)];
+  const at = b.findIndex(({ step }, i) => comparable(a[i]?.step) !== comparable(step));
+  return at < 0 ? undefined : b[at];
+}
+
+/** Numbers that a controller chooses for itself do not count. */
+function comparable(step: FlowStep | undefined): string | undefined {
+  return step === undefined
+    ? undefined
+    : `${step.bridge} ${step.table} ${(step.flow ?? "").replace(/conj_id=\d+/, "conj_id").replace(/group:\d+/, "group")}`;
+}
+
+function concerns({ subject, flows = [] }: Finding, step: FlowStep | undefined): boolean {
+  return (
+    step === undefined ||
+    subject.startsWith(`table ${step.table},`) ||
+    flows.some(({ flow }) => flow.includes(` table=${step.table},`))
+  );
+}
+
+/** What would let it pass, tried on a copy of the cloud where that can be done. */
+async function remedyFor(
+  cloud: Cloud,
+  cause: Cause,
+  asked: Question,
+  trial: (copy: CloudCopy) => Walk | undefined,
+): Promise<Remedy | undefined> {
+  const attempt = attemptFor(cloud, cause);
+  if (attempt === undefined) return undefined;
+  const { text, without } = attempt;
+  const copy = await CloudCopy.of(cloud);
+  try {
+    for (const hypervisor of copy.hypervisors)
+      copy.copyOf(hypervisor)?.removeFlows(({ cookie, table }) => without(cookie, table));
+    const went = trial(copy);
+    return { text, tried: went !== undefined && arrivalAt(went, asked.to) !== undefined };
+  } finally {
+    await copy.stop();
+  }
+}
+
+interface Attempt {
+  readonly text: string;
+  /** The flows that would not be there. */
+  without(cookie: bigint, table: number): boolean;
+}
+
+function attemptFor({ sb }: Cloud, { code, northbound, flow }: Cause): Attempt | undefined {
+  if (code === "foreign-flow" && flow?.cookie !== undefined) {
+    const foreign = BigInt(flow.cookie);
+    return {
+      text: "delete that flow (ovs-ofctl del-flows --strict)",
+      without: (cookie, table) => cookie === foreign && table === flow.table,
+    };
+  }
+  if ((code === "acl" || code === "routing-policy") && northbound !== undefined && sb !== undefined) {
+    const hint = northbound.uuid.slice(0, 8);
+    const cookies = new Set(
+      [...sb.table("Logical_Flow").rows()]
+        .filter(({ external_ids }) => external_ids.get("stage-hint") === hint)
+        .map(({ _uuid }) => BigInt(`0x${_uuid.slice(0, 8)}`)),
+    );
+    const what =
+      code === "acl"
+        ? "the ACL, or one of a higher priority or earlier tier that allows it"
+        : "the policy, or one of a higher priority that allows it";
+    return { text: `without it the packet passes: remove ${what}`, without: (cookie) => cookies.has(cookie) };
+  }
+  if (code === "port-security") {
+    return {
+      text: "without port security the packet passes: let the guest use its own addresses, or add these (ovn-nbctl lsp-set-port-security)",
+      without: (_cookie, table) => table === 73 || table === 74 || table === 75,
+    };
+  }
+  return undefined;
+}

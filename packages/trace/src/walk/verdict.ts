@@ -1,0 +1,150 @@
+/** Why a packet did not arrive: the row, and what would let it pass. */
+import type { FlowStep, NorthboundRef, Station } from "./steps.ts";
+
+export type CauseCode =
+  | "acl"
+  | "port-security"
+  | "no-route"
+  | "routing-policy"
+  | "neighbour-unknown"
+  | "destination-unknown"
+  | "port-unbound"
+  | "tunnel-end-unknown"
+  | "mtu"
+  | "flows-differ"
+  | "foreign-flow"
+  | "controller"
+  | "delivered-elsewhere"
+  | "looped"
+  | "dropped";
+
+export interface Cause {
+  readonly code: CauseCode;
+  readonly node: string;
+  /** A sentence without its full stop. */
+  readonly text: string;
+  /** The row that it is about. */
+  readonly northbound?: NorthboundRef;
+  /** The flow that decided. */
+  readonly flow?: FlowStep;
+  readonly remedy?: Remedy;
+}
+
+export interface Remedy {
+  readonly text: string;
+  /** Whether the packet arrived when this was done to a copy of the cloud. */
+  readonly tried: boolean;
+}
+
+type Dropped = Extract<Station, { kind: "dropped" }>;
+
+/** The cause as the stations tell it; undefined: nothing was dropped. */
+export function causeOf(stations: readonly Station[]): Cause | undefined {
+  const at = stations.findLastIndex(({ kind }) => kind === "dropped");
+  const drop = stations[at];
+  if (drop?.kind !== "dropped") return undefined;
+  const before = stations
+    .slice(0, at)
+    .flatMap((station) => (station.kind === "switch" && station.node === drop.node ? station.flows : []));
+  const { node, by } = drop;
+  if (by === undefined) {
+    const code = drop.reason.includes("MTU") ? "mtu" : drop.reason.includes("tunnel address") ? "tunnel-end-unknown" : "dropped";
+    return { code, node, text: drop.reason };
+  }
+  for (const rule of RULES) {
+    if (!rule.applies(by)) continue;
+    const cause = rule.cause(drop, by, before);
+    if (cause !== undefined) return { node, flow: by, ...cause };
+  }
+  return {
+    code: "dropped",
+    node,
+    text: `${drop.reason}: ${by.origin ?? by.flow ?? `table ${by.table} of ${by.bridge}`}`,
+    flow: by,
+  };
+}
+
+type Found = Pick<Cause, "code" | "text"> & Partial<Pick<Cause, "northbound" | "flow">>;
+
+interface Rule {
+  applies(by: FlowStep): boolean;
+  /** Undefined: another rule is to say. */
+  cause(drop: Dropped, by: FlowStep, before: readonly FlowStep[]): Found | undefined;
+}
+
+const inStage =
+  (pattern: RegExp) =>
+  ({ stage }: FlowStep): boolean =>
+    stage !== undefined && pattern.test(stage);
+
+/** Stages as in ovn-northd(8). The first rule that applies and has a cause is right. */
+const RULES: readonly Rule[] = [
+  {
+    applies: inStage(/_acl(_|$)/),
+    cause(_drop, by, before) {
+      const decided = [...before, by].findLast(
+        (flow) => flow.northbound?.table === "ACL" && /_acl(_after_lb)?_eval/.test(flow.stage ?? ""),
+      );
+      if (decided?.northbound === undefined) return { code: "acl", text: "no ACL allows it, and the default is to drop" };
+      return { code: "acl", text: `${decided.northbound.text} drops it`, northbound: decided.northbound, flow: decided };
+    },
+  },
+  {
+    applies: inStage(/ls_(in|out)_apply_port_sec|ls_in_check_port_sec|ls_out_check_port_sec/),
+    cause(_drop, by, before) {
+      const check = [...before].reverse().find(({ table }) => PORT_SECURITY_TABLES.has(table));
+      const direction = by.stage?.startsWith("ls_in") === true ? "the sender's" : "the receiver's";
+      const whose = check?.origin === undefined ? "" : ` (${check.origin})`;
+      return {
+        code: "port-security",
+        text: `${direction} port security${whose} does not allow these addresses`,
+        ...(by.northbound === undefined ? {} : { northbound: by.northbound }),
+      };
+    },
+  },
+  {
+    applies: inStage(/lr_in_ip_routing/),
+    cause: () => ({ code: "no-route", text: "the router has no route to the destination" }),
+  },
+  {
+    applies: inStage(/lr_in_policy/),
+    cause: (_drop, { northbound }) =>
+      northbound === undefined ? undefined : { code: "routing-policy", text: `${northbound.text} drops it`, northbound },
+  },
+  {
+    applies: inStage(/lr_in_arp_re(solve|quest)/),
+    cause: () => ({
+      code: "neighbour-unknown",
+      text: "the router does not know the Ethernet address of the next hop: it asks, and the packet waits or is dropped",
+    }),
+  },
+  {
+    applies: inStage(/ls_in_l2_unknown/),
+    cause: () => ({
+      code: "destination-unknown",
+      text: "no port of the switch has the destination's Ethernet address, and none takes unknown ones",
+    }),
+  },
+  {
+    applies: ({ bridge, table, flow }) => bridge === "br-int" && flow === undefined && DELIVERY_TABLES.has(table),
+    cause: (_drop, _by, before) => {
+      const towards = before.at(-1)?.origin;
+      return {
+        code: "port-unbound",
+        text: `the destination's port is on no hypervisor${towards === undefined ? "" : ` (last was ${towards})`}`,
+      };
+    },
+  },
+  {
+    applies: ({ bridge, flow, origin, cookie }) =>
+      bridge === "br-int" && flow !== undefined && origin === undefined && cookie !== "0x0",
+    cause: (_drop, { flow }) => ({
+      code: "foreign-flow",
+      text: `a flow that no row of the southbound database has made drops it: ${flow}`,
+    }),
+  },
+];
+
+/** OpenFlow tables of ovn-architecture(7): port security, and delivery to ports here and elsewhere. */
+const PORT_SECURITY_TABLES = new Set([73, 74, 75]);
+const DELIVERY_TABLES = new Set([42, 43, 44, 45, 64, 65]);

@@ -1,0 +1,159 @@
+/** Sends a frame through a copied cloud and tells where it went. */
+import { decode, find, GENEVE_PORT, get24, ovnPorts, printPacket } from "@weft/packet";
+import type { TraceLookup } from "@weft/vswitch";
+import { type Hypervisor, settingOf } from "../cloud/cloud.ts";
+import type { CloudCopy, CloudEvents } from "../copy/cloudCopy.ts";
+import type { Provenance } from "../provenance/provenance.ts";
+import { portInterfaces } from "../verify/ports.ts";
+import { flowStep, lookupsOf, nearMisses } from "./flowSteps.ts";
+import type { FlowStep, Station } from "./steps.ts";
+
+export interface Walk {
+  readonly stations: readonly Station[];
+  /** Frames that were delivered, with where. */
+  readonly arrivals: readonly Arrival[];
+}
+
+export interface Arrival {
+  readonly node: Hypervisor;
+  readonly device: string;
+  readonly frame: Uint8Array;
+}
+
+/** Bytes in front of the inner Ethernet frame's payload: outer UDP and IP header. */
+const UDP = 8;
+const IP = { 4: 20, 6: 40 } as const;
+
+/** Undefined: the hypervisor has no such device. */
+export function walk(
+  copy: CloudCopy,
+  provenance: Provenance | undefined,
+  node: Hypervisor,
+  device: string,
+  frame: Uint8Array,
+): Walk | undefined {
+  const recorder = new Recorder(copy, provenance);
+  return copy.send(node, device, frame.slice(), recorder) ? recorder : undefined;
+}
+
+class Recorder implements CloudEvents, Walk {
+  readonly stations: Station[] = [];
+  readonly arrivals: Arrival[] = [];
+  readonly #copy: CloudCopy;
+  readonly #provenance: Provenance | undefined;
+  readonly #ports = new Map<Hypervisor, ReadonlyMap<string, string>>();
+  /** The last lookup in a hypervisor's tables. */
+  readonly #last = new Map<Hypervisor, TraceLookup>();
+
+  constructor(copy: CloudCopy, provenance: Provenance | undefined) {
+    this.#copy = copy;
+    this.#provenance = provenance;
+  }
+
+  arrived(node: Hypervisor, device: string, frame: Uint8Array): void {
+    this.stations.push({ kind: "enters", node: node.name, device, ...this.#portOf(node, device), packet: packetText(frame) });
+  }
+
+  translated(...[node, bridge, made, actions]: Parameters<CloudEvents["translated"]>): void {
+    const lookups = made === undefined ? [] : lookupsOf(made.nodes);
+    const last = lookups.at(-1);
+    if (last !== undefined) this.#last.set(node, last);
+    this.stations.push({
+      kind: "switch",
+      node: node.name,
+      resumed: made?.nodes.some(({ children }) => children.some(({ kind }) => kind === "thaw")) ?? false,
+      flows: lookups.map((lookup) => flowStep(lookup, this.#provenance)),
+      datapathActions: actions,
+      ...(made?.error === undefined ? {} : { error: made.error }),
+    });
+    if (bridge === undefined || made === undefined) {
+      this.#drop(node, "it came in by a port that no bridge has", undefined);
+    } else if (made.error !== undefined) this.#drop(node, `the switch gave up: ${made.error}`, last);
+    else if (made.actions.length === 0)
+      this.#drop(node, last?.rule === undefined ? "no flow matched" : "the flow has no output", last);
+  }
+
+  #drop(node: Hypervisor, reason: string, lookup: TraceLookup | undefined): void {
+    this.stations.push({
+      kind: "dropped",
+      node: node.name,
+      reason,
+      ...(lookup === undefined ? {} : { by: this.#step(node, lookup) }),
+    });
+  }
+
+  #step(node: Hypervisor, lookup: TraceLookup): FlowStep {
+    const rules = this.#copy.copyOf(node)?.rules(lookup.bridge, lookup.table) ?? [];
+    const near = nearMisses(lookup, rules, this.#provenance);
+    return { ...flowStep(lookup, this.#provenance), ...(near.length === 0 ? {} : { nearMisses: near }) };
+  }
+
+  onWire(node: Hypervisor, device: string, network: string, frame: Uint8Array): void {
+    this.stations.push({ kind: "physical", node: node.name, device, network, packet: packetText(frame) });
+  }
+
+  tunnelled(...[node, to, payload, outer, udpPort]: Parameters<CloudEvents["tunnelled"]>): "pass" | "drop" {
+    const protocol = udpPort === GENEVE_PORT ? "geneve" : "vxlan";
+    // Both headers have it in the same place (RFC 8926, RFC 7348).
+    const vni = get24(payload, 4);
+    const size = payload.length + UDP + IP[outer.dst.includes(":") ? 6 : 4];
+    const source = outer.src === "" ? ((settingOf(node, "ovn-encap-ip") ?? "").split(",")[0] ?? "") : outer.src;
+    const ports = protocol === "geneve" ? portsOf(payload) : undefined;
+    this.stations.push({
+      kind: "tunnel",
+      node: node.name,
+      ...(to === undefined ? {} : { to: to.name }),
+      source,
+      destination: outer.dst,
+      protocol,
+      vni,
+      ...(ports === undefined ? {} : { ports }),
+      size,
+    });
+    if (to === undefined) {
+      this.#drop(node, `${outer.dst} is the tunnel address of no hypervisor that can be looked into`, undefined);
+      return "drop";
+    }
+    const link = node.links?.find(({ addresses }) => addresses.includes(source));
+    if (link !== undefined && size > link.mtu) {
+      this.#drop(node, `the tunnel packet has ${size} bytes and the MTU of ${link.name} is ${link.mtu}`, undefined);
+      return "drop";
+    }
+    return "pass";
+  }
+
+  delivered(node: Hypervisor, device: string, frame: Uint8Array): void {
+    this.arrivals.push({ node, device, frame });
+    this.stations.push({ kind: "delivered", node: node.name, device, ...this.#portOf(node, device), packet: packetText(frame) });
+  }
+
+  toController(...[node, bridge]: Parameters<CloudEvents["toController"]>): void {
+    const lookup = this.#last.get(node);
+    this.stations.push({
+      kind: "controller",
+      node: node.name,
+      bridge,
+      ...(lookup === undefined ? {} : { by: flowStep(lookup, this.#provenance) }),
+    });
+  }
+
+  #portOf(node: Hypervisor, device: string): { readonly port?: string } {
+    let ports = this.#ports.get(node);
+    if (ports === undefined) {
+      ports = new Map(portInterfaces(node).map(({ name, port }) => [name, port]));
+      this.#ports.set(node, ports);
+    }
+    const port = ports.get(device);
+    return port === undefined ? {} : { port };
+  }
+}
+
+/** tcpdump -nevvt. */
+export function packetText(frame: Uint8Array): string {
+  return printPacket(frame, { time: "none", link: true, numeric: true, verbose: 1 }).replace(/\n\s+/g, " ");
+}
+
+function portsOf(payload: Uint8Array): { readonly ingress: number; readonly egress: number } | undefined {
+  const header = find(decode(payload, "geneve"), "geneve");
+  return header === undefined ? undefined : ovnPorts(header);
+}
