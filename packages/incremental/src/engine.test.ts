@@ -206,6 +206,22 @@ describe("engine", () => {
     expect(heard).toEqual(["+a", "-a"]);
   });
 
+  it("does not tell a sink of outputs that are like those before", () => {
+    const engine = createEngine();
+    const heard: string[] = [];
+    const words = each("words", ports, (_port, row) => row.addresses.split(" ").map((word) => ({ word })));
+    engine.collect([words], {
+      add: ({ word }) => heard.push(`+${word}`),
+      remove: ({ word }) => heard.push(`-${word}`),
+      same: (a, b) => a.word === b.word,
+    });
+    engine.set(ports, 1, { name: "", bridge: "", addresses: "a b c" });
+    engine.commit();
+    engine.set(ports, 1, { name: "", bridge: "", addresses: "a x c" });
+    engine.commit();
+    expect(heard).toEqual(["+a", "+b", "+c", "+x", "-b"]);
+  });
+
   it("computes all anew on request, and the sinks hear of no difference", () => {
     const engine = createEngine();
     const outputs: string[] = [];

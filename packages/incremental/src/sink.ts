@@ -32,12 +32,13 @@ export function tellSink(cell: Cell, before: readonly unknown[], after: readonly
   // The body is the definition; its public type is Each.
   const from: OutputFrom = { each: body as unknown as Each<unknown>, key: cell.key };
   const { identity } = body;
+  const same = (a: unknown, b: unknown) => identity(a) === identity(b) || sink!.same?.(a, b) === true;
   let start = 0;
   const shorter = Math.min(before.length, after.length);
-  while (start < shorter && identity(before[start]) === identity(after[start])) start++;
+  while (start < shorter && same(before[start], after[start])) start++;
   let endBefore = before.length;
   let endAfter = after.length;
-  while (endBefore > start && endAfter > start && identity(before[endBefore - 1]) === identity(after[endAfter - 1])) {
+  while (endBefore > start && endAfter > start && same(before[endBefore - 1], after[endAfter - 1])) {
     endBefore--;
     endAfter--;
   }

@@ -89,6 +89,8 @@ export interface Read {
 export interface Sink<O> {
   add(output: O, from: OutputFrom): void;
   remove(output: O, from: OutputFrom): void;
+  /** Whether two outputs of one evaluation are alike: then the sink is not told that one stands for the other now. */
+  same?(a: O, b: O): boolean;
 }
 
 /** The evaluation that yielded an output. */

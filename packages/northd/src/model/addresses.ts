@@ -97,15 +97,29 @@ export function parseRouterPortAddress(macText: string, networks: readonly strin
   return parsed.ip6.some((other) => other.ip === linkLocal.ip) ? parsed : { ...parsed, ip6: [...parsed.ip6, linkLocal] };
 }
 
+/** An address of either family, with its text. */
+export type IpAddress =
+  | { readonly family: 4; readonly ip: Ipv4; readonly text: string }
+  | { readonly family: 6; readonly ip: Ipv6; readonly text: string };
+
+export function parseIp(text: string): IpAddress | undefined {
+  const ip4 = parseIpv4(text);
+  if (ip4 !== undefined) return { family: 4, ip: ip4, text };
+  const ip6 = parseIpv6(text);
+  return ip6 === undefined ? undefined : { family: 6, ip: ip6, text };
+}
+
 /** Whether an address is in one of the networks of a port. */
-export function isInNetworksOf(port: PortAddress, address: string): boolean {
-  const ip4 = parseIpv4(address);
-  if (ip4 !== undefined) {
+export function isInNetworks(port: PortAddress, address: IpAddress): boolean {
+  if (address.family === 4) {
     return port.ip4.some(({ ip, length }) => {
-      return ipv4Network({ address: ip, length }) === ipv4Network({ address: ip4, length });
+      return ipv4Network({ address: ip, length }) === ipv4Network({ address: address.ip, length });
     });
   }
-  const ip6 = parseIpv6(address);
-  if (ip6 === undefined) return false;
-  return port.ip6.some(({ ip, length }) => ipv6Network({ address: ip, length }) === ipv6Network({ address: ip6, length }));
+  return port.ip6.some(({ ip, length }) => ipv6Network({ address: ip, length }) === ipv6Network({ address: address.ip, length }));
+}
+
+export function isInNetworksOf(port: PortAddress, text: string): boolean {
+  const address = parseIp(text);
+  return address !== undefined && isInNetworks(port, address);
 }

@@ -1,7 +1,7 @@
 /** Gateway ports whose switch has no way out of the cloud but the router: routing and switching meet on the gateway chassis. */
 import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
-import { balancesEverywhere } from "./loadBalancer.ts";
+import { balancesEverywhere } from "./balancers.ts";
 import { nb } from "./nb.ts";
 import { attachedSwitchPort, gatewayPorts, type RouterPort, residence, routerPort } from "./routerPort.ts";
 import { switchPort, switchPorts } from "./switchPort.ts";

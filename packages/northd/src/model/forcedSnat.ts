@@ -2,7 +2,7 @@
 import { derive, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { parseIpv4, parseIpv6 } from "@weft/packet";
-import { nb } from "./nb.ts";
+import { routerOptions } from "./config.ts";
 
 export interface ForcedSnat {
   readonly ip4: string | undefined;
@@ -22,6 +22,6 @@ export function parseForcedSnat(text: string | undefined): ForcedSnat {
 /** For what was sent to a DNAT address. */
 export const forcedSnat = derive(
   "forcedSnat",
-  (router: Uuid, read): ForcedSnat => parseForcedSnat(read(nb.Logical_Router, router)?.options.get("dnat_force_snat_ip")),
+  (router: Uuid, read): ForcedSnat => parseForcedSnat(read(routerOptions, router).get("dnat_force_snat_ip")),
   { equals: sameContent },
 );

@@ -1,12 +1,9 @@
-/** Load balancers, read and parsed, and which switches and routers have them (ovn-nb(5), Load_Balancer). */
-import { derive, type Read, relation, sameContent } from "@weft/incremental";
+/** A load balancer, read and parsed (ovn-nb(5), Load_Balancer). */
+import { derive, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
-import { DatapathSet, sameSet } from "../output/datapathSet.ts";
 import { type Endpoint, parseEndpoint, parseTemplate } from "./endpoint.ts";
-import { globals } from "./globals.ts";
-import { nb, switchPortsByPeer } from "./nb.ts";
-import { switchOf } from "./switchPort.ts";
+import { nb } from "./nb.ts";
 
 export type Protocol = "tcp" | "udp" | "sctp";
 
@@ -94,93 +91,3 @@ function hashFieldsOf({ selection_fields, protocol }: NbRow<"Load_Balancer">): s
   if (selection_fields.length === 0) return undefined;
   return selection_fields.map((field) => field.replace(/^tp_/, `${protocol ?? "tp"}_`)).join();
 }
-
-type Holder = { readonly load_balancer: readonly Uuid[]; readonly load_balancer_group: readonly Uuid[] };
-
-/** The load balancers of a switch or router, its own and those of its groups. */
-export function loadBalancersOf(holder: Holder | undefined, read: Read): ReadonlySet<Uuid> {
-  const all = new Set<Uuid>(holder?.load_balancer);
-  for (const group of holder?.load_balancer_group ?? []) {
-    for (const uuid of read(nb.Load_Balancer_Group, group)?.load_balancer ?? []) all.add(uuid);
-  }
-  return all;
-}
-
-export const switchesWithLoadBalancer = relation("switchesWithLoadBalancer", nb.Logical_Switch, (_uuid, row, read) =>
-  loadBalancersOf(row, read),
-);
-
-export const routersWithLoadBalancer = relation("routersWithLoadBalancer", nb.Logical_Router, (_uuid, row, read) =>
-  row.enabled === false ? [] : loadBalancersOf(row, read),
-);
-
-/** Whether a switch or router has to track connections for the VIPs of load balancers. */
-function anyVip(holder: Holder | undefined, read: Read): boolean {
-  for (const uuid of loadBalancersOf(holder, read)) if ((read(nb.Load_Balancer, uuid)?.vips.size ?? 0) > 0) return true;
-  return false;
-}
-
-export const switchHasVips = derive("switchHasVips", (uuid: Uuid, read) => anyVip(read(nb.Logical_Switch, uuid), read));
-export const routerHasVips = derive("routerHasVips", (uuid: Uuid, read) => anyVip(read(nb.Logical_Router, uuid), read));
-
-/** The switches where a load balancer works: those that have it, and where that is asked for, those of routers that have it. */
-export const switchesOf = derive(
-  "switchesOfLoadBalancer",
-  (uuid: Uuid, read): DatapathSet => {
-    const switches = new Set(read(switchesWithLoadBalancer, uuid) as readonly Uuid[]);
-    if (read(globals, "").switchLbFromRouter) {
-      for (const router of read(routersWithLoadBalancer, uuid)) {
-        for (const attached of read(switchesOfRouter, router as Uuid)) switches.add(attached);
-      }
-    }
-    return new DatapathSet([...switches]);
-  },
-  { equals: sameSet },
-);
-
-/** The routers that have a load balancer. */
-export const routersOf = derive(
-  "routersOfLoadBalancer",
-  (uuid: Uuid, read): DatapathSet => new DatapathSet(read(routersWithLoadBalancer, uuid) as readonly Uuid[]),
-  { equals: sameSet },
-);
-
-const switchesOfRouter = derive(
-  "switchesOfRouter",
-  (uuid: Uuid, read): readonly Uuid[] => {
-    const switches: Uuid[] = [];
-    for (const port of read(nb.Logical_Router, uuid)?.ports ?? []) {
-      const name = read(nb.Logical_Router_Port, port)?.name;
-      const attached = name === undefined ? undefined : read(switchPortsByPeer, name)[0];
-      const datapath = attached === undefined ? undefined : switchOf(attached, read);
-      if (datapath !== undefined) switches.push(datapath);
-    }
-    return switches;
-  },
-  { equals: sameContent },
-);
-
-/** Whether a switch also balances what stateless ACLs let pass. */
-export const balancesStateless = derive(
-  "balancesStateless",
-  (uuid: Uuid, read): boolean => read(nb.Logical_Switch, uuid)?.other_config.get("enable-stateless-acl-with-lb") === "true",
-);
-
-/** The addresses of a router's VIPs. */
-export const vipAddresses = derive(
-  "vipAddresses",
-  (uuid: Uuid, read): ReadonlySet<string> => {
-    const vips = new Set<string>();
-    for (const lb of loadBalancersOf(read(nb.Logical_Router, uuid), read)) {
-      for (const { address } of read(loadBalancer, lb)?.vips ?? []) vips.add(address);
-    }
-    return vips;
-  },
-  { equals: sameContent },
-);
-
-/** Whether a router balances on every chassis: then its gateway ports are on every chassis too. */
-export const balancesEverywhere = derive("balancesEverywhere", (uuid: Uuid, read): boolean => {
-  for (const lb of loadBalancersOf(read(nb.Logical_Router, uuid), read)) if (read(loadBalancer, lb)?.distributed) return true;
-  return false;
-});

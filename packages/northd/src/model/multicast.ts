@@ -1,7 +1,7 @@
 /** Where multicast goes: to ports that are configured, and to those that chassis heard of (ovn-nb(5), "IP Multicast Snooping Options"). */
 import { derive, index, input, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
-import { nb } from "./nb.ts";
+import { routerOptions } from "./config.ts";
 import { attachedSwitchPort, type RouterPort, redirectName, routerPort, routerPorts } from "./routerPort.ts";
 import { type SwitchPort, switchPort, switchPorts } from "./switchPort.ts";
 
@@ -22,7 +22,7 @@ function isSet(port: { readonly options: ReadonlyMap<string, string> }, name: st
 }
 
 export function relays(router: Uuid, read: Read): boolean {
-  return read(nb.Logical_Router, router)?.options.get("mcast_relay") === "true";
+  return read(routerOptions, router).get("mcast_relay") === "true";
 }
 
 function leadsToRelay(port: SwitchPort, read: Read): boolean {

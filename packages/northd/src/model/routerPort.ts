@@ -3,6 +3,7 @@ import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { quoted } from "../flow.ts";
 import { type PortAddress, parseRouterPortAddress } from "./addresses.ts";
+import { routerOptions } from "./config.ts";
 import { nb, routerOfPort, routerPortsByName, switchPortsByPeer } from "./nb.ts";
 
 export interface RouterPort {
@@ -38,8 +39,8 @@ export const routerPort = derive(
     if (row === undefined || routers.length !== 1 || read(routerPortsByName, row.name)[0] !== uuid) return undefined;
     const address = parseRouterPortAddress(row.mac, row.networks);
     if (address === undefined) return undefined;
-    const routerOptions = read(nb.Logical_Router, routers[0]!)?.options ?? new Map<string, string>();
-    const gatewayChassis = routerOptions.get("chassis");
+    const optionsOfRouter = read(routerOptions, routers[0]!);
+    const gatewayChassis = optionsOfRouter.get("chassis");
     const isGateway = gatewayChassis === undefined && (row.gateway_chassis.length > 0 || row.ha_chassis_group !== undefined);
     return {
       uuid,
@@ -50,7 +51,7 @@ export const routerPort = derive(
       options: row.options,
       enabled: row.enabled !== false,
       peerName: row.peer,
-      routerOptions,
+      routerOptions: optionsOfRouter,
       isGateway,
       redirectJson: isGateway ? quoted(redirectName(row.name)) : undefined,
       gatewayChassis,

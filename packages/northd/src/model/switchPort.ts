@@ -4,6 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { quoted } from "../flow.ts";
 import { type PortAddress, parsePortAddress } from "./addresses.ts";
+import { switchConfig } from "./config.ts";
 import {
   dynamicAddresses,
   nb,
@@ -135,5 +136,5 @@ export const routerPortsOfSwitch = relation("routerPortsOfSwitch", nb.Logical_Ro
 /** Whether frames with VLAN tags pass a switch. */
 export const vlanPassthru = derive(
   "vlanPassthru",
-  (datapath: Uuid, read): boolean => read(nb.Logical_Switch, datapath)?.other_config.get("vlan-passthru") === "true",
+  (datapath: Uuid, read): boolean => read(switchConfig, datapath).get("vlan-passthru") === "true",
 );

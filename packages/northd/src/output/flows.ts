@@ -5,9 +5,9 @@
  */
 import type { OutputFrom, Sink } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
-import type { Flow } from "../flow.ts";
+import type { Datapaths, Flow } from "../flow.ts";
 import type { Stage } from "../stages.ts";
-import { DatapathSet, hashesOf, setKey } from "./datapathSet.ts";
+import { DatapathSet, hashesOf, sameSet, setKey } from "./datapathSet.ts";
 
 export class DatapathGroup {
   readonly key: string;
@@ -107,7 +107,11 @@ export interface FlowIdentity {
   readonly description: string | undefined;
 }
 
-function same(entry: FlowEntry, flow: FlowIdentity): boolean {
+function alike(a: Datapaths, b: Datapaths): boolean {
+  return typeof a !== "string" && typeof b !== "string" && sameSet(a, b);
+}
+
+function same(entry: FlowIdentity, flow: FlowIdentity): boolean {
   return (
     entry.actions === flow.actions &&
     entry.port === flow.port &&
@@ -132,6 +136,17 @@ export class FlowStore implements Sink<Flow> {
     let entry = this.#buckets.get(stage.id * 65536 + priority)?.get(match);
     while (entry !== undefined && !same(entry, identity)) entry = entry.next;
     return entry;
+  }
+
+  same(a: Flow, b: Flow): boolean {
+    return (
+      a.stage === b.stage &&
+      a.priority === b.priority &&
+      a.match === b.match &&
+      a.hint === b.hint &&
+      same(a, b) &&
+      (a.datapath === b.datapath || alike(a.datapath, b.datapath))
+    );
   }
 
   add(flow: Flow, from: OutputFrom): void {

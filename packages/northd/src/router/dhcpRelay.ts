@@ -3,6 +3,7 @@ import { derive, each, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { parseIpv4 } from "@weft/packet";
 import { type Flow, flow } from "../flow.ts";
+import { switchConfig } from "../model/config.ts";
 import { metered } from "../model/copp.ts";
 import { nb } from "../model/nb.ts";
 import { attachedSwitchPort, routerPort } from "../model/routerPort.ts";
@@ -26,7 +27,7 @@ const relayOf = derive(
     // The switch says that it has a relay; which of its ports that is, matters to its own flows only.
     const attached = port === undefined ? undefined : attachedSwitchPort(port, read);
     const datapath = attached === undefined ? undefined : read(switchPort, attached)?.datapath;
-    if (datapath === undefined || !read(nb.Logical_Switch, datapath)?.other_config.has("dhcp_relay_port")) return undefined;
+    if (datapath === undefined || !read(switchConfig, datapath).has("dhcp_relay_port")) return undefined;
     if (port === undefined || port.address.ip4.length !== 1 || server === undefined || parseIpv4(server) === undefined)
       return undefined;
     return { server, relay: port.address.ip4[0]!.text };

@@ -2,9 +2,10 @@
 import { derive, each } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
+import { routerHasVips } from "../model/balancers.ts";
 import { chassisFeature } from "../model/chassis.ts";
+import { routerOptions } from "../model/config.ts";
 import { forcedSnat } from "../model/forcedSnat.ts";
-import { routerHasVips } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { gatewayPorts, residence } from "../model/routerPort.ts";
@@ -26,7 +27,7 @@ export const translates = derive("translates", (router: Uuid, read): boolean => 
 /** Whether everything is to be committed: where at least one rule tracks connections. */
 const commitsAll = derive("commitsAll", (router: Uuid, read): boolean => {
   if (!read(chassisFeature, "ct_commit_to_zone") || !read(chassisFeature, "ct_next_zone")) return false;
-  if (read(nb.Logical_Router, router)?.options.get("ct-commit-all") !== "true") return false;
+  if (read(routerOptions, router).get("ct-commit-all") !== "true") return false;
   return read(nats, router).rules.some(({ stateless }) => !stateless);
 });
 

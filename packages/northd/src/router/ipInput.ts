@@ -1,9 +1,9 @@
 /** What a router does with packets to itself: ARP, ND, ping, errors (ovn-northd(8), "IP Input"). */
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
+import { addressKey, balancesEverywhere, isVip } from "../model/balancers.ts";
 import { heardOf } from "../model/centralised.ts";
 import { metered } from "../model/copp.ts";
-import { balancesEverywhere, vipAddresses } from "../model/loadBalancer.ts";
 import { snatAddresses } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { gatewayPorts, type RouterPort, residence, routerPort } from "../model/routerPort.ts";
@@ -18,7 +18,8 @@ export function oneOf(texts: readonly string[]): string {
 export const ipInput = each("router/ipInput", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {
   const port = read(routerPort, uuid);
   if (port === undefined) return;
-  const shared = new Set([...read(snatAddresses, port.datapath), ...read(vipAddresses, port.datapath)]);
+  const translated = read(snatAddresses, port.datapath);
+  const shared = (text: string) => translated.has(text) || read(isVip, addressKey(port.datapath, text));
   // Gateways take packets to their own addresses for translation.
   const refuses = port.gatewayChassis === undefined && read(gatewayPorts, port.datapath).length === 0;
   const answering = read(heardOf, uuid);
@@ -33,7 +34,7 @@ export const ipInput = each("router/ipInput", nb.Logical_Router_Port, function* 
   const spared = read(forceSnat, port.datapath) === "router_ip";
   for (const family of [4, 6] as const) {
     const texts = port.address[`ip${family}`].map(({ text }) => text);
-    yield* ownTraffic(port, family, spared ? texts.filter((text) => shared.has(text)) : texts, shared);
+    yield* ownTraffic(port, family, spared ? texts.filter(shared) : texts, shared);
   }
 });
 
@@ -52,10 +53,15 @@ function sourced(port: RouterPort, family: 4 | 6, text: string): string {
 }
 
 /** What is sent to the router itself and was not answered is dropped: where NAT or a load balancer shares the address, only after them. */
-function* ownTraffic(port: RouterPort, family: 4 | 6, texts: readonly string[], shared: ReadonlySet<string>): Iterable<Flow> {
+function* ownTraffic(
+  port: RouterPort,
+  family: 4 | 6,
+  texts: readonly string[],
+  shared: (text: string) => boolean,
+): Iterable<Flow> {
   const drop = (stage: Stage, priority: number, addresses: readonly string[]) =>
     flow(port.datapath, stage, priority, `ip${family}.dst == {${addresses.join(", ")}}`, "drop;", { hint: port.uuid });
-  const [own, translated] = [texts.filter((text) => !shared.has(text)), texts.filter((text) => shared.has(text))];
+  const [own, translated] = [texts.filter((text) => !shared(text)), texts.filter(shared)];
   if (own.length > 0) yield drop(LR_IN_IP_INPUT, 60, own);
   if (translated.length > 0) yield drop(LR_IN_ARP_RESOLVE, 2, translated);
 }

@@ -16,9 +16,10 @@ import {
   remembered,
   vipPriority,
 } from "../model/balance.ts";
+import { routerHasVips, routersOf, skipsSnat } from "../model/balancers.ts";
 import { meteredTogether, type Protocol } from "../model/copp.ts";
 import { type Endpoint, endpointText } from "../model/endpoint.ts";
-import { type LoadBalancer, loadBalancer, loadBalancersOf, routerHasVips, routersOf, type Vip } from "../model/loadBalancer.ts";
+import { type LoadBalancer, loadBalancer, type Vip } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { gatewayPorts, type RouterPort } from "../model/routerPort.ts";
@@ -27,7 +28,7 @@ import * as s from "../stages.ts";
 import { forceSnat } from "./loadBalancerSnat.ts";
 
 /** The flows of a router that has VIPs, whichever these are. */
-export const routerLbFrame = each("router/lbFrame", nb.Logical_Router, function* (uuid, row, read): Iterable<Flow> {
+export const routerLbFrame = each("router/lbFrame", nb.Logical_Router, function* (uuid, _row, read): Iterable<Flow> {
   if (!read(routerHasVips, uuid)) return;
   yield flow(uuid, s.LR_IN_CT_EXTRACT, 100, "ct.new && ip", EXTRACT);
   const established = "ct.est && !ct.rel && !ct.new && !ct.rpl && ct_mark.natted";
@@ -39,7 +40,7 @@ export const routerLbFrame = each("router/lbFrame", nb.Logical_Router, function*
     yield flow(uuid, s.LR_IN_DNAT, 70, `${established} && ct_mark.${what} == 1`, `${mark} next;`);
     yield flow(uuid, s.LR_IN_DNAT, 70, `${related} && ct_mark.${what} == 1`, `${mark} ct_commit_nat;`);
   }
-  if ([...loadBalancersOf(row, read)].some((lb) => read(loadBalancer, lb)?.skipSnat)) {
+  if (read(skipsSnat, uuid)) {
     yield flow(uuid, s.LR_OUT_SNAT, 120, "flags.skip_snat_for_lb == 1 && ip", "next;");
   }
 });

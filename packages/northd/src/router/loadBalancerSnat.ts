@@ -2,6 +2,7 @@
 import { derive, each, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
+import { routerOptions } from "../model/config.ts";
 import { type Endpoint, parseEndpoint } from "../model/endpoint.ts";
 import { nb } from "../model/nb.ts";
 import { type RouterPort, routerPorts } from "../model/routerPort.ts";
@@ -11,10 +12,10 @@ import { LR_IN_UNSNAT, LR_OUT_SNAT } from "../stages.ts";
 export const forceSnat = derive(
   "lbForceSnat",
   (uuid: Uuid, read): "router_ip" | readonly Endpoint[] | undefined => {
-    const options = read(nb.Logical_Router, uuid)?.options;
-    const text = options?.get("lb_force_snat_ip");
+    const options = read(routerOptions, uuid);
+    const text = options.get("lb_force_snat_ip");
     // Which port's address it would be is only known where the router is on one chassis.
-    if (text === "router_ip") return options?.has("chassis") ? text : undefined;
+    if (text === "router_ip") return options.has("chassis") ? text : undefined;
     const addresses = (text ?? "").split(/\s+/).flatMap((word) => parseEndpoint(word) ?? []);
     return addresses.length === 0 ? undefined : addresses;
   },

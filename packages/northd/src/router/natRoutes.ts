@@ -5,7 +5,8 @@
 import { derive, each, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
-import { loadBalancer, loadBalancersOf } from "../model/loadBalancer.ts";
+import { ofEach } from "../model/balancers.ts";
+import { loadBalancer } from "../model/loadBalancer.ts";
 import { type Nat, nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { attachedSwitchPort, type RouterPort, routerPort } from "../model/routerPort.ts";
@@ -40,19 +41,15 @@ interface RoutedVip {
 }
 
 /** The VIPs of a router whose neighbours are to know them (ovn-nb(5), Load_Balancer:options:add_route). */
-const routedVips = derive(
-  "routedVips",
-  (router: Uuid, read): readonly RoutedVip[] => {
-    const vips: RoutedVip[] = [];
-    for (const lb of loadBalancersOf(read(nb.Logical_Router, router), read)) {
-      const parsed = read(loadBalancer, lb);
-      if (parsed?.options.get("add_route") !== "true") continue;
-      for (const { family, address } of parsed.vips) if (family === 4) vips.push({ address, lb });
-    }
-    return vips;
-  },
-  { equals: sameContent },
-);
+const routedVipsOf = ofEach("routedVipsOfBalancers", (lb, read): readonly RoutedVip[] => {
+  const parsed = read(loadBalancer, lb);
+  if (parsed?.options.get("add_route") !== "true") return [];
+  return parsed.vips.flatMap(({ family, address }) => (family === 4 ? [{ address, lb }] : []));
+});
+
+const routedVips = derive("routedVips", (router: Uuid, read): readonly RoutedVip[] => read(routedVipsOf, router).flat(), {
+  equals: sameContent,
+});
 
 /** The other routers' ports on a port's switch. */
 function* neighbours(port: RouterPort, read: Read): Iterable<RouterPort> {

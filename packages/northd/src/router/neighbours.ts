@@ -1,9 +1,9 @@
 /** Admission, and learning of neighbours (ovn-northd(8), router ingress tables 0 to 2). */
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
+import { balancesEverywhere } from "../model/balancers.ts";
 import { behindVtep } from "../model/centralised.ts";
 import { metered } from "../model/copp.ts";
-import { balancesEverywhere } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
 import { residence, routerPort } from "../model/routerPort.ts";
 import { LR_IN_ADMISSION, LR_IN_LEARN_NEIGHBOR, LR_IN_LOOKUP_NEIGHBOR, LR_OUT_DELIVERY } from "../stages.ts";

@@ -2,9 +2,10 @@
 import { derive, each, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
-import { isInNetworksOf } from "../model/addresses.ts";
+import { type IpAddress, isInNetworks, isInNetworksOf, parseIp } from "../model/addresses.ts";
+import { ofEach } from "../model/balancers.ts";
 import { metered } from "../model/copp.ts";
-import { loadBalancer, loadBalancersOf } from "../model/loadBalancer.ts";
+import { loadBalancer } from "../model/loadBalancer.ts";
 import { datapathKey, nb } from "../model/nb.ts";
 import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
 import { switchPort } from "../model/switchPort.ts";
@@ -17,18 +18,32 @@ interface Vips {
   readonly ip6: readonly string[];
 }
 
+/** A VIP that routers answer for: all of them, or those with a network that it is in. */
+interface Answerable {
+  readonly address: IpAddress;
+  readonly everywhere: boolean;
+}
+
+const answerableVips = ofEach("answerableVips", (uuid, read): readonly Answerable[] => {
+  const lb = read(loadBalancer, uuid);
+  const mode = lb?.options.get("neighbor_responder") ?? "reachable";
+  if (lb === undefined || lb.template || mode === "none") return [];
+  return lb.vips.flatMap((vip) => {
+    const address = parseIp(vip.address);
+    return address === undefined ? [] : [{ address, everywhere: mode === "all" }];
+  });
+});
+
 /** The VIPs that a router answers for. */
 const answered = derive(
   "answeredVips",
   (uuid: Uuid, read): Vips => {
     const vips = { ip4: new Set<string>(), ip6: new Set<string>() };
     const ports = read(routerPorts, uuid);
-    for (const id of loadBalancersOf(read(nb.Logical_Router, uuid), read)) {
-      const lb = read(loadBalancer, id);
-      const mode = lb?.options.get("neighbor_responder") ?? (lb?.template ? "none" : "reachable");
-      if (lb === undefined || lb.template || mode === "none") continue;
-      for (const { family, address } of lb.vips) {
-        if (mode === "all" || ports.some((port) => isInNetworksOf(port.address, address))) vips[`ip${family}`].add(address);
+    for (const list of read(answerableVips, uuid)) {
+      for (const { address, everywhere } of list) {
+        if (everywhere || ports.some((port) => isInNetworks(port.address, address)))
+          vips[`ip${address.family}`].add(address.text);
       }
     }
     return { ip4: [...vips.ip4].sort(), ip6: [...vips.ip6].sort() };

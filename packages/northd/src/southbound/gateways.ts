@@ -2,10 +2,10 @@
 import { derive, each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
+import { balancesEverywhere } from "../model/balancers.ts";
 import { behindVtep, centralised } from "../model/centralised.ts";
 import { chassisNamed } from "../model/chassis.ts";
 import { gatewayRoutersOf, haGroupUsed } from "../model/haGroups.ts";
-import { balancesEverywhere } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
 import { nb, portKey, redirectId } from "../model/nb.ts";
 import { chassisAround } from "../model/reach.ts";

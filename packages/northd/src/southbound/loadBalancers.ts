@@ -2,9 +2,10 @@
 import { each, type Read, relation } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
+import { routersOf, switchesOf } from "../model/balancers.ts";
 import { chassisFeature } from "../model/chassis.ts";
 import { endpointText } from "../model/endpoint.ts";
-import { loadBalancer, routersOf, switchesOf } from "../model/loadBalancer.ts";
+import { loadBalancer } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
 import type { DatapathSet } from "../output/datapathSet.ts";
 import { Ref, type Row, row } from "../output/row.ts";

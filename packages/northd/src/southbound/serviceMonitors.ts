@@ -3,9 +3,10 @@ import { derive, each, type Read, relation, sameContent } from "@weft/incrementa
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { checkOf, placementOf, portOf, serviceKey, serviceStatus } from "../model/backends.ts";
+import { routersOf } from "../model/balancers.ts";
 import { metered } from "../model/copp.ts";
 import { globals } from "../model/globals.ts";
-import { loadBalancer, type Protocol, routersWithLoadBalancer } from "../model/loadBalancer.ts";
+import { loadBalancer, type Protocol } from "../model/loadBalancer.ts";
 import { nb, portChassis, portUp } from "../model/nb.ts";
 import { type RouterPort, routerPort } from "../model/routerPort.ts";
 import { routerPortsOfSwitch, type SwitchPort } from "../model/switchPort.ts";
@@ -71,7 +72,7 @@ const servicesOf = derive(
 );
 
 function routerWith(lb: Uuid, port: SwitchPort, sourceIp: string, read: Read): RouterPort | undefined {
-  const routers = read(routersWithLoadBalancer, lb) as readonly Uuid[];
+  const routers = read(routersOf, lb).members;
   for (const uuid of read(routerPortsOfSwitch, port.datapath)) {
     const candidate = read(routerPort, uuid as Uuid);
     if (candidate === undefined || !routers.includes(candidate.datapath)) continue;

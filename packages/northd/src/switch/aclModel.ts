@@ -2,7 +2,7 @@
 import { derive, index, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
-import { switchHasVips } from "../model/loadBalancer.ts";
+import { switchHasVips } from "../model/balancers.ts";
 import { nb } from "../model/nb.ts";
 import { portGroupsOfSwitch, switchesOfPortGroup } from "../model/portGroup.ts";
 import { DatapathSet } from "../output/datapathSet.ts";

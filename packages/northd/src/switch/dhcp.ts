@@ -5,6 +5,7 @@ import { formatIpv6, ipv4Network, ipv6Network, linkLocalOfMac, parseIpv4Prefix, 
 import type { NbRow } from "@weft/schemas";
 import { type Flow, flow } from "../flow.ts";
 import { type Address4, type Address6, address4, type PortAddress } from "../model/addresses.ts";
+import { switchConfig } from "../model/config.ts";
 import { metered } from "../model/copp.ts";
 import { nb } from "../model/nb.ts";
 import { type SwitchPort, switchPort, switchPorts } from "../model/switchPort.ts";
@@ -16,7 +17,7 @@ export const dhcp = each("switch/dhcp", nb.Logical_Switch_Port, function* (uuid,
   const port = read(switchPort, uuid);
   if (port === undefined || !port.enabled || port.type === "router") return;
   // Requests go to the relay, whether there is one or not.
-  if (read(nb.Logical_Switch, port.datapath)?.other_config.has("dhcp_relay_port")) return;
+  if (read(switchConfig, port.datapath).has("dhcp_relay_port")) return;
   const four = optionsOf(row.dhcpv4_options, read);
   const six = optionsOf(row.dhcpv6_options, read);
   if (four === undefined && six === undefined) return;

@@ -1,7 +1,7 @@
 /** ARP requests from outside reach a router on the chassis that answers, and no other (ovn-northd(8), "Ingress Port Security"). */
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
-import { balancesEverywhere } from "../model/loadBalancer.ts";
+import { balancesEverywhere } from "../model/balancers.ts";
 import { nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { routerPort } from "../model/routerPort.ts";

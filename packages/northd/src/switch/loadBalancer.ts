@@ -15,16 +15,10 @@ import {
   remembered,
   vipPriority,
 } from "../model/balance.ts";
+import { balancesStateless, switchesOf, switchHasVips } from "../model/balancers.ts";
 import { meteredTogether, type Protocol } from "../model/copp.ts";
 import { endpointText } from "../model/endpoint.ts";
-import {
-  balancesStateless,
-  type LoadBalancer,
-  loadBalancer,
-  switchesOf,
-  switchHasVips,
-  type Vip,
-} from "../model/loadBalancer.ts";
+import { type LoadBalancer, loadBalancer, type Vip } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
 import { DatapathSet } from "../output/datapathSet.ts";
 import * as s from "../stages.ts";

@@ -1,0 +1,148 @@
+/**
+ * Which switches and routers have a load balancer, and what they have of all theirs together. Large clouds give the same
+ * load balancers to many, by groups: what is found out of a group is found out once.
+ */
+import { derive, type Index, index, type Read, sameContent } from "@weft/incremental";
+import type { Uuid } from "@weft/ovsdb";
+import { DatapathSet, sameSet } from "../output/datapathSet.ts";
+import { switchConfig } from "./config.ts";
+import { globals } from "./globals.ts";
+import { loadBalancer } from "./loadBalancer.ts";
+import { nb, switchPortsByPeer } from "./nb.ts";
+import { switchOf } from "./switchPort.ts";
+
+type Holder = { readonly load_balancer: readonly Uuid[]; readonly load_balancer_group: readonly Uuid[] };
+
+const groupsOfBalancer = index("groupsOfLoadBalancer", nb.Load_Balancer_Group, (row) => row.load_balancer);
+const switchesOfBalancer = index("switchesOfOwnLoadBalancer", nb.Logical_Switch, (row) => row.load_balancer);
+const switchesOfGroup = index("switchesOfLoadBalancerGroup", nb.Logical_Switch, (row) => row.load_balancer_group);
+const routersOfBalancer = index("routersOfOwnLoadBalancer", nb.Logical_Router, (row) => row.load_balancer);
+const routersOfGroup = index("routersOfLoadBalancerGroup", nb.Logical_Router, (row) => row.load_balancer_group);
+
+function setOf(name: string, source: Index<Uuid, Uuid>) {
+  return derive(name, (key: Uuid, read): DatapathSet => new DatapathSet(read(source, key)), { equals: sameSet });
+}
+
+const switchSetOfGroup = setOf("switchSetOfLoadBalancerGroup", switchesOfGroup);
+const routerSetOfGroup = setOf("routerSetOfLoadBalancerGroup", routersOfGroup);
+
+/** Those that have a load balancer, by themselves or by a group; of a single group the same set for all its load balancers. */
+function holders(lb: Uuid, own: Index<Uuid, Uuid>, ofGroup: typeof switchSetOfGroup, read: Read): DatapathSet {
+  const alone = read(own, lb);
+  const sets = read(groupsOfBalancer, lb).map((group) => read(ofGroup, group));
+  if (alone.length === 0 && sets.length === 1) return sets[0]!;
+  return new DatapathSet([...new Set([...alone, ...sets.flatMap(({ members }) => members)])]);
+}
+
+/** The routers that have a load balancer. */
+export const routersOf = derive(
+  "routersOfLoadBalancer",
+  (uuid: Uuid, read): DatapathSet => holders(uuid, routersOfBalancer, routerSetOfGroup, read),
+  { equals: sameSet },
+);
+
+/** The switches where a load balancer works: those that have it, and where that is asked for, those of routers that have it. */
+export const switchesOf = derive(
+  "switchesOfLoadBalancer",
+  (uuid: Uuid, read): DatapathSet => {
+    const own = holders(uuid, switchesOfBalancer, switchSetOfGroup, read);
+    if (!read(globals, "").switchLbFromRouter) return own;
+    const attached = read(routersOf, uuid).members.flatMap((router) => read(switchesOfRouter, router));
+    return new DatapathSet([...new Set([...own.members, ...attached])]);
+  },
+  { equals: sameSet },
+);
+
+const switchesOfRouter = derive(
+  "switchesOfRouter",
+  (uuid: Uuid, read): readonly Uuid[] => {
+    const switches: Uuid[] = [];
+    for (const port of read(nb.Logical_Router, uuid)?.ports ?? []) {
+      const name = read(nb.Logical_Router_Port, port)?.name;
+      const attached = name === undefined ? undefined : read(switchPortsByPeer, name)[0];
+      const datapath = attached === undefined ? undefined : switchOf(attached, read);
+      if (datapath !== undefined) switches.push(datapath);
+    }
+    return switches;
+  },
+  { equals: sameContent },
+);
+
+/** Whether a switch also balances what stateless ACLs let pass. */
+export const balancesStateless = derive(
+  "balancesStateless",
+  (uuid: Uuid, read): boolean => read(switchConfig, uuid).get("enable-stateless-acl-with-lb") === "true",
+);
+
+/** What one or more load balancers have. */
+interface Traits {
+  readonly vips: boolean;
+  readonly distributed: boolean;
+  readonly skipSnat: boolean;
+}
+
+function traitsOfAll(lbs: readonly Uuid[], read: Read): Traits {
+  const traits = { vips: false, distributed: false, skipSnat: false };
+  for (const uuid of lbs) {
+    traits.vips ||= (read(nb.Load_Balancer, uuid)?.vips.size ?? 0) > 0;
+    const lb = read(loadBalancer, uuid);
+    traits.distributed ||= lb?.distributed === true;
+    traits.skipSnat ||= lb?.skipSnat === true;
+  }
+  return traits;
+}
+
+const traitsOfGroup = derive(
+  "loadBalancerGroupTraits",
+  (group: Uuid, read): Traits => traitsOfAll(read(nb.Load_Balancer_Group, group)?.load_balancer ?? [], read),
+  { equals: sameContent },
+);
+
+/** Of the load balancers of a switch or router, its own and those of its groups, whether any has something. */
+function anyOf(holder: Holder | undefined, what: keyof Traits, read: Read): boolean {
+  if (holder === undefined) return false;
+  if (traitsOfAll(holder.load_balancer, read)[what]) return true;
+  return holder.load_balancer_group.some((group) => read(traitsOfGroup, group)[what]);
+}
+
+/** Whether a switch or router has to track connections for the VIPs of load balancers. */
+export const switchHasVips = derive("switchHasVips", (uuid: Uuid, read) => anyOf(read(nb.Logical_Switch, uuid), "vips", read));
+export const routerHasVips = derive("routerHasVips", (uuid: Uuid, read) => anyOf(read(nb.Logical_Router, uuid), "vips", read));
+
+/** Whether a router balances on every chassis: then its gateway ports are on every chassis too. */
+export const balancesEverywhere = derive("balancesEverywhere", (uuid: Uuid, read) =>
+  anyOf(read(nb.Logical_Router, uuid), "distributed", read),
+);
+
+/** Whether a router leaves the source of some balanced connections as it is. */
+export const skipsSnat = derive("skipsSnat", (uuid: Uuid, read) => anyOf(read(nb.Logical_Router, uuid), "skipSnat", read));
+
+/** What is found out of each of a router's load balancers: one list for its own and one for each of its groups. */
+export function ofEach<T>(name: string, find: (lb: Uuid, read: Read) => readonly T[]) {
+  const ofAll = (lbs: readonly Uuid[] | undefined, read: Read) => (lbs ?? []).flatMap((lb) => find(lb, read));
+  const ofGroup = derive(
+    `${name}OfGroup`,
+    (group: Uuid, read): readonly T[] => ofAll(read(nb.Load_Balancer_Group, group)?.load_balancer, read),
+    { equals: sameContent },
+  );
+  return derive(
+    name,
+    (router: Uuid, read): readonly (readonly T[])[] => {
+      const row = read(nb.Logical_Router, router);
+      return [ofAll(row?.load_balancer, read), ...(row?.load_balancer_group ?? []).map((group) => read(ofGroup, group))];
+    },
+    { equals: sameContent },
+  );
+}
+
+const vipsOf = ofEach("vipAddresses", (lb, read) => read(loadBalancer, lb)?.vips.map(({ address }) => address) ?? []);
+
+/** Whether an address is that of a VIP of a router, by {@link addressKey}. */
+export const isVip = derive("isVip", (key: string, read): boolean => {
+  const [router, address] = key.split(" ") as [Uuid, string];
+  return read(vipsOf, router).some((addresses) => addresses.includes(address));
+});
+
+export function addressKey(router: Uuid, address: string): string {
+  return `${router} ${address}`;
+}
