@@ -91,7 +91,8 @@ export class Site {
         // It has ended already.
       }
     }
-    rmSync(this.dir, { recursive: true, force: true });
+    // A daemon that is ending may still write there.
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 

@@ -44,7 +44,7 @@ function defaultAtom(base: BaseType): Atom {
 }
 
 /** The one datum without elements: most optional columns are empty in most rows. */
-const EMPTY: Datum = [];
+export const EMPTY: Datum = [];
 
 /** RFC 7047 section 5.2.1: the value of a column that an insert does not give. */
 export function defaultDatum(type: ColumnType): Datum {

@@ -35,7 +35,8 @@ export class Members {
   readonly #object: JsonObject | undefined;
   /** What is being parsed, e.g. "ovsdb operation 1 of 2": the error says "Parsing <name> failed: ...". */
   readonly #name: () => string;
-  readonly #seen = new Set<string>();
+  /** Names of members that somebody has read; of few, so that an array does. */
+  readonly #seen: string[] = [];
   #error: OvsdbError | undefined;
 
   constructor(value: Json | undefined, name: () => string) {
@@ -62,7 +63,7 @@ export class Members {
     if (object === undefined) return undefined;
     const value = Object.hasOwn(object, name) ? object[name] : undefined;
     if (value === undefined) return optional ? undefined : this.fail(`Required '${name}' member is missing.`);
-    this.#seen.add(name);
+    if (!this.#seen.includes(name)) this.#seen.push(name);
     for (const type of types) if (hasType(value, type)) return value;
     return this.fail(`Type mismatch for member '${name}'.`);
   }
@@ -102,9 +103,9 @@ export class Members {
       for (const name in this.#object) {
         if (this.#object[name] === undefined) continue;
         count++;
-        if (!this.#seen.has(name)) this.fail(`Member '${name}' is present but not allowed here.`);
+        if (!this.#seen.includes(name)) this.fail(`Member '${name}' is present but not allowed here.`);
       }
-      if (count < this.#seen.size) throw new OvsdbError("internal error", "member counted twice");
+      if (count < this.#seen.length) throw new OvsdbError("internal error", "member counted twice");
     }
     if (this.#error !== undefined) throw this.#error;
   }

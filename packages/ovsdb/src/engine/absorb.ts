@@ -48,7 +48,7 @@ export function absorb(database: Database, updates: Json, extent: Extent, watche
 }
 
 function dropOthers(transaction: Transaction, table: Table, rows: JsonObject): void {
-  for (const slot of [...table.slots.values()]) if (!Object.hasOwn(rows, slot.uuid)) transaction.delete(slot);
+  for (const slot of [...table.slots]) if (!Object.hasOwn(rows, slot.uuid)) transaction.delete(slot);
 }
 
 function absorbRow(transaction: Transaction, table: Table, uuid: Uuid, update: Json): void {
@@ -69,7 +69,7 @@ function absorbRow(transaction: Transaction, table: Table, uuid: Uuid, update: J
     return;
   }
   if (slot === undefined || before === undefined) transaction.insert(table, uuid, cells);
-  else transaction.update(slot, cells);
+  else transaction.update(slot, before, cells);
 }
 
 function parsedCells(table: Table, columns: JsonObject): Datum[] {

@@ -19,7 +19,7 @@ export function convertDatabase(old: Database, schema: DatabaseSchema): Database
         if (from === undefined) return column.default;
         return parseDatum(datumJson(row.cells[from.index]!, from.type), column.type);
       });
-      database.place(table, new Row(row.uuid, cells), row.uuid);
+      database.place(table, Row.of(table, row.uuid, cells), row.uuid);
     }
   }
   database.settle();

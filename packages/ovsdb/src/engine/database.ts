@@ -6,7 +6,8 @@ import { OvsdbError } from "../error.ts";
 import type { ColumnSchema, DatabaseSchema } from "../model.ts";
 import type { Datum, Uuid } from "../value.ts";
 import { Row } from "./row.ts";
-import { type RowDelta, Slot, Table } from "./table.ts";
+import { Slot } from "./slots.ts";
+import { type RowDelta, Table } from "./table.ts";
 
 export class Database {
   readonly schema: DatabaseSchema;
@@ -48,12 +49,11 @@ export class Database {
 
   /** Puts a row in place without any check; {@link Database.settle} must follow. */
   place(table: Table, row: Row | undefined, uuid: Uuid): void {
-    if (row === undefined) table.slots.delete(uuid);
-    else {
-      const slot = table.slots.get(uuid);
-      if (slot === undefined) table.slots.set(uuid, new Slot(table, uuid, row));
-      else slot.row = row;
-    }
+    const slot = table.slots.get(uuid);
+    if (row === undefined) {
+      if (slot !== undefined) table.slots.delete(slot);
+    } else if (slot === undefined) table.slots.add(new Slot(table, row.packed));
+    else slot.state = row.packed;
   }
 
   /**
@@ -64,12 +64,15 @@ export class Database {
     for (const table of this.tables.values()) {
       const { schema } = table;
       if (schema.maxRows !== undefined && table.slots.size > schema.maxRows) throw tooManyRows(table, table.slots.size);
-      for (const slot of table.slots.values()) {
-        if (schema.weakColumns.length > 0) this.#dropDanglingWeak(slot);
+      const { weakColumns, strongColumns, indexes } = schema;
+      // Rows are read only where there is something to find out.
+      if (weakColumns.length + strongColumns.length + indexes.length === 0) continue;
+      for (const slot of table.slots) {
+        if (weakColumns.length > 0) this.#dropDanglingWeak(slot);
         this.#link(slot, slot.row, 1);
         for (const index of table.indexes) {
           const key = index.keyOf(slot.row!);
-          const other = index.slots.get(key);
+          const other = index.get(key);
           if (other !== undefined) {
             throw new OvsdbError(
               "constraint violation",
@@ -77,7 +80,7 @@ export class Database {
                 index.columns.map((column) => `"${column.name}"`).join(", "),
             );
           }
-          index.slots.set(key, slot);
+          index.add(key, slot);
         }
       }
     }
@@ -86,21 +89,20 @@ export class Database {
   #dropDanglingWeak(slot: Slot): void {
     let row = slot.row!;
     for (const column of slot.table.schema.weakColumns) {
-      const cell = row.cells[column.index]!;
+      const cell = row.cell(column);
       const kept = this.withoutDanglingWeak(column, cell);
       if (kept === cell) continue;
       checkSize(kept, column.type, describeType);
       row = replaceCell(row, column, kept);
     }
-    slot.row = row;
+    slot.state = row.packed;
   }
 
   /** The cell without weak references to rows that are not there. */
   withoutDanglingWeak(column: ColumnSchema, cell: Datum): Datum {
     const { key, value } = column.type;
     const step = value === undefined ? 1 : 2;
-    const missing = (table: string | undefined, atom: unknown): boolean =>
-      this.tables.get(table!)!.slots.get(atom as Uuid)?.row === undefined; // refTable is set where refType is
+    const missing = (table: string | undefined, atom: unknown): boolean => !this.tables.get(table!)!.has(atom as Uuid); // refTable is set where refType is
     let out: Datum[number][] | undefined;
     for (let i = 0; i < cell.length; i += step) {
       const gone =
@@ -119,15 +121,15 @@ export class Database {
   #link(slot: Slot, row: Row | undefined, sign: 1 | -1): void {
     if (row === undefined) return;
     for (const column of slot.table.schema.strongColumns) {
-      for (const [table, uuid] of references(column.type, row.cells[column.index]!, "strong")) {
-        if (uuid === slot.uuid && table === slot.table.name) continue;
+      for (const [table, uuid] of references(column.type, row.cell(column), "strong")) {
+        if (uuid === row.uuid && table === slot.table.name) continue;
         const target = this.tables.get(table)!.slots.get(uuid);
-        if (target?.row === undefined) throw nonexistent(slot, column, table, uuid);
+        if (target === undefined || target.isDeleted) throw nonexistent(slot, column, table, uuid);
         target.refs += sign;
       }
     }
     for (const column of slot.table.schema.weakColumns) {
-      for (const [table, uuid] of references(column.type, row.cells[column.index]!, "weak")) {
+      for (const [table, uuid] of references(column.type, row.cell(column), "weak")) {
         const target = this.tables.get(table)!.slots.get(uuid);
         if (target !== undefined) countWeak(target, slot, sign);
       }
@@ -138,17 +140,15 @@ export class Database {
   revert(deltas: readonly RowDelta[]): void {
     for (const { table, uuid, after } of deltas) {
       if (after === undefined) continue;
-      for (const index of table.indexes) {
-        const key = index.keyOf(after);
-        if (index.slots.get(key)?.uuid === uuid) index.slots.delete(key);
-      }
-      this.#link(table.slots.get(uuid)!, after, -1);
+      const slot = table.slots.get(uuid)!;
+      for (const index of table.indexes) index.delete(index.keyOf(after), slot);
+      this.#link(slot, after, -1);
     }
     for (const { table, uuid, before } of deltas) this.place(table, before, uuid);
     for (const { table, uuid, before } of deltas) {
       if (before === undefined) continue;
       const slot = table.slots.get(uuid)!;
-      for (const index of table.indexes) index.slots.set(index.keyOf(before), slot);
+      for (const index of table.indexes) index.add(index.keyOf(before), slot);
       this.#link(slot, before, 1);
     }
   }
@@ -157,7 +157,7 @@ export class Database {
 export function replaceCell(row: Row, column: ColumnSchema, cell: Datum): Row {
   const cells = row.cells.slice();
   cells[column.index] = cell;
-  return new Row(row.uuid, cells);
+  return Row.of(row.table, row.uuid, cells);
 }
 
 export function tooManyRows(table: Table, size: number): OvsdbError {
@@ -226,8 +226,11 @@ export function referenceChanges(
 }
 
 export function countWeak(target: Slot, source: Slot, sign: 1 | -1): void {
-  const counts = (target.weakIn ??= new Map());
+  const { weakIn } = target.table;
+  const counts = weakIn.get(target) ?? new Map<Slot, number>();
   const count = (counts.get(source) ?? 0) + sign;
   if (count === 0) counts.delete(source);
   else counts.set(source, count);
+  if (counts.size === 0) weakIn.delete(target);
+  else weakIn.set(target, counts);
 }

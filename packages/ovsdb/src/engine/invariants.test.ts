@@ -38,9 +38,10 @@ function checkInvariants(database: Database): void {
   const weak = new Map<string, number>();
   for (const table of database.tables.values()) {
     expect(table.touched).toEqual([]);
-    for (const [uuid, slot] of table.slots) {
-      expect(slot.row?.uuid).toBe(uuid);
-      expect([slot.touched, slot.counted, slot.refsDelta]).toEqual([false, false, 0]);
+    for (const slot of table.slots) {
+      const { uuid } = slot;
+      expect(table.slots.get(uuid)).toBe(slot);
+      expect(slot.change).toBe(undefined);
       for (const column of table.schema.columns) {
         const cell = slot.row!.cells[column.index]!;
         for (const [target, ref] of references(column.type, cell, "strong")) {
@@ -55,16 +56,17 @@ function checkInvariants(database: Database): void {
       }
     }
     for (const index of table.indexes) {
-      expect(index.slots.size).toBe(table.slots.size);
-      for (const slot of table.slots.values()) expect(index.slots.get(index.keyOf(slot.row!))).toBe(slot);
+      expect(index.size).toBe(table.slots.size);
+      for (const slot of table.slots) expect(index.get(index.keyOf(slot.row!))).toBe(slot);
     }
   }
   const weakKept = new Map<string, number>();
   for (const table of database.tables.values()) {
-    for (const [uuid, slot] of table.slots) {
+    for (const slot of table.slots) {
+      const { uuid } = slot;
       expect(slot.refs).toBe(strong.get(`${table.name} ${uuid}`) ?? 0);
       if (!table.schema.isRoot) expect(slot.refs).toBeGreaterThan(0);
-      for (const [source, count] of slot.weakIn ?? [])
+      for (const [source, count] of table.weakIn.get(slot) ?? [])
         weakKept.set(`${source.table.name} ${source.uuid} ${table.name} ${uuid}`, count);
     }
   }

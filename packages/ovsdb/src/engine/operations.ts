@@ -9,7 +9,8 @@ import { type Mutation, mutate, parseMutation } from "../mutation.ts";
 import type { Datum, Uuid } from "../value.ts";
 import type { Database } from "./database.ts";
 import type { Row } from "./row.ts";
-import { keyOfCells, type RowDelta, type Slot, type Table } from "./table.ts";
+import type { Slot } from "./slots.ts";
+import { keyOfCells, type RowDelta, type Table } from "./table.ts";
 import { Transaction } from "./transaction.ts";
 
 /** Who asks, as far as operations depend on it. */
@@ -191,16 +192,26 @@ function forbidReadOnly(context: Context, operation: string): void {
   throw new OvsdbError("not allowed", `${operation} operation not allowed when database server is in read only mode`);
 }
 
-/** Columns and values of a <row>. */
-function parseRow(table: TableSchema, row: JsonObject, resolve: NameResolver): [ColumnSchema, Datum][] {
-  const cells: [ColumnSchema, Datum][] = [];
+/** Gives columns and values of a <row> to `take`. */
+function readRow(
+  table: TableSchema,
+  row: JsonObject,
+  resolve: NameResolver,
+  take: (column: ColumnSchema, datum: Datum) => void,
+): void {
   for (const name in row) {
     const json = row[name];
     if (json === undefined) continue;
     const column = table.column(name);
     if (column === undefined) throw new OvsdbError("unknown column", `No column ${name} in table ${table.name}.`, row);
-    cells.push([column, parseDatum(json, column.type, resolve)]);
+    take(column, parseDatum(json, column.type, resolve));
   }
+}
+
+/** Columns and values of a <row>. */
+function parseRow(table: TableSchema, row: JsonObject, resolve: NameResolver): [ColumnSchema, Datum][] {
+  const cells: [ColumnSchema, Datum][] = [];
+  readRow(table, row, resolve, (column, datum) => cells.push([column, datum]));
   return cells;
 }
 
@@ -237,10 +248,10 @@ function executeInsert(context: Context, operation: JsonObject, name: () => stri
   }
   uuid ??= database.random.uuid() as Uuid; // as above
   const cells: Datum[] = new Array(table.schema.columns.length);
-  for (const [column, datum] of parseRow(table.schema, present(row), context.resolve)) {
+  readRow(table.schema, present(row), context.resolve, (column, datum) => {
     // `_uuid` and `_version` may be given and are not heeded.
     if (column.index >= 0) cells[column.index] = datum;
-  }
+  });
   for (const column of table.schema.columns) {
     if (cells[column.index] !== undefined) continue;
     if (column.defaultFault !== undefined) throw column.defaultFault;
@@ -264,9 +275,8 @@ function executeSelect(context: Context, operation: JsonObject, name: () => stri
   const columns = columnsJson === undefined ? table.schema.allColumns : parseColumns(table, columnsJson);
   const rows: Json[] = [];
   const distinct = columns.some((column) => column.name === "_uuid") ? undefined : new Set<string>();
-  const { random } = context.database;
   for (const slot of table.match(clauses)) {
-    const cells = columns.map((column) => slot.row!.cell(column, random));
+    const cells = cellsOf(slot, columns);
     if (distinct !== undefined) {
       const key = keyOfCells(cells);
       if (distinct.has(key)) continue;
@@ -277,6 +287,12 @@ function executeSelect(context: Context, operation: JsonObject, name: () => stri
     rows.push(out);
   }
   return { rows };
+}
+
+/** What a row that matched has in some columns. */
+function cellsOf(slot: Slot, columns: readonly ColumnSchema[]): Datum[] {
+  const row = slot.row!;
+  return columns.map((column) => row.cell(column));
 }
 
 function parseColumns(table: Table, json: Json): ColumnSchema[] {
@@ -309,7 +325,7 @@ function executeUpdate(context: Context, operation: JsonObject, name: () => stri
       after ??= before.cells.slice();
       after[column.index] = datum;
     }
-    if (after !== undefined) context.transaction.update(slot, after);
+    if (after !== undefined) context.transaction.update(slot, before, after);
   }
   return { count: slots.length };
 }
@@ -343,7 +359,7 @@ function mutateRow(context: Context, slot: Slot, mutations: readonly Mutation[])
     after ??= before.cells.slice();
     after[index] = result;
   }
-  if (after !== undefined) context.transaction.update(slot, after);
+  if (after !== undefined) context.transaction.update(slot, before, after);
 }
 
 function executeDelete(context: Context, operation: JsonObject, name: () => string): Json {
@@ -383,9 +399,8 @@ function executeWait(context: Context, operation: JsonObject, name: () => string
     const given = new Map(parseRow(table.schema, row, context.resolve));
     expected.add(keyOfCells(columns.map((column) => given.get(column) ?? column.default)));
   }
-  const { random } = context.database;
   const actual = new Set<string>();
-  for (const slot of table.match(clauses)) actual.add(keyOfCells(columns.map((column) => slot.row!.cell(column, random))));
+  for (const slot of table.match(clauses)) actual.add(keyOfCells(cellsOf(slot, columns)));
   let equal = actual.size === expected.size;
   if (equal) for (const key of actual) if (!expected.has(key)) equal = false;
   if (equal === (until === "==")) return {};

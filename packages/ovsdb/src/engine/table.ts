@@ -1,35 +1,11 @@
-/** A table: where its rows stand, and its unique indexes. */
+/** A table: its rows and their unique indexes. */
 import type { Random } from "@weft/runtime";
 import { type Clause, clauseHolds } from "../condition.ts";
 import { type ColumnSchema, type TableSchema, UUID_INDEX } from "../model.ts";
 import type { Datum, Uuid } from "../value.ts";
+import { type HashIndex, hashOf } from "./hashIndex.ts";
 import type { Row } from "./row.ts";
-
-/** The place of one uuid in a table: the row as the transaction in progress sees it, and who refers to it. */
-export class Slot {
-  readonly table: Table;
-  readonly uuid: Uuid;
-  /** Undefined when deleted by the transaction in progress. */
-  row: Row | undefined;
-  /** Strong references from other rows, as of the last commit. */
-  refs = 0;
-  /** What the transaction in progress adds to `refs`. */
-  refsDelta = 0;
-  /** Whether the transaction in progress has this slot in its list of counted ones. */
-  counted = false;
-  /** Rows with weak references to this one, and how many, as of the last commit. */
-  weakIn: Map<Slot, number> | undefined;
-  /** Set while the transaction in progress has touched this slot. */
-  touched = false;
-  /** The row before the transaction in progress, where `touched`. */
-  before: Row | undefined;
-
-  constructor(table: Table, uuid: Uuid, row: Row | undefined) {
-    this.table = table;
-    this.uuid = uuid;
-    this.row = row;
-  }
-}
+import { type Slot, Slots } from "./slots.ts";
 
 /** What a commit did to one row; neither side ever changes afterwards. */
 export interface RowDelta {
@@ -44,17 +20,39 @@ export interface RowDelta {
 /** A unique index as of the last commit. */
 export class UniqueIndex {
   readonly columns: readonly ColumnSchema[];
-  readonly slots = new Map<string, Slot>();
+  readonly #slots: Slots;
+  readonly #index: HashIndex;
 
-  constructor(columns: readonly ColumnSchema[]) {
+  constructor(columns: readonly ColumnSchema[], slots: Slots) {
     this.columns = columns;
+    this.#slots = slots;
+    this.#index = slots.index();
+  }
+
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /** The slot whose committed row has this key. */
+  get(key: string): Slot | undefined {
+    const slots = this.#slots;
+    // Slots in an index have a place and a committed row.
+    return slots.at(this.#index.find(hashOf(key), (place) => this.keyOf(slots.at(place)!.committed!) === key));
+  }
+
+  add(key: string, slot: Slot): void {
+    this.#index.add(hashOf(key), slot.place);
+  }
+
+  delete(key: string, slot: Slot): void {
+    this.#index.delete(hashOf(key), slot.place);
   }
 
   keyOf(row: Row): string {
     const { columns } = this;
-    const first = row.cells[columns[0]!.index]!;
+    const first = row.cell(columns[0]!);
     if (columns.length === 1 && first.length === 1) return String(first[0]);
-    return keyOfCells(columns.map((column) => row.cells[column.index]!));
+    return keyOfCells(columns.map((column) => row.cell(column)));
   }
 
   /** The key for which every column of the index is given by an "==" clause. */
@@ -81,19 +79,23 @@ export function keyOfCells(cells: readonly Datum[]): string {
 export class Table {
   /** The tables of the database, this one among them. */
   readonly tables: ReadonlyMap<string, Table>;
-  readonly random: Random;
+  readonly #random: Random;
   readonly schema: TableSchema;
   /** Includes the slots of rows that the transaction in progress deleted. */
-  readonly slots = new Map<Uuid, Slot>();
+  readonly slots = new Slots();
   readonly indexes: readonly UniqueIndex[];
+  /** For slots with weak references to them as of the last commit: the slots that have these, and how many each. */
+  readonly weakIn = new Map<Slot, Map<Slot, number>>();
   /** Slots that the transaction in progress touched. */
   touched: Slot[] = [];
+  #versions = 0;
+  #versionSeed: Uuid | undefined;
 
   constructor(tables: ReadonlyMap<string, Table>, random: Random, schema: TableSchema) {
     this.tables = tables;
-    this.random = random;
+    this.#random = random;
     this.schema = schema;
-    this.indexes = schema.indexes.map((columns) => new UniqueIndex(columns));
+    this.indexes = schema.indexes.map((columns) => new UniqueIndex(columns, this.slots));
   }
 
   get name(): string {
@@ -103,23 +105,42 @@ export class Table {
   /** How many rows there are, as the transaction in progress sees it. */
   get size(): number {
     let deleted = 0;
-    for (const slot of this.touched) if (slot.row === undefined && this.slots.get(slot.uuid) === slot) deleted++;
+    for (const slot of this.touched) if (slot.isDeleted && slot.place >= 0) deleted++;
     return this.slots.size - deleted;
   }
 
+  /** Whether there is a row of this uuid, as the transaction in progress sees it. */
+  has(uuid: Uuid): boolean {
+    const slot = this.slots.get(uuid);
+    return slot !== undefined && !slot.isDeleted;
+  }
+
   *rows(): Iterable<Row> {
-    for (const slot of this.slots.values()) if (slot.row !== undefined) yield slot.row;
+    for (const slot of this.slots) {
+      const { row } = slot;
+      if (row !== undefined) yield row;
+    }
+  }
+
+  /** A number for another version of a row. */
+  nextVersion(): number {
+    return this.#versions++;
+  }
+
+  /** What makes the `_version` of this table's rows its own; made when somebody first asks. */
+  get versionSeed(): Uuid {
+    this.#versionSeed ??= this.#random.uuid() as Uuid; // random.uuid gives the form of one
+    return this.#versionSeed;
   }
 
   /** Slots whose rows satisfy all clauses, in order of insertion; by uuid or unique index where the clauses allow. */
   match(clauses: readonly Clause[]): Slot[] {
     const candidates = this.#candidates(clauses);
     const found: Slot[] = [];
-    const { random } = this;
     next: for (const slot of candidates) {
-      const row = slot.row;
+      const { row } = slot;
       if (row === undefined) continue;
-      for (const clause of clauses) if (!clauseHolds(clause, (column) => row.cell(column, random))) continue next;
+      for (const clause of clauses) if (!clauseHolds(clause, (column) => row.cell(column))) continue next;
       found.push(slot);
     }
     return found;
@@ -140,10 +161,10 @@ export class Table {
       const key = index.keyOfClauses(clauses);
       if (key === undefined) continue;
       // The index knows the rows as of the last commit; what this transaction touched may have come under the key.
-      const slot = index.slots.get(key);
+      const slot = index.get(key);
       if (slot === undefined) return this.touched;
       return this.touched.length === 0 ? [slot] : new Set([slot, ...this.touched]);
     }
-    return this.slots.values();
+    return this.slots;
   }
 }

@@ -10,14 +10,15 @@ import type { ColumnSchema } from "../model.ts";
 import type { Datum, Uuid } from "../value.ts";
 import { countWeak, type Database, nonexistent, referenceChanges, replaceCell, tooManyRows } from "./database.ts";
 import { Row } from "./row.ts";
-import { type RowDelta, Slot, type Table, type UniqueIndex } from "./table.ts";
+import { Change, Slot } from "./slots.ts";
+import type { RowDelta, Table, UniqueIndex } from "./table.ts";
 
 const NOTHING: Datum = [];
 
 export class Transaction {
   readonly #database: Database;
-  readonly #touched: Slot[] = [];
-  #counted: Slot[] = [];
+  readonly #touched: Change[] = [];
+  readonly #counted: Change[] = [];
   /** Tables with touched slots. */
   readonly #tables: Table[] = [];
 
@@ -27,14 +28,22 @@ export class Transaction {
     this.#database = database;
   }
 
-  #touch(slot: Slot): void {
-    if (slot.touched) return;
-    slot.touched = true;
-    slot.before = slot.row;
-    this.#touched.push(slot);
-    const { table } = slot;
+  /** What the transaction does to a slot with a row; `row` is this row where the caller has it already. */
+  #changeOf(slot: Slot, row?: Row): Change {
+    const { state } = slot;
+    if (typeof state !== "string") return state;
+    const change = new Change(slot, row ?? Row.unpack(slot.table, state));
+    slot.state = change;
+    return change;
+  }
+
+  #touch(change: Change): void {
+    if (change.touched) return;
+    change.touched = true;
+    this.#touched.push(change);
+    const { table } = change.slot;
     if (table.touched.length === 0) this.#tables.push(table);
-    table.touched.push(slot);
+    table.touched.push(change.slot);
   }
 
   /** Whether an insert may use this uuid: not that of a row, nor of one that this transaction deleted. */
@@ -43,44 +52,45 @@ export class Transaction {
   }
 
   insert(table: Table, uuid: Uuid, cells: readonly Datum[]): void {
-    const slot = new Slot(table, uuid, undefined);
-    this.#touch(slot);
-    slot.row = new Row(uuid, cells);
-    table.slots.set(uuid, slot);
+    const row = Row.of(table, uuid, cells);
+    const slot = new Slot(table, row.packed);
+    const change = new Change(slot, undefined, row);
+    slot.state = change;
+    this.#touch(change);
+    table.slots.add(slot);
   }
 
-  /** Replaces a row's cells; `cells` must differ from what they were. */
-  update(slot: Slot, cells: readonly Datum[]): void {
-    this.#touch(slot);
-    slot.row = new Row(slot.uuid, cells);
+  /** Puts other cells in place of the slot's row. */
+  update(slot: Slot, row: Row, cells: readonly Datum[]): void {
+    const change = this.#changeOf(slot, row);
+    this.#touch(change);
+    change.row = Row.of(slot.table, row.uuid, cells);
   }
 
   delete(slot: Slot): void {
-    this.#touch(slot);
-    slot.row = undefined;
+    this.#delete(this.#changeOf(slot));
+  }
+
+  #delete(change: Change): void {
+    this.#touch(change);
+    change.row = undefined;
     // What came and went within the transaction leaves no trace: its uuid may be used again.
-    if (slot.before === undefined) slot.table.slots.delete(slot.uuid);
+    if (change.before === undefined) change.slot.table.slots.delete(change.slot);
   }
 
   /** Undoes everything. */
   abort(): void {
-    for (const slot of this.#touched) {
-      if (slot.before === undefined) {
-        if (slot.table.slots.get(slot.uuid) === slot) slot.table.slots.delete(slot.uuid);
-        slot.row = undefined;
-      } else slot.row = slot.before;
-    }
+    for (const change of this.#touched) change.row = change.before;
     this.#release();
   }
 
+  /** Puts every slot at rest. */
   #release(): void {
-    for (const slot of this.#touched) {
-      slot.touched = false;
-      slot.before = undefined;
-    }
-    for (const slot of this.#counted) {
-      slot.counted = false;
-      slot.refsDelta = 0;
+    for (const changes of [this.#touched, this.#counted]) {
+      for (const { slot, row } of changes) {
+        if (row !== undefined) slot.state = row.packed;
+        else slot.table.slots.delete(slot);
+      }
     }
     for (const table of this.#tables) table.touched = [];
     this.#database.busy = false;
@@ -104,68 +114,63 @@ export class Transaction {
   }
 
   #dropNoOps(): void {
-    for (const slot of this.#touched) {
-      const { before, row } = slot;
+    for (const change of this.#touched) {
+      const { before, row } = change;
       if (before === undefined || row === undefined || before === row) continue;
-      if (before.cells.every((cell, i) => equalData(cell, row.cells[i]!))) slot.row = before;
+      if (before.cells.every((cell, i) => equalData(cell, row.cells[i]!))) change.row = before;
     }
   }
 
-  #count(slot: Slot, sign: 1 | -1): void {
-    if (!slot.counted) {
-      slot.counted = true;
-      this.#counted.push(slot);
+  #count(slot: Slot, sign: 1 | -1): Change {
+    const change = this.#changeOf(slot);
+    if (!change.counted) {
+      change.counted = true;
+      this.#counted.push(change);
     }
-    slot.refsDelta += sign;
+    change.refs += sign;
+    return change;
   }
 
   #countReferences(): void {
     const { tables } = this.#database;
-    for (const slot of this.#touched) {
-      const { before, row, table } = slot;
+    for (const { slot, uuid: own, before, row } of this.#touched) {
       if (before === row) continue;
+      const { table } = slot;
       for (const column of table.schema.strongColumns) {
-        const from = before?.cells[column.index] ?? NOTHING;
-        const to = row?.cells[column.index] ?? NOTHING;
+        const from = before?.cell(column) ?? NOTHING;
+        const to = row?.cell(column) ?? NOTHING;
         if (from === to) continue;
         referenceChanges(column.type, from, to, "strong", (targetTable, uuid, sign) => {
           // A row's references to itself do not keep it.
-          if (uuid === slot.uuid && targetTable === slot.table.name) return;
+          if (uuid === own && targetTable === table.name) return;
           const target = tables.get(targetTable)!.slots.get(uuid);
           if (target !== undefined) this.#count(target, sign);
           else if (sign === 1) throw nonexistent(slot, column, targetTable, uuid);
         });
       }
     }
-    for (const slot of this.#touched) this.#checkDeleted(slot);
-    for (const slot of this.#counted) this.#checkDeleted(slot);
-  }
-
-  #checkDeleted(slot: Slot): void {
-    const count = slot.refs + slot.refsDelta;
-    if (slot.row !== undefined || count === 0) return;
-    throw new OvsdbError(
-      "referential integrity violation",
-      `cannot delete ${slot.table.name} row ${slot.uuid} because of ${count} remaining reference(s)`,
-    );
+    for (const change of this.#touched) checkDeleted(change);
+    for (const change of this.#counted) checkDeleted(change);
   }
 
   #collectGarbage(): void {
-    const work: Slot[] = [];
-    for (const slot of this.#touched) if (slot.before === undefined && !slot.table.schema.isRoot) work.push(slot);
-    for (const slot of this.#counted) if (slot.refsDelta < 0 && !slot.table.schema.isRoot) work.push(slot);
+    const work: Change[] = [];
+    const isRoot = ({ slot }: Change): boolean => slot.table.schema.isRoot;
+    for (const change of this.#touched) if (change.before === undefined && !isRoot(change)) work.push(change);
+    for (const change of this.#counted) if (change.refs < 0 && !isRoot(change)) work.push(change);
     const { tables } = this.#database;
-    for (let slot = work.pop(); slot !== undefined; slot = work.pop()) {
-      const { row } = slot;
-      if (row === undefined || slot.refs + slot.refsDelta > 0) continue;
-      this.delete(slot);
-      for (const column of slot.table.schema.strongColumns) {
-        referenceChanges(column.type, row.cells[column.index]!, NOTHING, "strong", (targetTable, uuid) => {
-          if (uuid === row.uuid && targetTable === slot.table.name) return;
+    for (let change = work.pop(); change !== undefined; change = work.pop()) {
+      const { row, slot } = change;
+      const { table } = slot;
+      if (row === undefined || slot.refs + change.refs > 0) continue;
+      this.#delete(change);
+      for (const column of table.schema.strongColumns) {
+        referenceChanges(column.type, row.cell(column), NOTHING, "strong", (targetTable, uuid) => {
+          if (uuid === row.uuid && targetTable === table.name) return;
           const target = tables.get(targetTable)!.slots.get(uuid);
           if (target === undefined) return;
-          this.#count(target, -1);
-          if (!target.table.schema.isRoot) work.push(target);
+          const counted = this.#count(target, -1);
+          if (!isRoot(counted)) work.push(counted);
         });
       }
     }
@@ -176,20 +181,20 @@ export class Transaction {
     const count = this.#touched.length;
     const { tables } = this.#database;
     for (let i = 0; i < count; i++) {
-      const slot = this.#touched[i]!;
-      const { before, row, table } = slot;
+      const { slot, before, row } = this.#touched[i]!;
+      const { table } = slot;
       if (row === undefined) {
-        if (slot.weakIn !== undefined) for (const source of slot.weakIn.keys()) this.#dropDangling(source);
+        for (const source of table.weakIn.get(slot)?.keys() ?? []) this.#dropDangling(source);
         continue;
       }
       if (before === row) continue;
       for (const column of table.schema.weakColumns) {
-        const from = before?.cells[column.index] ?? NOTHING;
-        const to = row.cells[column.index]!;
+        const from = before?.cell(column) ?? NOTHING;
+        const to = row.cell(column);
         if (from === to) continue;
         let dangling = false;
         referenceChanges(column.type, from, to, "weak", (targetTable, uuid, sign) => {
-          if (sign === 1 && tables.get(targetTable)!.slots.get(uuid)?.row === undefined) dangling = true;
+          if (sign === 1 && !tables.get(targetTable)!.has(uuid)) dangling = true;
         });
         if (dangling) this.#dropDanglingIn(slot, column);
       }
@@ -197,57 +202,62 @@ export class Transaction {
   }
 
   #dropDangling(slot: Slot): void {
-    for (const column of slot.table.schema.weakColumns) if (slot.row !== undefined) this.#dropDanglingIn(slot, column);
+    for (const column of slot.table.schema.weakColumns) this.#dropDanglingIn(slot, column);
   }
 
   #dropDanglingIn(slot: Slot, column: ColumnSchema): void {
-    const row = slot.row!;
-    const cell = row.cells[column.index]!;
+    const { row } = slot;
+    if (row === undefined) return;
+    const cell = row.cell(column);
     const kept = this.#database.withoutDanglingWeak(column, cell);
     if (kept === cell) return;
     if (kept.length === 0 && column.type.min > 0) throw emptied(slot, column, cell);
     checkSize(kept, column.type, describeType);
-    this.#touch(slot);
-    slot.row = replaceCell(row, column, kept);
+    const change = this.#changeOf(slot, row);
+    this.#touch(change);
+    change.row = replaceCell(row, column, kept);
   }
 
   #apply(): RowDelta[] {
     const deltas: RowDelta[] = [];
     const { tables } = this.#database;
-    for (const slot of this.#counted) slot.refs += slot.refsDelta;
-    for (const slot of this.#touched) {
-      const { table, before, row, uuid } = slot;
+    for (const { slot, refs } of this.#counted) slot.refs += refs;
+    for (const { slot, uuid, before, row } of this.#touched) {
+      const { table } = slot;
       if (before === row) continue;
       deltas.push({ table, uuid, before, after: row });
       for (const column of table.schema.weakColumns) {
-        const from = before?.cells[column.index] ?? NOTHING;
-        const to = row?.cells[column.index] ?? NOTHING;
+        const from = before?.cell(column) ?? NOTHING;
+        const to = row?.cell(column) ?? NOTHING;
         if (from === to) continue;
         referenceChanges(column.type, from, to, "weak", (targetTable, target, sign) => {
           const found = tables.get(targetTable)!.slots.get(target);
           if (found !== undefined) countWeak(found, slot, sign);
         });
       }
-      for (const index of table.indexes) {
-        if (before === undefined) continue;
-        const key = index.keyOf(before);
-        if (index.slots.get(key) === slot) index.slots.delete(key);
-      }
+      if (before !== undefined) for (const index of table.indexes) index.delete(index.keyOf(before), slot);
     }
-    for (const slot of this.#touched) {
-      const { table, row } = slot;
-      if (row === undefined) {
-        if (table.slots.get(slot.uuid) === slot) table.slots.delete(slot.uuid);
-      } else for (const index of table.indexes) index.slots.set(index.keyOf(row), slot);
+    for (const { slot, before, row } of this.#touched) {
+      if (row === undefined || before === row) continue;
+      for (const index of slot.table.indexes) index.add(index.keyOf(row), slot);
     }
     this.#release();
     return deltas;
   }
 }
 
+function checkDeleted({ slot, uuid, row, refs }: Change): void {
+  const count = slot.refs + refs;
+  if (row !== undefined || count === 0) return;
+  throw new OvsdbError(
+    "referential integrity violation",
+    `cannot delete ${slot.table.name} row ${uuid} because of ${count} remaining reference(s)`,
+  );
+}
+
 function emptied(slot: Slot, column: ColumnSchema, cell: Datum): OvsdbError {
   const place = `"${column.name}" in "${slot.table.name}" row ${slot.uuid}`;
-  if (slot.before === undefined && cell.length === 1 && cell[0] === ZERO_UUID && isDefault(cell, column.type)) {
+  if (slot.committed === undefined && cell.length === 1 && cell[0] === ZERO_UUID && isDefault(cell, column.type)) {
     return new OvsdbError(
       "constraint violation",
       `Weak reference column ${place} (inserted within this transaction) contained all-zeros UUID (probably as the default value for this column) but deleting this value caused a constraint volation because this column is not allowed to be empty.`,
@@ -264,30 +274,31 @@ function checkIndex(table: Table, index: UniqueIndex): void {
   const { touched } = table;
   const added = touched.length > 1 ? new Map<string, Slot>() : undefined;
   for (const slot of touched) {
-    const { row, before } = slot;
-    if (row === undefined || row === before) continue;
+    const { row, committed } = slot;
+    if (row === undefined || row === committed) continue;
     const key = index.keyOf(row);
     const twin = added?.get(key);
     if (twin !== undefined) throw duplicate(index, slot, twin);
     added?.set(key, slot);
-    const holder = index.slots.get(key);
-    if (holder === undefined || holder === slot || holder.row === undefined) continue;
+    const holder = index.get(key);
+    if (holder === undefined || holder === slot) continue;
     // The holder may have left the key within this transaction.
-    if (holder.touched && holder.row !== holder.before && index.keyOf(holder.row) !== key) continue;
+    const held = holder.row;
+    if (held === undefined || (held !== holder.committed && index.keyOf(held) !== key)) continue;
     throw duplicate(index, slot, holder);
   }
 }
 
 function duplicate(index: UniqueIndex, first: Slot, second: Slot): OvsdbError {
   const names = index.columns.map((column) => `"${column.name}"`);
-  const values = (row: Row): string => list(index.columns.map((column) => valueText(row.cells[column.index]!, column)));
-  const history = (slot: Slot): string => {
-    const { before } = slot;
-    if (!slot.touched || before === slot.row) {
+  const values = (row: Row): string => list(index.columns.map((column) => valueText(row.cell(column), column)));
+  const history = ({ row, change }: Slot): string => {
+    if (change === undefined || change.before === row) {
       return "existed in the database before this transaction and was not modified by the transaction.";
     }
+    const { before } = change;
     if (before === undefined) return "was inserted by this transaction.";
-    if (index.keyOf(before) === index.keyOf(slot.row!)) {
+    if (index.keyOf(before) === index.keyOf(row!)) {
       return "existed in the database before this transaction, which modified some of the row's columns but not any columns in this index.";
     }
     return `had the following index values before the transaction: ${values(before)}.`;

@@ -5,7 +5,7 @@ import type { RowDelta } from "../engine/table.ts";
 import { OvsdbError } from "../error.ts";
 import { stringifyJson } from "../jsonrpc/json.ts";
 import { type DatabaseSchema, parseSchema } from "../model.ts";
-import { encodeRecord, readLog, recordText, scanLog } from "./format.ts";
+import { encodeRecord, readFirst, recordText, scanLog } from "./format.ts";
 import { PiecesError } from "./pieces.ts";
 import { applyRecord, transactionRecord } from "./transactions.ts";
 
@@ -275,9 +275,7 @@ export async function readDatabase(
 
 /** The schema of a database file. Throws OvsdbError. */
 export async function readSchemaOfFile(files: Files, path: string): Promise<DatabaseSchema> {
-  const { records, fault } = readLog(await readBytes(files, path), path);
-  if (records[0] === undefined) throw fault ?? new OvsdbError("ovsdb error", `${path}: no schema`);
-  return parseSchema(records[0]);
+  return parseSchema(readFirst(await readBytes(files, path), path));
 }
 
 const LATER_RECORD = encoder.encode("\nOVSDB JSON ");

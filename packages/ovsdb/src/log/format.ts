@@ -50,6 +50,20 @@ export function magicOf(bytes: Uint8Array): string | undefined {
   return /^OVSDB ([A-Z]+) /.exec(line)?.[1];
 }
 
+function checkMagic(bytes: Uint8Array, path: string): void {
+  if (bytes.length === 0) throw new OvsdbError("ovsdb error", `${path}: cannot identify file type`);
+  const magic = magicOf(bytes);
+  if (magic === "CLUSTER") throw new OvsdbError("ovsdb error", `${path}: ${CLUSTERED}`);
+  if (magic !== "JSON") throw new OvsdbError("ovsdb error", `${path}: unexpected file format`);
+}
+
+/** The first record of a log, which is the schema. Throws OvsdbError. */
+export function readFirst(bytes: Uint8Array, path: string): Json {
+  checkMagic(bytes, path);
+  const body = readBody(bytes, 0, path);
+  return parseBody(body, path, body.byteOffset - bytes.byteOffset);
+}
+
 /**
  * Reads a log, giving every record to `visit`. What is after the first record that is cut or damaged is not read, as the
  * reference does it; the fault then says what and where. Throws OvsdbError if the file is not a standalone database at
@@ -64,10 +78,7 @@ export function scanLog(
   visit: (record: Json) => void,
   pieceSize = Infinity,
 ): Omit<LogContents, "records"> {
-  if (bytes.length === 0) throw new OvsdbError("ovsdb error", `${path}: cannot identify file type`);
-  const magic = magicOf(bytes);
-  if (magic === "CLUSTER") throw new OvsdbError("ovsdb error", `${path}: ${CLUSTERED}`);
-  if (magic !== "JSON") throw new OvsdbError("ovsdb error", `${path}: unexpected file format`);
+  checkMagic(bytes, path);
   let at = 0;
   while (at < bytes.length) {
     let body: Uint8Array;

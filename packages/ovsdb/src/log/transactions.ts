@@ -75,11 +75,11 @@ export function applyRecord(database: Database, record: Json): void {
       const uuid = parseUuid(uuidText);
       if (uuid === undefined) throw syntaxError(`"${uuidText}" is not a valid UUID`);
       if (columns === null) {
-        if (!table.slots.has(uuid)) throw new OvsdbError("ovsdb error", `Deletion of nonexistent row ${uuid} in table ${name}`);
+        if (!table.has(uuid)) throw new OvsdbError("ovsdb error", `Deletion of nonexistent row ${uuid} in table ${name}`);
         database.place(table, undefined, uuid);
       } else if (isObject(columns)) {
         const before = table.slots.get(uuid)?.row;
-        database.place(table, new Row(uuid, cellsOf(table, before, columns, isDifference)), uuid);
+        database.place(table, Row.of(table, uuid, cellsOf(table, before, columns, isDifference)), uuid);
       } else throw syntaxError(`record of row ${uuid} is neither null nor an object`);
     }
   }

@@ -139,17 +139,15 @@ export class Specification {
 
   #watches(condition: MonitorCondition, row: Row): boolean {
     if (condition === "all") return true;
-    const { random } = this.database;
-    for (const clause of condition) if (clauseHolds(clause, (column) => row.cell(column, random))) return true;
+    for (const clause of condition) if (clauseHolds(clause, (column) => row.cell(column))) return true;
     return false;
   }
 
   #row(monitored: MonitoredTable, row: Row, bit: number): Json {
     const content: { [column: string]: Json } = {};
-    const { random } = this.database;
     for (const { column, select } of monitored.columns) {
       if ((select & bit) === 0) continue;
-      const cell = row.cell(column, random);
+      const cell = row.cell(column);
       if (this.version === 1 || !isDefault(cell, column.type)) content[column.name] = datumJson(cell, column.type);
     }
     return content;
@@ -171,12 +169,11 @@ export class Specification {
   }
 
   #modification(monitored: MonitoredTable, before: Row, after: Row): Json | undefined {
-    const { random } = this.database;
     const changed: { [column: string]: Json } = {};
     let any = false;
     for (const { column, select } of monitored.columns) {
-      const was = before.cell(column, random);
-      const is = after.cell(column, random);
+      const was = before.cell(column);
+      const is = after.cell(column);
       if (equalData(was, is)) continue;
       any = true;
       if ((select & MODIFY) === 0) continue;
@@ -184,7 +181,7 @@ export class Specification {
         this.version === 1 ? datumJson(was, column.type) : datumJson(difference(was, is, column.type), column.type);
     }
     // A change of what the condition reads is told of too, as an empty modification.
-    any ||= conditionColumns(monitored).some((column) => !equalData(before.cell(column, random), after.cell(column, random)));
+    any ||= conditionColumns(monitored).some((column) => !equalData(before.cell(column), after.cell(column)));
     if (!any) return undefined;
     return this.version === 1 ? { old: changed, new: this.#row(monitored, after, MODIFY) } : { modify: changed };
   }

@@ -4,7 +4,7 @@ import type { Row } from "../engine/row.ts";
 import type { Table } from "../engine/table.ts";
 import { OvsdbError } from "../error.ts";
 import type { ColumnSchema } from "../model.ts";
-import type { Datum } from "../value.ts";
+import type { Datum, Uuid } from "../value.ts";
 
 /** The check for a client of a role; undefined where there is nothing to check. */
 export function authorizer(role: string, clientId: string): Requester["authorize"] {
@@ -48,8 +48,8 @@ function findPermission(roles: Table, role: string, tableName: string): Permissi
     const map = row.cells[permissions.index]!;
     for (let i = 0; i < map.length; i += 2) {
       if (map[i] !== tableName) continue;
-      for (const slot of table.slots.values())
-        if (slot.uuid === map[i + 1] && slot.row !== undefined) return { row: slot.row, table };
+      const row = table.slots.get(map[i + 1] as Uuid)?.row; // a column with a refTable holds uuids
+      if (row !== undefined) return { row, table };
     }
   }
   return undefined;

@@ -45,10 +45,7 @@ class TableLogging {
       if (!tables.has(table.name)) continue;
       const operation = before === undefined ? "inserted" : after === undefined ? "deleted" : "updated";
       const row = after ?? before!;
-      const { random } = table;
-      const columns = table.schema.allColumns.map(
-        (column) => `${column.name}:${datumText(row.cell(column, random), column.type)}`,
-      );
+      const columns = table.schema.allColumns.map((column) => `${column.name}:${datumText(row.cell(column), column.type)}`);
       this.#logger.info(`table:${table.name},op:${operation},${columns.join(",")}`);
     }
   }

@@ -8,6 +8,7 @@ import { ZERO_UUID } from "../datum.ts";
 import { absorb, type Extent } from "../engine/absorb.ts";
 import type { Database } from "../engine/database.ts";
 import { type Commit, errorIn, execute, mayWrite, type Requester } from "../engine/operations.ts";
+import { PackedCommit } from "../engine/packedCommit.ts";
 import type { RowDelta, Table } from "../engine/table.ts";
 import type { OvsdbError } from "../error.ts";
 import type { Json } from "../jsonrpc/json.ts";
@@ -42,12 +43,12 @@ interface Waiter {
 }
 
 class HistoryEntry {
-  readonly deltas: readonly RowDelta[];
+  readonly commit: PackedCommit;
   #id: string | undefined;
   readonly #random: Random;
 
   constructor(deltas: readonly RowDelta[], id: string | undefined, random: Random) {
-    this.deltas = deltas;
+    this.commit = new PackedCommit(deltas);
     this.#id = id;
     this.#random = random;
   }
@@ -312,7 +313,7 @@ export class ServedDatabase {
     const id = this.#history.at(-1)?.id ?? ZERO_UUID;
     const updates =
       at >= 0
-        ? (subscription.specification.updates(merge(this.#history.slice(at + 1).map(({ deltas }) => deltas))) ?? {})
+        ? (subscription.specification.updates(merge(this.#history.slice(at + 1).map(({ commit }) => commit.deltas()))) ?? {})
         : subscription.specification.initial();
     this.monitors.add(subscription);
     this.#showed(subscription);
@@ -380,7 +381,7 @@ export class ServedDatabase {
 }
 
 /** One delta per row, from the first state to the last. */
-function merge(commits: readonly (readonly RowDelta[])[]): RowDelta[] {
+function merge(commits: readonly Iterable<RowDelta>[]): RowDelta[] {
   const merged = new Map<Table, Map<string, RowDelta>>();
   for (const deltas of commits) {
     for (const delta of deltas) {

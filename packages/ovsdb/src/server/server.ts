@@ -352,12 +352,12 @@ export class OvsdbServer implements SessionServer {
       monitors += group.count;
       for (const table of database.tables.values()) {
         const columns = table.schema.allColumns.length;
-        for (const slot of table.slots.values()) {
+        for (const row of table.rows()) {
           cells += columns;
           atoms += 2;
-          for (const cell of slot.row?.cells ?? []) atoms += cell.length;
-          for (const count of slot.weakIn?.values() ?? []) weak += count;
+          for (const cell of row.cells) atoms += cell.length;
         }
+        for (const counts of table.weakIn.values()) for (const count of counts.values()) weak += count;
       }
     }
     return { atoms, cells, monitors, "n-weak-refs": weak, sessions: this.#sessions.size };
