@@ -23,7 +23,8 @@ export class TestShell {
   readonly #runtime: VirtualRuntime;
   readonly #node: string;
   readonly #variables = new Map<string, string>();
-  readonly #jobs: AbortController[] = [];
+  /** By their numbers, from 1; a number is free again when its job was killed. */
+  readonly #jobs = new Map<number, AbortController>();
   /** What went to the terminal while a command ran: of pipes and substitutions, standard error. */
   #terminal = "";
 
@@ -36,21 +37,24 @@ export class TestShell {
   /** Runs a line and gives what a terminal would show. */
   async run(line: string): Promise<string> {
     this.#terminal = "";
-    const { stdout } = await this.#line(line);
-    return this.#terminal + stdout;
+    await this.#line(line, true);
+    return this.#terminal;
   }
 
   /** Ends what goes on in the background. */
   close(): void {
-    for (const job of this.#jobs) job.abort();
+    for (const job of this.#jobs.values()) job.abort();
   }
 
-  async #line(line: string): Promise<Output> {
+  /** `shown`: what the last command of a pipe writes goes to the terminal as it comes, and is not among the output. */
+  async #line(line: string, shown: boolean): Promise<Output> {
     if (/\s&\s*$/.test(line)) {
       const words = await this.#words(line.replace(/\s&\s*$/, ""));
       const job = new AbortController();
-      this.#jobs.push(job);
-      void this.#execute(words, "", job.signal);
+      let number = 1;
+      while (this.#jobs.has(number)) number++;
+      this.#jobs.set(number, job);
+      void this.#execute(words, "", job.signal, false);
       return { stdout: "", code: 0 };
     }
     let output: Output = { stdout: "", code: 0 };
@@ -62,23 +66,26 @@ export class TestShell {
         this.#variables.set(assignment[1]!, value);
         continue;
       }
-      output = await this.#pipeline(command);
-      all += output.stdout;
+      output = await this.#pipeline(command, shown);
+      if (shown) this.#terminal += output.stdout;
+      else all += output.stdout;
     }
     return { stdout: all, code: output.code };
   }
 
-  async #pipeline(line: string): Promise<Output> {
+  async #pipeline(line: string, shown: boolean): Promise<Output> {
     let output: Output = { stdout: "", code: 0 };
-    for (const part of splitOutsideQuotes(line, "|")) {
-      const words = await this.#words(part);
-      output = await this.#execute(words, output.stdout, new AbortController().signal);
+    const parts = splitOutsideQuotes(line, "|");
+    for (const [i, part] of parts.entries()) {
+      const last = shown && i === parts.length - 1;
+      output = await this.#execute(await this.#words(part), output.stdout, new AbortController().signal, last);
     }
     return output;
   }
 
-  async #execute(given: readonly string[], stdin: string, signal: AbortSignal): Promise<Output> {
-    const words = given.filter((word) => !/^2?>/.test(word));
+  async #execute(given: readonly string[], stdin: string, signal: AbortSignal, shown: boolean): Promise<Output> {
+    // Redirections are to nowhere, with or without a blank before the file.
+    const words = given.filter((word, i) => !/^2?>/.test(word) && !/^2?>$/.test(given[i - 1] ?? ""));
     const [name = "", ...args] = words;
     const own = ownCommands[name];
     if (own) return own(args, stdin);
@@ -87,21 +94,32 @@ export class TestShell {
       return { stdout: "", code: 0 };
     }
     if (name === "kill") {
-      this.#jobs[Number(args[0]?.replace("%", "")) - 1]?.abort();
+      const number = Number(args[0]?.replace("%", ""));
+      this.#jobs.get(number)?.abort();
+      this.#jobs.delete(number);
       return { stdout: "", code: 0 };
     }
     let stdout = "";
     const quiet = given.some((word) => word.startsWith("2>"));
+    const unwritten = given.some((word) => word.startsWith(">"));
     const done = this.#lab.exec(this.#node, words, {
       stdin: (async function* () {
         if (stdin !== "") yield bytesOf(stdin);
       })(),
-      stdout: { write: (bytes) => void (stdout += textOf(bytes)), isTerminal: false },
+      stdout: {
+        write: (bytes) => {
+          if (shown && !unwritten) this.#terminal += textOf(bytes);
+          else stdout += textOf(bytes);
+        },
+        isTerminal: false,
+      },
       stderr: { write: (bytes) => void (quiet || (this.#terminal += textOf(bytes))), isTerminal: false },
       signal,
     });
-    const code = this.#jobs.some((job) => job.signal === signal) ? await done : await this.#runtime.clock.run(done, LIMIT);
-    return { stdout: given.some((word) => word.startsWith(">")) ? "" : stdout, code };
+    const code = [...this.#jobs.values()].some((job) => job.signal === signal)
+      ? await done
+      : await this.#runtime.clock.run(done, LIMIT);
+    return { stdout: unwritten ? "" : stdout, code };
   }
 
   /** The words of a command, with variables and substitutions in their place. `whole`: one word, as in an assignment. */
@@ -109,7 +127,7 @@ export class TestShell {
     const words: string[] = [];
     let word: string | undefined;
     const substitute = async (command: string) => {
-      const { stdout } = await this.#line(command);
+      const { stdout } = await this.#line(command, false);
       return stdout.replace(/\n+$/, "");
     };
     const add = (piece: string, quoted: boolean) => {
@@ -198,7 +216,10 @@ const ownCommands: Readonly<Record<string, (args: readonly string[], stdin: stri
   grep(args, stdin) {
     const flags = args.filter((arg) => arg.startsWith("-")).join("");
     const pattern = new RegExp(args.find((arg) => !arg.startsWith("-")) ?? "", flags.includes("i") ? "i" : "");
-    const found = linesOf(stdin).filter((line) => pattern.test(line) !== flags.includes("v"));
+    const lines = linesOf(stdin);
+    const matches = lines.map((line) => pattern.test(line) !== flags.includes("v"));
+    const after = Number(/A(\d+)/.exec(flags)?.[1] ?? 0);
+    const found = lines.filter((_, i) => matches.slice(Math.max(0, i - after), i + 1).includes(true));
     const shown = flags.includes("o") ? found.flatMap((line) => line.match(new RegExp(pattern, "g")) ?? []) : found;
     return { stdout: flags.includes("c") ? `${found.length}\n` : joined(shown), code: found.length > 0 ? 0 : 1 };
   },

@@ -118,8 +118,9 @@ export class Stack {
     const destination = readMac(frame, 0);
     if (destination !== device.mac && !isMacMulticast(destination) && device.kind !== "loopback") return;
     const layers = decode(frame);
-    const arp = find(layers, "arp");
-    if (arp) return this.#arp(device, arp);
+    // What a tunnel carries is not for this machine's stack.
+    const inFrame = layers.find(({ header }) => header.kind !== "ethernet" && header.kind !== "vlan")?.header;
+    if (inFrame?.kind === "arp") return this.#arp(device, inFrame);
     const read = this.#read(device, frame, layers);
     if (!read) return;
     const [received, layer] = read;
@@ -403,7 +404,7 @@ export class Stack {
 
   /** Tells the neighbourhood of a new address of ours (gratuitous ARP). */
   announce(device: Device, ip: Ip): void {
-    if (ip.family !== 4) return;
+    if (ip.family !== 4 || device.kind === "loopback") return;
     device.transmit(
       emit([
         { kind: "ethernet", dst: MAC_BROADCAST, src: device.mac },
