@@ -2,10 +2,10 @@
  * ovn-controller(8): brings the integration bridge, the local database and this chassis' rows of the Southbound in line
  * with the Southbound and the local database.
  */
-import { counted, type EngineStatistics } from "@weft/incremental";
+import { counted, type EngineStatistics, sameContent } from "@weft/incremental";
 import { type ChangeSet, createReplica, type Replica, type RowChange, type Transaction } from "@weft/ovsdb";
 import { type ControlCommand, Coverage, type Logger, messageOf, type Runtime, Stopwatch, type Timer } from "@weft/runtime";
-import { ovnInternalVersion, ovnSouthbound, type SbSchema, type VsSchema } from "@weft/schemas";
+import { ovnInternalVersion, ovnSouthbound, type SbSchema, type VsRow, type VsSchema } from "@weft/schemas";
 import { controlCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { BadLogicalFlow } from "./lflow/flows.ts";
@@ -38,6 +38,13 @@ const RETRY = 1000;
 const COMPUTE_LOG_TIMEOUT = 500;
 const watches = ["flow-generation", "flow-installation"] as const;
 type Watch = (typeof watches)[number];
+
+/** Whether what the plan is compared with may have changed: of interfaces it is what tunnels are made of. */
+function concernsPlan({ table, before, after }: RowChange): boolean {
+  if (table !== "Interface" || before === undefined || after === undefined) return true;
+  const [old, now] = [before, after] as VsRow<"Interface">[]; // the table's name says so
+  return !sameContent([old?.type, old?.options, old?.bfd], [now?.type, now?.options, now?.bfd]);
+}
 
 export class RunningController implements Controller {
   readonly core: Core;
@@ -148,7 +155,7 @@ export class RunningController implements Controller {
 
   #changed(database: "sb" | "ovs", change: ChangeSet): void {
     this.core.feed(database, change.changes);
-    if (database === "ovs") this.#planDirty = true;
+    if (database === "ovs") this.#planDirty ||= change.changes.some(concernsPlan);
     else this.#packetSide.release(change.changes);
     this.#schedule();
   }
@@ -197,15 +204,17 @@ export class RunningController implements Controller {
     if (this.core.plans.takeChanged() || this.core.zones.version !== this.#zonesWritten) this.#planDirty = true;
     this.#aim();
     this.#applyConditions();
-    if (this.#whole && this.core.read(ownChassis, 0) !== undefined && this.core.begin())
-      this.#switchSide.flushZones(this.core.commit(this.#settled));
-    this.#writeLocal();
+    this.#writeMarks();
     this.#writeSouthbound();
-    if (this.#whole) {
+    // The flows come with the next run, which takes long: what has been written is on its way meanwhile.
+    const beginning = this.#whole && this.core.read(ownChassis, 0) !== undefined && this.core.begin();
+    if (beginning) this.#schedule();
+    else if (this.#whole && this.core.begun) {
       const begun = clock.now();
       this.#switchSide.program(this.#nbCfg);
       this.stopwatches.get("flow-installation")?.add(clock.now() - begun);
     }
+    this.#writePlan();
     this.#sendPackets();
     if (this.isIdle) for (const wake of this.#idlers.splice(0)) wake();
   }
@@ -302,38 +311,54 @@ export class RunningController implements Controller {
 
   // ---- databases
 
-  #writeLocal(): void {
-    if (this.#vsBusy || this.#ovs.state !== "synced") return;
-    const { read } = this.core;
+  get #localWritable(): boolean {
+    return !this.#vsBusy && this.#ovs.state === "synced";
+  }
+
+  /** What others wait for: that ports are installed, up to which configuration. */
+  #writeMarks(): void {
+    const { writes } = this.core.vsWrites.due(this.#runtime.clock.now());
+    if (writes.length === 0 || !this.#whole || !this.#localWritable) return;
     const transaction = this.#ovs.transaction();
-    const now = this.#runtime.clock.now();
     const wall = this.#runtime.clock.wall();
-    for (const write of this.#whole ? this.core.vsWrites.due(now).writes : []) {
+    for (const write of writes) {
       write.apply(transaction, wall);
       for (const line of write.log ?? []) this.#bindingLog.info(line);
     }
-    if (this.#planDirty) {
-      writeBridge(read, transaction);
-      if (read(config, 0) !== undefined) {
-        const prefixes = writePrefixes(read, transaction, this.#ovs.capacity("Flow_Table", "prefixes"));
-        if (prefixes.length > 0) this.#log.info(`Setting flow table prefixes: ${prefixes.join(", ")}.`);
-      }
-      const plan = this.core.plans.plan;
-      if (plan !== undefined && this.#settledChassis) {
-        writeTunnels(read, transaction, plan.tunnels);
-        writePatches(read, transaction, plan.patches);
-      }
-      if (this.#settled) {
-        this.core.zones.write(read, transaction);
-        this.#zonesWritten = this.core.zones.version;
-        this.#planDirty = false;
-      }
+    this.#commitLocal(transaction);
+  }
+
+  /** Compares bridges, tunnels, patch ports and zones as they are with the plan as a whole. */
+  #writePlan(): void {
+    if (!this.#planDirty || !this.#localWritable) return;
+    const { read } = this.core;
+    const transaction = this.#ovs.transaction();
+    writeBridge(read, transaction);
+    if (read(config, 0) !== undefined) {
+      const prefixes = writePrefixes(read, transaction, this.#ovs.capacity("Flow_Table", "prefixes"));
+      if (prefixes.length > 0) this.#log.info(`Setting flow table prefixes: ${prefixes.join(", ")}.`);
     }
+    const plan = this.core.plans.plan;
+    if (plan !== undefined && this.#settledChassis) {
+      writeTunnels(read, transaction, plan.tunnels);
+      writePatches(read, transaction, plan.patches);
+    }
+    if (this.#settled) {
+      this.core.zones.write(read, transaction);
+      this.#zonesWritten = this.core.zones.version;
+      this.#planDirty = false;
+    }
+    this.#commitLocal(transaction, () => {
+      this.#planDirty = true;
+    });
+  }
+
+  #commitLocal(transaction: Transaction<VsSchema>, done: () => void = () => {}): void {
     if (transaction.empty) return;
     this.#vsBusy = true;
     this.#commit(transaction, "local database", () => {
       this.#vsBusy = false;
-      this.#planDirty = true;
+      done();
     });
   }
 

@@ -93,6 +93,11 @@ export class Core {
     return true;
   }
 
+  /** Whether flows are made: the next commit at the latest makes them. */
+  get begun(): boolean {
+    return this.#begun;
+  }
+
   get read(): Read {
     return this.engine.read;
   }

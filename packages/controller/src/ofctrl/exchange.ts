@@ -72,23 +72,25 @@ export class Exchange {
   }
 
   /**
-   * Has messages carried out as one ordered, atomic bundle. Resolves with the errors that single messages met; rejects
-   * with a SwitchError when the bundle as a whole was refused. The messages are taken one at a time, with pauses in which
+   * Has messages carried out as one ordered, atomic bundle. Resolves, when it has been, with the errors that single
+   * messages met; rejects with a SwitchError when the bundle as a whole was refused. The messages are taken one at a time, with pauses in which
    * what has been made is sent, so that the switch reads the first while the last are not yet made.
    */
   async bundle(bundle: number, messages: Iterable<Message>): Promise<readonly SwitchError[]> {
-    const errors: SwitchError[] = [];
-    await this.request({ type: "bundle_control", bundle, control: "open_request", flags: FLAGS }, "bundle_control");
-    const adding = { first: 0, last: 0, errors };
+    const adding: Adding = { first: 0, last: 0, errors: [] };
+    const opened = this.request({ type: "bundle_control", bundle, control: "open_request", flags: FLAGS }, "bundle_control");
+    // Nothing waits for the answer: where the bundle is refused, so is all that follows. It is looked at in the end.
+    opened.catch(() => {});
     this.#adding = adding;
     try {
       const rest = messages[Symbol.iterator]();
       while (this.#addSome(bundle, rest, adding)) await this.#sender.pause?.();
       await this.request({ type: "bundle_control", bundle, control: "commit_request", flags: FLAGS }, "bundle_control");
+      await opened;
     } finally {
       this.#adding = undefined;
     }
-    return errors;
+    return adding.errors;
   }
 
   /** Adds the next messages to a bundle. Returns whether there may be more. */

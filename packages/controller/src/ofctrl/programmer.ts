@@ -123,7 +123,7 @@ export class Programmer {
     return this.#dirty.size === 0;
   }
 
-  /** Sends what has changed, and resolves when the switch has it all. */
+  /** Sends what has changed, and resolves when the switch has done it and everything sent before. */
   async flush(around: Surroundings): Promise<void> {
     const places: Place[] = [];
     for (const place of this.#dirty) if (differs(place) && !this.#isRefused(place)) places.push(place);
@@ -151,12 +151,12 @@ export class Programmer {
       this.#log.warn(`a bundle of changes refused (${messageOf(error)}); sending them one by one`);
       await this.#sendOneByOne(mods());
     }
-    await this.#exchange.barrier();
   }
 
   /** One change that the switch refuses must not keep back the others. */
   async #sendOneByOne(mods: Iterable<Message>): Promise<void> {
     for (const message of mods) {
+      // Resolves when the switch has done it, too.
       const refusal = await this.#exchange.attempt(message);
       if (refusal === undefined) continue;
       this.#log.err(`${describe(message)}: ${messageOf(refusal)}`);

@@ -109,8 +109,12 @@ export class SwitchSide {
     const zones = this.#zones.splice(0);
     const nothing = programmer.idle && around.before.length === 0 && around.after.length === 0 && zones.length === 0;
     const news = nbCfg !== undefined && nbCfg !== this.#arrivedNbCfg;
-    if (nothing && this.awaiting.size === 0 && !news) return;
     const ports = [...this.awaiting];
+    if (nothing) {
+      // The switch has confirmed all that it was ever sent.
+      if (ports.length > 0 || news) this.#arrived(ports, news ? nbCfg : undefined);
+      return;
+    }
     this.#flushing = true;
     for (const zone of zones) this.#exchange?.send({ type: "ct_flush_zone", zone });
     programmer.flush(around).then(
@@ -126,6 +130,11 @@ export class SwitchSide {
   #flushed(programmer: Programmer, ports: readonly Uuid[], nbCfg: number | undefined): void {
     if (this.#programmer !== programmer) return;
     this.#flushing = false;
+    this.#arrived(ports, nbCfg);
+  }
+
+  /** The flows of these ports, and everything up to `nbCfg`, are in the switch. */
+  #arrived(ports: readonly Uuid[], nbCfg: number | undefined): void {
     const { core, arrived, wake } = this.#options;
     for (const port of ports) if (this.awaiting.delete(port)) core.engine.set(installed, port, true);
     if (nbCfg !== undefined) {

@@ -2,7 +2,7 @@
  * What of the Southbound the controller asks to see (ovsdb-server(7) monitor_cond_change): the rows of local datapaths,
  * and of ports that may become local. All of it with external_ids:ovn-monitor-all.
  */
-import type { Read } from "@weft/incremental";
+import { type Read, relation } from "@weft/incremental";
 import type { Condition, Replica, Uuid } from "@weft/ovsdb";
 import type { SbSchema } from "@weft/schemas";
 import { config, ownChassis } from "../model/config.ts";
@@ -76,17 +76,21 @@ function portConditions(read: Read, us: Uuid, name: string, ofDatapaths: readonl
     ["options", "includes", ["map", [["l3gateway-chassis", name]]]],
     ...ofDatapaths,
   ];
-  for (const id of read.keys(interfacesByIfaceId)) {
-    const port = read(portsByName, id)[0];
-    const datapath = port === undefined ? undefined : read(sb.Port_Binding, port)?.datapath;
-    if (datapath === undefined || !read(isLocalDatapath, datapath)) found.push(["logical_port", "==", id]);
-  }
+  for (const id of read(soughtNames, 0)) found.push(["logical_port", "==", id]);
   return found;
 }
+
+/** Interfaces' iface-ids of ports that are not on a local datapath, or not known: group 0. */
+const soughtNames = relation<0, string, Uuid>("soughtNames", interfacesByIfaceId, function* (id, _interfaces, read) {
+  const port = read(portsByName, id)[0];
+  const datapath = port === undefined ? undefined : read(sb.Port_Binding, port)?.datapath;
+  if (datapath === undefined || !read(isLocalDatapath, datapath)) yield 0;
+});
 
 /** Tells a replica of conditions that have changed. */
 export class ConditionBook {
   readonly #last = new Map<string, string>();
+  #applied: Conditions | undefined;
   #round = 0;
 
   /** Counts the changes. */
@@ -96,6 +100,8 @@ export class ConditionBook {
 
   /** Returns whether anything was changed. */
   apply(replica: Replica<SbSchema>, conditions: Conditions): boolean {
+    if (conditions === this.#applied) return false;
+    this.#applied = conditions;
     let changed = false;
     for (const [table, clauses] of Object.entries(conditions)) {
       const text = textOf(clauses);
@@ -112,6 +118,7 @@ export class ConditionBook {
   /** For a new replica, which was opened with these conditions. */
   restart(conditions: Conditions): void {
     this.#last.clear();
+    this.#applied = conditions;
     this.#round++;
     for (const [table, clauses] of Object.entries(conditions)) this.#last.set(table, textOf(clauses));
   }
