@@ -1,6 +1,6 @@
 /**
- * Two clouds of one node each that differ in the controller only: the reference's and ours. The same packets go into both;
- * what comes out at the ports, and what is in the southbound databases, is to be the same.
+ * Two clouds that differ in the controllers only: the reference's and ours. The same packets go into both; what comes out at
+ * the ports, and what is in the southbound databases, is to be the same. A port is on the node w1, or with "w2/PORT" on w2.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,13 +21,19 @@ const BARRIER_NETWORK = `
 /** Milliseconds between two looks, and how many looks at most. */
 const PAUSE = 20;
 const LOOKS = 1000;
+const REMOTE_LOOKS = 25;
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+function placeOf(port: string): { readonly node: string; readonly vif: string } {
+  const [first, second] = port.split("/");
+  return second === undefined ? { node: "w1", vif: first! } : { node: first!, vif: second };
+}
 
 class Side {
   readonly name: "reference" | "weft";
   readonly cloud: Cloud;
-  #switch: Control | undefined;
+  readonly #switches = new Map<string, Control>();
   readonly #seen = new Map<string, number>();
   #barriers = 0;
 
@@ -43,13 +49,16 @@ class Side {
   }
 
   async inject(port: string, frame: Uint8Array): Promise<void> {
-    this.#switch ??= this.cloud.control("w1/vswitchd");
-    await this.#switch.call("netdev-dummy/receive", port, toHex(frame));
+    const { node, vif } = placeOf(port);
+    let control = this.#switches.get(node);
+    if (control === undefined) this.#switches.set(node, (control = this.cloud.control(`${node}/vswitchd`)));
+    await control.call("netdev-dummy/receive", vif, toHex(frame));
   }
 
   /** What has arrived at a port since the last call, as hexadecimal text. */
   take(port: string): string[] {
-    const frames = readCapture(readFileSync(join(this.cloud.dir, "w1", `${port}-tx.pcap`))).map(({ bytes }) => toHex(bytes));
+    const { node, vif } = placeOf(port);
+    const frames = readCapture(readFileSync(join(this.cloud.dir, node, `${vif}-tx.pcap`))).map(({ bytes }) => toHex(bytes));
     const from = this.#seen.get(port) ?? 0;
     this.#seen.set(port, frames.length);
     return frames.slice(from);
@@ -94,10 +103,16 @@ export class ControllerPair {
   /** Starts both clouds and gives them a network with these VIFs. */
   start(script: string, ports: readonly string[]): void {
     this.#ports.push(...ports);
-    const vifs = ports.map((port) => `vif_add w1 ${port}`).join("\n");
+    const places = ports.map(placeOf);
+    const vifs = places.map(({ node, vif }) => `vif_add ${node} ${vif}`).join("\n");
+    const second = places.some(({ node }) => node === "w2") ? "hv_add w2 n1 10.9.0.2/24; underlay_warm" : "";
     // a chassis that has not registered yet is not waited for
-    const up = [BARRIER, ...ports].map((port) => `ovn-nbctl --timeout=60 wait-until logical_switch_port ${port} up=true`);
-    this.run(`cloud_start; net_add n1; hv_add w1 n1 10.9.0.1/24\n${BARRIER_NETWORK}\n${vifs}\n${script}\n${up.join("\n")}`);
+    const up = [BARRIER, ...places.map(({ vif }) => vif)].map(
+      (vif) => `ovn-nbctl --timeout=60 wait-until logical_switch_port ${vif} up=true`,
+    );
+    this.run(
+      `cloud_start; net_add n1; hv_add w1 n1 10.9.0.1/24; ${second}\n${BARRIER_NETWORK}\n${vifs}\n${script}\n${up.join("\n")}`,
+    );
   }
 
   stop(): void {
@@ -110,14 +125,25 @@ export class ControllerPair {
     frame: readonly Header[] | Uint8Array | string,
   ): Promise<{ readonly reference: string[]; readonly weft: string[] }> {
     const bytes = typeof frame === "string" ? fromHex(frame)! : frame instanceof Uint8Array ? frame : emit(frame);
-    const [reference, weft] = await Promise.all(
+    const got = await Promise.all(
       this.sides.map(async (side) => {
         await side.inject(port, bytes);
         await side.barrier();
         return this.taken(side);
       }),
     );
-    return { reference: reference!, weft: weft! };
+    // What goes through the other node has no such end.
+    for (let looks = 0; looks < REMOTE_LOOKS && `${got[0]}` !== `${got[1]}`; looks++) {
+      await sleep(PAUSE);
+      this.sides.forEach((side, i) => {
+        got[i] = [...got[i]!, ...this.taken(side)].sort((a, b) => this.#orderOf(a) - this.#orderOf(b));
+      });
+    }
+    return { reference: got[0]!, weft: got[1]! };
+  }
+
+  #orderOf(line: string): number {
+    return this.#ports.indexOf(line.slice(0, line.indexOf(" ")));
   }
 
   taken(side: Side): string[] {
@@ -131,19 +157,19 @@ export class ControllerPair {
     return reference;
   }
 
-  /** What a query of ovn-sbctl says on each side. */
-  query(words: string): { readonly reference: string; readonly weft: string } {
-    const [reference, weft] = this.sides.map(({ cloud }) => cloud.run(`ovn-sbctl ${words}`).trim());
-    return { reference: reference!, weft: weft! };
-  }
-
-  /** Waits until a query says the same on both sides, and returns it. */
-  async sameRows(words: string): Promise<string> {
+  /**
+   * Waits until a script of shell commands prints the same on both sides, with `expected` in it if given, and returns what
+   * it prints.
+   */
+  async sameRows(script: string, expected = ""): Promise<string> {
     for (let looks = 0; ; looks++) {
-      const { reference, weft } = this.query(words);
-      if (reference === weft) return reference;
-      if (looks === 20) expect(weft).toBe(reference);
-      await sleep(100);
+      const [reference, weft] = this.sides.map(({ cloud }) => cloud.run(script).trim());
+      if (reference === weft && reference!.includes(expected)) return reference!;
+      if (looks === 30) {
+        expect(reference).toContain(expected);
+        expect(weft).toBe(reference);
+      }
+      await sleep(5 * PAUSE);
     }
   }
 }

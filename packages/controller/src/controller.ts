@@ -13,10 +13,12 @@ import { claimedPorts } from "./model/claimed.ts";
 import { config, integrationBridge, ownChassis } from "./model/config.ts";
 import { feed, installed, reported, sb, sbTables, vsColumns } from "./model/inputs.ts";
 import { services } from "./model/services.ts";
+import { snoopingSwitches } from "./model/snooping.ts";
 import { dialSwitch } from "./ofctrl/dial.ts";
 import { SwitchSide } from "./ofctrl/switchSide.ts";
 import { announcements } from "./pinctrl/announce.ts";
 import { injection } from "./pinctrl/inject.ts";
+import type { OwnChassis } from "./pinctrl/ownChassis.ts";
 import { PacketSide } from "./pinctrl/packetSide.ts";
 import type { Controller, ControllerOptions, SouthboundOptions } from "./types.ts";
 import { VersionMatch } from "./versionMatch.ts";
@@ -130,6 +132,7 @@ export class RunningController implements Controller {
     });
     this.core.engine.collect([announcements], this.#packetSide.announcer.sink);
     this.core.engine.collect([services], this.#packetSide.serviceMonitors.sink);
+    this.core.engine.collect([snoopingSwitches], this.#packetSide.snooping.sink);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -156,7 +159,7 @@ export class RunningController implements Controller {
   #changed(database: "sb" | "ovs", change: ChangeSet): void {
     this.core.feed(database, change.changes);
     if (database === "ovs") this.#planDirty ||= change.changes.some(concernsPlan);
-    else this.#packetSide.release(change.changes);
+    else this.#packetSide.changed(change.changes);
     this.#schedule();
   }
 
@@ -383,7 +386,7 @@ export class RunningController implements Controller {
       }
       this.core.sbWrites.tried(writes, now);
       if (next !== undefined) this.#wakeIn(next - now);
-      const learned = this.#packetSide.write(transaction);
+      const learned = this.#packetSide.write(transaction, this.#ownChassis);
       if (learned !== undefined) this.#wakeIn(Math.max(0, learned - now));
     }
     if (transaction.empty) return;
@@ -439,6 +442,13 @@ export class RunningController implements Controller {
     const { read } = this.core;
     const uuid = read.keys(sb.SB_Global)[0];
     return uuid === undefined ? undefined : read(sb.SB_Global, uuid)?.nb_cfg;
+  }
+
+  get #ownChassis(): OwnChassis | undefined {
+    const { read } = this.core;
+    const uuid = read(ownChassis, 0);
+    const name = read(config, 0)?.chassis;
+    return uuid === undefined || name === undefined ? undefined : { uuid, name };
   }
 
   // ---- control

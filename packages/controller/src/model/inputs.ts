@@ -38,6 +38,9 @@ export const sbTables = [
   "Meter_Band",
   "Chassis_Template_Var",
   "Service_Monitor",
+  "Controller_Event",
+  "IP_Multicast",
+  "IGMP_Group",
 ] as const satisfies readonly SbTable[];
 
 /** The tables of the local Open_vSwitch database that the controller reads, and the columns. */

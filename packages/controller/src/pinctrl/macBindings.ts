@@ -2,7 +2,7 @@
  * What put_arp, put_nd and put_fdb ask for: rows of MAC_Binding and FDB. Several chassis may hear the same announcement;
  * each waits a little, so that mostly one writes.
  */
-import type { Replica, Transaction } from "@weft/ovsdb";
+import type { Replica, Transaction, Uuid } from "@weft/ovsdb";
 import type { Clock, Random } from "@weft/runtime";
 import type { SbSchema } from "@weft/schemas";
 
@@ -65,6 +65,30 @@ export class Lookup {
       .table("MAC_Binding")
       .index("controller.ip", (row) => [`${row.logical_port} ${row.ip}`])
       .get(`${port} ${ip}`)[0];
+  }
+
+  /** The tunnel key of a multicast group. */
+  multicastGroup(datapath: Uuid, name: string): number | undefined {
+    return this.#sb
+      .table("Multicast_Group")
+      .index("controller.name", (row) => [`${row.datapath} ${row.name}`])
+      .get(`${datapath} ${name}`)[0]?.tunnel_key;
+  }
+
+  /** What a chassis has heard of multicast groups. */
+  groupsOf(datapath: Uuid, chassis: Uuid) {
+    return this.#sb
+      .table("IGMP_Group")
+      .index("controller.datapath", (row) => [`${row.datapath} ${row.chassis}`])
+      .get(`${datapath} ${chassis}`);
+  }
+
+  /** What a chassis has told the CMS. */
+  events(chassis: Uuid) {
+    return this.#sb
+      .table("Controller_Event")
+      .index("controller.chassis", (row) => (row.chassis === undefined ? [] : [row.chassis]))
+      .get(chassis);
   }
 
   fdb(datapath: number, mac: string) {

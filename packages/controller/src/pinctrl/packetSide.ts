@@ -9,17 +9,24 @@ import type { Exchange } from "../ofctrl/exchange.ts";
 import type { Dial } from "../ofctrl/link.ts";
 import { Announcer } from "./announce.ts";
 import { BufferedPackets } from "./buffered.ts";
+import { Events } from "./events.ts";
 import { Lookup, MacBindingBook } from "./macBindings.ts";
+import type { OwnChassis } from "./ownChassis.ts";
 import { PacketIns } from "./pinctrl.ts";
 import { ServiceMonitors } from "./serviceMonitors.ts";
+import { Snooping } from "./snooping.ts";
+import { VirtualPorts } from "./virtualPorts.ts";
 
 export class PacketSide {
   readonly announcer: Announcer;
   readonly serviceMonitors: ServiceMonitors;
+  readonly snooping: Snooping;
   readonly #runtime: Runtime;
   readonly #channel: Channel;
   readonly #macBindings: MacBindingBook;
   readonly #buffered: BufferedPackets;
+  readonly #virtualPorts: VirtualPorts;
+  readonly #events = new Events();
   readonly #wake: () => void;
   #packetIns: PacketIns | undefined;
   #exchange: Exchange | undefined;
@@ -34,6 +41,8 @@ export class PacketSide {
     this.serviceMonitors = new ServiceMonitors(runtime.clock, runtime.random);
     this.#macBindings = new MacBindingBook(runtime.clock, runtime.random);
     this.#buffered = new BufferedPackets(runtime.clock);
+    this.snooping = new Snooping(runtime.clock);
+    this.#virtualPorts = new VirtualPorts(runtime.clock, runtime.log.logger("pinctrl"));
     this.#channel = new Channel({
       runtime,
       dial: options.dial,
@@ -70,7 +79,10 @@ export class PacketSide {
       macBindings: this.#macBindings,
       buffered: this.#buffered,
       serviceMonitors: this.serviceMonitors,
-      dnsRows: (datapath) => this.#lookup?.dnsRows(datapath) ?? [],
+      snooping: this.snooping,
+      lookup: () => this.#lookup,
+      virtualPorts: this.#virtualPorts,
+      events: this.#events,
       learned: this.#wake,
     });
     this.#wake();
@@ -88,18 +100,31 @@ export class PacketSide {
   send(longest: number | undefined): number | undefined {
     if (this.#exchange === undefined) return undefined;
     this.announcer.longest = longest;
-    return earliest(this.announcer.send(this.#exchange), this.serviceMonitors.send(this.#exchange));
+    const queries = this.#lookup === undefined ? undefined : this.snooping.send(this.#lookup, this.#exchange);
+    return earliest(this.announcer.send(this.#exchange), this.serviceMonitors.send(this.#exchange), queries);
   }
 
   /** Writes what was learned and is due; returns when the next is (monotonic ms). */
-  write(transaction: Transaction<SbSchema>): number | undefined {
+  write(transaction: Transaction<SbSchema>, own: OwnChassis | undefined): number | undefined {
     if (this.#lookup !== undefined) this.#macBindings.write(this.#lookup, transaction);
+    if (this.#lookup !== undefined && own !== undefined) {
+      this.snooping.write(this.#lookup, own, transaction);
+      this.#virtualPorts.write(this.#lookup, own, transaction);
+      this.#events.write(this.#lookup, own, transaction);
+    }
     this.serviceMonitors.write(transaction);
     return this.#macBindings.next;
   }
 
+  /** Follows what has changed in the Southbound. */
+  changed(changes: readonly RowChange[]): void {
+    for (const { table, uuid } of changes)
+      if (table === "Port_Binding") this.#virtualPorts.changed(uuid, this.#sb?.table("Port_Binding").get(uuid));
+    this.#release(changes);
+  }
+
   /** Lets packets go on whose neighbour has a MAC now. */
-  release(changes: readonly RowChange[]): void {
+  #release(changes: readonly RowChange[]): void {
     if (this.#buffered.empty || this.#packetIns === undefined || this.#sb === undefined) return;
     for (const { table, uuid, after } of changes) {
       if (table !== "MAC_Binding" || after === undefined) continue;

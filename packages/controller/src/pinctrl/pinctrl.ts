@@ -37,8 +37,11 @@ import { type DhcpAnswer, dhcpAnswer } from "./dhcp.ts";
 import { relayedRequest, relayedResponse } from "./dhcpRelay.ts";
 import { dhcpv6Answer } from "./dhcpv6.ts";
 import { type DnsRow, dnsAnswer } from "./dns.ts";
-import type { MacBindingBook } from "./macBindings.ts";
+import type { Events } from "./events.ts";
+import type { Lookup, MacBindingBook } from "./macBindings.ts";
 import type { ServiceMonitors } from "./serviceMonitors.ts";
+import type { Snooping } from "./snooping.ts";
+import type { VirtualPorts } from "./virtualPorts.ts";
 
 /** Bytes of opcode and padding before the operands in userdata. */
 const OPCODE_LENGTH = 8;
@@ -105,8 +108,11 @@ export interface PacketInOptions {
   readonly macBindings: MacBindingBook;
   readonly buffered: BufferedPackets;
   readonly serviceMonitors: ServiceMonitors;
-  /** The DNS rows of a datapath, by its tunnel key. */
-  readonly dnsRows: (datapath: number) => readonly DnsRow[];
+  readonly snooping: Snooping;
+  readonly virtualPorts: VirtualPorts;
+  readonly events: Events;
+  /** Undefined while there is no Southbound. */
+  readonly lookup: () => Lookup | undefined;
   /** Called when something is to be written to the Southbound. */
   readonly learned: () => void;
 }
@@ -175,8 +181,9 @@ export class PacketIns {
     this.resume({ ...packetIn, metadata: metadata.build() }, packet ?? packetIn.packet);
   }
 
+  /** The DNS rows of a datapath, by its tunnel key. */
   dnsRows(datapath: number): readonly DnsRow[] {
-    return this.#options.dnsRows(datapath);
+    return this.#options.lookup()?.dnsRows(datapath) ?? [];
   }
 
   note(answer: { readonly notes: readonly string[]; readonly warning?: string }): void {
@@ -192,6 +199,25 @@ export class PacketIns {
 
   logAcl(line: string): void {
     this.#options.aclLog.info(line);
+  }
+
+  snoop({ state, packetIn }: Request): void {
+    const { exchange, learned, lookup, snooping } = this.#options;
+    const rows = lookup();
+    const place = { datapath: state.datapath, port: state.inport };
+    if (rows !== undefined && snooping.hear(packetIn.packet, place, rows, exchange)) learned();
+  }
+
+  bindVirtualPort({ state, operands }: Request): void {
+    if (operands.length < 4) throw new Error("no port");
+    const { datapath, inport: parent } = state;
+    this.#options.virtualPorts.bind({ datapath, port: get32(operands, 0), parent });
+    this.#options.learned();
+  }
+
+  trigger({ operands }: Request): void {
+    if (!this.#options.events.trigger(operands)) throw new Error("unknown event");
+    this.#options.learned();
   }
 
   serviceAnswer({ state, packetIn }: Request): void {
@@ -287,6 +313,15 @@ const HANDLERS: { readonly [O in Opcode]?: Handler } = {
   },
   log({ packetIn, operands }) {
     this.logAcl(aclLogLine(operands, packetIn.table, packetIn.packet));
+  },
+  igmp(request) {
+    this.snoop(request);
+  },
+  bind_vport(request) {
+    this.bindVirtualPort(request);
+  },
+  event(request) {
+    this.trigger(request);
   },
   handle_svc_check(request) {
     this.serviceAnswer(request);

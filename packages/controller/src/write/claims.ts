@@ -36,7 +36,7 @@ export const claims = each<SbWrite, Uuid, Port>("claims", sb.Port_Binding, funct
   const additional = row.additional_chassis.includes(own);
   const others = row.additional_chassis.filter((chassis) => chassis !== own);
   if (claim === "main") {
-    const encap = encapFor(read, uuid);
+    const encap = row.type === "virtual" ? undefined : encapFor(read, uuid);
     if (row.chassis !== own) {
       const before = row.chassis === undefined ? undefined : read(sb.Chassis, row.chassis)?.name;
       const first =
@@ -88,7 +88,12 @@ function release(row: Port): SbWrite {
   return {
     name: `release ${row._uuid}`,
     apply: (transaction) => {
-      transaction.update("Port_Binding", row._uuid, { chassis: undefined, encap: undefined, ...(down ? { up: false } : {}) });
+      transaction.update("Port_Binding", row._uuid, {
+        chassis: undefined,
+        encap: undefined,
+        ...(row.type === "virtual" ? { virtual_parent: undefined } : {}),
+        ...(down ? { up: false } : {}),
+      });
     },
     log: [
       `Releasing lport ${row.logical_port} from this chassis (sb_readonly=0)`,

@@ -36,6 +36,9 @@ export function conditionsOf(read: Read): Conditions {
       "DNS",
       "Chassis_Private",
       "Chassis_Template_Var",
+      "Controller_Event",
+      "IP_Multicast",
+      "IGMP_Group",
     ])
       everything[table] = true;
     return everything;
@@ -58,6 +61,9 @@ export function conditionsOf(read: Read): Conditions {
     FDB: datapaths.map((datapath): Condition => ["dp_key", "==", read(sb.Datapath_Binding, datapath)?.tunnel_key ?? 0]),
     DNS: datapaths.map((datapath): Condition => ["datapaths", "includes", uuid(datapath)]),
     Chassis_Private: own === undefined ? true : [["name", "==", own.chassis]],
+    IP_Multicast: ofDatapaths,
+    IGMP_Group: us === undefined ? false : [["chassis", "==", uuid(us)]],
+    Controller_Event: us === undefined ? false : [["chassis", "==", uuid(us)]],
     Chassis_Template_Var: own === undefined ? false : [["chassis", "==", own.chassis]],
   };
 }
