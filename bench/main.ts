@@ -11,6 +11,7 @@ import { devices } from "./devices.ts";
 import { northd } from "./northd.ts";
 import { ovsdbServer } from "./ovsdbServer.ts";
 import { type Result, tableOf } from "./table.ts";
+import { trace } from "./trace.ts";
 import { vswitch } from "./vswitch.ts";
 
 const benchmarks: Readonly<Record<string, () => Result[] | Promise<Result[]>>> = {
@@ -21,6 +22,7 @@ const benchmarks: Readonly<Record<string, () => Result[] | Promise<Result[]>>> =
   devices,
   conntrack,
   commands,
+  trace,
 };
 
 const wanted = process.argv.slice(2);

@@ -6,7 +6,16 @@
 import { createReplica, type Replica } from "@weft/ovsdb";
 import { nodeRuntime } from "@weft/runtime";
 import { ovnSouthbound, type SbSchema } from "@weft/schemas";
-import { formsOf, parseCtState, parseLbDestination, parseSelectId, TraceModel, traceText } from "@weft/trace";
+import {
+  formsOf,
+  parseCtState,
+  parseLbDestination,
+  parseSelectId,
+  TraceModel,
+  type TraceRequest,
+  traceText,
+  traceTextFetching,
+} from "@weft/trace";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { wordsOf } from "./northdPair.ts";
 import { gatewayEdits } from "./random/gateways.ts";
@@ -165,14 +174,41 @@ async function reference({ options, datapath, microflow }: Line): Promise<string
   }
 }
 
+/** The same trace over a replica that follows nothing: it reads what it needs. Which of equal flows wins is another matter there. */
+async function fetching(line: Line, whole: string): Promise<object | undefined> {
+  const replica = createReplica({ runtime, schema: ovnSouthbound, remotes: [daemons.socket("sb")], monitor: {} });
+  try {
+    await replica.ready();
+    const model = new TraceModel(replica, () => {}, { partial: true });
+    const text = await traceTextFetching(
+      model,
+      requestOf(line, () => 0),
+      () => {},
+    );
+    const at = commonLines(text, whole);
+    const [left, right] = [text.split("\n"), whole.split("\n")];
+    return text === whole || isTie(left[at] ?? "", right[at] ?? "") ? undefined : { line, fetching: left[at], whole: right[at] };
+  } finally {
+    await replica.close();
+  }
+}
+
 /** Our text where the trace chooses as `choices` says, and how many there were to choose from each time. */
-function ours(model: TraceModel, { options, datapath, microflow }: Line, choices: readonly number[]) {
+function ours(model: TraceModel, line: Line, choices: readonly number[]) {
   const bounds: number[] = [];
+  const choose = (bound: number): number => {
+    bounds.push(bound);
+    return choices[bounds.length - 1] ?? 0;
+  };
+  return { text: traceText(model, requestOf(line, choose)), bounds };
+}
+
+function requestOf({ options, datapath, microflow }: Line, choose: (bound: number) => number): TraceRequest {
   const values = (name: string): string[] =>
     options.filter((option) => option.startsWith(`--${name}=`)).map((option) => option.slice(name.length + 3));
   const [lbDst] = values("lb-dst");
   const [selectId] = values("select-id");
-  const text = traceText(model, {
+  return {
     microflow,
     ...(datapath === undefined ? {} : { datapath }),
     forms: formsOf(new Set(options.map((option) => option.slice(2)))),
@@ -180,12 +216,8 @@ function ours(model: TraceModel, { options, datapath, microflow }: Line, choices
     ctStates: values("ct").map(parseCtState),
     ...(lbDst === undefined ? {} : { lbDestination: parseLbDestination(lbDst) }),
     ...(selectId === undefined ? {} : { selectId: parseSelectId(selectId) }),
-    choose: (bound) => {
-      bounds.push(bound);
-      return choices[bounds.length - 1] ?? 0;
-    },
-  });
-  return { text, bounds };
+    choose,
+  };
 }
 
 /** Choices are open: the text of some of them has to be the reference's. */
@@ -244,7 +276,11 @@ it("random packets in random networks", async () => {
     await endTraceDaemons();
     await become(seed);
     const model = new TraceModel(southbound, () => {});
-    for (const line of linesOf(seed)) {
+    const [sample, ...lines] = linesOf(seed);
+    const detailed: Line = { ...sample!, options: ["--detailed"] };
+    const found = await fetching(detailed, ours(model, detailed, []).text);
+    if (found !== undefined) differing.push({ seed, ...found });
+    for (const line of [sample!, ...lines]) {
       const theirs = await reference(line);
       const found = theirs === undefined ? "crash" : await compared(model, line, theirs);
       if (found === undefined) count.equal++;

@@ -14,6 +14,7 @@ import {
   type TraceRequest,
   TraceUsageError,
   traceText,
+  traceTextFetching,
 } from "@weft/trace";
 import { runDaemon } from "./daemon/daemon.ts";
 import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf } from "./daemon/options.ts";
@@ -65,8 +66,8 @@ Trace options:
   --no-leader-only        accept any cluster member, not just the leader
 ${commonDaemonHelp}`;
 
-/** Tables and no others are read: a southbound database is large. */
-const monitor = {
+/** What a daemon follows. A single trace follows nothing, and reads what it needs: a southbound database is large. */
+const followed = {
   Address_Set: true,
   DHCP_Options: true,
   DHCPv6_Options: true,
@@ -111,7 +112,7 @@ async function open(options: readonly GivenOption[], host: Host, runtime: Runtim
     runtime,
     schema: ovnSouthbound,
     remotes,
-    monitor,
+    monitor: wait ? {} : followed,
     leaderOnly: options.findLast(({ name }) => name.endsWith("leader-only"))?.name !== "no-leader-only",
     once: wait,
     ...(tls === undefined ? {} : { tls }),
@@ -143,8 +144,8 @@ async function once(options: readonly GivenOption[], rest: readonly string[], ho
   try {
     const openflow = await openflowOf(options, host, runtime, logger);
     const warn = (text: string): void => logger.warn(text);
-    const model = new TraceModel(replica, warn);
-    await host.stdout.write(traceText(model, { ...base, ...targetOf(rest), ...openflow }, warn));
+    const model = new TraceModel(replica, warn, { partial: true });
+    await host.stdout.write(await traceTextFetching(model, { ...base, ...targetOf(rest), ...openflow }, warn));
     return 0;
   } finally {
     await replica.close();

@@ -114,6 +114,11 @@ export interface Replica<S extends SchemaJson> {
   capacity<T extends TableName<S>>(table: T, column: keyof S["tables"][T]["columns"] & string): number;
   /** Changes what is monitored of a table: rows for which some clause holds (RFC 7047 5.1 <condition>); `true` is all. */
   setCondition<T extends TableName<S>>(table: T, clauses: readonly Condition[] | boolean): void;
+  /**
+   * Reads rows that are not monitored, as they are now: those for which all clauses hold (RFC 7047 5.2.2 <select>), in one
+   * transaction. They join the replica's tables, but do not follow the server. Absent where all rows are there anyway.
+   */
+  fetch?(selections: readonly Selection<S>[]): Promise<void>;
   /** Resolves when the server has answered the conditions set so far and the rows are here. */
   conditionsApplied(): Promise<void>;
   /** Asks for a lock of RFC 7047 4.1.8; transactions then assert it. */
@@ -130,6 +135,14 @@ export interface Replica<S extends SchemaJson> {
   /** How many values the rows hold: atoms of scalars and sets, keys and values of maps. */
   cells?(): number;
   close(): Promise<void>;
+}
+
+/** Rows to read, by a conjunction of clauses. */
+export interface Selection<S extends SchemaJson> {
+  readonly table: TableName<S>;
+  readonly where: readonly Condition[];
+  /** All that the server has where left out; the others read as their defaults. */
+  readonly columns?: readonly string[];
 }
 
 /** RFC 7047 5.1: [column, function, value] with the value in the wire form of section 5.1. */

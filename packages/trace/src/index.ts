@@ -3,7 +3,7 @@
 export { type Cloud, type Hypervisor, integrationBridgeOf, readCloud } from "./cloud/cloud.ts";
 export type { CloudPlaces, DatabasePlace, HypervisorPlace, Link } from "./cloud/places.ts";
 export { CT_NAMES } from "./ovnTrace/conntrack.ts";
-export { type Southbound, TraceModel } from "./ovnTrace/model.ts";
+export { TraceModel } from "./ovnTrace/model.ts";
 export {
   ctStateProblem,
   formsOf,
@@ -13,7 +13,8 @@ export {
   parseSelectId,
   TraceUsageError,
 } from "./ovnTrace/request.ts";
-export { type TraceForm, type TraceRequest, traceText } from "./ovnTrace/run.ts";
+export type { Southbound } from "./ovnTrace/rows.ts";
+export { type TraceForm, type TraceRequest, traceText, traceTextFetching } from "./ovnTrace/run.ts";
 export type { TraceOptions } from "./ovnTrace/trace.ts";
 export { FINDING_KINDS, type Finding, type FindingCode, type FindingKind } from "./verify/findings.ts";
 export { formatFindings } from "./verify/text.ts";

@@ -64,6 +64,31 @@ describe("a replica within the process", () => {
     expect(byName.get("b")[0]?.next).toEqual(byName.get("a").map(({ _uuid }) => _uuid));
   });
 
+  test("rows that nobody follows can be fetched by a condition", async () => {
+    const { runtime, replica } = await start();
+    const [writer, reader] = [replica(), replica({ monitor: {} })];
+    await runtime.clock.advance(1);
+    const transaction = writer.transaction();
+    for (const name of ["a", "b", "c"]) transaction.insert("Node", { name, weight: 7 });
+    void transaction.commit();
+    await runtime.clock.advance(1);
+    expect(reader.table("Node").size).toBe(0);
+    const fetched = reader.fetch!([
+      { table: "Node", where: [["name", "==", "a"]] },
+      { table: "Node", where: [["name", "==", "b"]], columns: ["name"] },
+    ]);
+    await runtime.clock.advance(1);
+    await fetched;
+    expect([...reader.table("Node").rows()].map(({ name, weight }) => [name, weight])).toEqual([
+      ["a", 7],
+      ["b", 0],
+    ]);
+    const refused = reader.fetch!([{ table: "Node", where: [["name", "<", "a"]] }]);
+    const outcome = expect(refused).rejects.toThrow("Node: bad reply to select");
+    await runtime.clock.advance(1);
+    await outcome;
+  });
+
   test("a lost connection comes back after a pause", async () => {
     const { runtime, replica, open } = await start();
     const states: string[] = [];

@@ -6,7 +6,7 @@ import { type Logger, WeftError } from "@weft/runtime";
 import type { Connection } from "../jsonrpc/connection.ts";
 import { isArray, isObject, type Json, parseJson, stringifyJson } from "../jsonrpc/json.ts";
 import type { Notification } from "../jsonrpc/message.ts";
-import type { ChangeSet, Condition, Replica, ReplicaState, RowChange, TransactionResult } from "../replica.ts";
+import type { ChangeSet, Condition, Replica, ReplicaState, RowChange, Selection, TransactionResult } from "../replica.ts";
 import type { SchemaJson, TableName } from "../schema.ts";
 import { databaseModel, ZERO_UUID } from "./columns.ts";
 import { Conditions } from "./conditions.ts";
@@ -131,6 +131,28 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
     this.#conditions.set(table, clauses);
     this.#options.runtime.clock.soon(() => this.#sendConditions());
   };
+
+  fetch(selections: readonly Selection<S>[]): Promise<void> {
+    const connection = this.#session.connection;
+    if (connection === undefined) return Promise.reject(new WeftError("ovsdb.connection-closed", "not connected"));
+    const operations = selections.map(({ table, where, columns }): Json => {
+      const there = this.#serverTables?.get(table);
+      const known = [...(this.#store.model.tables.get(table)?.columns.keys() ?? [])];
+      const asked = (columns ?? known).filter((column) => there?.has(column));
+      // a condition's value is JSON, as its type says in words
+      return { op: "select", table, where: where as unknown as Json, columns: ["_uuid", ...asked] };
+    });
+    return new Promise((resolve, reject) => {
+      connection.call("transact", [this.#database, ...operations], (reply) => {
+        try {
+          this.#emit(this.#store.apply(1, selectedRows(selections, reply?.result)), false);
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
 
   conditionsApplied(): Promise<void> {
     return this.#conditions.applied();
@@ -420,6 +442,22 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
   #stale(connection: Connection): boolean {
     return this.#session.connection !== connection || this.#state === "closed";
   }
+}
+
+/** The rows of an answer to selects, in the form of an update message. */
+function selectedRows(selections: readonly { readonly table: string }[], results: Json | undefined): Json {
+  const updates: { [table: string]: { [uuid: string]: Json } } = {};
+  for (const [i, { table }] of selections.entries()) {
+    const result = isArray(results) ? results[i] : undefined;
+    const rows = isObject(result) ? result["rows"] : undefined;
+    if (!isArray(rows)) throw new WeftError("ovsdb.bad-reply", `${table}: bad reply to select: ${stringifyJson(result ?? null)}`);
+    for (const row of rows) {
+      if (!isObject(row) || !isArray(row["_uuid"])) throw new WeftError("ovsdb.bad-reply", `${table}: a row without _uuid`);
+      const { _uuid, ...columns } = row;
+      (updates[table] ??= {})[String((_uuid as readonly Json[])[1])] = { new: columns };
+    }
+  }
+  return updates;
 }
 
 /** The "max" of a column's type (RFC 7047 section 3.2). */

@@ -1,8 +1,10 @@
 /** One trace, from the microflow's text to the text of the trace: what the command and the daemon's `trace` share. */
 import { type Expression, LogicalError, microflow, type PreparedMatch, parseMatch, prepareMatch } from "@weft/logical";
-import type { TraceDatapath, TraceModel } from "./model.ts";
+import type { TraceDatapath } from "./datapath.ts";
+import type { TraceModel } from "./model.ts";
 import { formatDetailed, formatMinimal, formatSummary } from "./node.ts";
 import { formatPacket, get, newPacket } from "./packet.ts";
+import { RowsNeeded } from "./rows.ts";
 import { type TraceOptions, Tracer } from "./trace.ts";
 
 export type TraceForm = "detailed" | "summary" | "minimal";
@@ -30,7 +32,7 @@ export function traceText(model: TraceModel, request: TraceRequest, warn: (text:
     expression = parseMatch(request.microflow, model.names(undefined)).expression;
     if (datapath === undefined) {
       const inport = soleInport(prepareMatch(expression), request.microflow);
-      const port = model.ports.get(inport);
+      const port = model.port(inport);
       if (port === undefined) return `unknown port "${inport}"\n`;
       datapath = port.datapath;
     }
@@ -61,6 +63,25 @@ export function traceText(model: TraceModel, request: TraceRequest, warn: (text:
   const nodes = new Tracer(model, request).run(where, packet);
   const forms = request.forms.map((form) => (request.forms.length > 1 ? BANNERS[form] : "") + PRINTERS[form](nodes));
   return first + forms.join("");
+}
+
+/** As {@link traceText} on a model that is partial: reads rows until the trace has all that it needs. */
+export async function traceTextFetching(model: TraceModel, request: TraceRequest, warn: (text: string) => void): Promise<string> {
+  const chosen: number[] = [];
+  for (;;) {
+    const warnings: string[] = [];
+    let at = 0;
+    // what is left to chance stays as it was when the trace is followed anew
+    const choose = (bound: number): number => (chosen[at++] ??= request.choose(bound));
+    try {
+      const text = traceText(model, { ...request, choose }, (warning) => warnings.push(warning));
+      for (const warning of warnings) warn(warning);
+      return text;
+    } catch (error) {
+      if (!(error instanceof RowsNeeded)) throw error;
+      await model.fetch(error);
+    }
+  }
 }
 
 /** The port that the microflow says the packet comes from, if it says so once. */

@@ -1,7 +1,9 @@
 /** Follows a packet through the logical networks (ovn-trace(8)). */
 import { evaluateNode, formatActions, type LogicalAction, type Pipeline } from "@weft/logical";
 import { execute } from "./actions.ts";
-import type { TraceDatapath, TraceFlow, TraceModel, TracePort } from "./model.ts";
+import type { TraceDatapath, TracePort } from "./datapath.ts";
+import type { TraceFlow } from "./flows.ts";
+import type { TraceModel } from "./model.ts";
 import { append, type TraceNode } from "./node.ts";
 import { copyPacket, get, type Packet, set } from "./packet.ts";
 
@@ -86,8 +88,8 @@ export class Tracer {
   friendly(text: string): string {
     if (!this.options.friendlyNames || !text.includes('"')) return text;
     return text.replace(/"([^"\\]+)"/g, (whole, name: string) => {
-      const port = this.model.ports.get(name);
-      return port === undefined ? whole : `"${port.friendly}"`;
+      const friendly = this.model.friendlyName(name);
+      return friendly === undefined ? whole : `"${friendly}"`;
     });
   }
 
@@ -124,7 +126,7 @@ export class Tracer {
       lookupPort: (name: string) => this.model.keyOf(datapath, name),
       resident: (name: string) => this.model.resident(name),
     };
-    const flow = flows.find(({ match }) => evaluateNode(match, packet.key, scope));
+    const flow = flows.find((one) => one.isFor((match) => evaluateNode(match, packet.key, scope)));
     const number = String(table).padStart(2);
     if (flow === undefined) {
       const stage = flows[0]?.row.external_ids.get("stage-name");
@@ -207,14 +209,15 @@ export class Tracer {
       append(out, "error", `*** unknown port or multicast group (${key})`);
       return undefined;
     }
-    if (port.distributed !== undefined) {
-      const { name } = port.distributed;
+    const distributed = this.model.distributedOf(port);
+    if (distributed !== undefined) {
+      const { name } = distributed;
       append(
         out,
         "output",
         `/* Replacing type "${port.type}" outport "${this.portName(port)}" with distributed port "${name}". */`,
       );
-      set(copy, "reg15", port.distributed.tunnelKey);
+      set(copy, "reg15", distributed.tunnelKey);
     }
     return this.#toPort(datapath, copy, loopback, out, false);
   }
@@ -247,7 +250,7 @@ export class Tracer {
       return undefined;
     }
     append(out, "output", `/* output to "${this.portName(port)}", type "${port.type}" */`);
-    const { peer } = port;
+    const peer = this.model.peerOf(port);
     if (peer === undefined) {
       append(out, "modify", `output("${this.portName(port)}")`);
       return undefined;
