@@ -10,6 +10,7 @@ import { weftVersion } from "./version.ts";
 const own: Readonly<Record<string, () => Promise<Program>>> = {
   link: async () => linkProgram(fileURLToPath(import.meta.url), process.execPath),
   demo: async () => (await import("./demo.ts")).demo,
+  explain: async () => (await import("./cloud/own.ts")).ownCommand("explain"),
   trace: async () => (await import("./cloud/own.ts")).ownCommand("trace"),
   verify: async () => (await import("./cloud/own.ts")).ownCommand("verify"),
   lab: async () => (await import("./lab/lab.ts")).labProgram(fileURLToPath(new URL("./shim.mjs", import.meta.url))),
@@ -20,6 +21,7 @@ const usage = `Weft ${weftVersion}: OVN, the Open Virtual Network, in TypeScript
 usage: weft COMMAND [ARGUMENT...]
 
   demo         the main job: two labs, a ping through each, told station by station
+  explain      what is this flow for?
   trace        where is my packet, and why?
   verify       is what is installed what the databases ask for?
   lab          labs: up, list, status, shell, exec, down

@@ -1,2 +1,3 @@
 export { createNorthd } from "./northd.ts";
+export { stageNames } from "./stages.ts";
 export type { Northd, NorthdOptions, NorthdStatus } from "./types.ts";

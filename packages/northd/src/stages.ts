@@ -120,3 +120,8 @@ export const LR_OUT_DELIVERY = routerEgress(6, "lr_out_delivery");
 export function stagesByPlace(kind: Stage["kind"], pipeline: Stage["pipeline"], table: number): Stage | undefined {
   return places.get(`${kind} ${pipeline} ${table}`);
 }
+
+/** The names of all stages, in the order of the pipelines. */
+export function stageNames(): readonly string[] {
+  return [...places.values()].map(({ name }) => name);
+}

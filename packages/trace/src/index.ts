@@ -2,6 +2,7 @@
 
 export { type Cloud, type Hypervisor, integrationBridgeOf, readCloud } from "./cloud/cloud.ts";
 export type { CloudPlaces, DatabasePlace, HypervisorPlace, Link } from "./cloud/places.ts";
+export { type Explanation, explainFlow, type FlowQuestion, parseFlowQuestion } from "./explain/explain.ts";
 export { CT_NAMES } from "./ovnTrace/conntrack.ts";
 export { TraceModel } from "./ovnTrace/model.ts";
 export {

@@ -25,6 +25,7 @@ export interface CloudCommand {
 
 /** By name; loaded when run. */
 export const cloudCommands: Readonly<Record<string, () => Promise<CloudCommand>>> = {
+  explain: async () => (await import("./explain.ts")).explainCommand,
   trace: async () => (await import("./trace.ts")).traceCommand,
   verify: async () => (await import("./verify.ts")).verifyCommand,
 };

@@ -183,3 +183,39 @@ describe("questions that cannot be answered", () => {
     else expect(text).toMatch(said);
   });
 });
+
+describe("weft explain", () => {
+  it("a cookie: what the flow is for, who asked for it, where it is", async () => {
+    const [, cookie = ""] =
+      /cookie=(0x[1-9a-f][0-9a-f]*),.*priority=2001,/.exec(await lab.sh("hv1", "ovs-ofctl dump-flows br-int table=54")) ?? [];
+    const text = await central(`weft explain ${cookie}`);
+    expect(text).toMatch(/^It evaluates an ACL on packets to ports: logical flow [0-9a-f]{8} \(ls_out_acl_eval, priority 2001: /);
+    expect(text).toContain("made from ACL (to-lport, tier 0, priority 1001, drop: ");
+    expect(text).toContain(`  hv1: cookie=${cookie}, table=54, `);
+    const [, uuid = ""] = /logical flow ([0-9a-f]{8})/.exec(text) ?? [];
+    expect(await central(`weft explain ${uuid}`)).toBe(text);
+  });
+
+  it("lines of dump-flows", async () => {
+    expect(
+      await central(
+        "weft explain 'cookie=0x0, duration=3.2s, table=47, n_packets=0, n_bytes=0, priority=0 actions=resubmit(,48)'",
+      ),
+    ).toBe(
+      "It belongs to table 47, which keeps packets from going back to the port that they came from; ovn-controller makes it for all networks alike.\n",
+    );
+    expect(await central("weft explain 'cookie=0xdeadbeef, table=9, priority=7,ip actions=drop'")).toBe(
+      "Nobody of the southbound database has made it: no row has the cookie 0xdeadbeef.\n",
+    );
+  });
+
+  it.each([
+    ["0xdeadbeef", "weft explain: no row of the southbound database has the cookie 0xdeadbeef\n"],
+    ["00000000", "weft explain: no logical flow's uuid begins with 00000000\n"],
+    ["what", /^weft explain: "what" is no cookie \(0x1a2b3c4d\), no logical flow's uuid and no flow: /],
+  ])("%s", async (line, said) => {
+    const text = await central(`weft explain ${line}`);
+    if (typeof said === "string") expect(text).toBe(said);
+    else expect(text).toMatch(said);
+  });
+});

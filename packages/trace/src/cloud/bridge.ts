@@ -12,7 +12,9 @@ import {
 } from "@weft/openflow";
 import { type Runtime, type TlsProvider, WeftError } from "@weft/runtime";
 
-export type InstalledFlow = Pick<FlowStats, "table" | "priority" | "match" | "actions" | "cookie">;
+/** `packets`: how many have met it, of a flow that was read from a switch. */
+export type InstalledFlow = Pick<FlowStats, "table" | "priority" | "match" | "actions" | "cookie"> &
+  Partial<Pick<FlowStats, "packets">>;
 
 export interface InstalledState {
   readonly flows: readonly InstalledFlow[];

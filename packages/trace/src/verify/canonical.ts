@@ -31,11 +31,7 @@ export function canonicalFlows(
   groups: readonly GroupDescription[],
 ): ReadonlyMap<string, CanonicalFlow> {
   const all = [...flows];
-  const conjunctions = new Map<string, string>();
-  for (const { table, match, cookie } of all) {
-    const id = conjunctionOf(match);
-    if (id !== undefined) conjunctions.set(`${table} ${id}`, `${cookie.toString(16)} ${withoutConjunction(formatMatch(match))}`);
-  }
+  const conjunctions = conjunctionTexts(all);
   const groupTexts = new Map(groups.map((group) => [group.group, groupText(group)]));
   const made = new Map<string, CanonicalFlow>();
   for (const flow of all) {
@@ -47,6 +43,19 @@ export function canonicalFlows(
     made.set(place, { place, actions, cookie, flow });
   }
   return made;
+}
+
+/** What conjunction ids stand for, by "TABLE ID": all flows that match the id. */
+function conjunctionTexts(flows: readonly ComparedFlow[]): ReadonlyMap<string, string> {
+  const texts = new Map<string, string[]>();
+  for (const { table, match, cookie } of flows) {
+    const id = conjunctionOf(match);
+    if (id === undefined) continue;
+    const key = `${table} ${id}`;
+    const text = `${cookie.toString(16)} ${withoutConjunction(formatMatch(match))}`;
+    texts.set(key, [...(texts.get(key) ?? []), text]);
+  }
+  return new Map([...texts].map(([key, list]) => [key, list.sort().join(" or ")]));
 }
 
 function withoutConjunction(match: string): string {
@@ -73,6 +82,8 @@ function canonicalActions(
     formatActions(actions)
       .replace(/group:(\d+)/g, (_all, number: string) => `group:${groups.get(Number(number)) ?? `unknown ${number}`}`)
       .replace(/meter(?::|_id=)\d+/g, "meter")
+      // Whether it is said whom to tell of expired packets: nobody else than the controller.
+      .replace(/dec_ttl\(\)/g, "dec_ttl")
       // The order in which copies leave by several tunnels.
       .replace(/output:\d+(?:,output:\d+)+/g, (outputs) => outputs.split(",").sort().join(","))
   );

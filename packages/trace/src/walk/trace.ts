@@ -1,4 +1,5 @@
 /** Where a packet goes, from one guest to another and back, and why it does not arrive. */
+import { toHex } from "@weft/packet";
 import type { Cloud, Hypervisor } from "../cloud/cloud.ts";
 import { integrationBridgeOf } from "../cloud/cloud.ts";
 import { desiredState } from "../cloud/desired.ts";
@@ -34,7 +35,9 @@ export interface FrameQuestion {
 export interface Leg {
   readonly from: string;
   readonly to: string;
+  /** tcpdump's text, and the frame in hex digits. */
   readonly packet: string;
+  readonly frame: string;
   readonly delivered: boolean;
   readonly stations: readonly Station[];
 }
@@ -64,7 +67,7 @@ export async function tracePacket(cloud: Cloud, question: TraceQuestion): Promis
   const logical = logicalTrace(cloud, asked);
   const missing = notAttached(cloud, asked.from);
   if (missing !== undefined) {
-    const there = { from: question.from, to: question.to, packet: packetText(asked.frame), delivered: false, stations: [] };
+    const there = { from: question.from, to: question.to, ...shown(asked.frame), delivered: false, stations: [] };
     return {
       outcome: "not-delivered",
       verdict: missing.text,
@@ -149,7 +152,7 @@ export async function traceFrame(cloud: Cloud, { node, device, frame }: FrameQue
     if (went === undefined) throw new TraceQuestionError(`${node} has no interface ${device} on any bridge`);
     const ends = went.arrivals.map((arrival) => `${arrival.device} on ${arrival.node.name}`);
     const cause = ends.length > 0 ? undefined : causeOf(went.stations);
-    const there = { from: `${node}:${device}`, to: ends.join(", "), packet: packetText(frame), delivered: ends.length > 0 };
+    const there = { from: `${node}:${device}`, to: ends.join(", "), ...shown(frame), delivered: ends.length > 0 };
     return {
       outcome: "traced",
       verdict:
@@ -193,8 +196,10 @@ function isAt({ node, device, frame }: Arrival, at: Attachment): boolean {
 }
 
 function legOf(from: string, to: string, frame: Uint8Array, { stations }: Walk, arrival: Arrival | undefined): Leg {
-  return { from, to, packet: packetText(frame), delivered: arrival !== undefined, stations };
+  return { from, to, ...shown(frame), delivered: arrival !== undefined, stations };
 }
+
+const shown = (frame: Uint8Array): Pick<Leg, "packet" | "frame"> => ({ packet: packetText(frame), frame: toHex(frame) });
 
 /** ovn-trace's answer: does the logical network deliver it? */
 function logicalTrace({ sb }: Cloud, { from, to, expression }: Question): TraceReport["logical"] {

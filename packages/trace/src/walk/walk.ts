@@ -114,6 +114,10 @@ class Recorder implements CloudEvents, Walk {
       this.#drop(node, `${outer.dst} is the tunnel address of no hypervisor that can be looked into`, undefined);
       return "drop";
     }
+    if (to.links !== undefined && !to.links.some(({ addresses }) => addresses.includes(outer.dst))) {
+      this.#drop(to, `${outer.dst} is the tunnel address of ${to.name}, but no address of its devices`, undefined);
+      return "drop";
+    }
     const link = node.links?.find(({ addresses }) => addresses.includes(source));
     if (link !== undefined && size > link.mtu) {
       this.#drop(node, `the tunnel packet has ${size} bytes and the MTU of ${link.name} is ${link.mtu}`, undefined);
