@@ -8,6 +8,7 @@ import { conntrack } from "./conntrack.ts";
 import { controller } from "./controller.ts";
 import { root } from "./daemons.ts";
 import { devices } from "./devices.ts";
+import { failover } from "./failover.ts";
 import { northd } from "./northd.ts";
 import { ovsdbServer } from "./ovsdbServer.ts";
 import { type Result, tableOf } from "./table.ts";
@@ -21,6 +22,7 @@ const benchmarks: Readonly<Record<string, () => Result[] | Promise<Result[]>>> =
   vswitch,
   devices,
   conntrack,
+  failover,
   commands,
   trace,
 };

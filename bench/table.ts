@@ -1,7 +1,7 @@
 /** One line of the result: the same work done by the reference and by us. */
 export interface Result {
   readonly what: string;
-  readonly unit: "s" | "ms" | "MB" | "/s" | "Mbit/s";
+  readonly unit: "s" | "ms" | "MB" | "/s" | "Mbit/s" | "packets";
   readonly weft: number;
   /** Absent where there is nothing to compare with. */
   readonly reference?: number;

@@ -186,6 +186,15 @@ test("a peer that dies is noticed in time, and comes back", async () => {
   );
   // Three times the 700 ms that were agreed on, and what looking takes.
   for (const time of times) expect(time).toBeLessThan(3 * 700 + 1500);
+  for (const [i, { cloud }] of opened.entries()) {
+    cloud.run(`rm -f $DIR/b/vswitchd.{pid,ctl}
+      daemon $DIR/b vswitchd ${programsOf(pairs[i]![1])}/ovs-vswitchd --enable-dummy=system unix:$DIR/b/db.sock
+      hv_do b ovs-appctl netdev-dummy/ip4addr br-phys 10.9.0.2/24 >/dev/null; hv_do b ovs-appctl ovs/route/add 10.9.0.2/24 br-phys
+      endpoints=(a,10.9.0.1 b,10.9.0.2); underlay_warm`);
+  }
+  expect(await same(async (pair) => pair.until("a", "remote_state=up, state=up"))).toContain(
+    'diagnostic="Control Detection Time Expired"',
+  );
 });
 
 test("without BFD nothing is told", async () => {

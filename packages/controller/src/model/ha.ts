@@ -49,14 +49,22 @@ function isUp(read: Read, iface: Uuid): boolean {
   return row?.bfd.get("enable") === "true" && row.bfd_status.get("state") === "up";
 }
 
+/** Who could tell whether the members of a port's group live: they themselves, and the chassis that are to reach them. */
+function witnesses(read: Read, port: Uuid): readonly Uuid[] {
+  const group = read(sb.Port_Binding, port)?.ha_chassis_group;
+  const watching = group === undefined ? undefined : read(sb.HA_Chassis_Group, group)?.ref_chassis;
+  return [...read(haChassisOf, port), ...(watching ?? [])];
+}
+
 /**
  * The chassis that carries an HA port as this chassis sees it. None, if there are several to choose from and this chassis
- * hears of nobody: then it is cut off itself, and others carry the port.
+ * hears of none that has to do with the group: then it is cut off itself, and others carry the port.
  */
 export const activeChassis = derive<Uuid, Uuid | undefined>("activeChassis", (port, read) => {
   const own = read(ownChassis, 0);
   const candidates = read(haChassisOf, port);
   if (candidates.length <= 1) return candidates[0];
   const alive = read(aliveChassis, 0);
-  return alive.length === 0 ? undefined : candidates.find((chassis) => chassis === own || alive.includes(chassis));
+  if (!witnesses(read, port).some((chassis) => alive.includes(chassis))) return undefined;
+  return candidates.find((chassis) => chassis === own || alive.includes(chassis));
 });

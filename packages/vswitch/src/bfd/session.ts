@@ -218,14 +218,14 @@ export class BfdSession {
     this.#poll();
   }
 
-  /** RFC 5880 section 6.2. */
+  /** RFC 5880 section 6.2. A session that comes up keeps the reason of its last fall. */
   #step(remote: State): void {
     if (remote === STATE.adminDown || (remote === STATE.down && this.#state === STATE.up)) {
       if (this.#state !== STATE.down) this.#enter(STATE.down, DIAGNOSTIC.neighbourDown);
     } else if (this.#state === STATE.down) {
-      if (remote === STATE.down) this.#enter(STATE.init, DIAGNOSTIC.none);
-      else if (remote === STATE.init) this.#enter(STATE.up, DIAGNOSTIC.none);
-    } else if (this.#state === STATE.init && remote >= STATE.init) this.#enter(STATE.up, DIAGNOSTIC.none);
+      if (remote === STATE.down) this.#enter(STATE.init, this.#diagnostic);
+      else if (remote === STATE.init) this.#enter(STATE.up, this.#diagnostic);
+    } else if (this.#state === STATE.init && remote >= STATE.init) this.#enter(STATE.up, this.#diagnostic);
   }
 
   #enter(state: State, reason: number): void {
