@@ -424,7 +424,8 @@ export class RunningController implements Controller {
 
   /** Sends announcements and probes, once the flows that carry them are in the switch. */
   #sendPackets(): void {
-    if (!this.#switchSide.quiet) return;
+    // While some rows are not here yet, flows are not made, and those that are installed are of an earlier state.
+    if (!this.#whole || !this.#switchSide.quiet) return;
     const next = this.#packetSide.send(this.core.read(config, 0)?.garpMaxTimeout);
     if (next !== undefined) this.#wakeIn(next - this.#runtime.clock.now());
   }
