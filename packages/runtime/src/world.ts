@@ -160,6 +160,14 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+/** Locks on whole files that end with the process (fcntl(2)). */
+export interface FileLocks {
+  /** The process that holds the lock of a file; undefined: none, or there is no such file. */
+  holder(path: string): Promise<number | undefined>;
+  /** Puts a new file in the place of what is there, with this process holding its lock. */
+  create(path: string, bytes: Uint8Array): Promise<void>;
+}
+
 export interface Runtime {
   readonly clock: Clock;
   readonly random: Random;
@@ -231,6 +239,8 @@ export interface Host {
   readonly stderr: Output;
   /** Aborted when the program should end (SIGTERM, SIGINT, a closed shell). */
   readonly signal: AbortSignal;
+  /** Throws a WeftError ("host.no-ffi") where files cannot be locked. Absent where nobody would see the locks. */
+  readonly fileLocks?: () => Promise<FileLocks>;
   /**
    * A daemon says that it is ready: whoever started it with --detach returns now, after printing `output` to its
    * standard output. Nobody listens where it is absent.

@@ -15,6 +15,7 @@ import { type Directories, directoriesOf, inFolder } from "../directories.ts";
 import { type Family, versionLine, versionReply } from "../version.ts";
 import { listCommands, listenForControl } from "./control.ts";
 import { type Measured, measuredCommands } from "./measured.ts";
+import { takePidfile } from "./pidfile.ts";
 import { type LogFile, vlogCommands } from "./vlog.ts";
 
 /** The values of the daemon and logging options. `true` is an option without its argument: the default file. */
@@ -75,8 +76,7 @@ export async function runDaemon(
     // Those of OVN tell the version that others must match.
     if (family === "ovs") log.logger(program.replaceAll("-", "_")).info(versionLine(program, family));
     if (pidfile !== undefined) {
-      if (options.overwritePidfile !== true) await refuseSecond(host, pidfile);
-      await files.write(pidfile, new TextEncoder().encode(`${host.pid}\n`));
+      await takePidfile(host, log, pidfile, options.overwritePidfile === true);
       holdsPidfile = true;
     }
     const daemon = await start({ host, runtime, directories });
@@ -144,18 +144,6 @@ class Ending {
 function fileOption(value: string | true | undefined, folder: string, name: string): string | undefined {
   if (value === undefined) return undefined;
   return inFolder(folder, value === true ? name : value);
-}
-
-async function refuseSecond(host: Host, pidfile: string): Promise<void> {
-  const { files } = host.runtime;
-  if (!(await files.exists(pidfile))) return;
-  const pid = new TextDecoder().decode(await files.read(pidfile)).trim();
-  const status = `/proc/${pid}/stat`;
-  if (pid === "" || pid === String(host.pid) || !(await files.exists(status))) return;
-  // A process that ended, and that nobody has waited for, is listed as Z; a stale file is overwritten.
-  if (!/\) Z/.test(new TextDecoder().decode(await files.read(status).catch(() => new Uint8Array())))) {
-    throw new WeftError("daemon.already-running", `${pidfile}: already running as pid ${pid}, aborting`, { blame: "caller" });
-  }
 }
 
 /** Lines appended to a file, in order, without holding up whoever logs. */

@@ -76,5 +76,6 @@ export function nodeHost(programName: string): Host & { readonly runtime: NodeRu
     stdout: output(process.stdout),
     stderr: output(process.stderr),
     signal: ending.signal,
+    fileLocks: async () => (await import("./linux/fileLocks.ts")).linuxFileLocks(),
   };
 }

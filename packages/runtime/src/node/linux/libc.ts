@@ -12,6 +12,7 @@ export interface Libc {
   ioctl(fd: number, request: number, argument: Bytes): number;
   /** An ioctl whose argument is a number. */
   ioctlNumber(fd: number, request: number, argument: number): number;
+  fcntl(fd: number, command: number, argument: Bytes): number;
   socket(family: number, type: number, protocol: number): number;
   bind(fd: number, address: Bytes, length: number): number;
   setsockopt(fd: number, level: number, name: number, value: Bytes, length: number): number;
@@ -37,11 +38,11 @@ export interface Libc {
 export const EINTR = 4;
 export const EAGAIN = 11;
 
-/** Throws a WeftError ("host.no-ffi") that says what is missing. */
-export async function loadLibc(): Promise<Libc> {
+/** Throws a WeftError ("host.no-ffi") that says what is missing, after `consequence`. */
+export async function loadLibc(consequence: string): Promise<Libc> {
   const refuse = (why: string, cause?: unknown) =>
-    new WeftError("host.no-ffi", `network devices of this host cannot be used: ${why}`, { blame: "caller", cause });
-  if (process.platform !== "linux") throw refuse(`they need Linux, this is ${process.platform}`);
+    new WeftError("host.no-ffi", `${consequence}: ${why}`, { blame: "caller", cause });
+  if (process.platform !== "linux") throw refuse(`it needs Linux, this is ${process.platform}`);
   if (!["x64", "arm64", "riscv64", "loong64", "ppc64"].includes(process.arch) || endianness() !== "LE")
     throw refuse(`the layout of kernel structures is known for 64-bit little-endian machines only, not for ${process.arch}`);
   let koffi: typeof import("koffi").default;
@@ -64,6 +65,7 @@ export async function loadLibc(): Promise<Libc> {
     write: f("intptr_t write(int fd, uintptr_t buffer, size_t length)"),
     ioctl: f("int ioctl(int fd, unsigned long request, void *argument)"),
     ioctlNumber: f("int ioctl(int fd, unsigned long request, unsigned long argument)"),
+    fcntl: f("int fcntl(int fd, int command, void *argument)"),
     socket: f("int socket(int family, int type, int protocol)"),
     bind: f("int bind(int fd, const void *address, unsigned int length)"),
     setsockopt: f("int setsockopt(int fd, int level, int name, const void *value, unsigned int length)"),

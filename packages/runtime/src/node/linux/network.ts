@@ -123,5 +123,5 @@ const ENODEV = 19;
 
 /** The network of this host. Throws a WeftError ("host.no-ffi") where it cannot be reached, with what is missing. */
 export async function openHostNetwork(): Promise<HostNetwork> {
-  return new LinuxNetwork(await loadLibc());
+  return new LinuxNetwork(await loadLibc("network devices of this host cannot be used"));
 }
