@@ -97,9 +97,14 @@ function decodeFlowMod({ input, version, where, options }: DecodeState): FlowMod
   let match: Match = Match.ANY;
   let outGroup: number = OFPG.ANY;
   let importance = 0;
+  let exact = false;
   if (version === 1) {
     const nxm = where.place === "nx";
-    if (!nxm) match = readOf10Match(input);
+    if (!nxm) {
+      // None of OFPFW_ALL's bits. Such a flow is above all others, whatever it says (OpenFlow 1.0, section 3.4).
+      exact = (input.peek16(0) & 0x3f) === 0 && input.peek16(2) === 0;
+      match = readOf10Match(input);
+    }
     newCookie = input.u64();
     number = input.u16();
     if (options.flowModTableId ?? true) {
@@ -116,7 +121,8 @@ function decodeFlowMod({ input, version, where, options }: DecodeState): FlowMod
   if (command === undefined) throw input.fail("OFPFMFC_BAD_COMMAND", `command ${number}`);
   const idleTimeout = input.u16();
   const hardTimeout = input.u16();
-  const priority = input.u16();
+  const said = input.u16();
+  const priority = exact ? 0xffff : said;
   const buffer = input.u32();
   const outPort = readOutPort(input, version);
   if (version > 1) outGroup = input.u32();

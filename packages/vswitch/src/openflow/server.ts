@@ -2,17 +2,17 @@
  * OpenFlow's side of a bridge: the sockets BRIDGE.mgmt and BRIDGE.snoop, the controllers of the database, fail modes, and events
  * told to all who listen.
  */
-import { type Action, type Envelope, type FlowRemovedReason, flowMod, Match, OFPP, OpenFlowConnection } from "@weft/openflow";
+import { type Action, type Envelope, type FlowRemovedReason, flowMod, OFPP, OpenFlowConnection } from "@weft/openflow";
 import type { Replica, Uuid } from "@weft/ovsdb";
 import { type Listener, type Logger, messageOf, parseRemote, type Runtime, type Stream } from "@weft/runtime";
 import type { VsRow, VsSchema } from "@weft/schemas";
 import type { BridgeRow } from "../bridge/desired.ts";
-import { keyMatch } from "../flow/key.ts";
 import type { Bridge, BridgeEvents, PacketInEvent } from "../ofproto/bridge.ts";
 import type { FlowMods } from "../ofproto/flow-mods.ts";
 import type { OfPort } from "../ofproto/port.ts";
-import { Rule } from "../ofproto/rule.ts";
+import type { Rule } from "../ofproto/rule.ts";
 import { ConnectionChannel } from "./connection-channel.ts";
+import { FailOpen } from "./fail-open.ts";
 import type { SessionOwner } from "./owner.ts";
 import { Continuations } from "./packet-in.ts";
 import { Session } from "./session.ts";
@@ -31,9 +31,6 @@ const VERSION_BITS: Readonly<Record<string, number>> = {
 const DEFAULT_PORT = 6653;
 const PROBE_MS = 5000;
 const MAX_BACKOFF_MS = 8000;
-/** Above what any controller can set: the switch forwards by itself while no controller is there. */
-export const FAIL_OPEN_PRIORITY = 0xf0f0f0;
-
 export interface ServerContext {
   readonly runtime: Runtime;
   readonly bridge: Bridge;
@@ -48,8 +45,11 @@ interface ControllerState {
   listener: Listener | undefined;
   cancelled: boolean;
   connected: boolean;
-  /** Wall time in ms of the last change. */
-  since: number;
+  /** Wall time in ms of the last connection, and of its end. */
+  connectedAt: number | undefined;
+  disconnectedAt: number | undefined;
+  /** Monotonic ms of the last message, or of when it was configured. */
+  heard: number;
   lastError: string | undefined;
   backoff: number;
   maxBackoff: number;
@@ -67,6 +67,7 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
   readonly bridge: Bridge;
   readonly mods: FlowMods;
   readonly log: Logger;
+  readonly #rconn: Logger;
   readonly continuations = new Continuations();
   generation: bigint | undefined;
   readonly #runtime: Runtime;
@@ -81,8 +82,7 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
   #versions = ALL_VERSIONS;
   #opened = false;
   #hadControllers: boolean | undefined;
-  #failOpen: Rule | undefined;
-  #failTimer: { cancel(): void } | undefined;
+  readonly #failOpen: FailOpen;
   /** Called when a controller's status changed. */
   onStatus: (() => void) | undefined;
 
@@ -92,6 +92,8 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
     this.#runtime = context.runtime;
     this.#runDir = context.runDir;
     this.log = context.runtime.log.logger("connmgr");
+    this.#rconn = context.runtime.log.logger("rconn");
+    this.#failOpen = new FailOpen(context.bridge, context.mods, context.runtime);
     this.bridge.events = this;
   }
 
@@ -125,7 +127,9 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
         listener: undefined,
         cancelled: false,
         connected: false,
-        since: this.#runtime.clock.wall(),
+        connectedAt: undefined,
+        disconnectedAt: undefined,
+        heard: this.#runtime.clock.now(),
         lastError: undefined,
         backoff: 1000,
         maxBackoff: MAX_BACKOFF_MS,
@@ -171,7 +175,9 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
     await open(`${base}.snoop`, (stream) => this.#acceptSnooper(stream));
   }
 
+  /** Told of what all controllers and the switch say to each other; where there are none, it is not let in. */
   #acceptSnooper(stream: Stream): void {
+    if (this.#controllers.size === 0) return stream.destroy();
     const connection = new OpenFlowConnection(stream, {
       versions: this.#versions,
       onReady: () => this.#snoopers.add(connection),
@@ -194,8 +200,12 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
         this.wantsChanged();
       },
       onTraffic: (direction, bytes) => {
-        if (direction === "received") received = bytes as Uint8Array<ArrayBuffer>;
-        if (!service) for (const snooper of this.#snoopers) snooper.sendBytes(bytes.slice());
+        if (direction === "received") {
+          received = bytes as Uint8Array<ArrayBuffer>;
+          if (state !== undefined) state.heard = this.#runtime.clock.now();
+        }
+        // From when the version is agreed on.
+        if (!service && session !== undefined) for (const snooper of this.#snoopers) snooper.sendBytes(bytes.slice());
       },
       onMessage: (envelope: Envelope) => session?.handle(envelope, received),
       onBadMessage: (error) => this.log.warn(`${this.bridge.name}<->${connection.name}: ${error.message}`),
@@ -242,7 +252,9 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
           else this.#accept(stream, false, state);
         },
         (error: unknown) => {
-          state.lastError = messageOf(error);
+          // The target is said before it.
+          state.lastError = messageOf(error).split(": ").at(-1);
+          this.#rconn.warn(`${this.bridge.name}<->${state.target}: connection failed (${state.lastError})`);
           this.onStatus?.();
           again();
         },
@@ -257,9 +269,9 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
   #controllerUp(state: ControllerState, session: Session): void {
     state.session = session;
     state.connected = true;
-    state.since = this.#runtime.clock.wall();
+    state.connectedAt = this.#runtime.clock.wall();
     state.backoff = 1000;
-    this.log.info(`${this.bridge.name}<->${state.target}: connected`);
+    this.#rconn.info(`${this.bridge.name}<->${state.target}: connected`);
     this.#updateFailOpen();
     this.onStatus?.();
   }
@@ -267,7 +279,11 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
   #controllerDown(state: ControllerState, session: Session | undefined, error: Error | undefined): void {
     if (session !== undefined && state.session !== session) return;
     state.session = undefined;
-    if (state.connected) state.since = this.#runtime.clock.wall();
+    if (state.connected && !state.cancelled)
+      this.#rconn.info(
+        `${this.bridge.name}<->${state.target}: connection ${error === undefined ? "closed by peer" : `dropped (${error.message})`}`,
+      );
+    if (state.connected) state.disconnectedAt = this.#runtime.clock.wall();
     state.connected = false;
     if (error !== undefined) state.lastError = error.message;
     this.#updateFailOpen();
@@ -298,39 +314,9 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
   #updateFailOpen(): void {
     const states = [...this.#controllers.values()];
     const alone = this.bridge.failMode === "standalone" && states.length > 0 && states.every((state) => !state.connected);
-    if (!alone) {
-      this.#failTimer?.cancel();
-      this.#failTimer = undefined;
-      if (this.#failOpen !== undefined) {
-        this.bridge.tables[0]?.classifier.remove(this.#failOpen);
-        this.#failOpen = undefined;
-        this.bridge.changed();
-      }
-      return;
-    }
-    if (this.#failOpen !== undefined || this.#failTimer !== undefined) return;
+    const heard = Math.max(...states.map((state) => state.heard));
     const probe = Math.max(...states.map((state) => state.probe));
-    this.#failTimer = this.#runtime.clock.after(3 * probe, () => this.#openFail(), true);
-  }
-
-  #openFail(): void {
-    this.#failTimer = undefined;
-    this.log.warn(`${this.bridge.name}: Could not connect to controller, failing open`);
-    this.#failOpen = new Rule({
-      table: 0,
-      priority: FAIL_OPEN_PRIORITY,
-      match: Match.ANY,
-      key: keyMatch(Match.ANY),
-      cookie: 0n,
-      actions: [{ type: "output", port: OFPP.NORMAL }],
-      idleTimeout: 0,
-      hardTimeout: 0,
-      flags: 0,
-      importance: 0,
-      now: this.bridge.datapath.now(),
-    });
-    this.bridge.tables[0]?.classifier.insert(this.#failOpen);
-    this.bridge.changed();
+    this.#failOpen.follow(alone ? heard + 3 * probe : undefined, heard);
   }
 
   /** What the Controller rows show. */
@@ -338,14 +324,11 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
     const now = this.#runtime.clock.wall();
     return [...this.#controllers.values()].map((state) => {
       const status = new Map<string, string>();
-      const seconds = String(Math.floor((now - state.since) / 1000));
+      const seconds = (since: number) => String(Math.floor((now - since) / 1000));
       if (state.lastError !== undefined) status.set("last_error", state.lastError);
-      if (state.connected) {
-        status.set("state", "ACTIVE");
-        status.set("sec_since_connect", seconds);
-      } else {
-        status.set("state", "BACKOFF");
-      }
+      if (state.connectedAt !== undefined) status.set("sec_since_connect", seconds(state.connectedAt));
+      if (state.disconnectedAt !== undefined) status.set("sec_since_disconnect", seconds(state.disconnectedAt));
+      status.set("state", state.connected ? "ACTIVE" : "BACKOFF");
       const role = state.session?.role;
       return {
         uuid: state.uuid,
@@ -415,7 +398,7 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
   }
 
   async close(): Promise<void> {
-    this.#failTimer?.cancel();
+    this.#failOpen.close();
     for (const state of this.#controllers.values()) await this.#closeController(state);
     this.#controllers.clear();
     for (const session of [...this.#sessions]) session.channel.close();
