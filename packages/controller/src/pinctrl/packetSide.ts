@@ -13,6 +13,7 @@ import { Events } from "./events.ts";
 import { Lookup, MacBindingBook } from "./macBindings.ts";
 import type { OwnChassis } from "./ownChassis.ts";
 import { PacketIns } from "./pinctrl.ts";
+import { RouterAdvertisements } from "./routerAdvertisements.ts";
 import { ServiceMonitors } from "./serviceMonitors.ts";
 import { Snooping } from "./snooping.ts";
 import { VirtualPorts } from "./virtualPorts.ts";
@@ -21,6 +22,7 @@ export class PacketSide {
   readonly announcer: Announcer;
   readonly serviceMonitors: ServiceMonitors;
   readonly snooping: Snooping;
+  readonly routerAdvertisements: RouterAdvertisements;
   readonly #runtime: Runtime;
   readonly #channel: Channel;
   readonly #macBindings: MacBindingBook;
@@ -41,6 +43,7 @@ export class PacketSide {
     this.serviceMonitors = new ServiceMonitors(runtime.clock, runtime.random);
     this.#macBindings = new MacBindingBook(runtime.clock, runtime.random);
     this.#buffered = new BufferedPackets(runtime.clock);
+    this.routerAdvertisements = new RouterAdvertisements(runtime.clock, runtime.random, runtime.log.logger("pinctrl"));
     this.snooping = new Snooping(runtime.clock);
     this.#virtualPorts = new VirtualPorts(runtime.clock, runtime.log.logger("pinctrl"));
     this.#channel = new Channel({
@@ -101,7 +104,12 @@ export class PacketSide {
     if (this.#exchange === undefined) return undefined;
     this.announcer.longest = longest;
     const queries = this.#lookup === undefined ? undefined : this.snooping.send(this.#lookup, this.#exchange);
-    return earliest(this.announcer.send(this.#exchange), this.serviceMonitors.send(this.#exchange), queries);
+    return earliest(
+      this.announcer.send(this.#exchange),
+      this.serviceMonitors.send(this.#exchange),
+      queries,
+      this.routerAdvertisements.send(this.#exchange),
+    );
   }
 
   /** Writes what was learned and is due; returns when the next is (monotonic ms). */

@@ -117,6 +117,13 @@ export function encodeRouterAdvertisement(writer: ByteWriter, options: readonly 
   for (const option of options) routerOption(writer, option, mode);
 }
 
+/** A whole router advertisement (RFC 4861 section 4.2) with these options of put_nd_ra_opts, without its checksum. */
+export function routerAdvertisementMessage(options: readonly OptionValue[]): Uint8Array {
+  const writer = new ByteWriter();
+  encodeRouterAdvertisement(writer, options);
+  return writer.done();
+}
+
 function routerOption(writer: ByteWriter, { name, code, values }: OptionValue, mode: number): void {
   const [value] = values;
   switch (name) {
