@@ -12,6 +12,7 @@ import { BadLogicalFlow } from "./lflow/flows.ts";
 import { claimedPorts } from "./model/claimed.ts";
 import { config, integrationBridge, ownChassis } from "./model/config.ts";
 import { feed, installed, reported, sb, sbTables, vsColumns } from "./model/inputs.ts";
+import { delegations } from "./model/prefixDelegation.ts";
 import { advertisers } from "./model/routerAdvertisements.ts";
 import { services } from "./model/services.ts";
 import { snoopingSwitches } from "./model/snooping.ts";
@@ -134,6 +135,7 @@ export class RunningController implements Controller {
     this.core.engine.collect([announcements], this.#packetSide.announcer.sink);
     this.core.engine.collect([services], this.#packetSide.serviceMonitors.sink);
     this.core.engine.collect([advertisers], this.#packetSide.routerAdvertisements.sink);
+    this.core.engine.collect([delegations], this.#packetSide.prefixDelegation.sink);
     this.core.engine.collect([snoopingSwitches], this.#packetSide.snooping.sink);
     this.ended = new Promise((resolve) => {
       this.#end = resolve;

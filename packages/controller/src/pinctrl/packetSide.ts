@@ -13,6 +13,7 @@ import { Events } from "./events.ts";
 import { Lookup, MacBindingBook } from "./macBindings.ts";
 import type { OwnChassis } from "./ownChassis.ts";
 import { PacketIns } from "./pinctrl.ts";
+import { PrefixDelegation } from "./prefixDelegation.ts";
 import { RouterAdvertisements } from "./routerAdvertisements.ts";
 import { ServiceMonitors } from "./serviceMonitors.ts";
 import { Snooping } from "./snooping.ts";
@@ -22,6 +23,7 @@ export class PacketSide {
   readonly announcer: Announcer;
   readonly serviceMonitors: ServiceMonitors;
   readonly snooping: Snooping;
+  readonly prefixDelegation: PrefixDelegation;
   readonly routerAdvertisements: RouterAdvertisements;
   readonly #runtime: Runtime;
   readonly #channel: Channel;
@@ -44,6 +46,7 @@ export class PacketSide {
     this.#macBindings = new MacBindingBook(runtime.clock, runtime.random);
     this.#buffered = new BufferedPackets(runtime.clock);
     this.routerAdvertisements = new RouterAdvertisements(runtime.clock, runtime.random, runtime.log.logger("pinctrl"));
+    this.prefixDelegation = new PrefixDelegation(runtime.clock, runtime.random);
     this.snooping = new Snooping(runtime.clock);
     this.#virtualPorts = new VirtualPorts(runtime.clock, runtime.log.logger("pinctrl"));
     this.#channel = new Channel({
@@ -83,6 +86,7 @@ export class PacketSide {
       buffered: this.#buffered,
       serviceMonitors: this.serviceMonitors,
       snooping: this.snooping,
+      prefixDelegation: this.prefixDelegation,
       lookup: () => this.#lookup,
       virtualPorts: this.#virtualPorts,
       events: this.#events,
@@ -109,6 +113,7 @@ export class PacketSide {
       this.serviceMonitors.send(this.#exchange),
       queries,
       this.routerAdvertisements.send(this.#exchange),
+      this.prefixDelegation.send(this.#exchange),
     );
   }
 
@@ -121,6 +126,7 @@ export class PacketSide {
       this.#events.write(this.#lookup, own, transaction);
     }
     this.serviceMonitors.write(transaction);
+    this.prefixDelegation.write(transaction);
     return this.#macBindings.next;
   }
 

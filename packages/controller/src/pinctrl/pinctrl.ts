@@ -39,6 +39,7 @@ import { dhcpv6Answer } from "./dhcpv6.ts";
 import { type DnsRow, dnsAnswer } from "./dns.ts";
 import type { Events } from "./events.ts";
 import type { Lookup, MacBindingBook } from "./macBindings.ts";
+import type { PrefixDelegation } from "./prefixDelegation.ts";
 import type { ServiceMonitors } from "./serviceMonitors.ts";
 import type { Snooping } from "./snooping.ts";
 import type { VirtualPorts } from "./virtualPorts.ts";
@@ -109,6 +110,7 @@ export interface PacketInOptions {
   readonly buffered: BufferedPackets;
   readonly serviceMonitors: ServiceMonitors;
   readonly snooping: Snooping;
+  readonly prefixDelegation: PrefixDelegation;
   readonly virtualPorts: VirtualPorts;
   readonly events: Events;
   /** Undefined while there is no Southbound. */
@@ -206,6 +208,11 @@ export class PacketIns {
     const rows = lookup();
     const place = { datapath: state.datapath, port: state.inport };
     if (rows !== undefined && snooping.hear(packetIn.packet, place, rows, exchange)) learned();
+  }
+
+  prefixAnswer({ ip, state }: Request): void {
+    const { exchange, learned, prefixDelegation } = this.#options;
+    if (ip !== undefined && prefixDelegation.hear(ip, state.datapath, exchange)) learned();
   }
 
   bindVirtualPort({ state, operands }: Request): void {
@@ -316,6 +323,9 @@ const HANDLERS: { readonly [O in Opcode]?: Handler } = {
   },
   igmp(request) {
     this.snoop(request);
+  },
+  handle_dhcpv6_reply(request) {
+    this.prefixAnswer(request);
   },
   bind_vport(request) {
     this.bindVirtualPort(request);
