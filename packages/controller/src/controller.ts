@@ -36,6 +36,8 @@ export function createController(options: ControllerOptions): Controller {
   return new RunningController(options);
 }
 
+/** Evaluations that are run at a time until all flows have been made once, so that the switch takes some meanwhile. */
+const PIECE = 1000;
 /** Pause after a transaction that failed (ms). */
 const RETRY = 1000;
 /** Computations that take at least as long (ms) are told in the log, unless inc-engine/compute-log-timeout says otherwise. */
@@ -73,6 +75,8 @@ export class RunningController implements Controller {
   #sb: Replica<SbSchema> | undefined;
   #remote: string | undefined;
   #conditionsPending = false;
+  /** All flows have been made once. */
+  #filled = false;
   #complete = false;
   #sbBusy = false;
   #vsBusy = false;
@@ -204,7 +208,7 @@ export class RunningController implements Controller {
     if (this.#versionMatch.foreign(local, global)) return;
     const { clock } = this.#runtime;
     const start = clock.now();
-    this.#switchSide.flushZones(this.core.commit(this.#settled));
+    this.#switchSide.flushZones(this.core.commit(this.#settled, this.#filled ? undefined : PIECE));
     const computed = clock.now() - start;
     this.stopwatches.get("flow-generation")?.add(computed);
     if (computed >= this.computeLogTimeout) this.#engineLog.info(`computation took ${Math.round(computed)}ms`);
@@ -213,10 +217,12 @@ export class RunningController implements Controller {
     this.#applyConditions();
     this.#writeMarks();
     this.#writeSouthbound();
-    // The flows come with the next run, which takes long: what has been written is on its way meanwhile.
-    const beginning = this.#whole && this.core.read(ownChassis, 0) !== undefined && this.core.begin();
-    if (beginning) this.#schedule();
-    else if (this.#whole && this.core.begun) {
+    if (this.#whole && this.core.read(ownChassis, 0) !== undefined && this.core.begin()) this.#schedule();
+    else if (this.core.begun && !this.core.complete) {
+      this.#switchSide.fill();
+      this.#schedule();
+    } else if (this.#whole && this.core.complete) {
+      this.#filled = true;
       const begun = clock.now();
       this.#switchSide.program(this.#nbCfg);
       this.stopwatches.get("flow-installation")?.add(clock.now() - begun);

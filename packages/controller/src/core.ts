@@ -93,9 +93,13 @@ export class Core {
     return true;
   }
 
-  /** Whether flows are made: the next commit at the latest makes them. */
   get begun(): boolean {
     return this.#begun;
+  }
+
+  /** Whether all flows are made. */
+  get complete(): boolean {
+    return this.#begun && !this.engine.unfinished;
   }
 
   get read(): Read {
@@ -107,11 +111,12 @@ export class Core {
   }
 
   /**
-   * Brings everything up to date. `settled` says that both databases are here as a whole, so that zones which nobody
-   * wants may be given to others. Returns the zones that are new in use.
+   * Brings everything up to date; flows only in part, where `most` bounds the evaluations and there are more. `settled`
+   * says that both databases are here as a whole, so that zones which nobody wants may be given to others. Returns the
+   * zones that are new in use.
    */
-  commit(settled: boolean): number[] {
-    this.engine.commit();
+  commit(settled: boolean, most?: number): number[] {
+    this.engine.commit(most);
     if (!this.#restored) {
       const bridge = this.read(integrationBridge, 0);
       const row = bridge === undefined ? undefined : this.read(vs.Bridge, bridge);
@@ -121,11 +126,11 @@ export class Core {
       }
     }
     const range = this.read(config, 0)?.zoneRange ?? [1, 65535];
-    const fresh = this.zones.allot(this.engine, range, settled);
-    this.engine.commit();
+    const fresh = this.zones.allot(this.engine, range, settled && !this.engine.unfinished);
+    this.engine.commit(most);
     const groups = this.groups.allot(this.engine);
     const meters = this.meters.allot(this.engine);
-    if (groups || meters) this.engine.commit();
+    if (groups || meters) this.engine.commit(most);
     return fresh;
   }
 

@@ -222,6 +222,28 @@ describe("engine", () => {
     expect(heard).toEqual(["+a", "+b", "+c", "+x", "-b"]);
   });
 
+  it("runs part of the evaluations at a time, and takes changes between", () => {
+    const engine = createEngine();
+    const outputs: string[] = [];
+    collectInto(engine, outputs);
+    for (let i = 0; i < 10; i++) engine.set(ports, i, { name: `p${i}`, bridge: "a", addresses: `m${i}` });
+    engine.commit(4);
+    expect([outputs.length, engine.unfinished]).toEqual([4, true]);
+    engine.delete(ports, 9);
+    engine.delete(ports, 0);
+    engine.set(ports, 8, { name: "q8", bridge: "a", addresses: "m8 n8" });
+    engine.commit(2);
+    expect(engine.unfinished).toBe(true);
+    while (engine.unfinished) engine.commit(1);
+    const fresh: string[] = [];
+    const other = createEngine();
+    collectInto(other, fresh);
+    for (let i = 1; i < 8; i++) other.set(ports, i, { name: `p${i}`, bridge: "a", addresses: `m${i}` });
+    other.set(ports, 8, { name: "q8", bridge: "a", addresses: "m8 n8" });
+    other.commit();
+    expect(outputs.toSorted()).toEqual(fresh.toSorted());
+  });
+
   it("computes all anew on request, and the sinks hear of no difference", () => {
     const engine = createEngine();
     const outputs: string[] = [];

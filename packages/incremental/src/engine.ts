@@ -106,7 +106,7 @@ class EngineState implements Engine {
     }
   }
 
-  commit(): boolean {
+  commit(most = LAST): boolean {
     if (this.#committing || this.#depth >= 0) throw new IncrementalError("incremental.misuse", "commit within a commit");
     this.#committing = true;
     this.#level = 0;
@@ -117,7 +117,7 @@ class EngineState implements Engine {
       this.#retryCycles();
       this.#level = LAST;
       for (const home of this.#starting.splice(0)) this.#start(home);
-      const ran = this.#runEaches();
+      const ran = this.#runEaches(most);
       this.#report();
       this.#collectGarbage();
       return news || ran;
@@ -248,7 +248,8 @@ class EngineState implements Engine {
       if (row !== undefined) this.#track(row);
       value = run();
     } catch (error) {
-      value = error instanceof Failure ? error : new Failure(cell, error);
+      // Of an abandoned run nothing is kept.
+      if (this.#retryFor === undefined) value = error instanceof Failure ? error : new Failure(cell, error);
     }
     cell.flags &= ~RUNNING;
     this.#depth = depth - 1;
@@ -661,12 +662,16 @@ class EngineState implements Engine {
 
   // --- the end of a commit -------------------------------------------------------------------------------------------
 
-  #runEaches(): boolean {
+  get unfinished(): boolean {
+    return this.#eachQueue.length > 0;
+  }
+
+  #runEaches(most: number): boolean {
     const queue = this.#eachQueue;
     if (queue.length === 0) return false;
     let done = 0;
     try {
-      for (; done < queue.length; done++) {
+      for (; done < queue.length && done < most; done++) {
         const cell = queue[done]!;
         cell.flags &= ~QUEUED;
         if (cell.flags & GONE) continue;

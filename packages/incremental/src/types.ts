@@ -125,8 +125,15 @@ export interface Engine {
   delete<K extends Key, V>(source: Input<K, V>, key: K): void;
   /** Runs `eaches` from the next commit on, and tells `sink` of their outputs. Call it once for every sink. */
   collect<O>(eaches: readonly Each<O>[], sink: Sink<O>): void;
-  /** Brings everything up to date. Returns whether anything had changed. Not to be called from within an evaluation or a sink. */
-  commit(): boolean;
+  /**
+   * Brings everything up to date. Returns whether anything had changed. Not to be called from within an evaluation or a sink.
+   *
+   * `most` bounds the evaluations of eaches that are run, so that something else can be done between. What is read from
+   * outside is up to date all the same; the sinks are not, as long as {@link unfinished} says so.
+   */
+  commit(most?: number): boolean;
+  /** Whether the last commit has left evaluations to later ones. */
+  readonly unfinished: boolean;
   /** Reads from outside, as of the last commit. What nothing else reads is forgotten at the next commit. */
   readonly read: Read;
   /** Forgets all that is derived and computes it anew at the next commit; the sinks hear of what differs. */

@@ -18,7 +18,7 @@ import { type Action, field, type Match } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
 import { isLocalDatapath, isRelated, isSwitch, localKeyOf } from "../model/datapaths.ts";
-import { groupNumbers, meterNumbers, portsByKey, portsByName, sb } from "../model/inputs.ts";
+import { groupNumbers, meterNumbers, portsByName, sb } from "../model/inputs.ts";
 import { tunnelFor } from "../model/tunnels.ts";
 import { conjunction, cookieOf, type DesiredFlow, desired } from "../physical/flow.ts";
 import { actionsKey, parsedActions } from "./actions.ts";
@@ -33,6 +33,16 @@ const explicitOutput = derive<0, boolean>("explicitOutput", (_key, read) => {
   const uuid = read.keys(sb.SB_Global)[0];
   return uuid !== undefined && read(sb.SB_Global, uuid)?.options.get("arp_ns_explicit_output") === "true";
 });
+
+/** What flows need to know of a local datapath. */
+const localScopeOf = derive<Uuid, { readonly key: number; readonly isSwitch: boolean } | undefined>(
+  "localScopeOf",
+  (datapath, read) => {
+    const row = read(isLocalDatapath, datapath) ? read(sb.Datapath_Binding, datapath) : undefined;
+    return row === undefined ? undefined : { key: row.tunnel_key, isSwitch: isSwitch(row) };
+  },
+  { equals: sameContent },
+);
 
 /** The local datapaths of a group, sorted. */
 const localMembers = derive<Uuid, readonly Uuid[]>(
@@ -75,29 +85,31 @@ export const logicalFlows = each<DesiredFlow, Uuid, LogicalFlow>("logicalFlows",
 const INPORT = field("reg14");
 const OUTPORT = field("reg15");
 
+/** Ports of a switch that a match names, by tunnel key. */
+type NamedPorts = Map<number, Uuid>;
+
 /** Whether a flow can ever be hit here: not if it is about a port of a switch that is somewhere else. */
-function possible(read: Read, match: Match, pipeline: "ingress" | "egress", datapath: Uuid): boolean {
+function possible(read: Read, match: Match, pipeline: "ingress" | "egress", named: NamedPorts): boolean {
   const port = match.exact(pipeline === "ingress" ? INPORT : OUTPORT);
-  if (port === undefined) return true;
-  const uuid = read(portsByKey, `${datapath} ${port >>> 0}`)[0];
+  const uuid = port === undefined ? undefined : named.get(port >>> 0);
   return uuid === undefined || read(isRelated, uuid);
 }
 
 function* flowsOn(read: Read, row: LogicalFlow, datapath: Uuid, parsed: ParsedActions): Iterable<DesiredFlow> {
-  const binding = read(sb.Datapath_Binding, datapath);
-  const key = read(localKeyOf, datapath);
-  if (binding === undefined || key === undefined) return;
+  const local = read(localScopeOf, datapath);
+  if (local === undefined) return;
+  const { key, isSwitch: onSwitch } = local;
   const compiled = compiledMatch(read, row.match, parsed.prerequisites, key);
   if ("error" in compiled) throw new BadLogicalFlow(row, "match", compiled.error);
-  if (compiled.template.never) return;
-  const lookupPort = (name: string): number | undefined => read(portKey, `${datapath} ${name}`);
-  const matches = compiled.template.instantiate({
+  const { template } = compiled;
+  if (template.never) return;
+  const named: NamedPorts = new Map();
+  const matches = template.instantiate({
     datapath: key,
-    lookupPort,
-    conjunctionId: compiled.template.conjunctions === 0 ? 1 : conjunctionIdOf(row._uuid, key),
+    lookupPort: (name) => portKey(read, datapath, name, (number, uuid) => named.set(number, uuid)),
+    conjunctionId: template.conjunctions === 0 ? 1 : conjunctionIdOf(row._uuid, key),
   });
-  const onSwitch = isSwitch(binding);
-  const wanted = onSwitch ? matches.filter(({ match }) => possible(read, match, row.pipeline, datapath)) : matches;
+  const wanted = onSwitch && named.size > 0 ? matches.filter(({ match }) => possible(read, match, row.pipeline, named)) : matches;
   if (wanted.length === 0) return;
   const cookie = cookieOf(row._uuid);
   const resources = new Resources(read);
@@ -106,7 +118,7 @@ function* flowsOn(read: Read, row: LogicalFlow, datapath: Uuid, parsed: ParsedAc
     isSwitch: onSwitch,
     datapath: key,
     cookie,
-    lookupPort,
+    lookupPort: (name) => portKey(read, datapath, name),
     isLocal: (port) => read(isResident, port),
     tunnelPort: (port) => tunnelTowards(read, port),
     group: (request) => resources.group(request),
@@ -116,7 +128,11 @@ function* flowsOn(read: Read, row: LogicalFlow, datapath: Uuid, parsed: ParsedAc
     wire,
   });
   const table = openflowTable(row.pipeline, row.table_id);
-  for (const flow of wanted) yield { ...flowOf(flow, table, row.priority, actions, cookie), ...resources.needs };
+  const { needs } = resources;
+  for (const one of wanted) {
+    const flow = flowOf(one, table, row.priority, actions, cookie);
+    yield needs === undefined ? flow : { ...flow, ...needs };
+  }
 }
 
 /** The conjunction ids that flows of local datapaths use. */
@@ -187,8 +203,8 @@ class Resources {
     return number;
   }
 
-  get needs(): Pick<DesiredFlow, "groups" | "meters" | "waits"> {
-    if (this.#groups.size === 0 && this.#meters.size === 0) return {};
+  get needs(): Pick<DesiredFlow, "groups" | "meters" | "waits"> | undefined {
+    if (this.#groups.size === 0 && this.#meters.size === 0) return undefined;
     return {
       ...(this.#groups.size === 0 ? {} : { groups: this.#groups }),
       ...(this.#meters.size === 0 ? {} : { meters: this.#meters }),

@@ -44,18 +44,35 @@ export function portGroupOn(read: Read, key: number, name: string): readonly str
 /** The name of no port, with tunnel key 0. */
 const NO_PORT = "none";
 
-/** The tunnel key of a port or multicast group of a datapath. Key is `datapath name`. */
-export const portKey = derive<string, number | undefined>("portKey", (key, read) => {
-  const space = key.indexOf(" ");
-  if (key.slice(space + 1) === NO_PORT) return 0;
-  const datapath = key.slice(0, space);
-  for (const uuid of read(portsByName, key.slice(space + 1))) {
+/** Where a port is; apart from its row, most changes of which concern nobody who only names the port. */
+const portPlace = derive<Uuid, { readonly datapath: Uuid; readonly key: number } | undefined>(
+  "portPlace",
+  (uuid, read) => {
     const row = read(sb.Port_Binding, uuid);
-    if (row !== undefined && row.datapath === datapath) return row.tunnel_key;
+    return row === undefined ? undefined : { datapath: row.datapath, key: row.tunnel_key };
+  },
+  { equals: (a, b) => a?.datapath === b?.datapath && a?.key === b?.key },
+);
+
+/**
+ * The tunnel key of a port or multicast group of a datapath. `onPort` hears which port it is, if it is one.
+ */
+export function portKey(
+  read: Read,
+  datapath: Uuid,
+  name: string,
+  onPort?: (key: number, port: Uuid) => void,
+): number | undefined {
+  if (name === NO_PORT) return 0;
+  for (const uuid of read(portsByName, name)) {
+    const place = read(portPlace, uuid);
+    if (place?.datapath !== datapath) continue;
+    onPort?.(place.key, uuid);
+    return place.key;
   }
-  const group = read(groupsByName, key)[0];
+  const group = read(groupsByName, `${datapath} ${name}`)[0];
   return group === undefined ? undefined : read(sb.Multicast_Group, group)?.tunnel_key;
-});
+}
 
 /** is_chassis_resident(): not on a port's additional chassis. */
 export const isResident = derive<string, boolean>("isResident", (name, read) =>

@@ -57,6 +57,8 @@ export const vsColumns = {
 /** Columns of the Southbound that change without meaning anything for flows and claims. */
 const sbIgnored: { readonly [T in SbTable]?: readonly string[] } = {
   Chassis: ["nb_cfg", "external_ids"],
+  // See portUp.
+  Port_Binding: ["up"],
 };
 
 type Rows<Names extends string, Row extends { readonly [T in Names]: unknown }> = { readonly [T in Names]: Input<Uuid, Row[T]> };
@@ -93,6 +95,9 @@ export const vs = inputs<keyof typeof vsColumns, VsRows>(
   Object.keys(vsColumns) as (keyof typeof vsColumns)[],
   (name) => vsColumns[name],
 );
+
+/** Port_Binding.up; not to be read from the row, where its changes would concern all that the row does. */
+export const portUp = input<Uuid, boolean>("portUp");
 
 /** Facts that are neither in the Southbound nor in the local database. */
 export interface Settings {
@@ -134,6 +139,9 @@ export function feed(engine: Engine, database: "sb" | "ovs", changes: readonly R
     if (source === undefined) continue;
     if (after === undefined) engine.delete(source, uuid);
     else engine.set(source, uuid, after);
+    if (database !== "sb" || table !== "Port_Binding") continue;
+    if (after === undefined) engine.delete(portUp, uuid);
+    else engine.set(portUp, uuid, (after as SbRow<"Port_Binding">).up === true); // the table's name says so
   }
 }
 
@@ -150,10 +158,6 @@ export const portsByType = index<string, Uuid, SbRow<"Port_Binding">>("portsByTy
 /** Groups are `datapath type`. */
 export const portsOfDatapath = index<string, Uuid, SbRow<"Port_Binding">>("portsOfDatapath", sb.Port_Binding, (row) => [
   `${row.datapath} ${row.type}`,
-]);
-/** Groups are `datapath tunnel_key`. */
-export const portsByKey = index<string, Uuid, SbRow<"Port_Binding">>("portsByKey", sb.Port_Binding, (row) => [
-  `${row.datapath} ${row.tunnel_key}`,
 ]);
 export const childrenOf = index<string, Uuid, SbRow<"Port_Binding">>("childrenOf", sb.Port_Binding, (row) =>
   row.parent_port === undefined || row.parent_port === "" ? [] : [row.parent_port],

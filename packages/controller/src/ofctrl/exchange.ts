@@ -55,7 +55,8 @@ export class SwitchError extends WeftError {
 export class Exchange {
   readonly #sender: Sender;
   readonly #waiting = new Map<number, Waiting>();
-  #adding: Adding | undefined;
+  /** The bundles that are not answered yet. */
+  readonly #adding = new Set<Adding>();
   #closed: WeftError | undefined;
 
   constructor(sender: Sender) {
@@ -73,24 +74,29 @@ export class Exchange {
 
   /**
    * Has messages carried out as one ordered, atomic bundle. Resolves, when it has been, with the errors that single
-   * messages met; rejects with a SwitchError when the bundle as a whole was refused. The messages are taken one at a time, with pauses in which
-   * what has been made is sent, so that the switch reads the first while the last are not yet made.
+   * messages met; rejects with a SwitchError when the bundle as a whole was refused. The messages are taken one at a time,
+   * with pauses in which what has been made is sent, so that the switch reads the first while the last are not yet made;
+   * without pauses all is sent before this returns.
    */
-  async bundle(bundle: number, messages: Iterable<Message>): Promise<readonly SwitchError[]> {
+  async bundle(bundle: number, messages: Iterable<Message>, pauses = true): Promise<readonly SwitchError[]> {
     const adding: Adding = { first: 0, last: 0, errors: [] };
-    const opened = this.request({ type: "bundle_control", bundle, control: "open_request", flags: FLAGS }, "bundle_control");
-    // Nothing waits for the answer: where the bundle is refused, so is all that follows. It is looked at in the end.
-    opened.catch(() => {});
-    this.#adding = adding;
+    this.#adding.add(adding);
     try {
+      const opened = this.#control(bundle, "open_request");
+      // Nothing waits for the answer: where the bundle is refused, so is all that follows. It is looked at in the end.
+      opened.catch(() => {});
       const rest = messages[Symbol.iterator]();
-      while (this.#addSome(bundle, rest, adding)) await this.#sender.pause?.();
-      await this.request({ type: "bundle_control", bundle, control: "commit_request", flags: FLAGS }, "bundle_control");
+      while (this.#addSome(bundle, rest, adding)) if (pauses) await this.#sender.pause?.();
+      await this.#control(bundle, "commit_request");
       await opened;
     } finally {
-      this.#adding = undefined;
+      this.#adding.delete(adding);
     }
     return adding.errors;
+  }
+
+  #control(bundle: number, control: "open_request" | "commit_request"): Promise<unknown> {
+    return this.request({ type: "bundle_control", bundle, control, flags: FLAGS }, "bundle_control");
   }
 
   /** Adds the next messages to a bundle. Returns whether there may be more. */
@@ -156,10 +162,12 @@ export class Exchange {
 
   /** Hands over a message that came in. Returns whether it was an answer to a request of this exchange. */
   hear({ xid, message }: Envelope): boolean {
-    const adding = this.#adding;
-    if (adding !== undefined && message.type === "error" && xid >= adding.first && xid <= adding.last) {
-      adding.errors.push(new SwitchError(message, "bundle_add"));
-      return true;
+    if (message.type === "error") {
+      for (const { first, last, errors } of this.#adding) {
+        if (xid < first || xid > last) continue;
+        errors.push(new SwitchError(message, "bundle_add"));
+        return true;
+      }
     }
     const waiting = this.#waiting.get(xid);
     if (waiting === undefined) return false;

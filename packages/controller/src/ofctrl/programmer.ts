@@ -21,7 +21,7 @@ import {
 } from "@weft/openflow";
 import { type Logger, messageOf } from "@weft/runtime";
 import { type DesiredFlow, desired } from "../physical/flow.ts";
-import { geneveOption } from "../tables.ts";
+import { geneveOption, tables } from "../tables.ts";
 import { type DesiredFlows, type Place, sameFlow } from "./desired.ts";
 import { type Exchange, SwitchError } from "./exchange.ts";
 
@@ -46,6 +46,9 @@ export class Programmer {
   /** Flows that the switch has refused, so that they are not offered again until they change. */
   readonly #refused = new Set<DesiredFlow>();
   #bundle = 0;
+  /** The switch had no flows when it was connected to. */
+  #empty = false;
+  readonly #ahead: Promise<void>[] = [];
 
   constructor(options: { readonly exchange: Exchange; readonly desired: DesiredFlows; readonly log: Logger }) {
     this.#exchange = options.exchange;
@@ -69,6 +72,7 @@ export class Programmer {
       "flow_stats_reply",
     );
     this.#desired.forgetInstalled();
+    this.#empty = statistics.every((part) => part.flows.length === 0);
     for (const part of statistics) {
       for (const { table, priority, match, actions, cookie } of part.flows)
         this.#desired.found(desired(table, priority, match, actions, Number(cookie & 0xffffffffn)));
@@ -102,6 +106,39 @@ export class Programmer {
       });
       await this.#exchange.barrier();
     }
+  }
+
+  /**
+   * Sends flows to a switch that has none, while the others are still being made. Not those of the table by which packets
+   * come in: no packet meets the tables half filled. Nothing is wrong where the switch refuses some; {@link compare} finds
+   * what is missing.
+   */
+  fill(places: readonly Place[]): void {
+    if (!this.#empty) return;
+    const sent: { readonly place: Place; readonly flow: DesiredFlow }[] = [];
+    for (const place of places) {
+      const flow = place.settled;
+      const alone = flow !== undefined && flow.groups === undefined && flow.meters === undefined;
+      if (alone && flow.table !== tables.physToLog) sent.push({ place, flow });
+    }
+    if (sent.length === 0) return;
+    // At once, for the next flows are about to be made.
+    const bundle = this.#exchange.bundle(this.#nextBundle(), additions(sent.map(({ flow }) => flow)), false);
+    const done = (errors: readonly SwitchError[]): void => {
+      if (errors.length === 0) for (const { place, flow } of sent) this.#desired.installed(place, flow);
+    };
+    this.#ahead.push(bundle.then(done, (error) => this.#log.warn(`flows sent ahead: ${messageOf(error)}`)));
+  }
+
+  /** Resolves when the switch has answered all that {@link fill} sent; undefined when there is nothing to wait for. */
+  filled(): Promise<unknown> | undefined {
+    this.#empty = false;
+    const ahead = this.#ahead.splice(0);
+    return ahead.length === 0 ? undefined : Promise.all(ahead);
+  }
+
+  #nextBundle(): number {
+    return this.#bundle++ & 0x7fffffff;
   }
 
   /** Everything differs until compared: after {@link start}, once the desired flows are complete. */
@@ -139,7 +176,7 @@ export class Programmer {
   }
 
   async #send(mods: () => Iterable<Message>): Promise<void> {
-    const bundle = this.#bundle++ & 0x7fffffff;
+    const bundle = this.#nextBundle();
     try {
       const [first, ...more] = await this.#exchange.bundle(bundle, mods());
       if (first !== undefined) {
@@ -176,6 +213,11 @@ export class Programmer {
 
 function differs({ installed, settled }: Place): boolean {
   return installed !== settled && (installed === undefined || settled === undefined || !sameFlow(installed, settled));
+}
+
+function* additions(flows: readonly DesiredFlow[]): Iterable<Message> {
+  for (const { table, priority, match, actions, cookie } of flows)
+    yield flowMod({ command: "add", table, priority, match, actions, newCookie: BigInt(cookie) });
 }
 
 /** The messages that bring places up to date, made one at a time: there may be very many. */

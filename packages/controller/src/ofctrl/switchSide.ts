@@ -92,6 +92,12 @@ export class SwitchSide {
     wake();
   }
 
+  /** Lets the switch have the flows that are made so far, while others are still being made. */
+  fill(): void {
+    if (this.#programmer === undefined || this.#programmed) return;
+    this.#programmer.fill(this.#options.core.takeFlows());
+  }
+
   /**
    * Sends what has changed. Only to be called when the databases are here as a whole: what a former run has left in the
    * switch stays until all of the new is known.
@@ -99,6 +105,12 @@ export class SwitchSide {
   program(nbCfg: number | undefined): void {
     const programmer = this.#programmer;
     if (programmer === undefined || this.#flushing) return;
+    const filled = this.#programmed ? undefined : programmer.filled();
+    if (filled !== undefined) {
+      this.#flushing = true;
+      this.#done(programmer, filled, () => this.#options.wake());
+      return;
+    }
     const changes = this.#options.core.takeFlows();
     if (this.#programmed) programmer.changed(changes);
     else {
@@ -117,20 +129,23 @@ export class SwitchSide {
     }
     this.#flushing = true;
     for (const zone of zones) this.#exchange?.send({ type: "ct_flush_zone", zone });
-    programmer.flush(around).then(
-      () => this.#flushed(programmer, ports, news ? nbCfg : undefined),
+    this.#done(programmer, programmer.flush(around), () => this.#arrived(ports, news ? nbCfg : undefined));
+  }
+
+  /** Goes on when the switch has answered, unless it was another one by then. */
+  #done(programmer: Programmer, answered: Promise<unknown>, then: () => void): void {
+    answered.then(
+      () => {
+        if (this.#programmer !== programmer) return;
+        this.#flushing = false;
+        then();
+      },
       (error) => {
         if (this.#programmer !== programmer) return;
         this.#flushing = false;
         this.#options.runtime.log.logger("ofctrl").warn(messageOf(error));
       },
     );
-  }
-
-  #flushed(programmer: Programmer, ports: readonly Uuid[], nbCfg: number | undefined): void {
-    if (this.#programmer !== programmer) return;
-    this.#flushing = false;
-    this.#arrived(ports, nbCfg);
   }
 
   /** The flows of these ports, and everything up to `nbCfg`, are in the switch. */

@@ -4,7 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
 import { attachmentOf, claimOf } from "../model/binding.ts";
 import { ownChassis, ownChassisRow } from "../model/config.ts";
-import { installed, sb } from "../model/inputs.ts";
+import { installed, portUp, sb } from "../model/inputs.ts";
 import { type SbWrite, updateSb } from "./writes.ts";
 
 type Port = SbRow<"Port_Binding">;
@@ -50,7 +50,7 @@ export const claims = each<SbWrite, Uuid, Port>("claims", sb.Port_Binding, funct
           chassis: own,
           encap,
           ...(additional ? { additional_chassis: others } : {}),
-          ...(row.up === true ? { up: false } : {}),
+          ...(read(portUp, uuid) === true ? { up: false } : {}),
         },
         { log: [first, ...addresses(row)], ...(row.chassis === undefined ? {} : { patience: PATIENCE }) },
       );
@@ -69,9 +69,9 @@ export const claims = each<SbWrite, Uuid, Port>("claims", sb.Port_Binding, funct
         { log: [`Claiming lport ${name} for this additional chassis.`, ...addresses(row)] },
       );
     }
-    if (row.chassis === own) yield release(row);
+    if (row.chassis === own) yield release(read, row);
   } else {
-    if (row.chassis === own) yield release(row);
+    if (row.chassis === own) yield release(read, row);
     if (additional) {
       yield updateSb(
         "Port_Binding",
@@ -83,8 +83,8 @@ export const claims = each<SbWrite, Uuid, Port>("claims", sb.Port_Binding, funct
   }
 });
 
-function release(row: Port): SbWrite {
-  const down = row.up === true;
+function release(read: Read, row: Port): SbWrite {
+  const down = read(portUp, row._uuid) === true;
   return {
     name: `release ${row._uuid}`,
     apply: (transaction) => {
@@ -105,7 +105,7 @@ function release(row: Port): SbWrite {
 /** up, once the flows of a port are in the switch. */
 export const ups = each<SbWrite, Uuid, Port>("ups", sb.Port_Binding, function* (uuid, row, read) {
   const own = read(ownChassis, 0);
-  if (own === undefined || row.chassis !== own || row.up === true || read(claimOf, uuid) !== "main") return;
+  if (own === undefined || row.chassis !== own || read(portUp, uuid) === true || read(claimOf, uuid) !== "main") return;
   if (row.type !== "" || read(installed, uuid) === true) {
     yield updateSb(
       "Port_Binding",

@@ -239,19 +239,18 @@ export function compileConjuncts(conjuncts: readonly Conjunct[], options: Compil
       const one = conjunct.get(name)!;
       (count(one) === 1 ? shared : multiple).push(one);
     }
+    const draft = extended(EMPTY, shared, holes);
     if (multiple.length < 2) {
       const alternatives = multiple[0];
-      if (alternatives === undefined) flows.push(templateFlow(shared, holes));
-      else for (const single of singles(alternatives)) flows.push(templateFlow([...shared, single], holes));
+      if (alternatives === undefined) flows.push(templateFlow(draft));
+      else for (const single of singles(alternatives)) flows.push(templateFlow(extended(draft, [single], holes)));
       continue;
     }
     const conjunction = conjunctions++;
-    flows.push(templateFlow(shared, holes, { conjunction }));
+    flows.push(templateFlow(draft, { conjunction }));
     for (const [i, alternatives] of multiple.entries()) {
-      for (const single of singles(alternatives)) {
-        const clauses = [{ conjunction, clause: i + 1, clauses: multiple.length }];
-        flows.push(templateFlow([...shared, single], holes, { clauses }));
-      }
+      const clauses = [{ conjunction, clause: i + 1, clauses: multiple.length }];
+      for (const single of singles(alternatives)) flows.push(templateFlow(extended(draft, [single], holes), { clauses }));
     }
   }
   return new MatchTemplate(flows, conjunctions);
@@ -275,16 +274,27 @@ function* separated(conjuncts: readonly Conjunct[]): Generator<Conjunct> {
   }
 }
 
-function templateFlow(
-  alternatives: readonly Alternatives[],
-  holes: Holes | undefined,
-  { conjunction, clauses = [] }: Partial<Pick<TemplateFlow, "conjunction" | "clauses">> = {},
-): TemplateFlow {
-  const builder = new MatchBuilder().setWord(WORD.metadata, 0, -1).setWord(DATAPATH_WORD, 0, -1);
-  if (conjunction !== undefined) builder.setWord(CONJ_ID.word, 0, -1);
-  const used: Field[] = [];
-  const ports: Omit<PortTerm, "at">[] = [];
-  const open: Hole[] = [];
+/** What a flow of a template is made of so far. */
+interface Draft {
+  readonly match: Match;
+  readonly used: readonly Field[];
+  readonly ports: readonly Omit<PortTerm, "at">[];
+  readonly holes: readonly Hole[];
+}
+
+const EMPTY: Draft = {
+  match: new MatchBuilder().setWord(WORD.metadata, 0, -1).setWord(DATAPATH_WORD, 0, -1).build(),
+  used: [],
+  ports: [],
+  holes: [],
+};
+
+/** The same where alternatives, of one value each, hold as well. */
+function extended(draft: Draft, alternatives: readonly Alternatives[], holes: Holes | undefined): Draft {
+  const builder = new MatchBuilder(draft.match);
+  const used = [...draft.used];
+  const ports = [...draft.ports];
+  const open = [...draft.holes];
   for (const one of alternatives) {
     if (one.kind === "ports") {
       const name = one.root.name as "inport" | "outport"; // the only string symbols
@@ -302,13 +312,24 @@ function templateFlow(
     builder.set(to, value, mask);
     used.push(to);
   }
-  dropInapplicable(builder, used);
+  return { match: builder.build(), used, ports, holes: open };
+}
+
+function templateFlow(
+  draft: Draft,
+  { conjunction, clauses = [] }: Partial<Pick<TemplateFlow, "conjunction" | "clauses">> = {},
+): TemplateFlow {
+  const builder = new MatchBuilder(draft.match);
+  if (conjunction !== undefined) builder.setWord(CONJ_ID.word, 0, -1);
+  dropInapplicable(builder, draft.used);
   const { data } = builder.build();
   return {
     data,
     datapathAt: valueAt(data, DATAPATH_WORD),
-    ports: ports.map((term) => ({ ...term, at: valueAt(data, PORT_WORD[term.field]) })),
-    holes: open.map(({ index, word, words }) => ({ index, words, at: valueAt(data, word) })).filter(({ at }) => at < data.length),
+    ports: draft.ports.map((term) => ({ ...term, at: valueAt(data, PORT_WORD[term.field]) })),
+    holes: draft.holes
+      .map(({ index, word, words }) => ({ index, words, at: valueAt(data, word) }))
+      .filter(({ at }) => at < data.length),
     clauses,
     conjunction,
     conjunctionAt: valueAt(data, CONJ_ID.word),

@@ -20,7 +20,17 @@ export class MatchBuilder {
 
   /** Takes over every word of `match`; where both look at a bit, `match` wins. */
   merge(match: Match): this {
+    if (this.#offsets.length === 0) return this.#copy(match);
     for (let i = 0; i < match.size; i++) this.setWord(match.offset(i), match.value(i), match.mask(i));
+    return this;
+  }
+
+  #copy({ data }: Match): this {
+    for (let i = 0; i < data.length; i += 3) {
+      this.#offsets.push(data[i]!);
+      this.#values.push(data[i + 1]!);
+      this.#masks.push(data[i + 2]!);
+    }
     return this;
   }
 
