@@ -176,7 +176,9 @@ function requestOf(
     friendlyNames: options.findLast(({ name }) => name.endsWith("friendly-names"))?.name !== "no-friendly-names",
     ctStates,
     choose: (bound) => runtime.random.below(bound),
-    ...(lbDst === undefined ? {} : { lbDestination: parseLbDestination(lbDst) }),
+    ...(lbDst === undefined
+      ? {}
+      : { lbDestination: parseLbDestination(lbDst, (text) => runtime.log.logger("socket_util").err(text)) }),
     ...(selectId === undefined ? {} : { selectId: parseSelectId(selectId) }),
   };
 }

@@ -2,6 +2,9 @@
 
 export { type Cloud, type Hypervisor, integrationBridgeOf, readCloud } from "./cloud/cloud.ts";
 export type { CloudPlaces, DatabasePlace, HypervisorPlace, Link } from "./cloud/places.ts";
+export { cookiesIn, type DetraceSources, detrace } from "./detrace/detrace.ts";
+export { NorthboundRecords } from "./detrace/northbound.ts";
+export { SouthboundRecords } from "./detrace/southbound.ts";
 export { type Explanation, explainFlow, type FlowQuestion, parseFlowQuestion } from "./explain/explain.ts";
 export { CT_NAMES } from "./ovnTrace/conntrack.ts";
 export { TraceModel } from "./ovnTrace/model.ts";

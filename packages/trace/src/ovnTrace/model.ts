@@ -10,6 +10,8 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** Digits of a uuid that stand for a port without a friendlier name. */
 const SHORT = 6;
+/** Digits of a uuid that are enough to name a row. */
+const ENOUGH = 4;
 
 export class TraceModel {
   readonly #rows: Rows;
@@ -65,7 +67,7 @@ export class TraceModel {
     const partial: TraceDatapath[] = [];
     for (const datapath of this.#allDatapaths()) {
       if (datapath.names.includes(text) || datapath.uuid === text || datapath.name === text) return datapath;
-      if (text.length < SHORT || !isUuidStart(text)) continue;
+      if (text.length < ENOUGH || !isUuidStart(text)) continue;
       if (datapath.uuid.startsWith(text) || datapath.name.startsWith(text)) partial.push(datapath);
     }
     if (partial.length > 1) {
@@ -119,7 +121,7 @@ export class TraceModel {
     let found: TracePort | undefined;
     for (const one of datapath.ports.values()) {
       const friendly = one.row.external_ids.get("name");
-      if (friendly === text || (isUuidStart(text) && text.length >= 4 && UUID.test(one.name) && one.name.startsWith(text))) {
+      if (friendly === text || (isUuidStart(text) && text.length >= ENOUGH && UUID.test(one.name) && one.name.startsWith(text))) {
         if (found !== undefined) {
           this.#warn(`${text}: name matches multiple ports`);
           return undefined;

@@ -25,14 +25,14 @@ export function parseCtState(text: string): number {
   return state;
 }
 
-/** What contradicts itself in a connection state; undefined if nothing does. The trace goes on with it. */
+/** What contradicts itself, in the reference's words, in a connection state; undefined if nothing does. The trace goes on with it. */
 export function ctStateProblem(state: number): string | undefined {
   const has = (name: (typeof CT_NAMES)[number]): boolean => ((state >> CT_NAMES.indexOf(name)) & 1) === 1;
   if (has("inv") && (state & ~CT_TRACKED) !== 1 << CT_NAMES.indexOf("inv")) {
     return `invalid connection state: when "inv" is set, only "trk" may also be set`;
   }
   if (has("new") && has("est")) return `invalid connection state: "new" and "est" are mutually exclusive`;
-  if (has("new") && has("rpl")) return `invalid connection state: "new" and "rpl" are mutually exclusive`;
+  if (has("new") && has("rpl")) return `invalid connection state: "new" and "rpy" are mutually exclusive`;
   return undefined;
 }
 
@@ -43,22 +43,29 @@ export interface LbDestination {
   readonly port: number;
 }
 
-/** `--lb-dst`: "10.0.0.1", "10.0.0.1:80", "[fd00::1]:80". Throws {@link TraceUsageError}. */
-export function parseLbDestination(text: string): LbDestination {
-  const bracket = /^\[(.*)\](?::(\d{1,5}))?$/.exec(text);
-  const colon = bracket === null ? /^([^:]*):(\d{1,5})$/.exec(text) : null;
+/**
+ * `--lb-dst`: "10.0.0.1", "10.0.0.1:80", "[fd00::1]:80". Throws {@link TraceUsageError}; `log` is told which part is bad.
+ */
+export function parseLbDestination(text: string, log: (text: string) => void = () => {}): LbDestination {
+  const bracket = /^\[(.*)\](?::(\d*))?$/.exec(text);
+  const colon = bracket === null ? /^([^:]*):(.*)$/.exec(text) : null;
   const host = bracket?.[1] ?? colon?.[1] ?? text;
-  const port = Number(bracket?.[2] ?? colon?.[2] ?? 0);
+  const digits = bracket?.[2] ?? colon?.[2] ?? "";
+  const bad = (what: string, part: string): never => {
+    log(`${text}: bad ${what} "${part}"`);
+    throw new TraceUsageError(`${text}: bad address`);
+  };
   const ip4 = parseIpv4(host);
-  const ip6 = parseIpv6(host);
-  if ((ip4 === undefined && ip6 === undefined) || port > 65535) throw new TraceUsageError(`${text}: bad address`);
-  return ip4 === undefined ? { family: 6, ip: ip6!, port } : { family: 4, ip: BigInt(ip4), port };
+  const ip6 = ip4 === undefined ? parseIpv6(host) : undefined;
+  if (!/^\d*$/.test(digits) || Number(digits) > 65535) bad("port number", digits);
+  if (ip4 !== undefined) return { family: 4, ip: BigInt(ip4), port: Number(digits) };
+  return { family: 6, ip: ip6 ?? bad("IP address", host), port: Number(digits) };
 }
 
-/** `--select-id`: one of the values of a select action. Throws {@link TraceUsageError}. */
+/** `--select-id`: one of the values of a select action, read as far as there are digits. Throws {@link TraceUsageError}. */
 export function parseSelectId(text: string): number {
-  const id = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (id === 0 || id > 65535) throw new TraceUsageError(`${text}: bad select-id`);
+  const id = Number(/^\s*[-+]?\d+/.exec(text)?.[0] ?? 0);
+  if (id === 0) throw new TraceUsageError(`${text}: bad select-id`);
   return id;
 }
 

@@ -46,10 +46,11 @@ export function traceText(model: TraceModel, request: TraceRequest, warn: (text:
     const scope = {
       lookupPort: (name: string) => {
         const key = model.findPort(where, name)?.tunnelKey ?? where.groups.get(name)?.tunnelKey;
-        if (key === undefined) warn(`${name}: unknown logical port`);
+        if (key === undefined && model.port(name) === undefined) warn(`${name}: unknown logical port`);
         return key;
       },
-      resident: (name: string) => model.resident(name),
+      // of a port that the packet comes from it goes without saying
+      resident: () => true,
     };
     microflow(expression, packet.key, scope, request.microflow);
   } catch (error) {
