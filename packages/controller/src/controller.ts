@@ -9,6 +9,7 @@ import { ovnInternalVersion, ovnSouthbound, type SbSchema, type VsRow, type VsSc
 import { controlCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { BadLogicalFlow } from "./lflow/flows.ts";
+import { bfdSessions } from "./model/bfd.ts";
 import { claimedPorts } from "./model/claimed.ts";
 import { config, integrationBridge, ownChassis } from "./model/config.ts";
 import { feed, installed, reported, sb, sbTables, vsColumns } from "./model/inputs.ts";
@@ -137,6 +138,7 @@ export class RunningController implements Controller {
       arrived: (nbCfg) => this.#reportNbCfg(nbCfg),
     });
     this.core.engine.collect([announcements], this.#packetSide.announcer.sink);
+    this.core.engine.collect([bfdSessions], this.#packetSide.bfd.sink);
     this.core.engine.collect([services], this.#packetSide.serviceMonitors.sink);
     this.core.engine.collect([advertisers], this.#packetSide.routerAdvertisements.sink);
     this.core.engine.collect([delegations], this.#packetSide.prefixDelegation.sink);
@@ -432,8 +434,10 @@ export class RunningController implements Controller {
     );
   }
 
-  /** Sends announcements and probes, once the flows that carry them are in the switch. */
+  /** Keeps BFD sessions going, and sends announcements and probes once the flows that carry them are in the switch. */
   #sendPackets(): void {
+    const bfd = this.#packetSide.sendBfd();
+    if (bfd !== undefined) this.#wakeIn(bfd - this.#runtime.clock.now());
     // While some rows are not here yet, flows are not made, and those that are installed are of an earlier state.
     if (!this.#whole || !this.#switchSide.quiet) return;
     const next = this.#packetSide.send(this.core.read(config, 0)?.garpMaxTimeout);

@@ -38,6 +38,7 @@ export const sbTables = [
   "Meter_Band",
   "Chassis_Template_Var",
   "Service_Monitor",
+  "BFD",
   "Controller_Event",
   "IP_Multicast",
   "IGMP_Group",

@@ -8,6 +8,7 @@ import { Channel } from "../ofctrl/channel.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
 import type { Dial } from "../ofctrl/link.ts";
 import { Announcer } from "./announce.ts";
+import { BfdBook } from "./bfd.ts";
 import { BufferedPackets } from "./buffered.ts";
 import { Events } from "./events.ts";
 import { Lookup, MacBindingBook } from "./macBindings.ts";
@@ -22,6 +23,7 @@ import { VirtualPorts } from "./virtualPorts.ts";
 export class PacketSide {
   readonly announcer: Announcer;
   readonly serviceMonitors: ServiceMonitors;
+  readonly bfd: BfdBook;
   readonly snooping: Snooping;
   readonly prefixDelegation: PrefixDelegation;
   readonly routerAdvertisements: RouterAdvertisements;
@@ -43,6 +45,7 @@ export class PacketSide {
     this.#wake = options.wake;
     this.announcer = new Announcer(runtime.clock);
     this.serviceMonitors = new ServiceMonitors(runtime.clock, runtime.random);
+    this.bfd = new BfdBook(runtime.clock, runtime.random);
     this.#macBindings = new MacBindingBook(runtime.clock, runtime.random);
     this.#buffered = new BufferedPackets(runtime.clock);
     this.routerAdvertisements = new RouterAdvertisements(runtime.clock, runtime.random, runtime.log.logger("pinctrl"));
@@ -85,6 +88,7 @@ export class PacketSide {
       macBindings: this.#macBindings,
       buffered: this.#buffered,
       serviceMonitors: this.serviceMonitors,
+      bfd: this.bfd,
       snooping: this.snooping,
       prefixDelegation: this.prefixDelegation,
       lookup: () => this.#lookup,
@@ -117,6 +121,11 @@ export class PacketSide {
     );
   }
 
+  /** Sends what BFD sessions have to say; returns when there is more to do (monotonic ms). */
+  sendBfd(): number | undefined {
+    return this.#exchange === undefined ? undefined : this.bfd.send(this.#exchange);
+  }
+
   /** Writes what was learned and is due; returns when the next is (monotonic ms). */
   write(transaction: Transaction<SbSchema>, own: OwnChassis | undefined): number | undefined {
     if (this.#lookup !== undefined) this.#macBindings.write(this.#lookup, transaction);
@@ -127,6 +136,7 @@ export class PacketSide {
     }
     this.serviceMonitors.write(transaction);
     this.prefixDelegation.write(transaction);
+    this.bfd.write(transaction);
     return this.#macBindings.next;
   }
 

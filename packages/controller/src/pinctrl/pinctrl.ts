@@ -32,6 +32,7 @@ import {
   sctpAbort,
   tcpReset,
 } from "./answers.ts";
+import type { BfdBook } from "./bfd.ts";
 import type { BufferedPackets } from "./buffered.ts";
 import { type DhcpAnswer, dhcpAnswer } from "./dhcp.ts";
 import { relayedRequest, relayedResponse } from "./dhcpRelay.ts";
@@ -109,6 +110,7 @@ export interface PacketInOptions {
   readonly macBindings: MacBindingBook;
   readonly buffered: BufferedPackets;
   readonly serviceMonitors: ServiceMonitors;
+  readonly bfd: BfdBook;
   readonly snooping: Snooping;
   readonly prefixDelegation: PrefixDelegation;
   readonly virtualPorts: VirtualPorts;
@@ -227,6 +229,12 @@ export class PacketIns {
     this.#options.learned();
   }
 
+  bfdMessage({ packetIn }: Request): void {
+    const { bfd, exchange, learned } = this.#options;
+    bfd.hear(packetIn.packet, exchange);
+    learned();
+  }
+
   serviceAnswer({ state, packetIn }: Request): void {
     const { exchange, serviceMonitors, learned } = this.#options;
     if (serviceMonitors.hear(packetIn.packet, { datapath: state.datapath, port: state.inport }, exchange)) learned();
@@ -332,6 +340,9 @@ const HANDLERS: { readonly [O in Opcode]?: Handler } = {
   },
   event(request) {
     this.trigger(request);
+  },
+  bfd(request) {
+    this.bfdMessage(request);
   },
   handle_svc_check(request) {
     this.serviceAnswer(request);
