@@ -236,7 +236,10 @@ export class NorthdPair {
         .filter((column) => !(ignored[table] ?? []).includes(column) && show(row[column]) !== "")
         // Keys of learned groups depend on the order of arrival.
         .filter((column) => table !== "Multicast_Group" || column !== "tunnel_key" || Number(row[column]) < 32_773)
-        .map((column) => `${column}=${table === "Port_Group" && column === "name" ? groupName(row) : show(row[column])}`)
+        .map((column) => {
+          if (table === "Port_Group" && column === "name") return `${column}=${groupName(row)}`;
+          return `${column}=${show(column === "nat_addresses" ? unordered(row[column]) : row[column])}`;
+        })
         .join(" ");
     for (const table of Object.keys(tables) as (keyof typeof tables)[]) {
       if (skipped.includes(table)) continue;
@@ -247,6 +250,11 @@ export class NorthdPair {
     }
     return lines.sort();
   }
+}
+
+/** Texts whose words come in the order of a hash table. */
+function unordered(texts: unknown): unknown {
+  return (texts as readonly string[]).map((text) => text.split(" ").sort().join(" "));
 }
 
 function flowLines(sb: Replica<SbSchema>, row: Row, show: (value: unknown) => string): string[] {

@@ -37,12 +37,14 @@ import {
 import { loadBalancerGroups, loadBalancers } from "./southbound/loadBalancers.ts";
 import { mirrorPortBindings, mirrors } from "./southbound/mirrors.ts";
 import { ipMulticast } from "./southbound/multicast.ts";
+import { nexthops } from "./southbound/nexthops.ts";
+import { portMonitors, portProbes } from "./southbound/portHealth.ts";
 import { routerPortBindings, switchPortBindings } from "./southbound/ports.ts";
 import { probes, serviceMonitors } from "./southbound/serviceMonitors.ts";
 import { aclIds, dns, meters, templateVariables } from "./southbound/services.ts";
 import { staticNeighbours } from "./southbound/staticNeighbours.ts";
 import { aclFrame, acls } from "./switch/acl.ts";
-import { arpResponder } from "./switch/arpResponder.ts";
+import { arpResponder, proxyResponder } from "./switch/arpResponder.ts";
 import { switchDefaults } from "./switch/defaults.ts";
 import { dhcp } from "./switch/dhcp.ts";
 import { dnsFlows } from "./switch/dns.ts";
@@ -56,6 +58,7 @@ import { mirrorDelivery, mirrorFlows } from "./switch/mirror.ts";
 import { multicast } from "./switch/multicast.ts";
 import { portSecurity, queues, vtep } from "./switch/portSecurity.ts";
 import { qos } from "./switch/qos.ts";
+import { routingProtocols } from "./switch/routingProtocols.ts";
 import { skipConntrack } from "./switch/skipConntrack.ts";
 
 export const flowFeatures: readonly Each<Flow>[] = [
@@ -70,8 +73,10 @@ export const flowFeatures: readonly Each<Flow>[] = [
   switchLbFrame,
   switchLoadBalancers,
   probes,
+  portProbes,
   vipLookup,
   arpResponder,
+  proxyResponder,
   dhcp,
   qos,
   mirrorFlows,
@@ -82,6 +87,7 @@ export const flowFeatures: readonly Each<Flow>[] = [
   lookup,
   routerLookup,
   gatewayArp,
+  routingProtocols,
   flood,
   multicast,
   routerDefaults,
@@ -127,6 +133,7 @@ export const rowFeatures: readonly Each<Row>[] = [
   haGroups,
   bfdSessions,
   staticNeighbours,
+  nexthops,
   multicastGroups,
   routerMulticastGroups,
   portGroups,
@@ -137,6 +144,7 @@ export const rowFeatures: readonly Each<Row>[] = [
   loadBalancers,
   loadBalancerGroups,
   serviceMonitors,
+  portMonitors,
   ipMulticast,
   meters,
   mirrors,

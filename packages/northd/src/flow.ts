@@ -14,6 +14,8 @@ export interface Flow {
   readonly actions: string;
   /** The logical port whose flow this is; a controller skips the flow where the port is not (tags:in_out_port). */
   readonly port: string | undefined;
+  /** Ports are matched as the connection has them (tags:acl_ct_translation): fragments have none. */
+  readonly translated: boolean;
   /** Name of the meter that limits packets to the controller. */
   readonly meter: string | undefined;
   readonly description: string | undefined;
@@ -23,6 +25,7 @@ export interface Flow {
 
 export interface FlowOptions {
   readonly port?: string;
+  readonly translated?: boolean;
   readonly meter?: string | undefined;
   readonly description?: string;
   readonly hint?: Uuid;
@@ -43,6 +46,7 @@ export function flow(
     match,
     actions,
     port: options.port,
+    translated: options.translated === true,
     meter: options.meter,
     description: options.description,
     hint: options.hint,

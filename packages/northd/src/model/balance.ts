@@ -40,6 +40,11 @@ export function balance({ distributed, hashFields }: LoadBalancer, backends: str
   return `${action}(backends=${backends}${hash}${snat === undefined ? "" : `; ${snat}`});`;
 }
 
+/** A backend as affinity knows it: of a template, whose variables may hold ports of their own, by its address alone. */
+export function affine({ template }: LoadBalancer, backend: Endpoint): Endpoint {
+  return template ? { ...backend, port: undefined } : backend;
+}
+
 /** A client whose backend is remembered. */
 export function remembered(vip: Vip, backend: Endpoint): string {
   return `reg9[6] == 1 && ct.new && ${destination(vip)} && ${held(backend)}`;

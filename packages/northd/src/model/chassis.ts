@@ -2,6 +2,7 @@
 import { derive, index, input, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
+import { globals } from "./globals.ts";
 
 /**
  * What a controller says of itself in Chassis:other_config, by the name that debug/chassis-features-list prints. A feature
@@ -52,8 +53,9 @@ export function chassisNamed(name: string, read: Read): Uuid | undefined {
 
 const chassisLacking = index("chassisLacking", chassis, ({ lacking }) => lacking);
 
-/** Whether every chassis of this zone has a feature; so it is where there is none. */
+/** Whether every chassis of this zone has a feature; so it is where there is none, or where that is not to count. */
 export const chassisFeature = derive(
   "chassisFeature",
-  (feature: ChassisFeature, read): boolean => read(chassisLacking, feature).length === 0,
+  (feature: ChassisFeature, read): boolean =>
+    read(globals, "").ignoreChassisFeatures || read(chassisLacking, feature).length === 0,
 );

@@ -11,6 +11,11 @@ export interface Globals {
   /** Load balancers of routers also work on the switches that are attached to them. */
   readonly switchLbFromRouter: boolean;
   readonly controllerEvent: boolean;
+  /** ACLs match ports as connections have them. */
+  readonly aclCtTranslation: boolean;
+  /** What controllers are capable of does not count. */
+  readonly ignoreChassisFeatures: boolean;
+  readonly ecmpNexthopMonitor: boolean;
   readonly svcMonitorMac: string | undefined;
 }
 
@@ -31,6 +36,9 @@ export const globals = derive(
       fdbPrioritised: flag("fdb_removal_limit", false),
       switchLbFromRouter: flag("install_ls_lb_from_router", false),
       controllerEvent: flag("controller_event", false),
+      aclCtTranslation: flag("acl_ct_translation", false),
+      ignoreChassisFeatures: flag("ignore_chassis_features", false),
+      ecmpNexthopMonitor: flag("ecmp_nexthop_monitor_enable", false),
       svcMonitorMac: options.get("svc_monitor_mac"),
     };
   },

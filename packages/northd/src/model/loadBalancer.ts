@@ -60,7 +60,7 @@ export const loadBalancer = derive(
       skipSnat: options.get("skip_snat") === "true",
       distributed: options.get("distributed") === "true",
       template,
-      affinityTimeout: Number.isInteger(timeout) && timeout > 0 && !template ? Math.min(timeout, 65_535) : undefined,
+      affinityTimeout: Number.isInteger(timeout) && timeout > 0 ? Math.min(timeout, 65_535) : undefined,
       hashFields: hashFieldsOf(row),
     };
   },

@@ -81,7 +81,7 @@ export const switchPort = derive(
     if (row === undefined || datapath === undefined || read(switchPortsByName, row.name)[0] !== uuid) return undefined;
     const peer = peerOf(row, read);
     const addresses: PortAddress[] = [];
-    let unknown = false;
+    let unknown = row.type === "switch";
     for (const text of addressTexts(row, read)) {
       if (text === "unknown") unknown = true;
       else if (text === "router") {

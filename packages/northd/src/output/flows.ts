@@ -36,6 +36,7 @@ export class FlowEntry {
   readonly match: string;
   readonly actions: string;
   readonly port: string | undefined;
+  readonly translated: boolean;
   readonly meter: string | undefined;
   readonly description: string | undefined;
   /** Another flow of the same stage, priority and match. */
@@ -60,6 +61,7 @@ export class FlowEntry {
     this.match = flow.match;
     this.actions = flow.actions;
     this.port = flow.port;
+    this.translated = flow.translated;
     this.meter = flow.meter;
     this.description = flow.description;
   }
@@ -103,6 +105,7 @@ export class FlowEntry {
 export interface FlowIdentity {
   readonly actions: string;
   readonly port: string | undefined;
+  readonly translated: boolean;
   readonly meter: string | undefined;
   readonly description: string | undefined;
 }
@@ -115,6 +118,7 @@ function same(entry: FlowIdentity, flow: FlowIdentity): boolean {
   return (
     entry.actions === flow.actions &&
     entry.port === flow.port &&
+    entry.translated === flow.translated &&
     entry.meter === flow.meter &&
     entry.description === flow.description
   );

@@ -5,7 +5,13 @@ import { serviceKey } from "../model/backends.ts";
 import { bfdKey } from "../model/bfd.ts";
 import type { SbTable } from "./row.ts";
 
-type KeyOf<T extends SbTable> = (row: SbRow<T>, datapath: (uuid: Uuid) => Uuid | undefined) => string | undefined;
+/** Finds the owner of a datapath and the name of a port by the uuids of their rows. */
+export interface Names {
+  datapath(uuid: Uuid): Uuid | undefined;
+  port(uuid: Uuid): string | undefined;
+}
+
+type KeyOf<T extends SbTable> = (row: SbRow<T>, names: Names) => string | undefined;
 
 function datapathOwner(row: SbRow<"Datapath_Binding">): string {
   return row.nb_uuid ?? row.external_ids.get("logical-switch") ?? row.external_ids.get("logical-router") ?? row._uuid;
@@ -16,15 +22,16 @@ export const keys: { readonly [T in SbTable]?: KeyOf<T> } = {
   SB_Global: () => "",
   Datapath_Binding: (row) => datapathOwner(row),
   Port_Binding: (row) => row.logical_port,
-  Multicast_Group: (row, datapath) =>
+  Multicast_Group: (row, { datapath }) =>
     // Groups that controllers learn from IGMP are made by northd from IGMP_Group, under other names.
     `${datapath(row.datapath)} ${row.name}`,
   HA_Chassis_Group: (row) => row.name,
   Static_MAC_Binding: (row) => `${row.logical_port} ${row.ip}`,
   BFD: (row) => bfdKey(row),
+  ECMP_Nexthop: (row, { port }) => `${row.nexthop} ${port(row.port)}`,
   Port_Group: (row) => row.name,
   Address_Set: (row) => row.name,
-  IP_Multicast: (row, datapath) => datapath(row.datapath) ?? row._uuid,
+  IP_Multicast: (row, { datapath }) => datapath(row.datapath) ?? row._uuid,
   ACL_ID: (row) => row._uuid,
   Load_Balancer: (row) => row._uuid,
   // What interconnection learned is its own.
@@ -41,9 +48,9 @@ export const keys: { readonly [T in SbTable]?: KeyOf<T> } = {
 
 export const ownedTables = Object.keys(keys) as readonly (keyof typeof keys)[];
 
-export function keyOf(table: SbTable, row: object, datapath: (uuid: Uuid) => Uuid | undefined): string | undefined {
+export function keyOf(table: SbTable, row: object, names: Names): string | undefined {
   // The row is of the table by construction.
-  return (keys[table] as ((row: object, datapath: unknown) => string | undefined) | undefined)?.(row, datapath);
+  return (keys[table] as ((row: object, names: Names) => string | undefined) | undefined)?.(row, names);
 }
 
 export { datapathOwner };

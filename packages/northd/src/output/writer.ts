@@ -4,7 +4,7 @@ import type { Random } from "@weft/runtime";
 import type { SbRow, SbSchema } from "@weft/schemas";
 import { stagesByPlace } from "../stages.ts";
 import { DatapathGroup, type FlowEntry, type FlowStore } from "./flows.ts";
-import { datapathOwner, keyOf, ownedTables } from "./keys.ts";
+import { datapathOwner, keyOf, type Names, ownedTables } from "./keys.ts";
 import { Owned, Ref, type SbTable } from "./row.ts";
 import type { RowEntry, RowStore } from "./rows.ts";
 
@@ -19,6 +19,15 @@ function contentOf(columns: object, row: Readonly<Record<string, unknown>>): str
   return JSON.stringify(values, (_, value) => (value instanceof Map ? [...value].sort() : value));
 }
 
+const TRANSLATED = "acl_ct_translation";
+
+function tagsOf({ port, translated }: FlowEntry): (readonly [string, string])[] {
+  const tags: (readonly [string, string])[] = [];
+  if (translated) tags.push([TRANSLATED, "true"]);
+  if (port !== undefined) tags.push(["in_out_port", port]);
+  return tags;
+}
+
 export class SouthboundWriter {
   readonly #sb: Replica<SbSchema>;
   readonly #rows: RowStore;
@@ -30,6 +39,10 @@ export class SouthboundWriter {
   readonly #strangers = new Map<Uuid, SbTable>();
   readonly #datapaths = new Map<Uuid, Uuid>();
   readonly #random: Random;
+  readonly #names: Names = {
+    datapath: (uuid) => this.#datapaths.get(uuid),
+    port: (uuid) => this.#sb.table("Port_Binding").get(uuid)?.logical_port,
+  };
 
   /** `random` gives the uuids of rows that are made here. */
   constructor(sb: Replica<SbSchema>, random: Random, rows: RowStore, flows: FlowStore) {
@@ -84,7 +97,7 @@ export class SouthboundWriter {
   }
 
   #recognise(table: SbTable, row: { readonly _uuid: Uuid }): void {
-    const key = keyOf(table, row, (uuid) => this.#datapaths.get(uuid));
+    const key = keyOf(table, row, this.#names);
     if (key === undefined) return;
     const entry = this.#rows.find(table, key);
     if (entry === undefined || (entry.uuid !== undefined && entry.uuid !== row._uuid)) {
@@ -104,6 +117,7 @@ export class SouthboundWriter {
       this.#flows.find(stage, row.priority, row.match, {
         actions: row.actions,
         port: row.tags.get("in_out_port"),
+        translated: row.tags.get(TRANSLATED) === "true",
         meter: row.controller_meter,
         description: row.flow_desc,
       });
@@ -329,7 +343,7 @@ export class SouthboundWriter {
         priority: entry.priority,
         match: entry.match,
         actions: entry.actions,
-        tags: entry.port === undefined ? [] : [["in_out_port", entry.port] as const],
+        tags: tagsOf(entry),
         controller_meter: entry.meter,
         external_ids: ids,
         flow_desc: entry.description,

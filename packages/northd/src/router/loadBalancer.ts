@@ -4,6 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow, quoted } from "../flow.ts";
 import { activeBackends } from "../model/backends.ts";
 import {
+  affine,
   balance,
   CHECK_AFFINITY,
   chosen,
@@ -135,10 +136,12 @@ function* vipFlows(lb: LoadBalancer, vip: Vip, place: Place, read: Read): Iterab
   yield* replies(lb, vip, gateways, mark, stateless, make);
   if (lb.affinityTimeout === undefined) return;
   yield make(s.LR_IN_LB_AFF_CHECK, 100, match, CHECK_AFFINITY);
-  for (const backend of vip.backends) {
+  for (const given of vip.backends) {
+    // Of variables the reference's routers do not see the family.
+    const [held, backend] = lb.template ? [{ ...vip, family: 6 as const }, affine(lb, { ...given, family: 6 })] : [vip, given];
     const only = `${mark}ct_lb_mark(backends=${endpointText(backend)}${snat === undefined ? "" : `; ${snat}`});`;
-    yield make(s.LR_IN_DNAT, 150, remembered(vip, backend), only);
-    yield make(s.LR_IN_LB_AFF_LEARN, 100, chosen(lb, vip, backend), remember(lb, vip, backend));
+    yield make(s.LR_IN_DNAT, 150, remembered(held, backend), only);
+    yield make(s.LR_IN_LB_AFF_LEARN, 100, chosen(lb, held, backend), remember(lb, held, backend));
   }
 }
 

@@ -1,11 +1,12 @@
 /** Admission, and learning of neighbours (ovn-northd(8), router ingress tables 0 to 2). */
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
+import { arpProxy, toRouter } from "../model/arpProxy.ts";
 import { balancesEverywhere } from "../model/balancers.ts";
 import { behindVtep } from "../model/centralised.ts";
 import { metered } from "../model/copp.ts";
 import { nb } from "../model/nb.ts";
-import { residence, routerPort } from "../model/routerPort.ts";
+import { attachedSwitchPort, residence, routerPort } from "../model/routerPort.ts";
 import { LR_IN_ADMISSION, LR_IN_LEARN_NEIGHBOR, LR_IN_LOOKUP_NEIGHBOR, LR_OUT_DELIVERY } from "../stages.ts";
 import { admit } from "./mtu.ts";
 
@@ -18,7 +19,9 @@ export const admission = each("router/admission", nb.Logical_Router_Port, functi
   yield flow(datapath, LR_IN_ADMISSION, 50, `eth.mcast && inport == ${json}`, keep, { hint: uuid });
   const everywhere = read(behindVtep, uuid) || read(balancesEverywhere, datapath);
   const resident = everywhere ? "" : residence(port);
-  yield* admit(port, `eth.dst == ${mac} && inport == ${json}${resident}`, { hint: uuid }, read);
+  const attached = attachedSwitchPort(port, read);
+  const proxy = attached === undefined ? undefined : read(arpProxy, attached);
+  yield* admit(port, `${toRouter(mac, proxy)} && inport == ${json}${resident}`, { hint: uuid }, read);
 });
 
 export const delivery = each("router/delivery", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {

@@ -20,16 +20,24 @@ interface Vips {
 
 /** A VIP that routers answer for: all of them, or those with a network that it is in. */
 interface Answerable {
-  readonly address: IpAddress;
+  readonly address: IpAddress | Variable;
   readonly everywhere: boolean;
+}
+
+/** In a template; the reference takes it for an IPv6 address. */
+interface Variable {
+  readonly family: 6;
+  readonly text: string;
+  readonly ip?: never;
 }
 
 const answerableVips = ofEach("answerableVips", (uuid, read): readonly Answerable[] => {
   const lb = read(loadBalancer, uuid);
   const mode = lb?.options.get("neighbor_responder") ?? "reachable";
-  if (lb === undefined || lb.template || mode === "none") return [];
+  // What is reachable of a variable is not known here.
+  if (lb === undefined || mode === "none" || (lb.template && mode !== "all")) return [];
   return lb.vips.flatMap((vip) => {
-    const address = parseIp(vip.address);
+    const address: IpAddress | Variable | undefined = lb.template ? { family: 6, text: vip.address } : parseIp(vip.address);
     return address === undefined ? [] : [{ address, everywhere: mode === "all" }];
   });
 });
@@ -42,7 +50,7 @@ const answered = derive(
     const ports = read(routerPorts, uuid);
     for (const list of read(answerableVips, uuid)) {
       for (const { address, everywhere } of list) {
-        if (everywhere || ports.some((port) => isInNetworks(port.address, address)))
+        if (everywhere || (address.ip !== undefined && ports.some((port) => isInNetworks(port.address, address))))
           vips[`ip${address.family}`].add(address.text);
       }
     }

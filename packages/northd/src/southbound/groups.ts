@@ -27,9 +27,10 @@ export const multicastGroups = each("northd/multicastGroups", nb.Logical_Switch,
     return redirected ? redirectName(port.name) : port.name;
   };
   const group = (name: string, key: number, members: readonly string[]): Row => multicastGroup(uuid, name, key, members);
-  const hosts = ports.filter((port) => port.type !== "router");
-  const unknown = ports.filter((port) => port.unknown);
-  if (ports.length > 0) yield group("_MC_flood", FLOOD, [...ports.map(reached), ...copies]);
+  const heard = ports.filter((port) => port.options.get("receive_multicast") !== "false");
+  const hosts = heard.filter((port) => port.type !== "router");
+  const unknown = heard.filter((port) => port.unknown);
+  if (heard.length > 0) yield group("_MC_flood", FLOOD, [...heard.map(reached), ...copies]);
   if (hosts.length > 0) yield group("_MC_flood_l2", FLOOD_L2, [...hosts.map(reached), ...copies]);
   if (unknown.length > 0) yield group("_MC_unknown", UNKNOWN, unknown.map(reached));
   const { flooded, towardsRouters, groups } = read(switchMulticast, uuid);

@@ -3,7 +3,7 @@ import { each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { chassisByName } from "../model/chassis.ts";
-import { nb, portKey, portQueue, portTag, switchPortsByPeer } from "../model/nb.ts";
+import { nb, portKey, portQueue, portTag, switchPortsByName, switchPortsByPeer } from "../model/nb.ts";
 import { physicalNetwork } from "../model/queue.ts";
 import { type RouterAdvertisement, routerAdvertisement } from "../model/routerAdvertisement.ts";
 import { peerRouterPort, redirectName, routerPort } from "../model/routerPort.ts";
@@ -31,8 +31,9 @@ export const switchPortBindings = each(
     const key = read(portKey, uuid);
     if (port === undefined || key === undefined) return;
     const options = new Map(lsp.type === "router" ? [] : lsp.options);
-    const peer = lsp.options.get("router-port");
-    if (lsp.type === "router" && peer !== undefined) options.set("peer", peer);
+    const peer = lsp.type === "switch" ? peerSwitchPort(lsp, read) : lsp.options.get("router-port");
+    const routerAcl = lsp.options.get("enable_router_port_acl");
+    if (peer !== undefined && (lsp.type === "router" || lsp.type === "switch")) options.set("peer", peer);
     if (lsp.type !== "router" && read(vlanPassthru, port.datapath)) options.set("vlan-passthru", "true");
     const queue = read(portQueue, uuid);
     if (queue !== undefined) {
@@ -44,6 +45,7 @@ export const switchPortBindings = each(
     const peerPort = port.peer === undefined ? undefined : read(routerPort, port.peer);
     const gateway = peerPort?.gatewayChassis;
     if (gateway !== undefined) options.set("l3gateway-chassis", gateway);
+    if (peerPort?.isGateway === true && routerAcl === "true") options.set("enable_router_port_acl", "true");
     yield row(
       "Port_Binding",
       lsp.name,
@@ -51,7 +53,7 @@ export const switchPortBindings = each(
         datapath: datapathRef(port.datapath),
         logical_port: lsp.name,
         tunnel_key: key,
-        type: lsp.type !== "router" ? lsp.type : gateway === undefined ? "patch" : "l3gateway",
+        type: gateway !== undefined ? "l3gateway" : lsp.type === "router" || lsp.type === "switch" ? "patch" : lsp.type,
         options,
         mac: lsp.addresses,
         port_security: lsp.port_security,
@@ -68,6 +70,13 @@ export const switchPortBindings = each(
     );
   },
 );
+
+/** The port of another switch at the other end of a link between switches. */
+function peerSwitchPort({ peer }: NbRow<"Logical_Switch_Port">, read: Read): string | undefined {
+  const uuid = peer === undefined ? undefined : read(switchPortsByName, peer)[0];
+  const port = uuid === undefined ? undefined : read(switchPort, uuid);
+  return port?.type === "switch" ? port.name : undefined;
+}
 
 function haGroupOf({ ha_chassis_group }: NbRow<"Logical_Switch_Port">, read: Read): Ref | undefined {
   const group = ha_chassis_group === undefined ? undefined : read(nb.HA_Chassis_Group, ha_chassis_group);

@@ -86,13 +86,30 @@ const askersOf = relation("askersOfService", nb.Load_Balancer, (uuid, _row, read
   read(servicesOf, uuid).map(({ key }) => key),
 );
 
+/** Which chassis probes a port. */
+export function placed(port: SwitchPort, key: string, read: Read) {
+  const chassis = read(portChassis, port.uuid);
+  // A port that is gone from its chassis cannot answer any more, and nobody probes it.
+  const lost = read(portUp, port.uuid) !== true && read(serviceStatus, key) === "online";
+  return { ...(chassis === undefined ? {} : { chassis_name: chassis }), ...(lost ? { status: "offline" } : {}) };
+}
+
+/** Answers for an address that probes come from, and nobody has. */
+export function probeAnswer(datapath: Uuid, family: 4 | 6, sourceIp: string, hint: Uuid, read: Read): Flow {
+  const mac = read(globals, "").svcMonitorMac ?? "";
+  if (family === 4) {
+    return flow(datapath, LS_IN_ARP_RSP, 110, `arp.tpa == ${sourceIp} && arp.op == 1`, arpReply(mac, sourceIp), { hint });
+  }
+  const actions =
+    `nd_na { eth.dst = eth.src; eth.src = ${mac}; ip6.src = ${sourceIp}; nd.target = ${sourceIp}; nd.tll = ${mac}; ` +
+    "outport = inport; flags.loopback = 1; output; };";
+  return flow(datapath, LS_IN_ARP_RSP, 110, `nd_ns && nd.target == ${sourceIp}`, actions, { hint });
+}
+
 export const serviceMonitors = each("northd/serviceMonitors", askersOf, function* (key, lbs, read): Iterable<Row> {
   const service = read(servicesOf, lbs[0] as Uuid).find((other) => other.key === key);
   const port = service?.port;
   if (service === undefined || (port?.enabled === false && !service.options.has("az-name"))) return;
-  const chassis = port === undefined ? undefined : read(portChassis, port.uuid);
-  // A port that is gone from its chassis cannot answer any more, and nobody probes it.
-  const lost = port !== undefined && read(portUp, port.uuid) !== true && read(serviceStatus, key) === "online";
   yield row(
     "Service_Monitor",
     key,
@@ -105,8 +122,7 @@ export const serviceMonitors = each("northd/serviceMonitors", askersOf, function
       src_mac: service.router?.address.macText ?? read(globals, "").svcMonitorMac ?? "",
       src_ip: service.sourceIp,
       options: service.options,
-      ...(chassis === undefined ? {} : { chassis_name: chassis }),
-      ...(lost ? { status: "offline" } : {}),
+      ...(port === undefined ? {} : placed(port, key, read)),
     },
     { remote: port === undefined },
   );
@@ -118,7 +134,6 @@ export const probes = each("switch/probes", nb.Load_Balancer, function* (uuid, _
     const { datapath } = service.port;
     const own = { hint: uuid };
     const { family, sourceIp, router } = service;
-    const mac = read(globals, "").svcMonitorMac ?? "";
     if (router !== undefined) {
       const answer =
         `inport == ${service.port.json} && ip${family}.dst == ${sourceIp} && ip${family}.src == ${service.ip} && ` +
@@ -127,13 +142,6 @@ export const probes = each("switch/probes", nb.Load_Balancer, function* (uuid, _
         ...own,
         ...metered(datapath, "svc-monitor", read),
       });
-    } else if (family === 4) {
-      yield flow(datapath, LS_IN_ARP_RSP, 110, `arp.tpa == ${sourceIp} && arp.op == 1`, arpReply(mac, sourceIp), own);
-    } else {
-      const actions =
-        `nd_na { eth.dst = eth.src; eth.src = ${mac}; ip6.src = ${sourceIp}; nd.target = ${sourceIp}; nd.tll = ${mac}; ` +
-        "outport = inport; flags.loopback = 1; output; };";
-      yield flow(datapath, LS_IN_ARP_RSP, 110, `nd_ns && nd.target == ${sourceIp}`, actions, own);
-    }
+    } else yield probeAnswer(datapath, family, sourceIp, uuid, read);
   }
 });

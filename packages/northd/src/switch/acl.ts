@@ -37,9 +37,9 @@ const OFFSET = 1000;
 /** The flows of a switch that only depend on what kinds of ACLs it has. */
 export const aclFrame = each("switch/aclFrame", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
   const traits = read(aclTraits, uuid);
-  const { useCtInvMatch, defaultAclDrop } = read(globals, "");
+  const { useCtInvMatch, defaultAclDrop, aclCtTranslation } = read(globals, "");
   yield* hints(uuid, traits);
-  if (traits.stateful) yield* preAcl(uuid);
+  if (traits.stateful) yield* preAcl(uuid, aclCtTranslation);
   for (const place of places) yield* verdicts(uuid, place, traits, defaultAclDrop, metered(uuid, "reject", read));
   const neighbours = "nd || nd_ra || nd_rs || mldv1 || mldv2";
   for (const place of places) yield flow(uuid, evalStage[place], 65532, neighbours, `${ALLOW}next;`);
@@ -84,12 +84,12 @@ function* hints(uuid: Uuid, { any, tracked }: AclTraits): Iterable<Flow> {
   }
 }
 
-function* preAcl(uuid: Uuid): Iterable<Flow> {
+function* preAcl(uuid: Uuid, multicastToo: boolean): Iterable<Flow> {
   const untracked = "nd || nd_rs || nd_ra || mldv1 || mldv2 || (udp && udp.src == 546 && udp.dst == 547)";
   yield flow(uuid, s.LS_IN_PRE_ACL, 110, `${TOO_BIG} && flags.tunnel_rx == 1`, "next;");
   for (const stage of [s.LS_IN_PRE_ACL, s.LS_OUT_PRE_ACL]) {
     yield flow(uuid, stage, 110, untracked, "next;");
-    yield flow(uuid, stage, 110, "eth.mcast", "next;");
+    if (!multicastToo) yield flow(uuid, stage, 110, "eth.mcast", "next;");
     yield flow(uuid, stage, 100, "ip", "reg0[0] = 1; next;");
   }
 }
@@ -180,18 +180,19 @@ function* aclFlows(switches: DatapathSet, acl: Acl, traits: AclTraits, read: Rea
     const pre = place === "egress" ? s.LS_OUT_PRE_ACL : s.LS_IN_PRE_ACL;
     yield flow(switches, pre, priority, acl.match, "reg0[16] = 1; next;", own);
   }
+  const state = read(globals, "").aclCtTranslation ? { ...own, translated: true } : own;
   if (!tracked) {
     yield flow(switches, stage, priority, `${tier}${match}`, `${log}${verdict}${label}next;`, own);
   } else if (commits) {
     const commit = acl.label !== 0 || establishedPoint(acl, read) !== 0 ? "reg0[1] = 1; " : "";
     const persist = persistAction(acl, read);
-    yield flow(switches, stage, priority, `${tier}reg0[7] == 1 && ${match}`, `${log}${ALLOW}${persist}${label}next;`, own);
-    yield flow(switches, stage, priority, `${tier}reg0[8] == 1 && ${match}`, `${log}${ALLOW}${commit}${label}next;`, own);
+    yield flow(switches, stage, priority, `${tier}reg0[7] == 1 && ${match}`, `${log}${ALLOW}${persist}${label}next;`, state);
+    yield flow(switches, stage, priority, `${tier}reg0[8] == 1 && ${match}`, `${log}${ALLOW}${commit}${label}next;`, state);
     yield* logReplies(switches, acl, place, log);
   } else {
-    yield flow(switches, stage, priority, `${tier}reg0[9] == 1 && ${match}`, `${log}${verdict}${label}next;`, own);
+    yield flow(switches, stage, priority, `${tier}reg0[9] == 1 && ${match}`, `${log}${verdict}${label}next;`, state);
     const block = `ct_commit { ct_mark.blocked = 1; ct_label.obs_point_id = ${establishedPoint(acl, read)}; }; next;`;
-    yield flow(switches, stage, priority, `${tier}reg0[10] == 1 && ${match}`, `${log}${verdict}${label}${block}`, own);
+    yield flow(switches, stage, priority, `${tier}reg0[10] == 1 && ${match}`, `${log}${verdict}${label}${block}`, state);
   }
   yield* sampleFlows(switches, acl, place, traits.stateful && acl.action !== "allow-stateless", read);
 }

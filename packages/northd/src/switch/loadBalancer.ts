@@ -3,6 +3,7 @@ import { each, type Read } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
 import { activeBackends } from "../model/backends.ts";
 import {
+  affine,
   balance,
   CHECK_AFFINITY,
   chosen,
@@ -90,7 +91,8 @@ function* vipFlows(lb: LoadBalancer, vip: Vip, switches: DatapathSet, read: Read
   }
   if (lb.affinityTimeout === undefined) return;
   yield make(s.LS_IN_LB_AFF_CHECK, 100, `ct.new && ip${vip.family} && ${to}${extracted(lb, vip)}`, CHECK_AFFINITY);
-  for (const backend of vip.backends) {
+  for (const given of vip.backends) {
+    const backend = affine(lb, given);
     const only = `${keep(vip)}ct_lb_mark(backends=${endpointText(backend)});`;
     yield make(s.LS_IN_LB, 150, remembered(vip, backend), only);
     yield make(s.LS_IN_LB_AFF_LEARN, 100, chosen(lb, vip, backend), remember(lb, vip, backend));

@@ -2,6 +2,8 @@
 import { derive, each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow, quoted } from "../flow.ts";
+import { arpProxy, toRouter } from "../model/arpProxy.ts";
+import { addressKey, isVip } from "../model/balancers.ts";
 import { centralised, heardOf } from "../model/centralised.ts";
 import { localRules, type Nat, nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
@@ -18,14 +20,16 @@ export const lookup = each("switch/lookup", nb.Logical_Switch_Port, function* (u
   }
   if (type === "external" || (port.unknown && port.options.get("force_fdb_lookup") === "true")) return;
   const actions = port.enabled ? `outport = ${json}; output;` : "drop;";
+  const cloned = port.options.get("pkt_clone_type") === "mc_unknown";
   const peer = port.peer === undefined ? undefined : read(routerPort, port.peer);
   const redirect = redirectOf(port, peer, read);
   const resident = peer === undefined ? "" : read(heardOf, peer.uuid);
   for (const { macText } of port.addresses) {
-    const match = `eth.dst == ${macText}`;
+    const match = toRouter(macText, read(arpProxy, uuid));
     for (const place of placesOf(port, redirect, resident)) {
-      const to = port.enabled ? `outport = ${place.outport}; output;` : "drop;";
-      yield flow(datapath, LS_IN_L2_LKUP, 50, match + place.resident, to, { hint: uuid });
+      const to = `outport = ${place.outport}; output;`;
+      const reached = cloned ? `clone {${to} };outport = "_MC_unknown"; output;` : to;
+      yield flow(datapath, LS_IN_L2_LKUP, 50, match + place.resident, port.enabled ? reached : "drop;", { hint: uuid });
     }
   }
   if (peer?.isGateway !== true) return;
@@ -63,7 +67,9 @@ export const routerLookup = each("switch/routerLookup", nb.Logical_Switch_Port, 
   // Requests for what is a port's own address go to that port alone.
   const own = read(ownAddresses, peer.datapath);
   const { rules } = read(nats, peer.datapath);
-  const asked = rules.filter(({ type, externalIp }) => type !== "snat" || !own.has(externalIp));
+  const asked = rules
+    .filter(({ type, externalIp }) => type !== "snat" || !own.has(externalIp))
+    .filter(({ externalIp }) => !read(isVip, addressKey(peer.datapath, externalIp)));
   if (!lonely) yield* selfOriginated(port, peer, rules);
   const redirect = redirectOf(port, peer, read);
   const places = placesOf(port, redirect, "");
