@@ -28,6 +28,7 @@ import { type ChassisFacts, type ChassisFeature, chassis, chassisFeature, chassi
 import { groupKey, type Membership, memberships } from "./model/multicast.ts";
 import { aclId, datapathKey, dynamicAddresses, nb, portChassis, portKey, portQueue, portTag, portUp } from "./model/nb.ts";
 import { problems } from "./model/problems.ts";
+import { delegated } from "./model/routerAdvertisement.ts";
 import { FlowStore } from "./output/flows.ts";
 import { RowStore } from "./output/rows.ts";
 import { constantRows } from "./southbound/constant.ts";
@@ -225,6 +226,12 @@ export class Core {
     else this.engine.delete(portUp, uuid);
     if (chassisName === undefined) this.engine.delete(portChassis, uuid);
     else this.engine.set(portChassis, uuid, chassisName);
+  }
+
+  /** What a chassis tells of the prefix that was delegated to a router port, by the port's name. */
+  setDelegated(port: string, told: string | undefined): void {
+    if (told === undefined) this.engine.delete(delegated, port);
+    else this.engine.set(delegated, port, told);
   }
 
   /** What a chassis learned of multicast, by the uuid of the row. */

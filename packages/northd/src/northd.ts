@@ -13,9 +13,10 @@ import { globalOptions, southboundOptions } from "./globalOptions.ts";
 import { serviceKey } from "./model/backends.ts";
 import { type ChassisFeature, chassisFacts } from "./model/chassis.ts";
 import type { Membership } from "./model/multicast.ts";
+import { DELEGATED } from "./model/routerAdvertisement.ts";
 import { redirectName } from "./model/routerPort.ts";
 import { row } from "./output/row.ts";
-import { writeBfd, writeHosts } from "./output/statusBack.ts";
+import { writeBfd, writeChecks, writeHosts, writePrefixes } from "./output/statusBack.ts";
 import { SouthboundWriter } from "./output/writer.ts";
 import { Unsupported } from "./support/unsupported.ts";
 import type { Northd, NorthdOptions, NorthdStatus } from "./types.ts";
@@ -57,7 +58,7 @@ class Daemon implements Northd {
   #stale = true;
   #idlers: (() => void)[] = [];
   #retry: Timer | undefined;
-  #bfdChanged = true;
+  #statusChanged = true;
   /** Names of port bindings of which the northbound database may have to be told: `up`, and who hosts gateway ports. */
   readonly #upNames = new Set<string>();
   /** Switch ports whose dynamic addresses or tag are still to be written. */
@@ -181,8 +182,10 @@ class Daemon implements Northd {
       if (after === undefined) continue;
       this.#unsupported.check(table, uuid, after as object);
       if (table === "Logical_Switch_Port") this.#upNames.add((after as NbRow<"Logical_Switch_Port">).name);
-      else if (table === "Logical_Router_Port") this.#upNames.add(redirectName((after as NbRow<"Logical_Router_Port">).name));
-      else if (table === "BFD") this.#bfdChanged = true;
+      else if (table === "Logical_Router_Port") {
+        const { name } = after as NbRow<"Logical_Router_Port">;
+        this.#upNames.add(name).add(redirectName(name));
+      } else if (table === "BFD") this.#statusChanged = true;
     }
     this.#kick();
   }
@@ -190,13 +193,18 @@ class Daemon implements Northd {
   #southboundChanged(set: ChangeSet): void {
     this.#writer?.onChange(set);
     for (const { table, uuid, before, after } of set.changes) {
-      if (table === "Port_Binding") this.#upNames.add(((after ?? before) as SbRow<"Port_Binding">).logical_port);
-      else if (table === "IGMP_Group")
+      if (table === "Port_Binding") {
+        const { logical_port } = (after ?? before) as SbRow<"Port_Binding">;
+        this.#upNames.add(logical_port);
+        this.#core?.setDelegated(logical_port, (after as SbRow<"Port_Binding"> | undefined)?.options.get(DELEGATED));
+      } else if (table === "IGMP_Group")
         this.#core?.setMembership(uuid, this.#membershipOf(after as SbRow<"IGMP_Group"> | undefined));
-      else if (table === "Service_Monitor") this.#core?.setServiceStatus(...serviceOf(before, after));
-      else if (table === "BFD") {
+      else if (table === "Service_Monitor") {
+        this.#core?.setServiceStatus(...serviceOf(before, after));
+        this.#statusChanged = true;
+      } else if (table === "BFD") {
         this.#core?.setBfd(uuid, after as SbRow<"BFD"> | undefined);
-        this.#bfdChanged = true;
+        this.#statusChanged = true;
       } else if (table === "Chassis") this.#chassisChanged(this.#core, uuid, after as SbRow<"Chassis"> | undefined);
     }
     this.#kick();
@@ -330,7 +338,10 @@ class Daemon implements Northd {
       }
     }
     for (const port of this.#nb.table("Logical_Switch_Port").rows()) this.#upNames.add(port.name);
-    for (const port of this.#nb.table("Logical_Router_Port").rows()) this.#upNames.add(redirectName(port.name));
+    for (const { name } of this.#nb.table("Logical_Router_Port").rows()) this.#upNames.add(name).add(redirectName(name));
+    for (const { logical_port, options } of this.#sb.table("Port_Binding").rows()) {
+      core.setDelegated(logical_port, options.get(DELEGATED));
+    }
     for (const item of this.#sb.table("BFD").rows()) core.setBfd(item._uuid, item);
     for (const item of this.#sb.table("Chassis").rows()) this.#chassisChanged(core, item._uuid, item);
     for (const item of this.#sb.table("IGMP_Group").rows()) core.setMembership(item._uuid, this.#membershipOf(item));
@@ -392,8 +403,12 @@ class Daemon implements Northd {
       if (ports.get(uuid)?.up !== up) tx.update("Logical_Switch_Port", uuid, { up });
     }
     writeHosts(tx, this.#nb, this.#sb, ups);
-    if (this.#bfdChanged) writeBfd(tx, this.#nb, this.#sb);
-    this.#bfdChanged = false;
+    writePrefixes(tx, this.#nb, this.#sb, ups);
+    if (this.#statusChanged) {
+      writeBfd(tx, this.#nb, this.#sb);
+      writeChecks(tx, this.#nb, this.#sb);
+    }
+    this.#statusChanged = false;
     for (const uuid of core.takeWriteBacks()) this.#owed.add(uuid);
     const owed = [...this.#owed];
     this.#owed.clear();
@@ -414,7 +429,7 @@ class Daemon implements Northd {
     // All of it is still to be written.
     for (const name of ups) this.#upNames.add(name);
     for (const uuid of owed) this.#owed.add(uuid);
-    this.#bfdChanged = true;
+    this.#statusChanged = true;
     if (result.status === "error") {
       this.#failed("northbound", result);
       this.#later();

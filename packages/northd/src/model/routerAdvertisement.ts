@@ -1,5 +1,5 @@
 /** What a router port advertises to IPv6 hosts (ovn-nb(5), Logical_Router_Port:ipv6_ra_configs). */
-import { derive, sameContent } from "@weft/incremental";
+import { derive, input, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { nb } from "./nb.ts";
 import { attachedSwitchPort, routerPort } from "./routerPort.ts";
@@ -65,3 +65,13 @@ export const routerAdvertisement = derive(
   },
   { equals: sameContent },
 );
+
+/** The option of a port binding in which a chassis tells what its port was delegated: "IAID:PREFIX". */
+export const DELEGATED = "ipv6_ra_pd_list";
+
+/** The value of {@link DELEGATED}, by the name of the port. */
+export const delegated = input<string, string>("sb.Port_Binding.delegated", { equals: (a, b) => a === b });
+
+export function delegatedPrefix(told: string | undefined): string | undefined {
+  return /^[^:]*:(.+)$/.exec(told ?? "")?.[1];
+}

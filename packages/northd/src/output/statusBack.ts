@@ -1,7 +1,9 @@
-/** What chassis tell of gateway ports and BFD sessions, written to the northbound database (ovn-nb(5), "Status"). */
+/** What chassis tell of gateway ports, delegated prefixes, BFD sessions and checks, written to the northbound database (ovn-nb(5)). */
 import type { Replica, Transaction } from "@weft/ovsdb";
 import type { NbSchema, SbSchema } from "@weft/schemas";
+import { serviceKey } from "../model/backends.ts";
 import { bfdKey } from "../model/bfd.ts";
+import { DELEGATED, delegatedPrefix } from "../model/routerAdvertisement.ts";
 import { redirectName } from "../model/routerPort.ts";
 
 type Nb = Replica<NbSchema>;
@@ -25,6 +27,33 @@ export function writeHosts(tx: Transaction<NbSchema>, nb: Nb, sb: Sb, bindings: 
       else status.set(HOST, chassis);
       tx.update("Logical_Router_Port", port._uuid, { status });
     }
+  }
+}
+
+/** The prefixes that ports were delegated. `names`: of port bindings that may have changed. */
+export function writePrefixes(tx: Transaction<NbSchema>, nb: Nb, sb: Sb, names: Iterable<string>): void {
+  const ports = nb.table("Logical_Router_Port").index("name", (port) => [port.name]);
+  const rows = sb.table("Port_Binding").index("logical_port", (port) => [port.logical_port]);
+  for (const name of names) {
+    for (const port of ports.get(name)) {
+      if (port.options.get("prefix") !== "true") continue;
+      const prefix = delegatedPrefix(rows.get(name)[0]?.options.get(DELEGATED));
+      if (port.ipv6_prefix.join() === (prefix ?? "")) continue;
+      tx.update("Logical_Router_Port", port._uuid, { ipv6_prefix: prefix === undefined ? [] : [prefix] });
+    }
+  }
+}
+
+/** The state of every check of a switch port. */
+export function writeChecks(tx: Transaction<NbSchema>, nb: Nb, sb: Sb): void {
+  const monitors = sb
+    .table("Service_Monitor")
+    .index("service", (row) => [serviceKey(row.logical_port, row.ip, row.port, row.protocol ?? "tcp")]);
+  const ports = nb.table("Logical_Switch_Port").index("health_checks", (port) => port.health_checks);
+  for (const { _uuid, address, port, protocol, status } of nb.table("Logical_Switch_Port_Health_Check").rows()) {
+    const name = ports.get(_uuid)[0]?.name;
+    const told = name === undefined ? undefined : monitors.get(serviceKey(name, address, port, protocol))[0]?.status;
+    if (told !== undefined && told !== status) tx.update("Logical_Switch_Port_Health_Check", _uuid, { status: told });
   }
 }
 

@@ -5,7 +5,7 @@ import type { NbRow } from "@weft/schemas";
 import { chassisByName } from "../model/chassis.ts";
 import { nb, portKey, portQueue, portTag, switchPortsByName, switchPortsByPeer } from "../model/nb.ts";
 import { physicalNetwork } from "../model/queue.ts";
-import { type RouterAdvertisement, routerAdvertisement } from "../model/routerAdvertisement.ts";
+import { DELEGATED, delegated, type RouterAdvertisement, routerAdvertisement } from "../model/routerAdvertisement.ts";
 import { peerRouterPort, redirectName, routerPort } from "../model/routerPort.ts";
 import { switchPort, vlanPassthru } from "../model/switchPort.ts";
 import { Ref, type Row, row } from "../output/row.ts";
@@ -101,8 +101,8 @@ function requestedChassis(lsp: NbRow<"Logical_Switch_Port">, read: Read): readon
   return found;
 }
 
-/** What the chassis needs to advertise a port from time to time. `delegated`: prefixes that were delegated to the port. */
-function advertise(options: Map<string, string>, told: RouterAdvertisement, mac: string, delegated: readonly string[]): void {
+/** What the chassis needs to advertise a port from time to time. `prefixes`: those that were delegated to the port. */
+function advertise(options: Map<string, string>, told: RouterAdvertisement, mac: string, prefixes: readonly string[]): void {
   if (told.periodic === undefined) return;
   const set = (name: string, value: string | number | undefined) => {
     if (value !== undefined) options.set(`ipv6_ra_${name}`, String(value));
@@ -111,7 +111,7 @@ function advertise(options: Map<string, string>, told: RouterAdvertisement, mac:
   set("address_mode", told.addressMode);
   set("max_interval", told.periodic.max);
   set("min_interval", told.periodic.min);
-  set("prefixes", [...told.prefixes, ...delegated].join(" "));
+  set("prefixes", [...told.prefixes, ...prefixes].join(" "));
   set("prf", ["HIGH", "LOW"].find((preference) => preference === told.preference) ?? "MEDIUM");
   set("src_eth", mac);
   set("src_addr", told.linkLocal);
@@ -139,6 +139,8 @@ export const routerPortBindings = each(
     if (port.options.get("prefix_delegation") === "true") options.set("ipv6_prefix_delegation", "true");
     if (port.options.get("prefix") === "true") options.set("ipv6_prefix", "true");
     const told = read(routerAdvertisement, uuid);
+    const prefixes = read(delegated, lrp.name);
+    if (prefixes !== undefined) options.set(DELEGATED, prefixes);
     if (told !== undefined) advertise(options, told, port.address.macText, lrp.ipv6_prefix);
     yield row(
       "Port_Binding",
