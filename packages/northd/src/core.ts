@@ -27,6 +27,7 @@ import { type BfdFacts, sbBfd } from "./model/bfd.ts";
 import { type ChassisFacts, type ChassisFeature, chassis, chassisFeature, chassisFeatureNames } from "./model/chassis.ts";
 import { groupKey, type Membership, memberships } from "./model/multicast.ts";
 import { aclId, datapathKey, dynamicAddresses, nb, portChassis, portKey, portQueue, portTag, portUp } from "./model/nb.ts";
+import { networkFunctionGroup } from "./model/networkFunction.ts";
 import { problems } from "./model/problems.ts";
 import { delegated } from "./model/routerAdvertisement.ts";
 import { FlowStore } from "./output/flows.ts";
@@ -244,6 +245,11 @@ export class Core {
   setServiceStatus(key: string, status: string | undefined): void {
     if (status === undefined || status === "") this.engine.delete(serviceStatus, key);
     else this.engine.set(serviceStatus, key, status);
+  }
+
+  /** The network function that a group's traffic goes through, by the uuids of the rows. */
+  activeNetworkFunction(group: Uuid): Uuid | undefined {
+    return this.engine.read(networkFunctionGroup, group)?.active?.uuid;
   }
 
   /** Brings the stores up to date. */

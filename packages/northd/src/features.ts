@@ -37,6 +37,7 @@ import {
 import { loadBalancerGroups, loadBalancers } from "./southbound/loadBalancers.ts";
 import { mirrorPortBindings, mirrors } from "./southbound/mirrors.ts";
 import { ipMulticast } from "./southbound/multicast.ts";
+import { networkFunctionMonitors } from "./southbound/networkFunctionProbes.ts";
 import { nexthops } from "./southbound/nexthops.ts";
 import { portMonitors, portProbes } from "./southbound/portHealth.ts";
 import { routerPortBindings, switchPortBindings } from "./southbound/ports.ts";
@@ -56,6 +57,7 @@ import { switchLbFrame, switchLoadBalancers } from "./switch/loadBalancer.ts";
 import { flood, lookup, routerLookup } from "./switch/lookup.ts";
 import { mirrorDelivery, mirrorFlows } from "./switch/mirror.ts";
 import { multicast } from "./switch/multicast.ts";
+import { networkFunctions } from "./switch/networkFunction.ts";
 import { portSecurity, queues, vtep } from "./switch/portSecurity.ts";
 import { qos } from "./switch/qos.ts";
 import { routingProtocols } from "./switch/routingProtocols.ts";
@@ -82,6 +84,7 @@ export const flowFeatures: readonly Each<Flow>[] = [
   mirrorFlows,
   mirrorDelivery,
   forwardingGroups,
+  networkFunctions,
   externalPorts,
   dnsFlows,
   lookup,
@@ -145,6 +148,7 @@ export const rowFeatures: readonly Each<Row>[] = [
   loadBalancerGroups,
   serviceMonitors,
   portMonitors,
+  networkFunctionMonitors,
   ipMulticast,
   meters,
   mirrors,

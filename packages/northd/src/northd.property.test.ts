@@ -3,6 +3,7 @@ import { type NbSchema, ovnNorthbound } from "@weft/schemas";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Core } from "./core.ts";
+import { chassisFeatureNames } from "./model/chassis.ts";
 
 type Nb = MemoryReplica<NbSchema>;
 
@@ -442,6 +443,73 @@ const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
     });
   },
   (nb, a, b, c) => {
+    const port = pick(nb.table("Logical_Switch_Port").rows(), a);
+    if (port === undefined) return;
+    const asked = (
+      [
+        ["arp_proxy", "0a:00:00:00:07:07 10.0.0.50 fd00::/64"],
+        ["pkt_clone_type", "mc_unknown"],
+        ["receive_multicast", String(c % 2 === 0)],
+        ["enable_router_port_acl", String(c % 2 === 0)],
+        ["exclude-lb-vips-from-garp", String(c % 2 === 0)],
+      ] as const
+    )[b % 5]!;
+    nb.update("Logical_Switch_Port", port._uuid, { options: new Map([...port.options, asked]) });
+  },
+  (nb, a, b, c) => {
+    const port = pick(nb.table("Logical_Switch_Port").rows(), a);
+    const peer = pick(nb.table("Logical_Switch_Port").rows(), b);
+    if (port === undefined || peer === undefined) return;
+    if (c % 3 === 0) nb.update("Logical_Switch_Port", port._uuid, { type: "switch", peer: peer.name });
+    else {
+      nb.edit((tx) => {
+        const check = { protocol: "tcp" as const, src_ip: "10.0.0.99", port: c, address: `10.0.0.${b}` };
+        tx.update("Logical_Switch_Port", port._uuid, { health_checks: [tx.insert("Logical_Switch_Port_Health_Check", check)] });
+      });
+    }
+  },
+  (nb, a, b, c) => {
+    const port = pick(nb.table("Logical_Router_Port").rows(), a);
+    const speaker = pick(nb.table("Logical_Switch_Port").rows(), b)?.name ?? "";
+    if (port === undefined) return;
+    const asked = [
+      ["routing-protocol-redirect", speaker],
+      ["routing-protocols", c % 2 === 0 ? "BGP" : "BGP,BFD"],
+    ] as const;
+    nb.update("Logical_Router_Port", port._uuid, { options: new Map([...port.options, ...asked]) });
+  },
+  (nb, a, b) => {
+    const row = pick(nb.table("NB_Global").rows(), 0);
+    const names = ["acl_ct_translation", "ignore_chassis_features", "ecmp_nexthop_monitor_enable", "use_ct_inv_match"];
+    const option = [names[a % names.length]!, String(b % 2 === 0)] as const;
+    if (row === undefined) nb.insert("NB_Global", { options: new Map([option]) });
+    else nb.update("NB_Global", row._uuid, { options: new Map([...row.options, option]) });
+  },
+  (nb, a, b, c) => {
+    const [input, output] = [pick(nb.table("Logical_Switch_Port").rows(), a), pick(nb.table("Logical_Switch_Port").rows(), b)];
+    const group = pick(nb.table("Network_Function_Group").rows(), c);
+    const acl = pick(nb.table("ACL").rows(), a);
+    if (input === undefined || output === undefined) return;
+    if (group !== undefined && acl !== undefined && c % 2 === 0) {
+      nb.update("ACL", acl._uuid, { network_function_group: group._uuid });
+      return;
+    }
+    const ids = nb.table("Network_Function").size + 1;
+    nb.edit((tx) => {
+      const check = tx.insert("Network_Function_Health_Check", { name: `h${names++}` });
+      const nf = tx.insert("Network_Function", {
+        name: `nf${names++}`,
+        id: ids,
+        inport: input._uuid,
+        outport: output._uuid,
+        health_check: c % 3 === 0 ? check : undefined,
+      });
+      if (group === undefined) {
+        tx.insert("Network_Function_Group", { name: `nfg${names++}`, id: ids, mode: "inline", network_function: [nf] });
+      } else tx.mutate("Network_Function_Group", group._uuid, "network_function", { insert: [nf] });
+    });
+  },
+  (nb, a, b, c) => {
     const lb = pick(nb.table("Load_Balancer").rows(), a);
     const port = pick(nb.table("Logical_Switch_Port").rows(), b);
     const vip = lb === undefined ? undefined : pick(lb.vips, c);
@@ -452,6 +520,45 @@ const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
       const mappings = new Map(ends.map((ip) => [ip, ip.startsWith("[") ? `${port.name}:[fd00::ff]` : `${port.name}:10.0.0.99`]));
       tx.update("Load_Balancer", lb._uuid, { health_check: [check], ip_port_mappings: mappings });
     });
+  },
+];
+
+/** What chassis tell: under a key what the core is told, so that another can be told the same. */
+type Told = readonly [key: string, tell: (core: Core) => void];
+
+const chassisEdits: readonly ((nb: Nb, a: number, b: number, c: number) => Told | undefined)[] = [
+  (_nb, a, b, c) => {
+    const uuid = `00000000-0000-4000-8000-00000000000${a % 3}` as Uuid;
+    const lacking = chassisFeatureNames.filter((_, index) => (b >> (index % 6)) % 2 === 1);
+    const facts = { name: `ch${a % 3}`, hostname: `host${c % 3}`, lacking };
+    return [`chassis ${uuid}`, (core) => core.setChassis(uuid, c % 4 === 0 ? undefined : facts)];
+  },
+  (nb, a, b) => {
+    const session = pick(nb.table("BFD").rows(), a);
+    if (session === undefined) return undefined;
+    const { logical_port, dst_ip, _uuid } = session;
+    const status = (["up", "down", "admin_down", "init"] as const)[b % 4]!;
+    return [`bfd ${_uuid}`, (core) => core.setBfd(_uuid, b % 5 === 0 ? undefined : { logical_port, dst_ip, status })];
+  },
+  (nb, a, b, c) => {
+    const port = pick(nb.table("Logical_Switch_Port").rows(), a);
+    if (port === undefined) return undefined;
+    return [`up ${port._uuid}`, (core) => core.setPortUp(port._uuid, b % 2 === 0, c % 2 === 0 ? `ch${c % 3}` : undefined)];
+  },
+  (nb, a, b) => {
+    const port = pick(nb.table("Logical_Router_Port").rows(), a);
+    if (port === undefined) return undefined;
+    return [`prefix ${port.name}`, (core) => core.setDelegated(port.name, b % 3 === 0 ? undefined : `1:fd00:${b}::/64`)];
+  },
+  (nb, a, b, c) => {
+    const datapath = pick(nb.table("Logical_Switch").rows(), a);
+    const port = pick(datapath?.ports ?? [], b);
+    const name = port === undefined ? undefined : nb.table("Logical_Switch_Port").get(port)?.name;
+    if (datapath === undefined || name === undefined) return undefined;
+    const uuid = `00000000-0000-4000-8000-0000000001${a % 10}${b % 10}` as Uuid;
+    const address = (["239.0.0.1", "ff0a::1", "mrouters"] as const)[c % 3]!;
+    const membership = { datapath: datapath._uuid, address, ports: [name] };
+    return [`igmp ${uuid}`, (core) => core.setMembership(uuid, c % 4 === 0 ? undefined : membership)];
   },
 ];
 
@@ -478,7 +585,7 @@ function coreOver(nb: Nb, keys: (id: string) => number | undefined): Core {
     existingDatapathKey: (uuid) => keys(uuid),
     existingPortKey: (name) => keys(name),
     existingAclId: (uuid) => keys(uuid),
-    existingGroupKey: () => undefined,
+    existingGroupKey: (address, datapath) => keys(`group ${datapath} ${address}`),
     existingQueue: (port) => keys(`queue ${port}`),
     warn: () => {},
   });
@@ -506,13 +613,15 @@ function keysOf(core: Core): Map<string, number> {
       if (typeof given === "number") keys.set(key, given);
       const queue = (desired?.columns["options"] as ReadonlyMap<string, string> | undefined)?.get("qdisc_queue_id");
       if (queue !== undefined) keys.set(`queue ${key}`, Number(queue));
-    } else if (table === "ACL_ID") keys.set(key, desired?.columns["id"] as number);
+    } else if (table === "Multicast_Group") keys.set(`group ${key}`, desired?.columns["tunnel_key"] as number);
+    else if (table === "ACL_ID") keys.set(key, desired?.columns["id"] as number);
   }
   return keys;
 }
 
 it("computes incrementally what it computes from scratch", () => {
-  const edit: fc.Arbitrary<Edit> = fc.tuple(fc.nat(edits.length - 1), fc.nat(60), fc.nat(60), fc.nat(60));
+  const kinds = edits.length + chassisEdits.length;
+  const edit: fc.Arbitrary<Edit> = fc.tuple(fc.nat(kinds - 1), fc.nat(60), fc.nat(60), fc.nat(60));
   fc.assert(
     fc.property(fc.array(fc.array(edit, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 10 }), (rounds) => {
       const nb = memoryReplica(ovnNorthbound);
@@ -522,12 +631,22 @@ it("computes incrementally what it computes from scratch", () => {
           core.set(table as keyof typeof ovnNorthbound.tables, uuid as Uuid, after as object | undefined);
         }
       });
+      const told = new Map<string, (core: Core) => void>();
       for (const round of rounds) {
-        for (const [kind, a, b, c] of round) edits[kind]!(nb, a, b, c);
+        for (const [kind, a, b, c] of round) {
+          if (kind < edits.length) edits[kind]!(nb, a, b, c);
+          else {
+            const news = chassisEdits[kind - edits.length]!(nb, a, b, c);
+            if (news === undefined) continue;
+            told.set(...news);
+            news[1](core);
+          }
+        }
         core.compute();
         writeBack(nb, core);
         const keys = keysOf(core);
         const fresh = coreOver(nb, (id) => keys.get(id));
+        for (const tell of told.values()) tell(fresh);
         fresh.compute();
         expect(wanted(core)).toEqual(wanted(fresh));
       }

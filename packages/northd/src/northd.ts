@@ -409,6 +409,12 @@ class Daemon implements Northd {
       writeChecks(tx, this.#nb, this.#sb);
     }
     this.#statusChanged = false;
+    for (const { _uuid, network_function_active } of this.#nb.table("Network_Function_Group").rows()) {
+      const active = core.activeNetworkFunction(_uuid);
+      if (network_function_active !== active) {
+        tx.update("Network_Function_Group", _uuid, { network_function_active: active });
+      }
+    }
     for (const uuid of core.takeWriteBacks()) this.#owed.add(uuid);
     const owed = [...this.#owed];
     this.#owed.clear();

@@ -17,6 +17,10 @@ export interface Globals {
   readonly ignoreChassisFeatures: boolean;
   readonly ecmpNexthopMonitor: boolean;
   readonly svcMonitorMac: string | undefined;
+  /** What probes of network functions are sent to and from. */
+  readonly svcMonitorMacDst: string | undefined;
+  readonly svcMonitorIp: string | undefined;
+  readonly svcMonitorIpDst: string | undefined;
 }
 
 export const globals = derive(
@@ -40,6 +44,9 @@ export const globals = derive(
       ignoreChassisFeatures: flag("ignore_chassis_features", false),
       ecmpNexthopMonitor: flag("ecmp_nexthop_monitor_enable", false),
       svcMonitorMac: options.get("svc_monitor_mac"),
+      svcMonitorMacDst: options.get("svc_monitor_mac_dst"),
+      svcMonitorIp: options.get("svc_monitor_ip"),
+      svcMonitorIpDst: options.get("svc_monitor_ip_dst"),
     };
   },
   { equals: sameContent },

@@ -8,8 +8,6 @@ const noInterconnect = notYet("there is no ovn-ic");
 const dynamicRouting = notYet();
 const unprobed = partly("ovn-controller does not probe");
 const probing = { interval: unprobed, timeout: unprobed, success_count: unprobed, failure_count: unprobed };
-const unserved = notYet();
-const checking = { interval: unserved, timeout: unserved, success_count: unserved, failure_count: unserved };
 
 export const support: Support = {
   NB_Global: {
@@ -25,7 +23,7 @@ export const support: Support = {
     ssl: works,
     options: keys(
       "bfd-min-rx bfd-decay-min-rx bfd-min-tx bfd-mult mac_prefix northd_probe_interval ignore_lsp_down use_ct_inv_match " +
-        "default_acl_drop vxlan_mode svc_monitor_mac svc_monitor_mac_dst max_tunid ignore_chassis_features",
+        "default_acl_drop vxlan_mode svc_monitor_mac svc_monitor_mac_dst svc_monitor_ip svc_monitor_ip_dst max_tunid ignore_chassis_features",
       {
         mac_binding_removal_limit: notYet(),
         fdb_removal_limit: partly("entries do not age"),
@@ -43,8 +41,6 @@ export const support: Support = {
         always_tunnel: notYet(),
         ecmp_nexthop_monitor_enable: partly("ovn-controller does not watch them"),
         enable_chassis_nb_cfg_update: notYet(),
-        svc_monitor_ip: notYet(),
-        svc_monitor_ip_dst: notYet(),
         "ic-route-adv": noInterconnect,
         "ic-route-learn": noInterconnect,
         "ic-route-adv-default": noInterconnect,
@@ -123,9 +119,9 @@ export const support: Support = {
         qos_min_rate: partly("ovn-controller makes no queues"),
         qos_max_rate: partly("ovn-controller makes no queues"),
         qos_burst: partly("ovn-controller makes no queues"),
-        lsp_learn_mac: notYet(),
-        "is-nf": notYet(),
-        "nf-linked-port": notYet(),
+        lsp_learn_mac: notYet("ovn-controller's part"),
+        "is-nf": notYet("tunnels back: ovn-controller's part"),
+        "nf-linked-port": notYet("tunnels back: ovn-controller's part"),
         "vif-plug-type": notYet(),
         "vif-plug-mtu-request": notYet(),
       },
@@ -146,22 +142,26 @@ export const support: Support = {
     health_checks: works,
     external_ids: keys("neutron:port_name"),
   },
-  Network_Function_Health_Check: { name: notYet(), options: keys("", checking), external_ids: works },
+  Network_Function_Health_Check: {
+    name: works,
+    options: keys("", probing),
+    external_ids: works,
+  },
   Network_Function: {
-    name: notYet(),
-    outport: notYet(),
-    inport: notYet(),
-    health_check: notYet(),
-    id: notYet(),
+    name: works,
+    outport: works,
+    inport: works,
+    health_check: partly("ovn-controller does not probe"),
+    id: works,
     external_ids: works,
   },
   Network_Function_Group: {
-    name: notYet(),
-    fallback: notYet(),
-    network_function: notYet(),
-    network_function_active: notYet(),
-    mode: notYet(),
-    id: notYet(),
+    name: works,
+    fallback: works,
+    network_function: works,
+    network_function_active: works,
+    mode: works,
+    id: works,
     external_ids: works,
   },
   Logical_Switch_Port_Health_Check: {
@@ -198,7 +198,7 @@ export const support: Support = {
     direction: works,
     match: works,
     action: works,
-    network_function_group: notYet(),
+    network_function_group: works,
     log: works,
     severity: works,
     meter: works,
@@ -263,7 +263,7 @@ export const support: Support = {
       "reside-on-redirect-chassis redirect-type mcast_flood requested-tnl-key route_table gateway_mtu gateway_mtu_bypass requested-chassis routing-protocol-redirect routing-protocols",
       {
         prefix_delegation: partly("ovn-controller does not ask for prefixes"),
-        prefix: notYet(),
+        prefix: works,
         "ic-route-tag": noInterconnect,
         "ic-route-filter-tag": noInterconnect,
         "dynamic-routing-redistribute": dynamicRouting,
@@ -286,7 +286,7 @@ export const support: Support = {
       max_interval: partly("ovn-controller does not send them"),
       min_interval: partly("ovn-controller does not send them"),
     }),
-    ipv6_prefix: notYet("see options:prefix"),
+    ipv6_prefix: works,
     dhcp_relay: partly("ovn-controller does not relay"),
     external_ids: works,
     status: keys("hosting-chassis"),

@@ -7,11 +7,12 @@ import { balancesStateless } from "../model/balancers.ts";
 import { metered, metersByName } from "../model/copp.ts";
 import { globals } from "../model/globals.ts";
 import { aclId, nb } from "../model/nb.ts";
+import { networkFunctionGroup } from "../model/networkFunction.ts";
 import type { DatapathSet } from "../output/datapathSet.ts";
 import * as s from "../stages.ts";
 import { type AclPlace, type AclTraits, aclSwitches, aclTraits, placeOf } from "./aclModel.ts";
 import { establishedPoint, observe, sampleFlows } from "./aclSample.ts";
-import { TOO_BIG } from "./defaults.ts";
+import { NETWORK_FUNCTION_ID, TOO_BIG } from "./defaults.ts";
 
 type Acl = NbRow<"ACL">;
 
@@ -182,12 +183,29 @@ function* aclFlows(switches: DatapathSet, acl: Acl, traits: AclTraits, read: Rea
   }
   const state = read(globals, "").aclCtTranslation ? { ...own, translated: true } : own;
   if (!tracked) {
+    // Without connection tracking nothing can come back through a network function: such an ACL is none.
+    if (acl.action === "allow-stateless" && acl.network_function_group !== undefined) return;
     yield flow(switches, stage, priority, `${tier}${match}`, `${log}${verdict}${label}next;`, own);
   } else if (commits) {
-    const commit = acl.label !== 0 || establishedPoint(acl, read) !== 0 ? "reg0[1] = 1; " : "";
+    const through = networkFunctionAction(acl, read);
+    const commit = through !== "" || acl.label !== 0 || establishedPoint(acl, read) !== 0 ? "reg0[1] = 1; " : "";
     const persist = persistAction(acl, read);
-    yield flow(switches, stage, priority, `${tier}reg0[7] == 1 && ${match}`, `${log}${ALLOW}${persist}${label}next;`, state);
-    yield flow(switches, stage, priority, `${tier}reg0[8] == 1 && ${match}`, `${log}${ALLOW}${commit}${label}next;`, state);
+    yield flow(
+      switches,
+      stage,
+      priority,
+      `${tier}reg0[7] == 1 && ${match}`,
+      `${log}${ALLOW}${persist}${label}${through}next;`,
+      state,
+    );
+    yield flow(
+      switches,
+      stage,
+      priority,
+      `${tier}reg0[8] == 1 && ${match}`,
+      `${log}${ALLOW}${commit}${label}${through}next;`,
+      state,
+    );
     yield* logReplies(switches, acl, place, log);
   } else {
     yield flow(switches, stage, priority, `${tier}reg0[9] == 1 && ${match}`, `${log}${verdict}${label}next;`, state);
@@ -195,6 +213,12 @@ function* aclFlows(switches: DatapathSet, acl: Acl, traits: AclTraits, read: Rea
     yield flow(switches, stage, priority, `${tier}reg0[10] == 1 && ${match}`, `${log}${verdict}${label}${block}`, state);
   }
   yield* sampleFlows(switches, acl, place, traits.stateful && acl.action !== "allow-stateless", read);
+}
+
+/** Sends requests through a network function, and marks the connection so that replies go there too. */
+function networkFunctionAction({ network_function_group }: Acl, read: Read): string {
+  const group = network_function_group === undefined ? undefined : read(networkFunctionGroup, network_function_group);
+  return group === undefined ? "" : `reg8[21] = 1; reg8[22] = 1; ${NETWORK_FUNCTION_ID} = ${group.id}; `;
 }
 
 /** Marks the connection as allowed whatever ACLs say later, with the number by which a chassis finds it when the ACL goes. */

@@ -17,6 +17,15 @@ export function placeOf(acl: Acl): AclPlace {
   return acl.options.get("apply-after-lb") === "true" ? "afterLb" : "ingress";
 }
 
+/** The ACLs of a switch and of the port groups that have ports of it. */
+export function aclsOf(datapath: Uuid, read: Read): readonly Uuid[] {
+  const acls = new Set<Uuid>(read(nb.Logical_Switch, datapath)?.acls ?? []);
+  for (const group of read(portGroupsOfSwitch, datapath)) {
+    for (const acl of read(nb.Port_Group, group)?.acls ?? []) acls.add(acl);
+  }
+  return [...acls].sort();
+}
+
 export interface AclTraits {
   readonly any: boolean;
   /** Some ACL needs connection tracking. */

@@ -9,9 +9,10 @@ import * as s from "../stages.ts";
 /** An ICMP error "packet too big" or "fragmentation needed" that came back through a tunnel. */
 export const TOO_BIG = "((ip4 && icmp4.type == 3 && icmp4.code == 4) || (ip6 && icmp6.type == 2 && icmp6.code == 0))";
 
-const NETWORK_FUNCTION_ID = "reg0[22..29]";
-const COMMIT = "ct_mark.blocked = 0; ct_mark.allow_established = reg0[20];";
-const OBSERVED = "ct_mark.obs_stage = reg8[19..20]; ct_mark.obs_collector_id = reg8[8..15]; ct_label.obs_point_id = reg9;";
+/** The number of a group of network functions, then that of a function. */
+export const NETWORK_FUNCTION_ID = "reg0[22..29]";
+export const COMMIT = "ct_mark.blocked = 0; ct_mark.allow_established = reg0[20];";
+export const OBSERVED = "ct_mark.obs_stage = reg8[19..20]; ct_mark.obs_collector_id = reg8[8..15]; ct_label.obs_point_id = reg9;";
 
 /** Stages whose only certain flow passes everything on. */
 const passing = [
