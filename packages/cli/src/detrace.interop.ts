@@ -1,4 +1,7 @@
-/** ovn-detrace, ovs-tcpundump and ovs-pcap give the reference's text: on what a real switch traces, and on whatever else. */
+/**
+ * ovn-detrace, ovs-tcpundump, ovs-pcap, and what ovn-trace and ovn-sbctl tell of a switch's flows: the reference's text, on what a
+ * real switch traces and has, and on whatever else.
+ */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -158,6 +161,30 @@ describe("ovn-detrace", () => {
     }
     expect(run("weft", "ovn-detrace", ["word"]).status).toBe(run("reference", "ovn-detrace", ["word"]).status);
   });
+});
+
+test("ovn-sbctl and ovn-trace with --ovs tell of the switch's flows", () => {
+  const remote = `--db=unix:${dir}/central/sb.sock`;
+  const timeless = ({ status, text }: Answer): Answer => ({
+    status,
+    text: text.replace(/duration=[\d.]+s|(?:idle|hard)_age=\d+|n_(?:packets|bytes)=\d+/g, ""),
+  });
+  const ovs = `--ovs=unix:${dir}/w1/br-int.mgmt`;
+  const microflow =
+    'inport == "lp11" && eth.src == f0:00:00:00:01:11 && ip4.src == 192.168.1.11 && ip4.dst == 192.168.2.21 && udp';
+  const lines: readonly (readonly [program: string, ...args: string[]])[] = [
+    ["ovn-sbctl", remote, ovs, "lflow-list", "ls1"],
+    ["ovn-sbctl", remote, ovs, "--stats", "--uuid", "lflow-list"],
+    ["ovn-sbctl", remote, "--ovs=unix:/nowhere", "lflow-list", "ls1"],
+    ["ovn-sbctl", remote, ovs, "lflow-list", "nowhere"],
+    ["ovn-trace", remote, ovs, microflow],
+    ["ovn-trace", remote, ovs, "--summary", microflow],
+    ["ovn-trace", remote, "--ovs=unix:/nowhere", microflow],
+  ];
+  for (const [program, ...args] of lines) {
+    const theirs = timeless(run("reference", program, args));
+    expect(timeless(run("weft", program, args)), args.join(" ")).toEqual(theirs);
+  }
 });
 
 test("ovs-tcpundump: random lines", () => {

@@ -1,5 +1,5 @@
 /** The program ovn-trace (ovn-trace(8)): a face on the trace package. */
-import { type FlowStats, formatFlowStats, Match, OFPG, OFPP, OpenFlowConnection } from "@weft/openflow";
+import { formatFlowStats } from "@weft/openflow";
 import { createReplica, type Replica } from "@weft/ovsdb";
 import { ConfigurableLogBook, type Host, type Logger, messageOf, type Program, type Runtime, WeftError } from "@weft/runtime";
 import { ovnSouthbound, type SbSchema } from "@weft/schemas";
@@ -20,6 +20,7 @@ import { runDaemon } from "./daemon/daemon.ts";
 import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf } from "./daemon/options.ts";
 import { directoriesOf, inFolder } from "./directories.ts";
 import { type GivenOption, type OptionRow, parseOptions, tlsProviderOf, UsageError } from "./options.ts";
+import { flowsOfSwitch } from "./switchFlows.ts";
 
 const PROGRAM = "ovn-trace";
 
@@ -142,10 +143,10 @@ async function once(options: readonly GivenOption[], rest: readonly string[], ho
   const base = requestOf(options, runtime, logger);
   const replica = await open(options, host, runtime, true);
   try {
-    const openflow = await openflowOf(options, host, runtime, logger);
     const warn = (text: string): void => logger.warn(text);
     const model = new TraceModel(replica, warn, { partial: true });
-    await host.stdout.write(await traceTextFetching(model, { ...base, ...targetOf(rest), ...openflow }, warn));
+    const trace = (request: TraceRequest) => traceTextFetching(model, request, warn);
+    await host.stdout.write(await traced(options, host, runtime, logger, { ...base, ...targetOf(rest) }, trace));
     return 0;
   } finally {
     await replica.close();
@@ -183,68 +184,34 @@ function requestOf(
   };
 }
 
-/** --ovs: reads the switch's flows; without them the trace goes on. */
-async function openflowOf(
+/**
+ * Traces, with --ovs once more when the switch has been asked for the flows of those logical flows that the packet met; without
+ * a switch the trace goes without them.
+ */
+async function traced(
   options: readonly GivenOption[],
   host: Host,
   runtime: Runtime,
   logger: Logger,
-): Promise<Pick<TraceRequest, "openflow">> {
+  request: TraceRequest,
+  trace: (request: TraceRequest) => string | Promise<string>,
+): Promise<string> {
   const asked = options.findLast(({ name }) => name === "ovs");
-  if (asked === undefined) return {};
-  const remote = asked.value ?? `unix:${directoriesOf(host.env, "ovs").run}/br-int.mgmt`;
-  let flows: readonly FlowStats[];
-  try {
-    const tls = await tlsProviderOf(host.runtime.files, options)?.();
-    flows = await readFlows(remote, runtime, tls === undefined ? {} : { tls });
-  } catch (error) {
-    if (!(error instanceof WeftError)) throw error;
-    logger.warn(`${remote}: connection failed (${reasonOf(error)})`);
-    return {};
-  }
-  const byCookie = new Map<number, string[]>();
-  for (const flow of flows) {
-    const cookie = Number(flow.cookie);
-    const line = formatFlowStats(flow);
-    const list = byCookie.get(cookie);
-    if (list === undefined) byCookie.set(cookie, [line]);
-    else list.push(line);
-  }
-  return { openflow: (cookie) => byCookie.get(cookie) ?? [] };
-}
-
-/** OpenFlow 1.5, 1.3 and 1.0, whichever the switch has. */
-const VERSIONS = (1 << 1) | (1 << 4) | (1 << 6);
-
-async function readFlows(
-  remote: string,
-  runtime: Runtime,
-  options: Parameters<Runtime["net"]["connect"]>[1],
-): Promise<readonly FlowStats[]> {
-  const stream = await runtime.net.connect(remote, { ...options, defaultPort: 6653 });
-  return new Promise((resolve, reject) => {
-    const connection = new OpenFlowConnection(stream, {
-      versions: VERSIONS,
-      clock: runtime.clock,
-      onReady: () => {
-        connection
-          .requestAll({
-            type: "flow_stats_request",
-            match: Match.ANY,
-            cookie: 0n,
-            cookieMask: 0n,
-            outPort: OFPP.NONE,
-            outGroup: OFPG.ANY,
-            table: 0xff,
-          })
-          .then((replies) => {
-            resolve(replies.flatMap((reply) => (reply.type === "flow_stats_reply" ? reply.flows : [])));
-            connection.close();
-          }, reject);
-      },
-      onClose: (error) => reject(error ?? new WeftError("net.closed", `${remote}: connection closed`)),
-    });
-  });
+  if (asked === undefined) return trace(request);
+  const cookies = new Set<number>();
+  const chosen: number[] = [];
+  const choosing = (): TraceRequest["choose"] => {
+    let at = 0;
+    return (bound) => (chosen[at++] ??= request.choose(bound));
+  };
+  const openflow = (cookie: number): string[] => {
+    cookies.add(cookie);
+    return [];
+  };
+  await trace({ ...request, choose: choosing(), openflow });
+  const flows = await flowsOfSwitch(asked.value, cookies, { options, host, runtime, logger });
+  if (flows === undefined) return trace({ ...request, choose: choosing() });
+  return trace({ ...request, choose: choosing(), openflow: (cookie) => flows(cookie).map((flow) => formatFlowStats(flow)) });
 }
 
 /** --detach: a daemon that traces when `ovn-appctl -t ovn-trace trace` asks. */
@@ -270,10 +237,12 @@ function serve(options: readonly GivenOption[], host: Host): Promise<number> {
               throw new TraceUsageError("one or two non-option arguments are required");
             }
             const request = requestOf(line.options, runtime, logger);
-            const openflow = await openflowOf(line.options, host, runtime, logger);
             const warn = (text: string): void => logger.warn(text);
-            model ??= new TraceModel(replica, warn);
-            return traceText(model, { ...request, ...targetOf(line.rest), ...openflow }, warn);
+            const trace = (wanted: TraceRequest) => {
+              model ??= new TraceModel(replica, warn);
+              return traceText(model, wanted, warn);
+            };
+            return traced(line.options, host, runtime, logger, { ...request, ...targetOf(line.rest) }, trace);
           },
         },
       ],

@@ -1,5 +1,7 @@
 /** What a ctl program is made of: a table of commands, and what a command is given when it runs. */
 import type { DatabaseModel, RowHandle, SchemaJson, TableName, Transaction, TransactionResult } from "@weft/ovsdb";
+import type { Host, LogBook, Runtime } from "@weft/runtime";
+import type { GivenOption } from "../options.ts";
 import type { Table } from "../table.ts";
 import type { RowRules } from "./lookup.ts";
 
@@ -15,6 +17,8 @@ export interface Command<S extends SchemaJson> {
   readonly tables?: readonly TableName<S>[];
   /** Looks at the arguments before there is a connection, and says which tables they name. */
   readonly prepare?: (call: Prepared<S>) => readonly string[];
+  /** Asks elsewhere than in the database, once, before it runs: `gathered` of its call. */
+  readonly gather?: (call: Prepared<S>, surroundings: Surroundings<S>) => Promise<unknown>;
   run(call: Call<S>): void;
   /** After the commit, what the command could not say before. */
   readonly after?: (call: Call<S>, result: TransactionResult) => void;
@@ -32,6 +36,16 @@ export interface Prepared<S extends SchemaJson> {
   readonly rules: RowRules;
 }
 
+/** What a program runs in. */
+export interface Surroundings<S extends SchemaJson> {
+  /** The rows as they are. */
+  readonly db: Transaction<S>;
+  readonly options: readonly GivenOption[];
+  readonly host: Host;
+  readonly runtime: Runtime;
+  readonly log: LogBook;
+}
+
 /** A command as it runs; made anew each time that the transaction is tried. */
 export interface Call<S extends SchemaJson> extends Prepared<S> {
   /** Rows as they will be, and writes. */
@@ -43,6 +57,8 @@ export interface Call<S extends SchemaJson> extends Prepared<S> {
   show(table: Table): void;
   warn(module: string, text: string): void;
   error(module: string, text: string): void;
+  /** What its `gather` resolved to. */
+  readonly gathered: unknown;
   /** What the command keeps for `after`. */
   kept?: unknown;
   has(option: string): boolean;

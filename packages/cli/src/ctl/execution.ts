@@ -38,6 +38,8 @@ export async function execute<S extends SchemaJson>(execution: Execution<S>): Pr
     started: 0,
     until: (holds) => until(replica, holds),
   };
+  const surroundings = { db: replica.transaction(), options, host, runtime, log };
+  const gathered = await Promise.all(calls.map((call) => call.command.gather?.(call, surroundings)));
   while (signal?.aborted !== true) {
     let changed = false;
     const unsubscribe = replica.onChange(() => {
@@ -46,7 +48,7 @@ export async function execute<S extends SchemaJson>(execution: Execution<S>): Pr
     const db = replica.transaction();
     if ([...db.rows(program.root)].length === 0) db.insert(program.root, {});
     const session: CallSession = { symbols: new Map(), tryAgain: false, exitCode: 0 };
-    const outputs = calls.map((call) => new RunningCall(call, db, session, log));
+    const outputs = calls.map((call, i) => new RunningCall(call, db, session, log, gathered[i]));
     for (const call of outputs) {
       call.command.run(call);
       if (session.tryAgain) break;
@@ -97,12 +99,14 @@ class RunningCall<S extends SchemaJson> implements Call<S> {
   readonly rules: RowRules;
   readonly db: Transaction<S>;
   readonly session: CallSession;
+  readonly gathered: unknown;
   readonly #log: LogBook;
   kept?: unknown;
   #text = "";
   #table: Table | undefined;
 
-  constructor(call: Prepared<S>, db: Transaction<S>, session: CallSession, log: LogBook) {
+  constructor(call: Prepared<S>, db: Transaction<S>, session: CallSession, log: LogBook, gathered: unknown) {
+    this.gathered = gathered;
     this.command = call.command;
     this.args = call.args;
     this.options = call.options;

@@ -1,11 +1,15 @@
+import { type FlowStats, formatFlowStats, formatMatch, formatActions as formatOpenFlowActions } from "@weft/openflow";
 import type { AnyRow, Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
+import { cookieOf, type FlowsOf, flowsOfSwitch } from "../../switchFlows.ts";
 import { fail } from "../error.ts";
 import { findRow, type RowRules } from "../lookup.ts";
 import { compareText, datapathLabel, type SbCall, type SbCommand } from "./common.ts";
 
 type Flow = SbRow<"Logical_Flow">;
 type Datapath = SbRow<"Datapath_Binding">;
+/** What rows are read with. */
+type Reader = Pick<SbCall, "db" | "database" | "rules">;
 interface Entry {
   readonly flow: Flow;
   readonly datapath: Datapath;
@@ -15,7 +19,7 @@ const GROUP = "Logical flow commands";
 const flowTables = ["Logical_Flow", "Datapath_Binding", "Logical_DP_Group"] as const;
 const vflowTables = ["Port_Binding", "MAC_Binding", "Multicast_Group", "Chassis", "Load_Balancer"] as const;
 
-function findDatapath(call: SbCall, rules: RowRules, text: string): Datapath | undefined {
+function findDatapath(call: Reader, rules: RowRules, text: string): Datapath | undefined {
   const table = call.database.tables.get("Datapath_Binding");
   if (table === undefined) return undefined;
   const rows = {
@@ -26,7 +30,7 @@ function findDatapath(call: SbCall, rules: RowRules, text: string): Datapath | u
   return found === undefined ? undefined : call.db.row("Datapath_Binding", found._uuid);
 }
 
-function datapathsOf(call: SbCall, flow: Flow): Datapath[] {
+function datapathsOf(call: Reader, flow: Flow): Datapath[] {
   const group =
     flow.logical_dp_group === undefined ? [] : (call.db.row("Logical_DP_Group", flow.logical_dp_group)?.datapaths ?? []);
   const uuids = flow.logical_datapath === undefined ? group : [flow.logical_datapath, ...group];
@@ -50,7 +54,7 @@ function order(a: Entry, b: Entry): number {
   );
 }
 
-function entries(call: SbCall, only: Datapath | undefined): Entry[] {
+function entries(call: Reader, only: Datapath | undefined): Entry[] {
   const found: Entry[] = [];
   for (const flow of call.db.rows("Logical_Flow")) {
     for (const datapath of datapathsOf(call, flow)) {
@@ -82,9 +86,20 @@ function list(call: SbCall): void {
     if (head !== section) call.print(head);
     section = head;
     const place = `table=${String(flow.table_id).padEnd(2)}(${stageOf(flow)}), priority=${String(flow.priority).padEnd(5)}`;
-    call.print(`  ${prefix(flow._uuid)}${place}, match=(${flow.match}), action=(${flow.actions})\n`);
+    call.print(`  ${prefix(flow._uuid)}${place}, match=(${flow.match}), action=(${flow.actions})\n${openflow(call, flow._uuid)}`);
   }
   if (call.has("vflows")) for (const part of vflows(call, only)) call.print(part(prefix));
+}
+
+/** --ovs: the switch's flows that come of a row, each a line. */
+function openflow(call: SbCall, uuid: Uuid): string {
+  // what `gather` below resolves to
+  const flows = (call.gathered as FlowsOf | undefined)?.(cookieOf(uuid)) ?? [];
+  const text = (flow: FlowStats): string =>
+    call.has("stats")
+      ? formatFlowStats(flow)
+      : `table=${flow.table} ${formatMatch(flow.match)} actions=${formatOpenFlowActions(flow.actions)}`;
+  return flows.map((flow) => `    ${text(flow)}\n`).join("");
 }
 
 type Section = (prefix: (uuid: Uuid) => string) => string;
@@ -102,7 +117,9 @@ function vflows(call: SbCall, only: Datapath | undefined): Section[] {
   };
   const section = <R extends { readonly _uuid: Uuid }>(title: string, rows: readonly R[], text: (row: R) => string): Section => {
     return (prefix) =>
-      rows.length === 0 ? "" : `\n${title}:\n${rows.map((row) => `  ${prefix(row._uuid)}${text(row)}\n`).join("")}`;
+      rows.length === 0
+        ? ""
+        : `\n${title}:\n${rows.map((row) => `  ${prefix(row._uuid)}${text(row)}\n${openflow(call, row._uuid)}`).join("")}`;
   };
   const portsOf = (group: SbRow<"Multicast_Group">) =>
     group.ports.map((uuid) => db.row("Port_Binding", uuid)?.logical_port ?? "").join(", ");
@@ -173,9 +190,16 @@ const listing = (name: string): SbCommand => ({
   tables: flowTables,
   group: GROUP,
   help: "print logical flows",
-  prepare(call) {
-    if (call.options.has("ovs")) fail("--ovs is not supported: ask ovs-ofctl for the flows with the cookie that --uuid shows");
-    return call.options.has("vflows") ? vflowTables : [];
+  prepare: (call) => (call.options.has("vflows") ? vflowTables : []),
+  gather: async (call, { db, log, ...rest }) => {
+    if (!call.options.has("ovs")) return undefined;
+    const [first] = call.args;
+    const reader = { ...call, db };
+    const only = first === undefined ? undefined : findDatapath(reader, call.rules, first);
+    const others = call.options.has("vflows") ? vflowTables.flatMap((table) => [...db.rows(table)]) : [];
+    const rows = [...entries(reader, only).map(({ flow }) => flow), ...others];
+    const cookies = rows.map(({ _uuid }) => cookieOf(_uuid));
+    return flowsOfSwitch(call.options.get("ovs"), cookies, { ...rest, logger: log.logger("sbctl") });
   },
   run: list,
 });
