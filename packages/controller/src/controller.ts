@@ -214,7 +214,12 @@ export class RunningController implements Controller {
     const computed = clock.now() - start;
     this.stopwatches.get("flow-generation")?.add(computed);
     if (computed >= this.computeLogTimeout) this.#engineLog.info(`computation took ${Math.round(computed)}ms`);
-    if (this.core.plans.takeChanged() || this.core.zones.version !== this.#zonesWritten) this.#planDirty = true;
+    const changes = [
+      this.core.plans.takeChanged(),
+      this.core.limits.takeChanged(),
+      this.core.zones.version !== this.#zonesWritten,
+    ];
+    if (changes.includes(true)) this.#planDirty = true;
     this.#aim();
     this.#applyConditions();
     this.#writeMarks();
@@ -360,6 +365,8 @@ export class RunningController implements Controller {
     }
     if (this.#settled) {
       this.core.zones.write(read, transaction);
+      const used = [...this.core.zones.entries()].map(([, zone]) => zone);
+      this.core.limits.write(read, transaction, used);
       this.#zonesWritten = this.core.zones.version;
       this.#planDirty = false;
     }

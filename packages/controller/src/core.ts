@@ -25,6 +25,7 @@ import { installedMarks } from "./write/local.ts";
 import { bridgeNbCfg, sbNbCfg, startupTime } from "./write/nbCfg.ts";
 import { PlanBook, plans } from "./write/plan.ts";
 import { Outstanding } from "./write/writes.ts";
+import { datapathLimits, LimitBook, portLimits } from "./write/zoneLimits.ts";
 import { datapathZoneNames, portZones, requestedZones, ZoneBook } from "./write/zones.ts";
 
 /** Every source of flows. */
@@ -52,6 +53,7 @@ export class Core {
   readonly engine: Engine;
   readonly flows = new DesiredFlows();
   readonly zones = new ZoneBook();
+  readonly limits = new LimitBook();
   readonly plans = new PlanBook();
   readonly groups = new NumberBook<GroupRequest>(groupNumbers, (flow) => flow.groups);
   readonly meters = new NumberBook<MeterRequest>(meterNumbers, (flow) => flow.meters);
@@ -64,6 +66,7 @@ export class Core {
     this.engine = createEngine(options.onError === undefined ? {} : { onError: options.onError });
     this.engine.collect([portZones, datapathZoneNames], this.zones.sink);
     this.engine.collect([requestedZones], this.zones.requests);
+    this.engine.collect([datapathLimits, portLimits], this.limits.sink);
     this.engine.collect([plans], this.plans.sink);
     this.engine.collect([claims, ups, sbNbCfg], this.sbWrites.sink);
     this.engine.collect([installedMarks, bridgeNbCfg, startupTime], this.vsWrites.sink);

@@ -52,6 +52,7 @@ export const vsColumns = {
   Interface: ["name", "type", "options", "external_ids", "ofport", "bfd", "bfd_status", "mac_in_use", "link_state", "mtu"],
   Flow_Table: ["prefixes", "external_ids"],
   Datapath: ["capabilities", "ct_zones"],
+  CT_Zone: ["limit", "timeout_policy"],
   SSL: ["private_key", "certificate", "ca_cert", "bootstrap_ca_cert"],
 } as const satisfies { readonly [T in VsTable]?: readonly (keyof VsSchema["tables"][T]["columns"] & string)[] };
 

@@ -77,7 +77,7 @@ export const support: Support = {
       {
         dhcp_relay_port: partly("ovn-controller does not relay"),
         fdb_age_threshold: notYet(),
-        "ct-zone-limit": partly("ovn-controller does not limit zones"),
+        "ct-zone-limit": works,
         "dynamic-routing-vni": dynamicRouting,
         "dynamic-routing-bridge-ifname": dynamicRouting,
         "dynamic-routing-vxlan-ifname": dynamicRouting,
@@ -110,7 +110,7 @@ export const support: Support = {
         "exclude-router-ips-from-garp nat-addresses exclude-lb-vips-from-garp arp_proxy enable_router_port_acl pkt_clone_type " +
         "receive_multicast",
       {
-        "ct-zone-limit": partly("ovn-controller does not limit zones"),
+        "ct-zone-limit": works,
         ethtype: notYet(),
         "vtep-physical-switch": partly("there is no ovn-controller-vtep"),
         "vtep-logical-switch": partly("there is no ovn-controller-vtep"),
@@ -238,7 +238,7 @@ export const support: Support = {
       {
         mcast_relay: partly("ovn-controller does not snoop"),
         mac_binding_age_threshold: notYet(),
-        "ct-zone-limit": partly("ovn-controller does not limit zones"),
+        "ct-zone-limit": works,
         "dynamic-routing": dynamicRouting,
         "dynamic-routing-redistribute": dynamicRouting,
         "dynamic-routing-redistribute-local-only": dynamicRouting,
