@@ -6,4 +6,13 @@ export { builtinLabs } from "./labs/index.ts";
 export { formatIp } from "./machine/ip.ts";
 export { type Command, type CommandContext, Machine } from "./machine/machine.ts";
 export { type ListenAddress, type Published, parseListen } from "./publish.ts";
-export { JsonLines, jsonLine, type LabReply, type LabRequest, type LabStatus, serveLab } from "./server.ts";
+export {
+  type FaultText,
+  faultReply,
+  JsonLines,
+  jsonLine,
+  type LabReply,
+  type LabRequest,
+  type LabStatus,
+  serveLab,
+} from "./server.ts";

@@ -3,6 +3,8 @@ import { type Mac, macOf, parseMac } from "@weft/packet";
 import { ConfigurableLogBook, MemoryFiles, type Network, type Program, type Runtime, WeftError } from "@weft/runtime";
 import type { SwitchWorld } from "@weft/vswitch";
 import type { LabDefinition, NodeDefinition } from "./definition.ts";
+import { Faults } from "./faults/fault.ts";
+import { faults } from "./faults/table.ts";
 import { Device } from "./machine/device.ts";
 import { anyNetwork, parseIp, parseNetwork } from "./machine/ip.ts";
 import type { Command } from "./machine/machine.ts";
@@ -13,7 +15,7 @@ import { filesOnDisk, Power } from "./power.ts";
 import { NORTHBOUND_PORT, type Published, PublishedPorts, parseListen, SOUTHBOUND_PORT } from "./publish.ts";
 import { Segment } from "./underlay.ts";
 import { Uplink } from "./uplink.ts";
-import { commandsOf, type ScriptCommand } from "./words.ts";
+import { commandsOf, type ScriptCommand, splitWords } from "./words.ts";
 
 /** The programs that the machines' shells find, by name; the switch is made for each machine from its devices. */
 export interface LabPrograms {
@@ -52,6 +54,7 @@ export class Lab {
   readonly segments = new Map<string, Segment>();
   readonly nodes = new Map<string, LabNode>();
   readonly control: ControlNetwork;
+  readonly faults: Faults;
   readonly #programs: LabPrograms;
   readonly #commands: ReadonlyMap<string, Command>;
   readonly #background = new Map<string, Background[]>();
@@ -75,6 +78,7 @@ export class Lab {
     this.runtime = runtime;
     this.#programs = programs;
     this.#commands = commands;
+    this.faults = new Faults(this, faults);
     const networks = Object.entries(definition.networks ?? {});
     const real = networks.some(([, network]) => network.real === true);
     if (!outside && (real || Object.values(definition.nodes).some(({ listen }) => listen !== undefined)))
@@ -313,6 +317,24 @@ export class Lab {
     );
     for (const { name, definition } of nodes) await this.run(name, definition.provision ?? "");
     for (const { node, run } of this.definition.setup ?? []) await this.run(node, run);
+  }
+
+  /** What a command line prints on a machine. Throws {@link ProvisionError} when it fails. */
+  async capture(node: string, line: string): Promise<string> {
+    const words = splitWords(line);
+    const { code, stdout, stderr } = await this.output(node, words);
+    if (code === 0) return stdout;
+    throw new ProvisionError("lab.provision", `${node}: ${line}: exit code ${code}\n${stdout}${stderr}`, {
+      blame: "caller",
+      place: { text: line },
+    });
+  }
+
+  /** Ends ovn-controller, its flows and its chassis row left as they are, and starts it again. */
+  async restartController(node: string): Promise<void> {
+    if (this.daemonsOf(node).includes("ovn-controller")) await this.run(node, "ovn-appctl -t ovn-controller exit --restart");
+    await Promise.all((this.#background.get(node) ?? []).filter(({ name }) => name === "ovn-controller").map(({ done }) => done));
+    await this.run(node, host);
   }
 
   /** Runs a script on a machine, command by command; those that are `wanted`. */

@@ -4,6 +4,7 @@
  */
 import { type Listener, messageOf, type Stream, WeftError } from "@weft/runtime";
 import { sharedCommands } from "./commands/index.ts";
+import type { Fault } from "./faults/fault.ts";
 import type { Lab } from "./lab.ts";
 import { formatNetwork } from "./machine/ip.ts";
 import type { Published } from "./publish.ts";
@@ -23,6 +24,8 @@ export type LabRequest =
     }
   | { readonly status: true }
   | { readonly down: true }
+  /** What to do about faults: break (any one without a name), mend, reveal, list. */
+  | { readonly fault: { readonly what: "break" | "mend" | "reveal" | "list"; readonly name?: string } }
   | { readonly power: { readonly node: string; readonly on: boolean } }
   | { readonly commands: { readonly node: string } }
   /** Base64; null is the end of input. */
@@ -40,7 +43,16 @@ export type LabReply =
   | { readonly status: LabStatus }
   | { readonly commands: readonly string[] }
   | { readonly done: true }
+  | { readonly faults: readonly FaultText[] }
   | { readonly error: string };
+
+/** A fault in words; without its cause where that is not to be told. */
+export interface FaultText {
+  readonly name: string;
+  readonly notice: string;
+  readonly cause?: string;
+  readonly mending?: string;
+}
 
 export interface LabStatus {
   readonly name: string;
@@ -90,6 +102,27 @@ export function jsonLine(value: LabRequest | LabReply): Uint8Array {
 /** Serves a lab on a unix socket. `onDown` is called when somebody asks for its end. */
 export async function serveLab(lab: Lab, path: string, onDown: () => void): Promise<Listener> {
   return lab.runtime.net.listen(`punix:${path}`, (stream) => new Session(lab, stream, onDown));
+}
+
+/** Breaks or mends a lab, or tells about its faults. */
+export async function faultReply(
+  { faults }: Lab,
+  { what, name }: Extract<LabRequest, { fault: unknown }>["fault"],
+): Promise<{ readonly faults: readonly FaultText[] }> {
+  const untold = (fault: Fault): FaultText => ({ name: fault.name, notice: fault.notice });
+  switch (what) {
+    case "list":
+      return { faults: faults.all.map(untold) };
+    case "break":
+      await (name === undefined ? faults.breakAny() : faults.break(name));
+      return { faults: [] };
+    case "mend":
+      return { faults: [untold(await faults.mend())] };
+    case "reveal": {
+      const { current } = faults;
+      return { faults: current ? [{ ...untold(current), cause: current.cause, mending: current.mending }] : [] };
+    }
+  }
 }
 
 class Session {
@@ -156,6 +189,7 @@ class Session {
       this.#feed(request.stdin === null ? null : Uint8Array.from(atob(request.stdin), (char) => char.charCodeAt(0)));
     else if ("interrupt" in request) this.#abort.abort();
     else if ("status" in request) void this.#reply({ status: statusOf(this.#lab) });
+    else if ("fault" in request) this.#answer(faultReply(this.#lab, request.fault));
     else if ("power" in request) this.#answer(this.#power(request.power));
     else if ("commands" in request) this.#commands(request.commands.node);
     else if ("down" in request) {

@@ -12,6 +12,7 @@ import {
 import { type Host, messageOf, type Program, WeftError } from "@weft/runtime";
 import { type OptionRow, parseOptions, UsageError } from "../options.ts";
 import { runRemote } from "./client.ts";
+import { type FaultVerb, faultText } from "./faultText.ts";
 import { chosenLab, labFolder, labSocket, runningLabs } from "./places.ts";
 import { runShell } from "./shell.ts";
 import { bringUp, publishedText } from "./up.ts";
@@ -26,6 +27,9 @@ const help = `usage: weft lab COMMAND
   exec NODE -- COMMAND...       one command on a machine
   kill NODE                     take a machine's power away: its daemons, guests and wires are gone
   start NODE                    start it again
+  break [FAULT|--random]        break the lab, to find out what is wrong; without a name, what can be broken
+  reveal                        what is wrong, and how it is mended
+  mend                          undo the fault
   down [NAME]                   end a lab
 
   --lab NAME                    which lab, when several are up
@@ -34,6 +38,7 @@ const help = `usage: weft lab COMMAND
 const rows: readonly OptionRow[] = [
   { name: "lab", argument: "required" },
   { name: "detach" },
+  { name: "random" },
   { name: "listen", argument: "optional" },
   { name: "command", short: "c", argument: "required" },
   { name: "help", short: "h" },
@@ -116,6 +121,15 @@ async function status(host: Host, lab: string): Promise<number> {
   return 0;
 }
 
+/** Asks a running lab about faults; `name`: which, absent for any. */
+async function fault(host: Host, socket: string, what: FaultVerb, name: string | undefined): Promise<number> {
+  const reply = await ask(host, socket, { fault: { what, ...(name === undefined ? {} : { name }) } });
+  if (!reply || !("faults" in reply))
+    throw new WeftError("lab.fault", reply && "error" in reply ? reply.error : "the lab did not answer");
+  await host.stdout.write(faultText(what, reply.faults));
+  return 0;
+}
+
 /** `shim`: the file that commands in a lab's shell run. */
 export function labProgram(shim: string): Program {
   return async (args, host) => {
@@ -173,6 +187,13 @@ export function labProgram(shim: string): Program {
           const reply = await ask(host, labSocket(host, await chosen()), { power: { node, on: verb === "start" } });
           if (!reply || "error" in reply) throw new WeftError("lab.power", reply?.error ?? "the lab did not answer");
           return 0;
+        }
+        case "break":
+        case "mend":
+        case "reveal": {
+          const socket = labSocket(host, await chosen());
+          const what = verb === "break" && operand === undefined && !options.has("random") ? "list" : verb;
+          return await fault(host, socket, what, verb === "break" ? operand : undefined);
         }
         case "shell": {
           const node = needs("a machine");

@@ -57,6 +57,12 @@ const varying: readonly (readonly [RegExp, string])[] = [
   [/after \d+ (ms|milliseconds)/g, "after N ms"],
   [/(\d\.)\d{5}( > |: )/g, "$1N$2"],
   [/^\d+: (\w)/g, "N: $1"],
+  [/@if\d+/g, "@ifN"],
+  // Zones of connection tracking and numbers of ports.
+  [/\breg1[123]=0x[0-9a-f]+/g, "zone"],
+  [/0x[0-9a-f]+(\/0xffff)?->reg1[123]\b/g, "zone"],
+  [/\bzone=\d+/g, "zone"],
+  [/\bin_port=\d+/g, "in_port=N"],
 ];
 
 export function normalised(line: string): string {

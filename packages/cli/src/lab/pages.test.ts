@@ -4,8 +4,9 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { builtinLabs, parseLab } from "@weft/lab";
+import { builtinLabs, faultReply, parseLab } from "@weft/lab";
 import { describe, expect, it } from "vitest";
+import { faultText } from "./faultText.ts";
 import { difference, stepsOf } from "./page.ts";
 import { VirtualLab } from "./testing.ts";
 import { TestShell } from "./testShell.ts";
@@ -44,7 +45,11 @@ class Session {
     if (what === "kill") await runtime.clock.run(lab.kill(name));
     else if (what === "start") await runtime.clock.run(lab.boot(name), 60_000);
     else if (what === "down") await this.close();
-    else throw new Error(`${command}: not known to the pages' test`);
+    else if (what === "break" || what === "mend" || what === "reveal") {
+      const verb = what === "break" && name === "" ? "list" : what;
+      const request = { what: verb, ...(name === "" ? {} : { name }) } as const;
+      return faultText(verb, (await runtime.clock.run(faultReply(lab, request), 60_000)).faults);
+    } else throw new Error(`${command}: not known to the pages' test`);
     return "";
   }
 
@@ -55,7 +60,17 @@ class Session {
   }
 }
 
-describe.each(readdirSync(folder).filter((name) => name.endsWith(".md")))("docs/labs/%s", (name) => {
+const pages = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".md"));
+const faultPages = pages.flatMap((name) => /^faults\/(.+)\.md$/.exec(name)?.[1] ?? []);
+
+it("every fault has a page, and its name is in the list of them", async () => {
+  const lab = await VirtualLab.up(parseLab(builtinLabs.get("where-is-my-packet")!, "where-is-my-packet"));
+  const { faults } = await faultReply(lab.lab, { what: "list" });
+  expect(faults.map(({ name }) => name).sort()).toEqual(faultPages.sort());
+  await lab.down();
+});
+
+describe.each(pages)("docs/labs/%s", (name) => {
   it("prints what the page says", { timeout: 120_000 }, async () => {
     const path = join(folder, name);
     const page = readFileSync(path, "utf8");

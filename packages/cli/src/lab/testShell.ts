@@ -231,6 +231,11 @@ const ownCommands: Readonly<Record<string, (args: readonly string[], stdin: stri
     const count = Number(/\d+/.exec(args.join(" "))?.[0] ?? 10);
     return { stdout: joined(linesOf(stdin).slice(-count)), code: 0 };
   },
+  cut(args, stdin) {
+    const [, first = "1", last = ""] = /-c(\d+)-(\d*)/.exec(args.join(" ")) ?? [];
+    const end = last === "" ? undefined : Number(last);
+    return { stdout: joined(linesOf(stdin).map((line) => line.slice(Number(first) - 1, end))), code: 0 };
+  },
   sort: (_, stdin) => ({ stdout: joined(linesOf(stdin).sort()), code: 0 }),
   wc: (_, stdin) => ({ stdout: `${linesOf(stdin).length}\n`, code: 0 }),
 };

@@ -173,6 +173,8 @@ class Session {
   #errors = 0;
   #duplicates = 0;
   #start = 0;
+  /** What is heard after the end is not told. */
+  #over = false;
   #finish: () => void = () => undefined;
 
   constructor(
@@ -241,6 +243,7 @@ class Session {
     };
     send();
     await done;
+    this.#over = true;
     limit?.cancel();
     stopped = true;
     signal.removeEventListener("abort", stop);
@@ -300,7 +303,7 @@ class Session {
   }
 
   #print(line: string): void {
-    if (this.#options.quiet) return;
+    if (this.#options.quiet || this.#over) return;
     const stamp = this.#options.timestamps ? `[${(this.#clock.wall() / 1000).toFixed(6)}] ` : "";
     void this.#context.host.stdout.write(stamp + line);
   }

@@ -320,7 +320,8 @@ export class Namespace {
     return {
       route: best,
       nextHop: best.via ?? destination,
-      source: best.source ?? this.sourceFor(best.device, best.via ?? destination),
+      // Towards an IPv4 gateway, the address in its network; with IPv6, the destination's scope counts (RFC 6724 5).
+      source: best.source ?? this.sourceFor(best.device, destination.family === 4 ? (best.via ?? destination) : destination),
     };
   }
 

@@ -222,10 +222,15 @@ function set(words: Words, context: CommandContext): string {
   return "";
 }
 
-function moveDevice(device: Device, target: string, context: CommandContext): void {
-  const { machine } = context;
+/** A namespace by its name, or 1 for that of the machine's first process. */
+function namespaceArgument(target: string, { machine }: CommandContext): Namespace {
   const namespace = target === "1" ? machine.root : machine.namespaces.get(target);
   if (!namespace) throw new IpError(`Error: argument "${target}" is wrong: Invalid "netns" value\n`);
+  return namespace;
+}
+
+function moveDevice(device: Device, target: string, context: CommandContext): void {
+  const namespace = namespaceArgument(target, context);
   if (device.kind === "loopback" || device.kind === "bridge") throw new IpError("RTNETLINK answers: Invalid argument", 2);
   if (namespace.device(device.name)) throw new IpError("RTNETLINK answers: File exists", 2);
   device.namespace?.releaseDevice(device);
@@ -276,15 +281,12 @@ function add(words: Words, context: CommandContext): string {
       device = new Device("dummy", required(name, namespace), random());
       break;
     case "veth": {
-      let peerName: string | undefined;
-      if (words.accept("peer")) {
-        words.accept("name");
-        peerName = words.next();
-      }
+      const peer = vethPeer(words, context);
       const first = new VethDevice(clock, required(name, namespace), random());
-      const second = new VethDevice(clock, required(peerName ?? freeName(namespace, "veth"), namespace), random());
+      const peerName = required(peer.name ?? freeName(peer.namespace, "veth"), peer.namespace);
+      const second = new VethDevice(clock, peerName, peer.mac ?? random());
       VethDevice.join(first, second);
-      namespace.addDevice(second);
+      peer.namespace.addDevice(second);
       device = first;
       break;
     }
@@ -295,6 +297,27 @@ function add(words: Words, context: CommandContext): string {
   if (mtu !== undefined) device.setMtu(mtu);
   namespace.addDevice(device);
   return "";
+}
+
+interface VethPeer {
+  name: string | undefined;
+  namespace: Namespace;
+  mac: Mac | undefined;
+}
+
+/** `peer [name NAME] [netns NAMESPACE] [address MAC]` (ip-link(8), VETH Type Support). */
+function vethPeer(words: Words, context: CommandContext): VethPeer {
+  const peer: VethPeer = { name: undefined, namespace: context.namespace, mac: undefined };
+  if (!words.accept("peer")) return peer;
+  while (!words.done) {
+    const word = words.next();
+    if (word === "netns") peer.namespace = namespaceArgument(words.next(), context);
+    else if (word === "address") peer.mac = macArgument(words.next());
+    else if (word === "name") peer.name = words.next();
+    else if (peer.name === undefined) peer.name = word;
+    else throw new IpError(`Error: either "dev" is duplicate, or "${word}" is a garbage.`);
+  }
+  return peer;
 }
 
 function freeName(namespace: Namespace, prefix: string): string {
