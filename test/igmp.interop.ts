@@ -12,7 +12,7 @@ import {
   parseMac,
 } from "@weft/packet";
 import { expect, test } from "vitest";
-import { controllerPair } from "./reference/controllerPair.ts";
+import { controllerPair, ROWS } from "./reference/controllerPair.ts";
 
 const SNOOP = "other_config:mcast_snoop=true";
 const pair = controllerPair(
@@ -94,9 +94,7 @@ const REPORTS2 = "ff02::16";
 const query: Partial<Igmp> = { type: 0x11, maxResponse: 10, group: ip("0.0.0.0") };
 
 /** Rows as \`SWITCH ADDRESS PROTOCOL CHASSIS PORT...\`. */
-const GROUPS = `
-  rows() { ovn-sbctl --no-headings --format=csv --data=bare --columns=$2 list $1; }
-  declare -A name; while IFS=, read -r uuid port; do name[$uuid]=$port; done < <(rows Port_Binding _uuid,logical_port)
+const GROUPS = `${ROWS}
   declare -A switch; while read -r uuid; do switch[$uuid]=$(ovn-sbctl get datapath $uuid external_ids:name); done < <(rows Datapath_Binding _uuid)
   rows IGMP_Group datapath,address,protocol,chassis_name,ports | while IFS=, read -r datapath address protocol chassis ports; do
     echo \${switch[$datapath]} $address $protocol $chassis $(for port in $(echo $ports | tr -d '"'); do echo \${name[$port]}; done | sort)

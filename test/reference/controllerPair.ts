@@ -18,6 +18,11 @@ const BARRIER_NETWORK = `
     -- set logical_switch_port ${BARRIER} dhcpv4_options=@o >/dev/null
   vif_add w1 ${BARRIER}`;
 
+/** For scripts: `rows TABLE COLUMN,...` prints rows of the Southbound as CSV; ${name[UUID]} is the name of a port. */
+export const ROWS = `
+  rows() { ovn-sbctl --no-headings --format=csv --data=bare --columns=$2 list $1; }
+  declare -A name; while IFS=, read -r uuid port; do name[$uuid]=$port; done < <(rows Port_Binding _uuid,logical_port)`;
+
 /** Milliseconds between two looks, and how many looks at most. */
 const PAUSE = 20;
 const LOOKS = 1000;

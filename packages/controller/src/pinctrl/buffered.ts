@@ -52,6 +52,7 @@ export class BufferedPackets {
     const waiting = this.#waiting.get(key);
     if (waiting === undefined) return [];
     this.#waiting.delete(key);
+    if (waiting.until < this.#clock.now()) return [];
     return waiting.packets.map((packetIn) => {
       const packet = packetIn.packet.slice();
       writeMac(packet, 0, mac);
