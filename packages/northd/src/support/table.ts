@@ -262,7 +262,7 @@ export const support: Support = {
     options: keys(
       "reside-on-redirect-chassis redirect-type mcast_flood requested-tnl-key route_table gateway_mtu gateway_mtu_bypass requested-chassis routing-protocol-redirect routing-protocols",
       {
-        prefix_delegation: partly("see options:prefix"),
+        prefix_delegation: works,
         prefix: works,
         "ic-route-tag": noInterconnect,
         "ic-route-filter-tag": noInterconnect,
