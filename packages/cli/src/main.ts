@@ -13,6 +13,7 @@ const own: Readonly<Record<string, () => Promise<Program>>> = {
   explain: async () => (await import("./cloud/own.ts")).ownCommand("explain"),
   trace: async () => (await import("./cloud/own.ts")).ownCommand("trace"),
   verify: async () => (await import("./cloud/own.ts")).ownCommand("verify"),
+  watch: async () => (await import("./cloud/own.ts")).ownCommand("watch"),
   lab: async () => (await import("./lab/lab.ts")).labProgram(fileURLToPath(new URL("./shim.mjs", import.meta.url))),
 };
 
@@ -24,6 +25,7 @@ usage: weft COMMAND [ARGUMENT...]
   explain      what is this flow for?
   trace        where is my packet, and why?
   verify       is what is installed what the databases ask for?
+  watch        packets of a port, live
   lab          labs: up, list, status, shell, exec, down
   link DIR     write drop-in commands (ovn-nbctl, ovs-vswitchd, ...) into DIR
   PROGRAM      run one of:

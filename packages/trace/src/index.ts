@@ -1,7 +1,7 @@
 /** Where packets go in a logical network, and why: ovn-trace(8) and what goes beyond it. */
 
 export { type Cloud, type Hypervisor, integrationBridgeOf, readCloud } from "./cloud/cloud.ts";
-export type { CloudPlaces, DatabasePlace, HypervisorPlace, Link } from "./cloud/places.ts";
+export type { CloudPlaces, DatabasePlace, HypervisorPlace, Link, TappedFrame } from "./cloud/places.ts";
 export { cookiesIn, type DetraceSources, detrace } from "./detrace/detrace.ts";
 export { NorthboundRecords } from "./detrace/northbound.ts";
 export { SouthboundRecords } from "./detrace/southbound.ts";
@@ -23,7 +23,9 @@ export type { TraceOptions } from "./ovnTrace/trace.ts";
 export { FINDING_KINDS, type Finding, type FindingCode, type FindingKind } from "./verify/findings.ts";
 export { formatFindings } from "./verify/text.ts";
 export { verify } from "./verify/verify.ts";
-export type { FlowStep, NearMiss, Station } from "./walk/steps.ts";
+export { endpointOf } from "./walk/endpoint.ts";
+export type { Cause, FlowStep, Leg, NearMiss, Remedy, Station, TraceReport } from "./walk/steps.ts";
 export { formatReport } from "./walk/text.ts";
-export { type FrameQuestion, type Leg, type TraceQuestion, type TraceReport, traceFrame, tracePacket } from "./walk/trace.ts";
-export type { Cause, CauseCode, Remedy } from "./walk/verdict.ts";
+export { type FrameQuestion, type TraceQuestion, traceFrame, tracePacket } from "./walk/trace.ts";
+export { type Counts, risenCounters } from "./watch/counters.ts";
+export { watchSightings } from "./watch/sightings.ts";

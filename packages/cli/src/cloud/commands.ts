@@ -28,6 +28,7 @@ export const cloudCommands: Readonly<Record<string, () => Promise<CloudCommand>>
   explain: async () => (await import("./explain.ts")).explainCommand,
   trace: async () => (await import("./trace.ts")).traceCommand,
   verify: async () => (await import("./verify.ts")).verifyCommand,
+  watch: async () => (await import("./watch.ts")).watchCommand,
 };
 
 /** How the cloud is found, and the options that say so. */

@@ -219,3 +219,38 @@ describe("weft explain", () => {
     else expect(text).toMatch(said);
   });
 });
+
+describe("weft watch", () => {
+  it("tells packets at every device, and why those that come no further do not", async () => {
+    const watching = lab.start("central", "weft watch --duration 8 in1");
+    await lab.runtime.clock.run(lab.runtime.clock.sleep(500));
+    expect(await lab.sh("hv1", "ip netns exec in1 ping -c1 10.0.1.12")).toContain("1 received");
+    await lab.sh("hv1", "ip netns exec in1 ping -c1 -W1 198.51.100.1");
+    const lines = (await lab.runtime.clock.run(watching.output, 30_000)).split("\n");
+    const passed = lines.filter((line) => line.includes("ICMP echo request") && line.includes("> 10.0.1.12")).map(placeOf);
+    expect(passed).toEqual([
+      "hv1 in1 in1 >",
+      "hv1 genev_sys_6081 >",
+      "hv1 eth1 >",
+      "hv2 eth1 <",
+      "hv2 genev_sys_6081 <",
+      "hv2 in2 in2 <",
+    ]);
+    const dropped = lines.filter((line) => line.includes(" DROPPED "));
+    expect(dropped).toEqual([
+      expect.stringMatching(
+        /^\S+ hv1 DROPPED .* > 198\.51\.100\.1: ICMP echo request.*: the router has no route to the destination$/,
+      ),
+    ]);
+  });
+
+  it("takes one port that there is", async () => {
+    expect(await central("weft watch")).toBe("weft watch: watch takes one port\n");
+    expect(await central("weft watch nobody")).toBe("weft watch: there is no port nobody\n");
+  });
+});
+
+/** Where a line of weft watch was seen: what stands between its time and its packet. */
+function placeOf(line: string): string {
+  return /^\S+ (.*? [<>]) /.exec(line)?.[1] ?? line;
+}

@@ -1,7 +1,7 @@
 /** `weft` as a command of a lab's machines: what looks at the whole cloud, of which every part is within reach. */
 import { formatIp, type Lab, type LabNode } from "@weft/lab";
 import type { Host, Program } from "@weft/runtime";
-import type { CloudPlaces, HypervisorPlace } from "@weft/trace";
+import type { CloudPlaces, HypervisorPlace, TappedFrame } from "@weft/trace";
 import { controlSocketOf, sendControl } from "../appctl.ts";
 import { type CloudFinder, cloudCommands, cloudProgram } from "../cloud/commands.ts";
 
@@ -9,12 +9,12 @@ const NORTHBOUND = "/var/run/ovn/ovnnb_db.sock";
 const SOUTHBOUND = "/var/run/ovn/ovnsb_db.sock";
 const SWITCH_RUN = "/var/run/openvswitch";
 
-export function weftOf(lab: Lab): Program {
+export function weftOf(lab: Lab, commands = cloudCommands): Program {
   return async (args, host) => {
     const [name = "", ...rest] = args;
-    const load = cloudCommands[name];
+    const load = commands[name];
     if (load === undefined) {
-      await host.stderr.write(`weft: ${name} is no command of a lab's machine (${Object.keys(cloudCommands).join(", ")})\n`);
+      await host.stderr.write(`weft: ${name} is no command of a lab's machine (${Object.keys(commands).join(", ")})\n`);
       return 2;
     }
     const finder: CloudFinder = { rows: [], help: "", find: () => labPlaces(lab, host) };
@@ -37,7 +37,30 @@ export async function labPlaces(lab: Lab, host: Host): Promise<CloudPlaces> {
     database(SOUTHBOUND),
     having(`${SWITCH_RUN}/db.sock`),
   ]);
-  return { northbound, southbound, hypervisors: switches.map((node) => hypervisorOf(node, host)) };
+  return {
+    northbound,
+    southbound,
+    hypervisors: switches.map((node) => hypervisorOf(node, host)),
+    tap: (listener) => tapDevices(lab, listener),
+  };
+}
+
+function tapDevices(lab: Lab, listener: (tapped: TappedFrame) => void): () => void {
+  const { clock } = lab.runtime;
+  const undo: (() => void)[] = [];
+  for (const { name: node, machine } of lab.nodes.values()) {
+    for (const { name: namespace, sortedDevices } of [machine.root, ...machine.namespaces.values()]) {
+      for (const device of sortedDevices) {
+        const tap = (frame: Uint8Array, direction: "in" | "out"): void =>
+          listener({ time: clock.wall(), node, namespace, device: device.name, direction, frame });
+        device.taps.add(tap);
+        undo.push(() => void device.taps.delete(tap));
+      }
+    }
+  }
+  return () => {
+    for (const one of undo) one();
+  };
 }
 
 function hypervisorOf({ name, machine }: LabNode, host: Host): HypervisorPlace {

@@ -1,25 +1,36 @@
 /** A lab under the virtual runtime with a shell for tests: commands as they are typed, `| grep PATTERN` included. */
-import { Lab, type LabDefinition, machineCommands } from "@weft/lab";
-import { type Program, type VirtualRuntime, virtualRuntime } from "@weft/runtime";
+import { Lab, type LabDefinition, type LabPrograms, machineCommands } from "@weft/lab";
+import { type VirtualRuntime, virtualRuntime } from "@weft/runtime";
+import { cloudCommands } from "../cloud/commands.ts";
+import { weftOf } from "./overview.ts";
 import { labPrograms } from "./programs.ts";
+
+/** Loading a module takes real time, which the virtual clock does not wait for. */
+async function loaded<T>(lazy: Readonly<Record<string, () => Promise<T>>>): Promise<Record<string, () => Promise<T>>> {
+  const entries = await Promise.all(
+    Object.entries(lazy).map(async ([name, load]) => {
+      const made = await load();
+      return [name, () => Promise.resolve(made)] as const;
+    }),
+  );
+  return Object.fromEntries(entries);
+}
 
 export class VirtualLab {
   readonly runtime: VirtualRuntime;
   readonly lab: Lab;
 
-  private constructor(definition: LabDefinition, runtime: VirtualRuntime, loaded: readonly (readonly [string, Program])[]) {
+  private constructor(definition: LabDefinition, runtime: VirtualRuntime, programs: LabPrograms) {
     this.runtime = runtime;
-    // Loading a module takes real time, which the virtual clock does not wait for.
-    const programs = Object.fromEntries(loaded.map(([name, program]) => [name, () => Promise.resolve(program)]));
-    this.lab = new Lab(definition, this.runtime, { ...labPrograms, programs }, machineCommands, runtime.net);
+    this.lab = new Lab(definition, this.runtime, programs, machineCommands, runtime.net);
   }
 
   /** `world`: a seed, or the runtime of another lab to share its time and its network. */
   static async up(definition: LabDefinition, world: number | VirtualRuntime = 1): Promise<VirtualLab> {
-    const loaded = await Promise.all(
-      Object.entries(labPrograms.programs).map(async ([name, load]) => [name, await load()] as const),
-    );
-    const virtual = new VirtualLab(definition, typeof world === "number" ? virtualRuntime({ seed: world }) : world, loaded);
+    const [programs, commands] = await Promise.all([loaded(labPrograms.programs), loaded(cloudCommands)]);
+    const runtime = typeof world === "number" ? virtualRuntime({ seed: world }) : world;
+    const overview = { weft: (lab: Lab) => weftOf(lab, commands) };
+    const virtual = new VirtualLab(definition, runtime, { ...labPrograms, programs, overview });
     await virtual.runtime.clock.run(virtual.lab.start());
     return virtual;
   }

@@ -43,4 +43,19 @@ export interface CloudPlaces {
   readonly northbound: DatabasePlace | undefined;
   readonly southbound: DatabasePlace | undefined;
   readonly hypervisors: readonly HypervisorPlace[];
+  /** Listens to every device of every machine until what is returned is called. Absent: devices are out of reach. */
+  tap?(listener: (tapped: TappedFrame) => void): () => void;
+}
+
+/** A frame at a device of a machine, where these can be listened to: in a lab. */
+export interface TappedFrame {
+  /** Ms since 1970. */
+  readonly time: number;
+  readonly node: string;
+  /** Network namespace; "": the machine's own. */
+  readonly namespace: string;
+  readonly device: string;
+  /** Out of the device's owner, or into it. */
+  readonly direction: "in" | "out";
+  readonly frame: Uint8Array;
 }

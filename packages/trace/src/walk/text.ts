@@ -1,6 +1,5 @@
 /** A trace for people. */
-import type { FlowStep, Station } from "./steps.ts";
-import type { Leg, TraceReport } from "./trace.ts";
+import type { FlowStep, Leg, Station, TraceReport } from "./steps.ts";
 
 export interface TraceTextOptions {
   /** Every flow that the packet met; otherwise those that say something: a northbound row, a change, a drop. */

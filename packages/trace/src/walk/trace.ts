@@ -11,8 +11,8 @@ import type { Finding } from "../verify/findings.ts";
 import { verifyFlows } from "../verify/flows.ts";
 import { type Attachment, type Endpoint, TraceQuestionError } from "./endpoint.ts";
 import { type Question, questionOf, replyTo } from "./question.ts";
-import type { FlowStep, Station } from "./steps.ts";
-import { type Cause, causeOf, type Remedy } from "./verdict.ts";
+import type { Cause, FlowStep, Leg, Remedy, Station, TraceReport } from "./steps.ts";
+import { causeOf } from "./verdict.ts";
 import { type Arrival, packetText, type Walk, walk } from "./walk.ts";
 
 export interface TraceQuestion {
@@ -30,31 +30,6 @@ export interface FrameQuestion {
   readonly node: string;
   readonly device: string;
   readonly frame: Uint8Array;
-}
-
-export interface Leg {
-  readonly from: string;
-  readonly to: string;
-  /** tcpdump's text, and the frame in hex digits. */
-  readonly packet: string;
-  readonly frame: string;
-  readonly delivered: boolean;
-  readonly stations: readonly Station[];
-}
-
-/** What `weft trace --json` prints. */
-export interface TraceReport {
-  readonly outcome: "delivered" | "one-way" | "not-delivered" | "traced";
-  /** One sentence. */
-  readonly verdict: string;
-  readonly cause?: Cause;
-  readonly there: Leg;
-  /** The answer's way; absent: there is none to expect, or the packet did not arrive. */
-  readonly back?: Leg;
-  /** What ovn-trace says for the same packet: whether the logical network delivers it. */
-  readonly logical?: { readonly delivers: boolean; readonly text: string };
-  /** Where the flows that are installed are not those that the databases ask for: those that matter here. */
-  readonly findings?: readonly Finding[];
 }
 
 const DEFAULT_SIZE = 56;

@@ -1,40 +1,5 @@
 /** Why a packet did not arrive: the row, and what would let it pass. */
-import type { FlowStep, NorthboundRef, Station } from "./steps.ts";
-
-export type CauseCode =
-  | "acl"
-  | "port-security"
-  | "no-route"
-  | "routing-policy"
-  | "neighbour-unknown"
-  | "destination-unknown"
-  | "port-unbound"
-  | "tunnel-end-unknown"
-  | "mtu"
-  | "flows-differ"
-  | "foreign-flow"
-  | "controller"
-  | "delivered-elsewhere"
-  | "looped"
-  | "dropped";
-
-export interface Cause {
-  readonly code: CauseCode;
-  readonly node: string;
-  /** A sentence without its full stop. */
-  readonly text: string;
-  /** The row that it is about. */
-  readonly northbound?: NorthboundRef;
-  /** The flow that decided. */
-  readonly flow?: FlowStep;
-  readonly remedy?: Remedy;
-}
-
-export interface Remedy {
-  readonly text: string;
-  /** Whether the packet arrived when this was done to a copy of the cloud. */
-  readonly tried: boolean;
-}
+import type { Cause, FlowStep, Station } from "./steps.ts";
 
 type Dropped = Extract<Station, { kind: "dropped" }>;
 
