@@ -19,6 +19,7 @@ import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
 import { isLocalDatapath, isRelated, isSwitch, localKeyOf } from "../model/datapaths.ts";
 import { groupNumbers, meterNumbers, portsByName, sb } from "../model/inputs.ts";
+import { expanded } from "../model/templates.ts";
 import { tunnelFor } from "../model/tunnels.ts";
 import { conjunction, cookieOf, type DesiredFlow, desired } from "../physical/flow.ts";
 import { actionsKey, parsedActions } from "./actions.ts";
@@ -77,10 +78,18 @@ export class BadLogicalFlow extends Error {
 export const logicalFlows = each<DesiredFlow, Uuid, LogicalFlow>("logicalFlows", sb.Logical_Flow, function* (_uuid, row, read) {
   const datapaths = datapathsOf(read, row);
   if (datapaths.length === 0) return;
-  const parsed = read(parsedActions, actionsKey(row.pipeline, row.table_id, row.actions));
+  const text = textsOf(read, row);
+  if (text === undefined) return;
+  const parsed = read(parsedActions, actionsKey(row.pipeline, row.table_id, text.actions));
   if ("error" in parsed) throw new BadLogicalFlow(row, "actions", parsed.error);
-  for (const datapath of datapaths) yield* flowsOn(read, row, datapath, parsed);
+  for (const datapath of datapaths) yield* flowsOn(read, row, text.match, datapath, parsed);
 });
+
+/** Match and actions with the templates' values; undefined where this chassis lacks one. */
+function textsOf(read: Read, { match, actions }: LogicalFlow): { readonly match: string; readonly actions: string } | undefined {
+  const texts = { match: expanded(read, match), actions: expanded(read, actions) };
+  return texts.match === undefined || texts.actions === undefined ? undefined : { match: texts.match, actions: texts.actions };
+}
 
 const INPORT = field("reg14");
 const OUTPORT = field("reg15");
@@ -95,11 +104,11 @@ function possible(read: Read, match: Match, pipeline: "ingress" | "egress", name
   return uuid === undefined || read(isRelated, uuid);
 }
 
-function* flowsOn(read: Read, row: LogicalFlow, datapath: Uuid, parsed: ParsedActions): Iterable<DesiredFlow> {
+function* flowsOn(read: Read, row: LogicalFlow, match: string, datapath: Uuid, parsed: ParsedActions): Iterable<DesiredFlow> {
   const local = read(localScopeOf, datapath);
   if (local === undefined) return;
   const { key, isSwitch: onSwitch } = local;
-  const compiled = compiledMatch(read, row.match, parsed.prerequisites, key);
+  const compiled = compiledMatch(read, match, parsed.prerequisites, key);
   if ("error" in compiled) throw new BadLogicalFlow(row, "match", compiled.error);
   const { template } = compiled;
   if (template.never) return;
@@ -141,13 +150,14 @@ export function* conjunctionIds(
 ): Iterable<{ readonly lflow: Uuid; readonly datapath: Uuid; readonly start: number; readonly count: number }> {
   for (const lflow of read.keys(sb.Logical_Flow)) {
     const row = read(sb.Logical_Flow, lflow);
-    if (row === undefined) continue;
-    const parsed = read(parsedActions, actionsKey(row.pipeline, row.table_id, row.actions));
+    const text = row === undefined ? undefined : textsOf(read, row);
+    if (row === undefined || text === undefined) continue;
+    const parsed = read(parsedActions, actionsKey(row.pipeline, row.table_id, text.actions));
     if ("error" in parsed) continue;
     for (const datapath of datapathsOf(read, row)) {
       const key = read(localKeyOf, datapath);
       if (key === undefined) continue;
-      const compiled = compiledMatch(read, row.match, parsed.prerequisites, key);
+      const compiled = compiledMatch(read, text.match, parsed.prerequisites, key);
       const count = "error" in compiled ? 0 : compiled.template.conjunctions;
       if (count > 0) yield { lflow, datapath, start: conjunctionIdOf(lflow, key), count };
     }

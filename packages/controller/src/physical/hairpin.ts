@@ -10,6 +10,7 @@ import type { SbRow } from "@weft/schemas";
 import { isLocalDatapath, isSwitch } from "../model/datapaths.ts";
 import { sb } from "../model/inputs.ts";
 import { datapathsOfBalancer } from "../model/loadBalancers.ts";
+import { expanded } from "../model/templates.ts";
 import { flag, reg, tables as t } from "../tables.ts";
 import { all, bits, cookieOf, type DesiredFlow, ETH, flow, IP, type MatchSpec, set } from "./flow.ts";
 
@@ -62,11 +63,11 @@ export const hairpins = each<DesiredFlow, Uuid, SbRow<"Load_Balancer">>(
     const switches = datapaths.filter(isSwitch).map(({ tunnel_key }) => tunnel_key);
     const snat = (row.options.get("hairpin_snat_ip") ?? "").split(/[\s,]+/);
     for (const [key, value] of row.vips) {
-      const vip = parseEndpoint(key);
+      const vip = parseEndpoint(expanded(read, key) ?? "");
       if (vip === undefined) continue;
       const protocol = vip.port === undefined ? undefined : (row.protocol ?? "tcp");
       const backends = new Map<string, Endpoint>();
-      for (const text of value.split(",")) {
+      for (const text of (expanded(read, value) ?? "").split(",")) {
         const backend = parseEndpoint(text);
         if (backend !== undefined && backend.v6 === vip.v6) backends.set(text, backend);
       }
