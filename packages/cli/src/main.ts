@@ -1,14 +1,13 @@
 /** `weft PROGRAM [ARGUMENT...]`: the one entry point of all programs. */
 import { fileURLToPath } from "node:url";
 import type { Program } from "@weft/runtime";
-import { linkProgram } from "./link.ts";
-import { runProcess } from "./process.ts";
+import { mustDetach, startDetached } from "./detach.ts";
 import { programs } from "./programs.ts";
 import { weftVersion } from "./version.ts";
 
 /** Commands of weft's own. */
 const own: Readonly<Record<string, () => Promise<Program>>> = {
-  link: async () => linkProgram(fileURLToPath(import.meta.url), process.execPath),
+  link: async () => (await import("./link.ts")).linkProgram(fileURLToPath(import.meta.url), process.execPath),
   demo: async () => (await import("./demo.ts")).demo,
   explain: async () => (await import("./cloud/own.ts")).ownCommand("explain"),
   trace: async () => (await import("./cloud/own.ts")).ownCommand("trace"),
@@ -40,8 +39,12 @@ function usageText(): string {
 
 const [name = "", ...args] = process.argv.slice(2);
 const load = own[name] ?? programs[name];
-if (load) await runProcess(name in own ? `weft ${name}` : name, await load(), args);
-else if (name === "--version" || name === "-V") process.stdout.write(`weft ${weftVersion}\n`);
+if (load) {
+  const title = name in own ? `weft ${name}` : name;
+  if (mustDetach(args)) process.exit(await startDetached(title));
+  const { runProcess } = await import("./process.ts");
+  await runProcess(title, await load(), args);
+} else if (name === "--version" || name === "-V") process.stdout.write(`weft ${weftVersion}\n`);
 else if (name === "--help" || name === "-h" || name === "help") process.stdout.write(usageText());
 else {
   process.stderr.write(name === "" ? usageText() : `weft: unknown command '${name}'; see 'weft --help'\n`);

@@ -1,11 +1,11 @@
 import { seededRandom } from "@weft/runtime";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseDatum } from "../datum.ts";
+import { isDefault, parseDatum } from "../datum.ts";
 import type { Json } from "../jsonrpc/json.ts";
 import { parseSchema } from "../model.ts";
 import type { Datum, Uuid } from "../value.ts";
-import { cellOf, cellsOf, hasUuid, packRow, uuidOf, versionOf } from "./packedRow.ts";
+import { cellEquals, cellOf, cellsOf, hasUuid, packCell, packRow, uuidOf, versionOf } from "./packedRow.ts";
 
 const any = { min: 0, max: "unlimited" };
 const { columns } = parseSchema({
@@ -64,6 +64,10 @@ describe("a packed row", () => {
         expect(cellsOf(packed, columns)).toEqual(cells);
         expect(columns.map((column) => cellOf(packed, column))).toEqual(cells);
         expect(uuidOf(packed)).toBe(own);
+        for (const [i, column] of columns.entries()) {
+          expect(cellEquals(packed, column, packCell(cells[i]!, column.type))).toBe(true);
+          expect(cellEquals(packed, column, packCell(column.default, column.type))).toBe(isDefault(cells[i]!, column.type));
+        }
         expect([hasUuid(packed, own), hasUuid(packed, other)]).toEqual([true, own === other]);
         for (const unit of packed) expect(unit.charCodeAt(0)).toBeLessThan(256);
       }),

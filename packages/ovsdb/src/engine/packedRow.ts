@@ -158,13 +158,26 @@ function writeCell(cell: Datum, { key, value }: ColumnType): void {
   end += length;
 }
 
+/** What {@link cellEquals} compares with. */
+export type PackedCell = string & { readonly [packedBrand]: true };
+
+export function packCell(cell: Datum, type: ColumnType): PackedCell {
+  end = 0;
+  writeCell(cell, type);
+  return finish() as PackedCell; // a cell was written
+}
+
 /** Packs a row; `version` is a natural number. */
 export function packRow(uuid: Uuid, version: number, cells: readonly Datum[], columns: readonly ColumnSchema[]): PackedRow {
   end = 0;
   writeUuid(uuid);
   writeNumber(version);
   for (let i = 0; i < columns.length; i++) writeCell(cells[i]!, columns[i]!.type);
-  const packed = bytes.toString("latin1", 0, end) as PackedRow; // what was written has the form of one
+  return finish() as PackedRow; // a row was written
+}
+
+function finish(): string {
+  const packed = bytes.toString("latin1", 0, end);
   end = 0;
   if (bytes.length > KEPT) room(USUAL);
   return packed;
@@ -263,15 +276,26 @@ export function cellsOf(row: PackedRow, columns: readonly ColumnSchema[]): Datum
   return cells;
 }
 
-/** One cell of a row: the ones before it are passed over. */
-export function cellOf(row: PackedRow, column: ColumnSchema): Datum {
+/** Goes to a cell of a row: the ones before it are passed over. */
+function seekCell(row: PackedRow, column: ColumnSchema): void {
   at = UUID_SIZE;
   readNumber(row);
   for (let i = 0; i < column.index; i++) {
     const length = readNumber(row);
     at += length;
   }
+}
+
+/** One cell of a row. */
+export function cellOf(row: PackedRow, column: ColumnSchema): Datum {
+  seekCell(row, column);
   return readCell(row, column.type);
+}
+
+/** Whether a row has this cell in a column: what is equal is packed equally. */
+export function cellEquals(row: PackedRow, column: ColumnSchema, cell: PackedCell): boolean {
+  seekCell(row, column);
+  return row.startsWith(cell, at);
 }
 
 export function uuidOf(row: PackedRow): Uuid {

@@ -4,6 +4,7 @@ import { type Clause, clauseHolds } from "../condition.ts";
 import { type ColumnSchema, type TableSchema, UUID_INDEX } from "../model.ts";
 import type { Datum, Uuid } from "../value.ts";
 import { type HashIndex, hashOf } from "./hashIndex.ts";
+import { cellEquals, packCell } from "./packedRow.ts";
 import type { Row } from "./row.ts";
 import { type Slot, Slots } from "./slots.ts";
 
@@ -76,6 +77,19 @@ export function keyOfCells(cells: readonly Datum[]): string {
   return key;
 }
 
+/** Whether a clause holds for a slot with a row. */
+function testOf(clause: Clause): (slot: Slot) => boolean {
+  const holds = (slot: Slot): boolean => {
+    const row = slot.row!;
+    return clauseHolds(clause, (column) => row.cell(column));
+  };
+  if (typeof clause === "boolean" || clause.function !== "==" || clause.column.index < 0) return holds;
+  // The usual condition is compared without unpacking anything: tables are looked through for it.
+  const { column } = clause;
+  const cell = packCell(clause.arg, column.type);
+  return (slot) => (typeof slot.state === "string" ? cellEquals(slot.state, column, cell) : holds(slot));
+}
+
 export class Table {
   /** The tables of the database, this one among them. */
   readonly tables: ReadonlyMap<string, Table>;
@@ -135,14 +149,9 @@ export class Table {
 
   /** Slots whose rows satisfy all clauses, in order of insertion; by uuid or unique index where the clauses allow. */
   match(clauses: readonly Clause[]): Slot[] {
-    const candidates = this.#candidates(clauses);
+    const tests = clauses.map(testOf);
     const found: Slot[] = [];
-    next: for (const slot of candidates) {
-      const { row } = slot;
-      if (row === undefined) continue;
-      for (const clause of clauses) if (!clauseHolds(clause, (column) => row.cell(column))) continue next;
-      found.push(slot);
-    }
+    for (const slot of this.#candidates(clauses)) if (!slot.isDeleted && tests.every((test) => test(slot))) found.push(slot);
     return found;
   }
 

@@ -164,8 +164,20 @@ const LITERALS: readonly (readonly [string, Json])[] = [
   ["null", null],
 ];
 
-/** Long runs of digits, and exponents, are where `JSON.parse` and OVSDB's reading of numbers differ. */
-const UNUSUAL_NUMBER = /[0-9]{16}|[0-9][eE]/;
+/** Whether a part of a text has long runs of digits or exponents: where `JSON.parse` and OVSDB's reading of numbers differ. */
+function hasUnusualNumber(text: string, from: number, end: number): boolean {
+  let digits = 0;
+  for (let i = from; i < end; i++) {
+    const c = text.charCodeAt(i);
+    if (c >= 0x30 && c <= 0x39) {
+      if (++digits >= 16) return true;
+    } else {
+      if (digits > 0 && (c | 0x20) === 0x65) return true;
+      digits = 0;
+    }
+  }
+  return false;
+}
 
 /** Whether a text has, outside its strings, such numbers, or a \u escape in them. */
 function needsExact(text: string): boolean {
@@ -174,8 +186,7 @@ function needsExact(text: string): boolean {
   for (;;) {
     const quote = text.indexOf('"', from);
     const end = quote < 0 ? text.length : quote;
-    // A number that could matter has more than two characters.
-    if (end - from > 2 && UNUSUAL_NUMBER.test(text.slice(from, end))) return true;
+    if (hasUnusualNumber(text, from, end)) return true;
     if (quote < 0) return false;
     let at = quote + 1;
     for (;;) {

@@ -7,7 +7,7 @@ import { stringifyJson } from "../jsonrpc/json.ts";
 import { type DatabaseSchema, parseSchema } from "../model.ts";
 import { encodeRecord, readFirst, recordText, scanLog } from "./format.ts";
 import { PiecesError } from "./pieces.ts";
-import { applyRecord, transactionRecord } from "./transactions.ts";
+import { applyPiece, applyRecord, transactionRecord } from "./transactions.ts";
 
 /** What a log writes to; {@link LogFile} is the one on files. */
 export interface CommitLog {
@@ -242,9 +242,12 @@ function loadDatabase(bytes: Uint8Array, path: string, random: Random, pieceSize
     const { goodSize, fault } = scanLog(
       bytes,
       path,
-      (record) => {
-        if (database === undefined) database = new Database(parseSchema(record), random);
-        else applyRecord(database, record);
+      {
+        record: (record) => {
+          if (database === undefined) database = new Database(parseSchema(record), random);
+          else applyRecord(database, record);
+        },
+        piece: (piece) => applyPiece(database!, piece), // the schema comes as a whole, and first
       },
       pieceSize,
     );

@@ -5,7 +5,7 @@
 import * as crypto from "node:crypto";
 import { OvsdbError, syntaxError } from "../error.ts";
 import { type Json, JsonError, parseJson } from "../jsonrpc/json.ts";
-import { recordPieces } from "./pieces.ts";
+import { type Piece, recordPieces } from "./pieces.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -64,18 +64,23 @@ export function readFirst(bytes: Uint8Array, path: string): Json {
   return parseBody(body, path, body.byteOffset - bytes.byteOffset);
 }
 
+export interface LogVisitor {
+  record(record: Json): void;
+  piece?(piece: Piece): void;
+}
+
 /**
- * Reads a log, giving every record to `visit`. What is after the first record that is cut or damaged is not read, as the
+ * Reads a log, giving every record to `visitor`. What is after the first record that is cut or damaged is not read, as the
  * reference does it; the fault then says what and where. Throws OvsdbError if the file is not a standalone database at
- * all, and what `visit` throws.
+ * all, and what `visitor` throws.
  *
- * A transaction record of more than `pieceSize` bytes comes in pieces of about that size (see {@link recordPieces}, whose
- * PiecesError this throws): a record that was begun may then turn out to be damaged.
+ * Where the visitor takes pieces, a transaction record of more than `pieceSize` bytes comes in pieces of about that size (see
+ * {@link recordPieces}, whose PiecesError this throws): a record that was begun may then turn out to be damaged.
  */
 export function scanLog(
   bytes: Uint8Array,
   path: string,
-  visit: (record: Json) => void,
+  visitor: LogVisitor,
   pieceSize = Infinity,
 ): Omit<LogContents, "records"> {
   checkMagic(bytes, path);
@@ -88,13 +93,13 @@ export function scanLog(
       body = readBody(bytes, at, path);
       from = body.byteOffset - bytes.byteOffset;
       // The first record is the schema.
-      if (at === 0 || body.length <= pieceSize) json = parseBody(body, path, from);
+      if (at === 0 || visitor.piece === undefined || body.length <= pieceSize) json = parseBody(body, path, from);
     } catch (fault) {
       if (!(fault instanceof OvsdbError)) throw fault;
       return { goodSize: at, fault };
     }
-    if (json !== undefined) visit(json);
-    else for (const piece of recordPieces(body, pieceSize)) visit(piece);
+    if (json !== undefined) visitor.record(json);
+    else for (const piece of recordPieces(body, pieceSize)) visitor.piece?.(piece);
     at = from + body.length;
   }
   return { goodSize: at, fault: undefined };
@@ -103,7 +108,7 @@ export function scanLog(
 /** As {@link scanLog}, with all records at once. */
 export function readLog(bytes: Uint8Array, path: string): LogContents {
   const records: Json[] = [];
-  const { goodSize, fault } = scanLog(bytes, path, (record) => records.push(record));
+  const { goodSize, fault } = scanLog(bytes, path, { record: (record) => records.push(record) });
   return { records, goodSize, fault };
 }
 

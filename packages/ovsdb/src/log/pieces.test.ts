@@ -1,19 +1,29 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type JsonObject, parseJson, stringifyJson } from "../jsonrpc/json.ts";
-import { PiecesError, recordPieces } from "./pieces.ts";
+import { type Piece, PiecesError, recordPieces } from "./pieces.ts";
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
+/** In these tests r, r1, r2 and so on stand for uuids. */
+const uuidOf = (digit: string): string => `${digit.padEnd(8, "0")}-0000-4000-8000-00000000000f`;
+const named = (text: string): string => text.replace(/"r(\d?)(?=[": ])/g, (_name, digit: string) => `"${uuidOf(digit)}`);
+const nameOf = (uuid: string): string => uuid.replace(/^([1-9]?)0+-0000-4000-8000-00000000000f$/, "r$1");
+
 function piecesOf(text: string, size: number): JsonObject[] {
-  return [...recordPieces(encode(text), size)];
+  return [...recordPieces(encode(text), size)].map(recordOf);
+}
+
+/** The record of which a piece is all. */
+function recordOf({ plain, table, uuids, rows }: Piece): JsonObject {
+  return uuids.length === 0 ? plain : { ...plain, [table]: Object.fromEntries(uuids.map((uuid, i) => [nameOf(uuid), rows[i]!])) };
 }
 
 const ROWS = '"T":{"r1":{"a":1},"r2":null,"r3":{"a":"},{\\"ä\\\\"}},"U":{"r4":{"b":["set",[1,2]]}}';
 
 describe("pieces of a record", () => {
   it("have whole rows of one table each, and all that is no table", () => {
-    expect(piecesOf(`{"_date":7,${ROWS},"_is_diff":true}\n`, 20)).toEqual([
+    expect(piecesOf(named(`{"_date":7,${ROWS},"_is_diff":true}\n`), 50)).toEqual([
       { _date: 7, _is_diff: true, T: { r1: { a: 1 }, r2: null } },
       { _date: 7, _is_diff: true, T: { r3: { a: '},{"ä\\' } } },
       { _date: 7, _is_diff: true, U: { r4: { b: ["set", [1, 2]] } } },
@@ -21,7 +31,7 @@ describe("pieces of a record", () => {
   });
 
   it("keep integers of 64 bits", () => {
-    expect(piecesOf('{"T":{"r":{"a":9223372036854775807}}}', 1)).toEqual([{ T: { r: { a: 9223372036854775807n } } }]);
+    expect(piecesOf(named('{"T":{"r":{"a":9223372036854775807}}}'), 1)).toEqual([{ T: { r: { a: 9223372036854775807n } } }]);
   });
 
   it("are one for a record without rows", () => {
@@ -64,13 +74,16 @@ describe("pieces of a record", () => {
     '{"_date":,"T":{"r":{}}}',
     '{"T":{\ufeff"r":{}}}',
     '{"T" :{"r":{}}}',
+    '{"T":{"r" :{}}}',
+    '{"T":{"row":{}}}',
+    `{"T":{"${uuidOf("")}x:{}":{}}}`,
   ])("are refused for %j", (text) => {
-    expect(() => piecesOf(text, 10)).toThrow(PiecesError);
+    expect(() => piecesOf(named(text), 10)).toThrow(PiecesError);
   });
 
   it("are refused for a text that is not UTF-8", () => {
-    const bytes = encode('{"T":{"r":{"a":"xx"}}}');
-    bytes[17] = 0xff;
+    const bytes = encode(named('{"T":{"r":{"a":"xx"}}}'));
+    bytes[bytes.indexOf(0x78)] = 0xff;
     expect(() => [...recordPieces(bytes, 10)]).toThrow(PiecesError);
   });
 });

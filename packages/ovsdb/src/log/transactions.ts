@@ -2,11 +2,13 @@
 import { applyDifference, datumJson, difference, equalData, isDefault, parseDatum, parseUuid } from "../datum.ts";
 import type { Database } from "../engine/database.ts";
 import { Row } from "../engine/row.ts";
+import { Slot } from "../engine/slots.ts";
 import type { RowDelta, Table } from "../engine/table.ts";
 import { OvsdbError, syntaxError } from "../error.ts";
 import { isObject, type Json, type JsonObject, stringifyJson } from "../jsonrpc/json.ts";
 import type { ColumnSchema } from "../model.ts";
-import type { Datum } from "../value.ts";
+import type { Datum, Uuid } from "../value.ts";
+import type { Piece } from "./pieces.ts";
 
 /**
  * The record's JSON text; undefined where nothing of the commit belongs on disk (ephemeral columns alone). `wall` is in
@@ -68,31 +70,50 @@ export function applyRecord(database: Database, record: Json): void {
   const isDifference = record._is_diff === true;
   for (const [name, rows] of Object.entries(record)) {
     if (SPECIAL.has(name)) continue;
-    const table = database.table(name);
-    if (table === undefined) throw syntaxError(`No table named ${name}.`, name);
+    const table = tableNamed(database, name);
     if (!isObject(rows)) throw syntaxError(`transaction record of table ${name} is not a JSON object`);
-    for (const [uuidText, columns] of Object.entries(rows)) {
-      const uuid = parseUuid(uuidText);
-      if (uuid === undefined) throw syntaxError(`"${uuidText}" is not a valid UUID`);
-      if (columns === null) {
-        if (!table.has(uuid)) throw new OvsdbError("ovsdb error", `Deletion of nonexistent row ${uuid} in table ${name}`);
-        database.place(table, undefined, uuid);
-      } else if (isObject(columns)) {
-        const before = table.slots.get(uuid)?.row;
-        database.place(table, Row.of(table, uuid, cellsOf(table, before, columns, isDifference)), uuid);
-      } else throw syntaxError(`record of row ${uuid} is neither null nor an object`);
+    for (const [name, columns] of Object.entries(rows)) {
+      const uuid = parseUuid(name);
+      if (uuid === undefined) throw syntaxError(`"${name}" is not a valid UUID`);
+      applyRow(table, uuid, columns ?? null, isDifference);
     }
   }
 }
 
+/** As {@link applyRecord}, for a piece of a record. */
+export function applyPiece(database: Database, { plain, table: name, uuids, rows }: Piece): void {
+  for (const [member, value] of Object.entries(plain)) if (!SPECIAL.has(member)) applyRecord(database, { [member]: value });
+  if (uuids.length === 0) return;
+  const table = tableNamed(database, name);
+  for (const [i, uuid] of uuids.entries()) applyRow(table, uuid, rows[i]!, plain._is_diff === true);
+}
+
+function tableNamed(database: Database, name: string): Table {
+  const table = database.table(name);
+  if (table === undefined) throw syntaxError(`No table named ${name}.`, name);
+  return table;
+}
+
+function applyRow(table: Table, uuid: Uuid, columns: Json, isDifference: boolean): void {
+  const slot = table.slots.get(uuid);
+  if (columns === null) {
+    if (slot === undefined) throw new OvsdbError("ovsdb error", `Deletion of nonexistent row ${uuid} in table ${table.name}`);
+    table.slots.delete(slot);
+  } else if (isObject(columns)) {
+    const { packed } = Row.of(table, uuid, cellsOf(table, slot?.row, columns, isDifference));
+    if (slot === undefined) table.slots.add(new Slot(table, packed));
+    else slot.state = packed;
+  } else throw syntaxError(`record of row ${uuid} is neither null nor an object`);
+}
+
 function cellsOf(table: Table, before: Row | undefined, columns: JsonObject, isDifference: boolean): Datum[] {
   const cells = before === undefined ? table.schema.columns.map((column) => column.default) : before.cells.slice();
-  for (const [name, json] of Object.entries(columns)) {
+  for (const name in columns) {
     const column = table.schema.column(name);
     if (column === undefined || column.index < 0) {
       throw new OvsdbError("unknown column", `No column ${name} in table ${table.name}.`);
     }
-    cells[column.index] = cellOf(column, before, json ?? null, isDifference);
+    cells[column.index] = cellOf(column, before, columns[name] ?? null, isDifference);
   }
   return cells;
 }
