@@ -40,13 +40,6 @@ export class Database {
     return size;
   }
 
-  /** All rows, as inserts. */
-  *contents(): Iterable<RowDelta> {
-    for (const table of this.tables.values()) {
-      for (const row of table.rows()) yield { table, uuid: row.uuid, before: undefined, after: row };
-    }
-  }
-
   /** Puts a row in place without any check; {@link Database.settle} must follow. */
   place(table: Table, row: Row | undefined, uuid: Uuid): void {
     const slot = table.slots.get(uuid);

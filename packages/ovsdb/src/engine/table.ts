@@ -136,6 +136,11 @@ export class Table {
     }
   }
 
+  /** All rows, as inserts. */
+  *contents(): Iterable<RowDelta> {
+    for (const row of this.rows()) yield { table: this, uuid: row.uuid, before: undefined, after: row };
+  }
+
   /** A number for another version of a row. */
   nextVersion(): number {
     return this.#versions++;

@@ -5,9 +5,9 @@ import type { RowDelta } from "../engine/table.ts";
 import { OvsdbError } from "../error.ts";
 import { stringifyJson } from "../jsonrpc/json.ts";
 import { type DatabaseSchema, parseSchema } from "../model.ts";
-import { encodeRecord, readFirst, recordText, scanLog } from "./format.ts";
+import { encodeRecord, readFirst, scanLog } from "./format.ts";
 import { PiecesError } from "./pieces.ts";
-import { applyPiece, applyRecord, transactionRecord } from "./transactions.ts";
+import { applyPiece, applyRecord, snapshotRecord, transactionRecord } from "./transactions.ts";
 
 /** What a log writes to; {@link LogFile} is the one on files. */
 export interface CommitLog {
@@ -26,8 +26,8 @@ const COMPACT_LATEST = 24 * 60 * 60 * 1000;
 const encoder = new TextEncoder();
 
 interface Waiting {
-  /** Text, for the records of one write are encoded together. */
-  readonly record: string | undefined;
+  /** Absent where nothing is to be written. */
+  readonly record: Uint8Array | undefined;
   readonly durable: boolean;
   readonly done: (fault: OvsdbError | undefined) => void;
 }
@@ -73,8 +73,7 @@ export class LogFile implements CommitLog {
   }
 
   append(deltas: readonly RowDelta[], comment: string, durable: boolean, done: Waiting["done"]): void {
-    const text = transactionRecord(deltas, this.#clock.wall(), comment, true);
-    this.#waiting.push({ record: text === undefined ? undefined : recordText(text), durable, done });
+    this.#waiting.push({ record: transactionRecord(deltas, this.#clock.wall(), comment), durable, done });
     this.#start();
   }
 
@@ -102,7 +101,7 @@ export class LogFile implements CommitLog {
   }
 
   async #write(batch: readonly Waiting[]): Promise<OvsdbError | undefined> {
-    const bytes = encoder.encode(batch.map(({ record }) => record ?? "").join(""));
+    const bytes = Buffer.concat(batch.flatMap(({ record }) => record ?? []));
     try {
       if (this.#closed) throw new WeftError("ovsdb.log-closed", "the log is closed");
       if (bytes.length > 0) await this.#file.append(bytes);
@@ -200,13 +199,8 @@ export interface FileWorld {
 /** The whole file of a database: its schema and one record with all rows. */
 export function databaseBytes(database: Database, wall: number, comment: string): Uint8Array {
   const schema = encodeRecord(stringifyJson(database.schema.toJson()));
-  const text = database.size === 0 ? undefined : transactionRecord(database.contents(), wall, comment, false);
-  if (text === undefined) return schema;
-  const rows = encodeRecord(text);
-  const bytes = new Uint8Array(schema.length + rows.length);
-  bytes.set(schema);
-  bytes.set(rows, schema.length);
-  return bytes;
+  const rows = snapshotRecord(database, wall, comment);
+  return rows === undefined ? schema : Buffer.concat([schema, rows]);
 }
 
 async function readBytes(files: Files, path: string): Promise<Uint8Array> {

@@ -11,19 +11,19 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const strictDecoder = new TextDecoder("utf-8", { fatal: true });
 
-/** One record as text, from its JSON text without the line end. */
-export function recordText(json: string): string {
-  const body = `${json}\n`;
-  return `OVSDB JSON ${Buffer.byteLength(body)} ${sha1(body)}\n${body}`;
+/** The header line of a record whose JSON text, with the line end, is `body`. */
+export function recordHeader(body: Uint8Array): string {
+  return `OVSDB JSON ${body.length} ${sha1(body)}\n`;
 }
 
 /** One record, from its JSON text without the line end. */
 export function encodeRecord(json: string): Uint8Array {
-  return encoder.encode(recordText(json));
+  const body = encoder.encode(`${json}\n`);
+  return Buffer.concat([encoder.encode(recordHeader(body)), body]);
 }
 
-/** In hex; a text's is that of its UTF-8 form. */
-function sha1(data: string | Uint8Array): string {
+/** In hex. */
+function sha1(data: Uint8Array): string {
   // Newer releases of Node 20 hash a short text several times faster so.
   return (
     (crypto.hash as typeof crypto.hash | undefined)?.("sha1", data, "hex") ?? crypto.createHash("sha1").update(data).digest("hex")
@@ -33,7 +33,7 @@ function sha1(data: string | Uint8Array): string {
 export const CLUSTERED = "clustered databases are not supported: serve them with the original ovsdb-server";
 
 /** Longest header line, magic and line end included. */
-const MAX_HEADER = 120;
+export const MAX_HEADER = 120;
 const NEWLINE = 0x0a;
 
 export interface LogContents {

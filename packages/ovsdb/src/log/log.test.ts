@@ -164,8 +164,9 @@ describe("the on-disk log", () => {
       const start = await runtime.files.read("/db");
       const before = dump(database);
       const rows = Array.from({ length: 3000 }, (_, i) => insert(`ä{"[,${i}`));
-      const text = transactionRecord(commit([...rows, { op: "update", table: "T", where: [], row: { opt: 7 } }]), 0, "", true);
-      const record = encodeRecord(change(text ?? ""));
+      const deltas = commit([...rows, { op: "update", table: "T", where: [], row: { opt: 7 } }]);
+      const [, text = ""] = new TextDecoder().decode(transactionRecord(deltas, 0, "")).split("\n");
+      const record = encodeRecord(change(text));
       const bytes = new Uint8Array(start.length + record.length);
       bytes.set(start);
       bytes.set(record, start.length);

@@ -1,65 +1,133 @@
 /** Transaction records of ovsdb(5), to and from what a commit changed. */
-import { applyDifference, datumJson, difference, equalData, isDefault, parseDatum, parseUuid } from "../datum.ts";
+import type { BaseType, ColumnType } from "../columnType.ts";
+import { applyDifference, difference, equalData, isDefault, parseDatum, parseUuid } from "../datum.ts";
 import type { Database } from "../engine/database.ts";
 import { Row } from "../engine/row.ts";
 import { Slot } from "../engine/slots.ts";
 import type { RowDelta, Table } from "../engine/table.ts";
 import { OvsdbError, syntaxError } from "../error.ts";
-import { isObject, type Json, type JsonObject, stringifyJson } from "../jsonrpc/json.ts";
+import { isObject, type Json, type JsonObject } from "../jsonrpc/json.ts";
+import { JsonBytes } from "../jsonrpc/jsonBytes.ts";
 import type { ColumnSchema } from "../model.ts";
-import type { Datum, Uuid } from "../value.ts";
+import type { Atom, Datum, Uuid } from "../value.ts";
+import { MAX_HEADER, recordHeader } from "./format.ts";
 import type { Piece } from "./pieces.ts";
 
 /**
- * The record's JSON text; undefined where nothing of the commit belongs on disk (ephemeral columns alone). `wall` is in
- * ms since 1970.
+ * The record of a commit, header line included; undefined where nothing of the commit belongs on disk (ephemeral columns
+ * alone). `wall` is in ms since 1970.
  */
-export function transactionRecord(
-  deltas: Iterable<RowDelta>,
-  wall: number,
-  comment: string,
-  isDifference: boolean,
-): string | undefined {
-  const tables: { [table: string]: { [uuid: string]: Json } } = {};
-  let any = comment !== "";
-  for (const { table, uuid, before, after } of deltas) {
-    let content: Json;
-    if (after === undefined) content = null;
-    else {
-      const columns = rowRecord(table, before, after);
-      if (columns === undefined) continue;
-      content = columns;
-    }
-    const rows = (tables[table.name] ??= {});
-    rows[uuid] = content;
-    any = true;
+export function transactionRecord(deltas: Iterable<RowDelta>, wall: number, comment: string): Uint8Array | undefined {
+  const tables = new Map<Table, RowDelta[]>();
+  for (const delta of deltas) {
+    const known = tables.get(delta.table);
+    if (known === undefined) tables.set(delta.table, [delta]);
+    else known.push(delta);
   }
-  if (!any) return undefined;
-  return stringifyJson({
-    _date: Math.floor(wall),
-    ...(comment === "" ? {} : { _comment: comment }),
-    ...(isDifference ? { _is_diff: true } : {}),
-    ...tables,
-  });
+  beginRecord(wall, comment, true);
+  let any = comment !== "";
+  for (const [table, rows] of tables) if (writeTable(table, rows)) any = true;
+  return endRecord(any);
 }
 
-function rowRecord(table: Table, before: Row | undefined, after: Row): JsonObject | undefined {
-  const columns: { [column: string]: Json } = {};
-  let any = before === undefined;
+/** The record of all rows of a database; undefined where there are none. */
+export function snapshotRecord(database: Database, wall: number, comment: string): Uint8Array | undefined {
+  beginRecord(wall, comment, false);
+  let any = false;
+  for (const table of database.tables.values()) if (writeTable(table, table.contents())) any = true;
+  return endRecord(any);
+}
+
+/** The record that is being written; there is only one at a time. */
+const record = new JsonBytes();
+
+function beginRecord(wall: number, comment: string, isDifference: boolean): void {
+  // In front of it is room for the header line.
+  record.end = MAX_HEADER;
+  record.ascii(`{"_date":${Math.floor(wall)}`);
+  if (comment !== "") {
+    record.ascii(',"_comment":');
+    record.string(comment);
+  }
+  if (isDifference) record.ascii(',"_is_diff":true');
+}
+
+function endRecord(any: boolean): Uint8Array | undefined {
+  if (!any) return undefined;
+  record.ascii("}\n");
+  const header = recordHeader(record.from(MAX_HEADER));
+  const start = MAX_HEADER - header.length;
+  record.overwrite(start, header);
+  return record.take(start);
+}
+
+/** False if nothing of the table is on disk. */
+function writeTable(table: Table, deltas: Iterable<RowDelta>): boolean {
+  const start = record.end;
+  record.ascii(",");
+  record.string(table.name);
+  let any = false;
+  for (const { uuid, before, after } of deltas) {
+    const end = record.end;
+    record.ascii(any ? ',"' : ':{"');
+    record.ascii(uuid);
+    record.ascii('":');
+    if (after === undefined) record.ascii("null");
+    else if (!writeRow(table, before, after)) {
+      record.end = end;
+      continue;
+    }
+    any = true;
+  }
+  if (any) record.ascii("}");
+  else record.end = start;
+  return any;
+}
+
+/** False for a change of which nothing is on disk. */
+function writeRow(table: Table, before: Row | undefined, after: Row): boolean {
+  let separator = "{";
   for (const column of table.schema.columns) {
     if (column.ephemeral) continue;
     const { type, index, name } = column;
     const is = after.cells[index]!;
-    if (before === undefined) {
-      if (!isDefault(is, type)) columns[name] = datumJson(is, type);
-      continue;
-    }
-    const was = before.cells[index]!;
-    if (equalData(was, is)) continue;
-    columns[name] = datumJson(difference(was, is, type), type);
-    any = true;
+    const was = before?.cells[index];
+    if (was === undefined ? isDefault(is, type) : equalData(was, is)) continue;
+    record.ascii(separator);
+    separator = ",";
+    record.string(name);
+    record.ascii(":");
+    writeDatum(was === undefined ? is : difference(was, is, type), type);
   }
-  return any ? columns : undefined;
+  if (separator === "{") record.ascii("{");
+  record.ascii("}");
+  return before === undefined || separator === ",";
+}
+
+/** As {@link datumJson}. */
+function writeDatum(datum: Datum, { key, value }: ColumnType): void {
+  if (value === undefined && datum.length === 1) {
+    writeAtom(datum[0]!, key);
+    return;
+  }
+  record.ascii(value === undefined ? '["set",[' : '["map",[');
+  for (let i = 0; i < datum.length; i++) {
+    if (i > 0) record.ascii(",");
+    if (value !== undefined) record.ascii("[");
+    writeAtom(datum[i]!, key);
+    if (value === undefined) continue;
+    record.ascii(",");
+    writeAtom(datum[++i]!, value);
+    record.ascii("]");
+  }
+  record.ascii("]]");
+}
+
+function writeAtom(atom: Atom, base: BaseType): void {
+  if (base.type === "string")
+    record.string(atom as string); // strings are strings
+  else if (base.type === "uuid") record.ascii(`["uuid","${atom}"]`);
+  else record.ascii(String(atom));
 }
 
 const SPECIAL = new Set(["_date", "_comment", "_is_diff"]);
