@@ -35,6 +35,9 @@ export interface Channel {
 
 const encoder = new TextEncoder();
 
+/** Bytes that are worth a write of their own. */
+const LARGE = 1 << 20;
+
 /** A channel over a byte stream. What is not JSON-RPC closes it with a FramingError or MessageError. */
 export function streamChannel(stream: Stream, clock: Clock, limit?: number): Channel {
   return new StreamChannel(stream, clock, limit);
@@ -108,13 +111,15 @@ class StreamChannel implements Channel {
     if (this.#closed || this.#ending) return;
     if (message instanceof SharedMessage) {
       this.#seal();
-      this.#chunks.push(message.bytes);
-      this.#queued += message.bytes.length;
+      for (const part of message.bytes) {
+        this.#chunks.push(part);
+        this.#queued += part.length;
+      }
     } else {
       const text = messageText(message);
       this.#text += text;
       this.#queued += text.length;
-      if (this.#text.length > 1 << 20) this.#seal();
+      if (this.#text.length > LARGE) this.#seal();
     }
     if (this.#flushing) return;
     this.#flushing = true;
@@ -135,7 +140,7 @@ class StreamChannel implements Channel {
     if (chunks.length > 0) {
       this.#chunks = [];
       this.#queued = 0;
-      this.#stream.write(chunks.length === 1 ? chunks[0]! : concat(chunks));
+      for (const bytes of joined(chunks)) this.#stream.write(bytes);
     }
     if (this.#ending) this.#stream.end();
   }
@@ -160,16 +165,24 @@ class StreamChannel implements Channel {
   }
 }
 
-function concat(chunks: readonly Uint8Array[]): Uint8Array {
-  let length = 0;
-  for (const chunk of chunks) length += chunk.length;
-  const whole = new Uint8Array(length);
-  let at = 0;
+/** The chunks in fewer ones: small ones that follow each other are put together. */
+function joined(chunks: readonly Uint8Array[]): Uint8Array[] {
+  if (chunks.length === 1) return [chunks[0]!];
+  const all: Uint8Array[] = [];
+  let small: Uint8Array[] = [];
+  const join = (): void => {
+    if (small.length > 0) all.push(Buffer.concat(small));
+    small = [];
+  };
   for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
+    if (chunk.length < LARGE) small.push(chunk);
+    else {
+      join();
+      all.push(chunk);
+    }
   }
-  return whole;
+  join();
+  return all;
 }
 
 /** Two ends of a pipe within the process. Messages arrive in order, in a later turn, as the objects that were sent. */

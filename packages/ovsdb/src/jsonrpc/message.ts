@@ -71,18 +71,18 @@ export function messageText(message: Message): string {
 const encoder = new TextEncoder();
 
 /**
- * A message that may go to many: its bytes are made once, and only if some channel needs bytes. `text`, if given, is what
- * the message serialises to.
+ * A message that may go to many, or whose text is there already: its bytes are made once, and only if some channel needs
+ * bytes. `bytes`, if given, is what the message serialises to, in one or more parts.
  */
 export class SharedMessage {
   readonly #make: () => Message;
-  readonly #text: () => string;
+  readonly #serialise: () => readonly Uint8Array[];
   #message: Message | undefined;
-  #bytes: Uint8Array | undefined;
+  #bytes: readonly Uint8Array[] | undefined;
 
-  constructor(make: () => Message, text?: () => string) {
+  constructor(make: () => Message, bytes?: () => readonly Uint8Array[]) {
     this.#make = make;
-    this.#text = text ?? (() => messageText(this.message));
+    this.#serialise = bytes ?? (() => [encoder.encode(messageText(this.message))]);
   }
 
   get message(): Message {
@@ -90,8 +90,8 @@ export class SharedMessage {
     return this.#message;
   }
 
-  get bytes(): Uint8Array {
-    this.#bytes ??= encoder.encode(this.#text());
+  get bytes(): readonly Uint8Array[] {
+    this.#bytes ??= this.#serialise();
     return this.#bytes;
   }
 }

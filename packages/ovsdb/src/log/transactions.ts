@@ -1,6 +1,6 @@
 /** Transaction records of ovsdb(5), to and from what a commit changed. */
-import type { BaseType, ColumnType } from "../columnType.ts";
 import { applyDifference, difference, equalData, isDefault, parseDatum, parseUuid } from "../datum.ts";
+import { writeDatum } from "../datumBytes.ts";
 import type { Database } from "../engine/database.ts";
 import { Row } from "../engine/row.ts";
 import { Slot } from "../engine/slots.ts";
@@ -9,7 +9,7 @@ import { OvsdbError, syntaxError } from "../error.ts";
 import { isObject, type Json, type JsonObject } from "../jsonrpc/json.ts";
 import { JsonBytes } from "../jsonrpc/jsonBytes.ts";
 import type { ColumnSchema } from "../model.ts";
-import type { Atom, Datum, Uuid } from "../value.ts";
+import type { Datum, Uuid } from "../value.ts";
 import { MAX_HEADER, recordHeader } from "./format.ts";
 import type { Piece } from "./pieces.ts";
 
@@ -97,37 +97,11 @@ function writeRow(table: Table, before: Row | undefined, after: Row): boolean {
     separator = ",";
     record.string(name);
     record.ascii(":");
-    writeDatum(was === undefined ? is : difference(was, is, type), type);
+    writeDatum(record, was === undefined ? is : difference(was, is, type), type);
   }
   if (separator === "{") record.ascii("{");
   record.ascii("}");
   return before === undefined || separator === ",";
-}
-
-/** As {@link datumJson}. */
-function writeDatum(datum: Datum, { key, value }: ColumnType): void {
-  if (value === undefined && datum.length === 1) {
-    writeAtom(datum[0]!, key);
-    return;
-  }
-  record.ascii(value === undefined ? '["set",[' : '["map",[');
-  for (let i = 0; i < datum.length; i++) {
-    if (i > 0) record.ascii(",");
-    if (value !== undefined) record.ascii("[");
-    writeAtom(datum[i]!, key);
-    if (value === undefined) continue;
-    record.ascii(",");
-    writeAtom(datum[++i]!, value);
-    record.ascii("]");
-  }
-  record.ascii("]]");
-}
-
-function writeAtom(atom: Atom, base: BaseType): void {
-  if (base.type === "string")
-    record.string(atom as string); // strings are strings
-  else if (base.type === "uuid") record.ascii(`["uuid","${atom}"]`);
-  else record.ascii(String(atom));
 }
 
 const SPECIAL = new Set(["_date", "_comment", "_is_diff"]);

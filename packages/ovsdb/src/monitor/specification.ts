@@ -4,11 +4,13 @@
  */
 import { type Clause, clauseHolds, parseClause } from "../condition.ts";
 import { datumJson, difference, equalData, isDefault } from "../datum.ts";
+import { writeDatum } from "../datumBytes.ts";
 import type { Database } from "../engine/database.ts";
 import type { Row } from "../engine/row.ts";
 import type { RowDelta, Table } from "../engine/table.ts";
 import { syntaxError } from "../error.ts";
 import { isArray, isObject, type Json, stringifyJson } from "../jsonrpc/json.ts";
+import { JsonBytes } from "../jsonrpc/jsonBytes.ts";
 import { Members } from "../members.ts";
 import type { ColumnSchema } from "../model.ts";
 
@@ -40,6 +42,9 @@ export interface MonitoredTable {
   readonly conditionKey: string;
 }
 
+/** What a monitor is told first is written here: there is much of it, and only its text is wanted. */
+const initial = new JsonBytes();
+
 export type TableUpdates = { [table: string]: { [uuid: string]: Json } };
 
 export class Specification {
@@ -56,21 +61,42 @@ export class Specification {
     this.key = `${version === 1 ? 1 : 2}${[...tables.values()].map(({ key, conditionKey }) => `${key}${conditionKey}`).join("\n")}`;
   }
 
-  /** The rows there are now: the reply to the monitor request. */
-  initial(): TableUpdates {
-    const updates: TableUpdates = {};
+  /** The rows there are now, for the reply to the monitor request: the JSON text of <table-updates>. */
+  initial(): Uint8Array {
+    let separator = "{";
     for (const monitored of this.tables.values()) {
-      if ((monitored.select & INITIAL) === 0) continue;
-      let rows: { [uuid: string]: Json } | undefined;
-      for (const row of monitored.table.rows()) {
-        if (!this.#watches(monitored.condition, row)) continue;
-        const content = this.#row(monitored, row, INITIAL);
-        rows ??= {};
-        rows[row.uuid] = this.version === 1 ? { new: content } : { initial: content };
-      }
-      if (rows !== undefined) updates[monitored.table.name] = rows;
+      if ((monitored.select & INITIAL) !== 0 && this.#writeTable(monitored, separator)) separator = ",";
     }
-    return updates;
+    if (separator === "{") initial.ascii("{");
+    initial.ascii("}");
+    return initial.take(0);
+  }
+
+  /** False if no row is watched. */
+  #writeTable({ table, columns, condition }: MonitoredTable, before: string): boolean {
+    const kind = this.version === 1 ? '":{"new":{' : '":{"initial":{';
+    let any = false;
+    for (const row of table.rows()) {
+      if (!this.#watches(condition, row)) continue;
+      if (!any) initial.ascii(`${before}"${table.name}":{"`);
+      else initial.ascii(',"');
+      any = true;
+      initial.ascii(row.uuid);
+      initial.ascii(kind);
+      let separator = '"';
+      for (const { column, select } of columns) {
+        const cell = row.cell(column);
+        if ((select & INITIAL) === 0 || (this.version !== 1 && isDefault(cell, column.type))) continue;
+        initial.ascii(separator);
+        separator = ',"';
+        initial.ascii(column.name);
+        initial.ascii('":');
+        writeDatum(initial, cell, column.type);
+      }
+      initial.ascii("}}");
+    }
+    if (any) initial.ascii("}");
+    return any;
   }
 
   /** What a commit means to the watchers; undefined where nothing of it concerns them. */

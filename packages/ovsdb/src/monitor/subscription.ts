@@ -6,6 +6,8 @@ import { type Message, SharedMessage } from "../jsonrpc/message.ts";
 import type { Uuid } from "../value.ts";
 import type { MonitorVersion, Specification, TableUpdates } from "./specification.ts";
 
+const encoder = new TextEncoder();
+
 /** Where notifications go. */
 export interface MonitorClient {
   /** The client does not take what it is sent: hold back. */
@@ -104,7 +106,7 @@ export class Monitors {
               text ??= stringifyJson(content);
               const name = version === 1 ? "update" : version === 2 ? "update2" : "update3";
               const transaction = version === 3 ? `"${transactionId()}",` : "";
-              return `{"id":null,"method":"${name}","params":[${idText},${transaction}${text}]}`;
+              return [encoder.encode(`{"id":null,"method":"${name}","params":[${idText},${transaction}${text}]}`)];
             },
           );
           shared.set(sharedKey, message);

@@ -11,10 +11,12 @@ import { type Commit, errorIn, execute, mayWrite, type Requester } from "../engi
 import { PackedCommit } from "../engine/packedCommit.ts";
 import type { RowDelta, Table } from "../engine/table.ts";
 import type { OvsdbError } from "../error.ts";
-import type { Json } from "../jsonrpc/json.ts";
+import { type Json, stringifyJson } from "../jsonrpc/json.ts";
 import type { LogFile } from "../log/file.ts";
-import type { Specification, TableUpdates } from "../monitor/specification.ts";
+import type { Specification } from "../monitor/specification.ts";
 import { type MonitorClient, Monitors, type Subscription } from "../monitor/subscription.ts";
+
+const encoder = new TextEncoder();
 
 /** A transact request on its way. */
 export interface PendingTransaction {
@@ -296,8 +298,8 @@ export class ServedDatabase {
     if (this.#unwritten.length > 0) this.#ahead.add(client);
   }
 
-  /** Starts a monitor; `done` gets the first contents in the order of commits. */
-  subscribe(subscription: Subscription, done: (updates: TableUpdates) => void): void {
+  /** Starts a monitor; `done` gets the first contents in the order of commits, as JSON text. */
+  subscribe(subscription: Subscription, done: (updates: Uint8Array) => void): void {
     const updates = subscription.specification.initial();
     this.monitors.add(subscription);
     this.#showed(subscription);
@@ -306,18 +308,23 @@ export class ServedDatabase {
 
   /**
    * Starts a monitor of a client that has everything up to `lastId`: `done` gets whether that is known, the id of the last
-   * transaction, and either the changes since or all rows.
+   * transaction, and either the changes since or all rows, as JSON text.
    */
-  resume(subscription: Subscription, lastId: string, done: (found: boolean, id: string, updates: TableUpdates) => void): void {
+  resume(subscription: Subscription, lastId: string, done: (found: boolean, id: string, updates: Uint8Array) => void): void {
     const at = lastId === ZERO_UUID ? -1 : this.#history.findIndex(({ id }) => id === lastId);
     const id = this.#history.at(-1)?.id ?? ZERO_UUID;
     const updates =
       at >= 0
-        ? (subscription.specification.updates(merge(this.#history.slice(at + 1).map(({ commit }) => commit.deltas()))) ?? {})
+        ? encoder.encode(stringifyJson(subscription.specification.updates(this.#since(at)) ?? {}))
         : subscription.specification.initial();
     this.monitors.add(subscription);
     this.#showed(subscription);
     this.after(() => done(at >= 0, id, updates));
+  }
+
+  /** What happened after an entry of the history. */
+  #since(at: number): RowDelta[] {
+    return merge(this.#history.slice(at + 1).map(({ commit }) => commit.deltas()));
   }
 
   /** A client takes messages again: tells it what it missed. */

@@ -5,8 +5,8 @@ import type { Requester } from "../engine/operations.ts";
 import { OvsdbError, syntaxError } from "../error.ts";
 import type { Channel } from "../jsonrpc/channel.ts";
 import { Connection } from "../jsonrpc/connection.ts";
-import { type Json, stringifyJson } from "../jsonrpc/json.ts";
-import type { Message, Notification, Request, SharedMessage } from "../jsonrpc/message.ts";
+import { type Json, parseJson, stringifyJson } from "../jsonrpc/json.ts";
+import { type Message, type Notification, type Request, SharedMessage } from "../jsonrpc/message.ts";
 import { isId } from "../members.ts";
 import { parseSchema } from "../model.ts";
 import { type MonitorVersion, parseMonitorRequests } from "../monitor/specification.ts";
@@ -43,6 +43,9 @@ export interface SessionOptions {
  * it has taken everything.
  */
 export const HIGH_WATER = 1024 * 1024;
+
+const encoder = new TextEncoder();
+const encode = (text: string): Uint8Array => encoder.encode(text);
 
 interface Monitor {
   readonly served: ServedDatabase;
@@ -213,6 +216,13 @@ export class Session implements MonitorClient, LockClient {
     this.#watch();
   }
 
+  /** Replies with a result of which there is the JSON text. */
+  #replyText({ id }: Request, result: readonly Uint8Array[]): void {
+    const bytes = () => [encode(`{"error":null,"id":${stringifyJson(id)},"result":`), ...result, encode("}")];
+    const message = () => ({ result: parseJson(Buffer.concat(result).toString()), error: null, id });
+    this.send(new SharedMessage(message, bytes));
+  }
+
   #notified({ method, params }: Notification): void {
     if (method !== "cancel" || params[0] === undefined) return;
     const idText = stringifyJson(params[0]);
@@ -326,8 +336,10 @@ export class Session implements MonitorClient, LockClient {
     this.#monitors.set(idText, { served, subscription });
     if (version === 3) {
       const since = parseUuid(typeof lastId === "string" ? lastId : "") ?? ZERO_UUID;
-      served.resume(subscription, since, (found, last, updates) => this.#reply(request, [found, last, updates]));
-    } else served.subscribe(subscription, (updates) => this.#reply(request, updates));
+      served.resume(subscription, since, (found, last, updates) =>
+        this.#replyText(request, [encode(`[${found},"${last}",`), updates, encode("]")]),
+      );
+    } else served.subscribe(subscription, (updates) => this.#replyText(request, [updates]));
   }
 
   #changeConditions(request: Request): void {
