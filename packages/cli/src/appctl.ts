@@ -34,7 +34,7 @@ export async function sendControl(
   json?: "compact" | "pretty",
 ): Promise<string> {
   const { clock, net } = host.runtime;
-  const connection = new Connection(streamChannel(await net.connect(`unix:${socket}`), clock), clock, {}, 0);
+  const connection = new Connection(streamChannel(await net.connect(`unix:${socket}`)), clock, {}, 0);
   try {
     if (json) await connection.request("set-options", ["--format", "json"]);
     const reply = await connection.request(command, args);

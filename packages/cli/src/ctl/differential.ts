@@ -119,7 +119,7 @@ export class Server {
 
   /** Every row of every table, with uuids replaced by what they refer to: the same for databases that mean the same. */
   async contents(): Promise<Record<string, string[]>> {
-    const channel = streamChannel(await runtime.net.connect(this.remote), runtime.clock);
+    const channel = streamChannel(await runtime.net.connect(this.remote));
     const connection = new Connection(channel, runtime.clock, {}, 0);
     const schema = await connection.request("get_schema", [this.#database]);
     const tables = isObject(schema) && isObject(schema.tables) ? Object.keys(schema.tables) : [];

@@ -17,7 +17,7 @@ export async function listenForControl(
   const listener: Listener = await runtime.net.listen(`punix:${path}`, (stream) => {
     let json = false;
     const connection: Connection = new Connection(
-      streamChannel(stream, runtime.clock),
+      streamChannel(stream),
       runtime.clock,
       {
         onRequest: (request) => {

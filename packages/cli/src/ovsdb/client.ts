@@ -203,7 +203,7 @@ function begin({ runtime: { clock } }: Host, stream: Stream): Conversation {
     gone = resolve;
   });
   const connection = new Connection(
-    streamChannel(stream, clock),
+    streamChannel(stream),
     clock,
     {
       onNotification: ({ method, params }) => {

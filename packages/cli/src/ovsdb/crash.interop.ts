@@ -38,7 +38,7 @@ async function serve(): Promise<Connection> {
     stream = await runtime.net.connect(`unix:${socket}`).catch(() => undefined);
     return stream !== undefined;
   });
-  return new Connection(streamChannel(stream!, runtime.clock), runtime.clock, {}, 0);
+  return new Connection(streamChannel(stream!), runtime.clock, {}, 0);
 }
 
 /** Asks for a compaction and does not wait for it. */

@@ -50,7 +50,7 @@ test("only the leader is good enough, and after a lost connection only what is n
   const channels: Channel[] = [];
   const connect = async (to: string) => {
     remote = to;
-    const channel = streamChannel(await runtime.net.connect(to), runtime.clock);
+    const channel = streamChannel(await runtime.net.connect(to));
     channels.push(channel);
     return channel;
   };

@@ -183,7 +183,7 @@ test("after random transactions and lost connections the replica is the database
   const random = seededRandom(7);
   const channels: Channel[] = [];
   const connect = async (remote: string) => {
-    const channel = streamChannel(await runtime.net.connect(remote), runtime.clock);
+    const channel = streamChannel(await runtime.net.connect(remote));
     channels.push(channel);
     return channel;
   };

@@ -155,7 +155,7 @@ export class Session {
     const timeout = Math.max(1000, this.#pause);
     const options = { defaultPort, timeout, ...(tls === undefined ? {} : { tls }) };
     const stream: Stream = await runtime.net.connect(remote, options);
-    return streamChannel(stream, runtime.clock);
+    return streamChannel(stream);
   }
 
   #lost(remote: string, error: Error | undefined): void {

@@ -66,7 +66,7 @@ export class Peer {
     const stream = await net.connect(`unix:${socket}`);
     const heard: Json[] = [];
     const connection = new Connection(
-      streamChannel(stream, clock),
+      streamChannel(stream),
       clock,
       { onNotification: ({ method, params }) => heard.push([method, ...params]) },
       0,

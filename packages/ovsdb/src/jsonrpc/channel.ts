@@ -33,14 +33,12 @@ export interface Channel {
   destroy(error?: Error): void;
 }
 
-const encoder = new TextEncoder();
-
 /** Bytes that are worth a write of their own. */
 const LARGE = 1 << 20;
 
 /** A channel over a byte stream. What is not JSON-RPC closes it with a FramingError or MessageError. */
-export function streamChannel(stream: Stream, clock: Clock, limit?: number): Channel {
-  return new StreamChannel(stream, clock, limit);
+export function streamChannel(stream: Stream, limit?: number): Channel {
+  return new StreamChannel(stream, limit);
 }
 
 class StreamChannel implements Channel {
@@ -49,7 +47,6 @@ class StreamChannel implements Channel {
   readonly remote: Stream["remote"];
   readonly peerCommonName: string | undefined;
   readonly #stream: Stream;
-  readonly #clock: Clock;
   readonly #framer: Framer;
   #handlers: ChannelHandlers | undefined;
   /** What this turn has sent: texts are joined, so that many small messages are encoded and written at once. */
@@ -62,13 +59,12 @@ class StreamChannel implements Channel {
   #received = 0;
   #failed = false;
 
-  constructor(stream: Stream, clock: Clock, limit: number | undefined) {
+  constructor(stream: Stream, limit: number | undefined) {
     this.name = stream.name;
     this.local = stream.local;
     this.remote = stream.remote;
     this.peerCommonName = stream.peerCommonName;
     this.#stream = stream;
-    this.#clock = clock;
     this.#framer = new Framer(limit);
   }
 
@@ -123,12 +119,13 @@ class StreamChannel implements Channel {
     }
     if (this.#flushing) return;
     this.#flushing = true;
-    this.#clock.soon(() => this.#flush());
+    // At the end of the turn, and not in one of their own: who waits for an update waits for this.
+    queueMicrotask(() => this.#flush());
   }
 
   #seal(): void {
     if (this.#text === "") return;
-    this.#chunks.push(encoder.encode(this.#text));
+    this.#chunks.push(Buffer.from(this.#text));
     this.#text = "";
   }
 

@@ -65,7 +65,7 @@ it("answers good messages before it leaves over a bad one", async () => {
   const accepted: Channel[] = [];
   let fault: Error | undefined;
   await net.listen("pmemory:x", (stream) => {
-    const channel = streamChannel(stream, clock);
+    const channel = streamChannel(stream);
     accepted.push(channel);
     new Connection(channel, clock, { onClose: (error) => (fault = error) }, 0);
   });

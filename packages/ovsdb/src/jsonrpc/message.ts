@@ -68,8 +68,6 @@ export function messageText(message: Message): string {
   return `{"id":${stringifyJson(message.id)},"method":${stringifyJson(message.method)},"params":${stringifyJson(message.params)}}`;
 }
 
-const encoder = new TextEncoder();
-
 /**
  * A message that may go to many, or whose text is there already: its bytes are made once, and only if some channel needs
  * bytes. `bytes`, if given, is what the message serialises to, in one or more parts.
@@ -82,7 +80,7 @@ export class SharedMessage {
 
   constructor(make: () => Message, bytes?: () => readonly Uint8Array[]) {
     this.#make = make;
-    this.#serialise = bytes ?? (() => [encoder.encode(messageText(this.message))]);
+    this.#serialise = bytes ?? (() => [Buffer.from(messageText(this.message))]);
   }
 
   get message(): Message {

@@ -6,8 +6,6 @@ import { type Message, SharedMessage } from "../jsonrpc/message.ts";
 import type { Uuid } from "../value.ts";
 import type { MonitorVersion, Specification, TableUpdates } from "./specification.ts";
 
-const encoder = new TextEncoder();
-
 /** Where notifications go. */
 export interface MonitorClient {
   /** The client does not take what it is sent: hold back. */
@@ -106,7 +104,7 @@ export class Monitors {
               text ??= stringifyJson(content);
               const name = version === 1 ? "update" : version === 2 ? "update2" : "update3";
               const transaction = version === 3 ? `"${transactionId()}",` : "";
-              return [encoder.encode(`{"id":null,"method":"${name}","params":[${idText},${transaction}${text}]}`)];
+              return [Buffer.from(`{"id":null,"method":"${name}","params":[${idText},${transaction}${text}]}`)];
             },
           );
           shared.set(sharedKey, message);

@@ -306,7 +306,7 @@ export class OvsdbServer implements SessionServer {
       return Promise.resolve();
     }
     return new Promise((resolve) => {
-      const session = new Session(this, streamChannel(stream, this.clock), {
+      const session = new Session(this, streamChannel(stream), {
         readOnly: options.readOnly,
         role: options.role,
         probe: probeOf(target, options),
