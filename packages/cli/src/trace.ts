@@ -9,6 +9,7 @@ import {
   formsOf,
   parseCtState,
   parseLbDestination,
+  parsePacketSize,
   parseSelectId,
   TraceModel,
   type TraceRequest,
@@ -36,6 +37,9 @@ const traceRows: readonly OptionRow[] = [
   { name: "ovs", argument: "optional" },
   { name: "lb-dst", argument: "required" },
   { name: "select-id", argument: "required" },
+  { name: "extended" },
+  { name: "packet-size", argument: "required" },
+  { name: "affinity", argument: "required" },
 ];
 
 const rows: readonly OptionRow[] = [
@@ -62,6 +66,12 @@ Trace options:
   --ct=FLAGS              state of the next connection tracking action
   --lb-dst=IP[:PORT]      backend that load balancers choose
   --select-id=ID          what the select action chooses
+  --extended              carry out also what the original ovn-trace leaves
+                          out: check_pkt_larger, forwarding groups, what is
+                          learned on the way (neighbours, FDB, affinity,
+                          ways back, marks of connections), hairpins
+  --packet-size=BYTES     with --extended, the IP packet's size (default 84)
+  --affinity=IP[:PORT]    with --extended, the backend a client is bound to
   --ovs[=REMOTE]          show the OpenFlow flows of each logical flow
   --db=DATABASE           connect to DATABASE
   --no-leader-only        accept any cluster member, not just the leader
@@ -158,6 +168,9 @@ function targetOf(rest: readonly string[]): Pick<TraceRequest, "datapath" | "mic
   return rest.length === 2 ? { datapath: rest[0]!, microflow } : { microflow };
 }
 
+/** Of a ping. */
+const DEFAULT_SIZE = "84";
+
 function requestOf(
   options: readonly GivenOption[],
   runtime: Runtime,
@@ -172,14 +185,19 @@ function requestOf(
   }
   const lbDst = last("lb-dst");
   const selectId = last("select-id");
+  const logBad = (text: string): void => runtime.log.logger("socket_util").err(text);
+  const affinity = last("affinity");
+  const extended = {
+    packetSize: parsePacketSize(last("packet-size") ?? DEFAULT_SIZE),
+    ...(affinity === undefined ? {} : { affinity: parseLbDestination(affinity, logBad) }),
+  };
   return {
+    ...(options.some(({ name }) => name === "extended") ? { extended } : {}),
     forms: formsOf(new Set(options.map(({ name }) => name))),
     friendlyNames: options.findLast(({ name }) => name.endsWith("friendly-names"))?.name !== "no-friendly-names",
     ctStates,
     choose: (bound) => runtime.random.below(bound),
-    ...(lbDst === undefined
-      ? {}
-      : { lbDestination: parseLbDestination(lbDst, (text) => runtime.log.logger("socket_util").err(text)) }),
+    ...(lbDst === undefined ? {} : { lbDestination: parseLbDestination(lbDst, logBad) }),
     ...(selectId === undefined ? {} : { selectId: parseSelectId(selectId) }),
   };
 }

@@ -14,6 +14,7 @@ export {
   type LbDestination,
   parseCtState,
   parseLbDestination,
+  parsePacketSize,
   parseSelectId,
   TraceUsageError,
 } from "./ovnTrace/request.ts";

@@ -1,6 +1,7 @@
 /** What logical actions do to a traced packet. */
 import { formatActions, formatField, formatInteger, type LogicalAction, type LogicalActionOf, subfieldOf } from "@weft/logical";
 import { clearConnection, executeCt, executeSelect } from "./conntrack.ts";
+import { carryOut, look } from "./extended.ts";
 import { executeNested } from "./nested.ts";
 import { append, type TraceNode } from "./node.ts";
 import { formatPacket, formatValue, get, isRegister, read, set, setBits, write } from "./packet.ts";
@@ -10,6 +11,7 @@ import type { Context, Continuation, Tracer } from "./trace.ts";
 /** Executes one action; returns where the packet goes on if it does. */
 export function execute(tracer: Tracer, action: LogicalAction, context: Context, out: TraceNode[]): Continuation | undefined {
   const { packet, datapath } = context;
+  const { extended } = tracer.options;
   switch (action.kind) {
     case "output":
       return tracer.output(context, out);
@@ -70,7 +72,7 @@ export function execute(tracer: Tracer, action: LogicalAction, context: Context,
       else if (action.name === "flood_remote") append(out, "output", "/* Flood to all remote chassis */");
       break;
     case "query":
-      query(action, context, out);
+      query(tracer, action, context, out);
       break;
     case "get_mac":
     case "lookup_mac":
@@ -83,12 +85,12 @@ export function execute(tracer: Tracer, action: LogicalAction, context: Context,
         break;
       }
       const mac = formatInteger(read(packet, action.mac), "ethernet");
-      write(packet, action.dst, BigInt(tracer.model.fdb(datapath, mac) ?? 0));
+      write(packet, action.dst, BigInt(tracer.fdb(datapath, mac) ?? 0));
       break;
     }
     case "lookup_fdb": {
       const mac = formatInteger(read(packet, action.mac), "ethernet");
-      const found = tracer.model.fdb(datapath, mac) === Number(read(packet, action.port));
+      const found = tracer.fdb(datapath, mac) === Number(read(packet, action.port));
       write(packet, action.dst, found ? 1n : 0n);
       const seen = formatInteger(get(packet, "eth_dst"), "ethernet");
       const remark = found ? `MAC lookup for ${seen} found in FDB.` : "lookup mac failed in mac learning table.";
@@ -115,20 +117,22 @@ export function execute(tracer: Tracer, action: LogicalAction, context: Context,
     case "mirror":
       mirror(tracer, action, context, out);
       break;
-    // What these do is not seen in the logical network that is traced.
     case "ct_commit":
     case "put_mac":
     case "put_fdb":
+    case "check_pkt_larger":
+    case "fwd_group":
+    case "commit_ecmp_nh":
+    case "commit_lb_aff":
+      if (extended !== undefined) return carryOut(tracer, extended, action, context, out);
+      break;
+    // What these do is not seen in the logical network that is traced.
     case "trigger_event":
     case "bind_vport":
     case "handle_svc_check":
     case "set_queue":
     case "set_meter":
-    case "check_pkt_larger":
     case "sample":
-    case "fwd_group":
-    case "commit_ecmp_nh":
-    case "commit_lb_aff":
       break;
   }
   return undefined;
@@ -154,8 +158,10 @@ function load(tracer: Tracer, action: LogicalActionOf<"load">, context: Context,
 
 const CT_TRACKED = 0x20n;
 
-function query({ name, dst }: LogicalActionOf<"query">, context: Context, out: TraceNode[]): void {
+function query(tracer: Tracer, action: LogicalActionOf<"query">, context: Context, out: TraceNode[]): void {
+  const { name, dst } = action;
   const { packet, datapath } = context;
+  const { extended } = tracer.options;
   const assign = (value: bigint): void => write(packet, dst, value);
   const show = (value: bigint): void => {
     assign(value);
@@ -168,7 +174,7 @@ function query({ name, dst }: LogicalActionOf<"query">, context: Context, out: T
       break;
     case "chk_lb_hairpin":
     case "chk_lb_hairpin_reply":
-      show(0n);
+      show(extended !== undefined && look(tracer, extended, action, context) ? 1n : 0n);
       break;
     case "ct_tp_dst":
       show(tracked ? get(packet, "tcp_dst") : 0n);
@@ -196,6 +202,8 @@ function query({ name, dst }: LogicalActionOf<"query">, context: Context, out: T
     case "chk_ecmp_nh":
     case "chk_ecmp_nh_mac":
     case "chk_lb_aff":
+      if (extended !== undefined) show(look(tracer, extended, action, context) ? 1n : 0n);
+      break;
     case "ct_nw_dst":
     case "ct_ip6_dst":
       break;
@@ -210,7 +218,7 @@ function neighbour(
 ): void {
   const port = datapath.portsByKey.get(Number(read(packet, action.port)));
   const ip = formatInteger(read(packet, action.ip), action.name.includes("arp") ? "ipv4" : "ipv6");
-  const mac = port === undefined ? undefined : tracer.model.macBinding(port, ip);
+  const mac = port === undefined ? undefined : tracer.macBinding(port, ip);
   if (action.kind === "get_mac") {
     const text = mac ?? "00:00:00:00:00:00";
     append(out, "action", mac === undefined ? "/* No MAC binding. */" : `/* MAC binding to ${text}. */`);

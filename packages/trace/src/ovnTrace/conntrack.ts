@@ -55,6 +55,7 @@ export function executeCt(tracer: Tracer, action: CtAction, context: Context, ou
   }
   const { state, comment } = keeps ? { state: known, comment: "" } : tracer.nextCtState();
   set(packet, "ct_state", BigInt(state | more));
+  tracer.learned.restore(context.datapath, packet);
   const text = action.kind === "ct_next" ? `ct_next(ct_state=${formatCtState(state)}${comment})` : `${name}${comment}`;
   const node = append(out, "transformation", text);
   return { context: { ...context, packet, table: action.next }, out: node.children };

@@ -48,7 +48,7 @@ export interface LbDestination {
  */
 export function parseLbDestination(text: string, log: (text: string) => void = () => {}): LbDestination {
   const bracket = /^\[(.*)\](?::(\d*))?$/.exec(text);
-  const colon = bracket === null ? /^([^:]*):(.*)$/.exec(text) : null;
+  const colon = bracket === null ? /^([^:]*):([^:]*)$/.exec(text) : null;
   const host = bracket?.[1] ?? colon?.[1] ?? text;
   const digits = bracket?.[2] ?? colon?.[2] ?? "";
   const bad = (what: string, part: string): never => {
@@ -67,6 +67,13 @@ export function parseSelectId(text: string): number {
   const id = Number(/^\s*[-+]?\d+/.exec(text)?.[0] ?? 0);
   if (id === 0) throw new TraceUsageError(`${text}: bad select-id`);
   return id;
+}
+
+/** `--packet-size`, in bytes. Throws {@link TraceUsageError}. */
+export function parsePacketSize(text: string): number {
+  const size = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (size === 0 || size > 65535) throw new TraceUsageError(`${text}: bad packet-size`);
+  return size;
 }
 
 /** The forms that were asked for, in the order in which they are printed; detailed if none was. */

@@ -2,6 +2,7 @@
 import { evaluateNode, formatActions, type LogicalAction, type Pipeline } from "@weft/logical";
 import { execute } from "./actions.ts";
 import type { TraceDatapath, TracePort } from "./datapath.ts";
+import { type ExtendedOptions, Learned } from "./extended.ts";
 import type { TraceFlow } from "./flows.ts";
 import type { TraceModel } from "./model.ts";
 import { append, type TraceNode } from "./node.ts";
@@ -13,6 +14,8 @@ export interface TraceOptions {
   readonly lbDestination?: { readonly family: 4 | 6; readonly ip: bigint; readonly port: number };
   readonly selectId?: number;
   readonly friendlyNames: boolean;
+  /** Carries out what ovn-trace(8) leaves out; undefined: the reference's text. */
+  readonly extended?: ExtendedOptions;
   /** A number in [0, bound), for choices that the options leave open. */
   choose(bound: number): number;
   /** The OpenFlow flows of a logical flow, as lines, for --ovs. */
@@ -42,6 +45,7 @@ export interface Continuation {
 export class Tracer {
   readonly model: TraceModel;
   readonly options: TraceOptions;
+  readonly learned = new Learned();
   #ctUsed = 0;
   #lookups = 0;
   #nested = 0;
@@ -64,6 +68,16 @@ export class Tracer {
     if (given === undefined) return { state: CT_DEFAULT, comment: " /* default (use --ct to customize) */" };
     this.#ctUsed++;
     return { state: given, comment: "" };
+  }
+
+  // ---- neighbours: what the database has, and with `extended` what was learned on the way
+
+  macBinding(port: TracePort, ip: string): string | undefined {
+    return this.learned.mac(port, ip) ?? this.model.macBinding(port, ip);
+  }
+
+  fdb(datapath: TraceDatapath, mac: string): number | undefined {
+    return this.learned.fdb(datapath, mac) ?? this.model.fdb(datapath, mac);
   }
 
   // ---- names
