@@ -22,7 +22,15 @@ function line(edit: readonly string[]): string {
   return edit.map((word) => (/\s/.test(word) ? `'${word}'` : word)).join(" ");
 }
 
-for (const file of ["nat.txt", "mtu.txt", "routes.txt", "services.txt", "ports.txt", "networkFunctions.txt"]) {
+for (const file of [
+  "nat.txt",
+  "mtu.txt",
+  "routes.txt",
+  "services.txt",
+  "ports.txt",
+  "networkFunctions.txt",
+  "dynamicRouting.txt",
+]) {
   describe(file, () => {
     it.each(casesOf(join(import.meta.dirname, "cases", file)))("$name", async (what) => {
       await play(pair, what);

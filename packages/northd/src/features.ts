@@ -23,6 +23,8 @@ import { advertisements, delegation } from "./router/routerAdvertisement.ts";
 import { connectedRoutes, routing } from "./router/routing.ts";
 import { symmetricReply } from "./router/symmetricReply.ts";
 import { vipAddressSets, vipAnswers, vipLookup } from "./router/vipNeighbours.ts";
+import { advertisedMacs } from "./southbound/advertisedMacs.ts";
+import { advertisedRoutes } from "./southbound/advertisedRoutes.ts";
 import { bfdSessions } from "./southbound/bfd.ts";
 import { routerDatapaths, switchDatapaths } from "./southbound/datapaths.ts";
 import { gatewayGroups, haGroups, redirectBindings } from "./southbound/gateways.ts";
@@ -49,6 +51,7 @@ import { arpResponder, proxyResponder } from "./switch/arpResponder.ts";
 import { switchDefaults } from "./switch/defaults.ts";
 import { dhcp } from "./switch/dhcp.ts";
 import { dnsFlows } from "./switch/dns.ts";
+import { evpnFlows } from "./switch/evpn.ts";
 import { externalPorts } from "./switch/externalPort.ts";
 import { fdb } from "./switch/fdb.ts";
 import { forwardingGroups } from "./switch/forwardingGroup.ts";
@@ -85,6 +88,7 @@ export const flowFeatures: readonly Each<Flow>[] = [
   mirrorDelivery,
   forwardingGroups,
   networkFunctions,
+  evpnFlows,
   externalPorts,
   dnsFlows,
   lookup,
@@ -149,6 +153,8 @@ export const rowFeatures: readonly Each<Row>[] = [
   serviceMonitors,
   portMonitors,
   networkFunctionMonitors,
+  advertisedMacs,
+  advertisedRoutes,
   ipMulticast,
   meters,
   mirrors,

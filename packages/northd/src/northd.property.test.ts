@@ -190,6 +190,22 @@ const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
     ]!;
     nb.update("Logical_Switch", ls._uuid, { other_config: new Map([...ls.other_config, [option, String(a % 2 === 0)]]) });
   },
+  (nb, a, b, c) => {
+    const lr = pick(nb.table("Logical_Router").rows(), a);
+    const port = pick(nb.table("Logical_Router_Port").rows(), b);
+    const ls = pick(nb.table("Logical_Switch").rows(), a);
+    const told = ["connected", "connected-as-host", "static,lb", "nat", "ip"][b % 5]!;
+    const redistribute = ["dynamic-routing-redistribute", told] as const;
+    if (c % 3 === 0 && lr !== undefined) {
+      const dynamic = ["dynamic-routing", String(a % 4 !== 0)] as const;
+      nb.update("Logical_Router", lr._uuid, { options: new Map([...lr.options, dynamic, redistribute]) });
+    } else if (c % 3 === 1 && port !== undefined) {
+      nb.update("Logical_Router_Port", port._uuid, { options: new Map([...port.options, redistribute]) });
+    } else if (ls !== undefined) {
+      const vni = ["dynamic-routing-vni", a % 3 === 0 ? "" : String(a)] as const;
+      nb.update("Logical_Switch", ls._uuid, { other_config: new Map([...ls.other_config, vni, redistribute]) });
+    }
+  },
   (nb, a, b) => {
     const row = pick(nb.table("NB_Global").rows(), 0);
     const option = ["use_ct_inv_match", "default_acl_drop", "ignore_lsp_down", "install_ls_lb_from_router", "controller_event"][

@@ -271,7 +271,9 @@ describe("northd", () => {
     const { nb, warnings, settle } = await place();
     nb.insert("Logical_Router", { name: "r", options: new Map([["dynamic-routing", "true"]]) });
     await settle();
-    expect(warnings).toEqual(["Logical_Router r: options:dynamic-routing is not supported"]);
+    expect(warnings).toEqual([
+      "Logical_Router r: options:dynamic-routing is only partly supported: what chassis learned is not routed, and ovn-controller does not learn",
+    ]);
   });
 
   it("reports a match that does not parse on its ACL, and does the rest", async () => {

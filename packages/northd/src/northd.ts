@@ -15,6 +15,7 @@ import { type ChassisFeature, chassisFacts } from "./model/chassis.ts";
 import type { Membership } from "./model/multicast.ts";
 import { DELEGATED } from "./model/routerAdvertisement.ts";
 import { redirectName } from "./model/routerPort.ts";
+import { dropSample } from "./output/dropSample.ts";
 import { row } from "./output/row.ts";
 import { writeBfd, writeChecks, writeHosts, writePrefixes } from "./output/statusBack.ts";
 import { SouthboundWriter } from "./output/writer.ts";
@@ -273,6 +274,7 @@ class Daemon implements Northd {
     const globals = globalOptions(this.#nb, this.#runtime.random, vxlan);
     core.macPrefix = globals.get("mac_prefix")!;
     const nbGlobal = first(this.#nb.table("NB_Global").rows());
+    core.flows.dropSample = this.#dropSample();
     const probe = nbGlobal?.options.get("northd_probe_interval");
     for (const database of [this.#nb, this.#sb]) database.setProbe?.(probe === undefined ? undefined : Number(probe) || 0);
     const nbCfg = nbGlobal?.nb_cfg ?? 0;
@@ -303,6 +305,16 @@ class Daemon implements Northd {
     }
     this.#failures.delete("southbound");
     await this.#reportConfiguration(nbCfg);
+  }
+
+  #dropSample(): string | undefined {
+    const options = first(this.#nb.table("NB_Global").rows())?.options;
+    const apps = [...this.#nb.table("Sampling_App").rows()];
+    const app = apps.find(({ type }) => type === "drop");
+    return dropSample(
+      app?.id ?? Number(options?.get("debug_drop_domain_id") ?? 0),
+      Number(options?.get("debug_drop_collector_set")),
+    );
   }
 
   /** A core with all that both databases have now. */

@@ -44,6 +44,7 @@ export interface Nat {
 }
 
 interface LocalPort {
+  readonly portName: string;
   readonly portJson: string;
   readonly mac: string;
   /** It may be on no chassis at all. */
@@ -124,7 +125,12 @@ function parse(nat: NbRow<"NAT">, router: Uuid, row: NbRow<"Logical_Router">, re
   const mac = nat.external_mac === undefined ? undefined : parseMac(nat.external_mac);
   const local: LocalPort | undefined =
     gateway !== undefined && type === "dnat_and_snat" && mac !== undefined && nat.logical_port !== undefined
-      ? { portJson: quoted(nat.logical_port), mac: nat.external_mac!, virtual: isVirtual(nat.logical_port, read) }
+      ? {
+          portName: nat.logical_port,
+          portJson: quoted(nat.logical_port),
+          mac: nat.external_mac!,
+          virtual: isVirtual(nat.logical_port, read),
+        }
       : undefined;
   const externalIp = nat.external_ip.replace(/\/.*$/, "");
   const six = external.family === 6 ? parseIpv6Prefix(nat.external_ip) : undefined;

@@ -8,6 +8,7 @@ import type { Uuid } from "@weft/ovsdb";
 import type { Datapaths, Flow } from "../flow.ts";
 import type { Stage } from "../stages.ts";
 import { DatapathSet, hashesOf, sameSet, setKey } from "./datapathSet.ts";
+import { drops } from "./dropSample.ts";
 
 export class DatapathGroup {
   readonly key: string;
@@ -129,6 +130,18 @@ export class FlowStore implements Sink<Flow> {
   readonly #buckets = new Map<number, Map<string, FlowEntry>>();
   readonly dirty = new Set<FlowEntry>();
   size = 0;
+  #dropSample: string | undefined;
+
+  /** What flows that drop do before (dropSample.ts). */
+  get dropSample(): string | undefined {
+    return this.#dropSample;
+  }
+
+  set dropSample(sample: string | undefined) {
+    if (sample === this.#dropSample) return;
+    this.#dropSample = sample;
+    for (const entry of this.entries()) if (drops(entry)) this.mark(entry);
+  }
 
   *entries(): Iterable<FlowEntry> {
     for (const bucket of this.#buckets.values()) {

@@ -17,6 +17,11 @@ function datapathOwner(row: SbRow<"Datapath_Binding">): string {
   return row.nb_uuid ?? row.external_ids.get("logical-switch") ?? row.external_ids.get("logical-router") ?? row._uuid;
 }
 
+/** Of a row of Advertised_Route: its router, port and prefix, and the port whose chassis advertises it. */
+export function routeKey(datapath?: string, port?: string, prefix?: string, tracked?: string): string {
+  return [datapath, port, prefix, tracked ?? ""].join(" ");
+}
+
 /** Tables whose rows are all northd's. Rows that nothing asks for are deleted. */
 export const keys: { readonly [T in SbTable]?: KeyOf<T> } = {
   SB_Global: () => "",
@@ -32,6 +37,9 @@ export const keys: { readonly [T in SbTable]?: KeyOf<T> } = {
   Port_Group: (row) => row.name,
   Address_Set: (row) => row.name,
   IP_Multicast: (row, { datapath }) => datapath(row.datapath) ?? row._uuid,
+  Advertised_MAC_Binding: (row, { datapath, port }) => `${datapath(row.datapath)} ${port(row.logical_port)} ${row.ip} ${row.mac}`,
+  Advertised_Route: (row, { datapath, port }) =>
+    routeKey(datapath(row.datapath), port(row.logical_port), row.ip_prefix, row.tracked_port && port(row.tracked_port)),
   ACL_ID: (row) => row._uuid,
   Load_Balancer: (row) => row._uuid,
   // What interconnection learned is its own.

@@ -3,6 +3,7 @@ import type { ChangeSet, Replica, Transaction, TransactionResult, Uuid } from "@
 import type { Random } from "@weft/runtime";
 import type { SbRow, SbSchema } from "@weft/schemas";
 import { stagesByPlace } from "../stages.ts";
+import { sampled, unsampled } from "./dropSample.ts";
 import { DatapathGroup, type FlowEntry, type FlowStore } from "./flows.ts";
 import { datapathOwner, keyOf, type Names, ownedTables } from "./keys.ts";
 import { Owned, Ref, type SbTable } from "./row.ts";
@@ -115,7 +116,7 @@ export class SouthboundWriter {
     const entry =
       stage &&
       this.#flows.find(stage, row.priority, row.match, {
-        actions: row.actions,
+        actions: unsampled(row.actions, this.#flows.dropSample),
         port: row.tags.get("in_out_port"),
         translated: row.tags.get(TRANSLATED) === "true",
         meter: row.controller_meter,
@@ -342,7 +343,7 @@ export class SouthboundWriter {
         table_id: entry.stage.table,
         priority: entry.priority,
         match: entry.match,
-        actions: entry.actions,
+        actions: sampled(entry, this.#flows.dropSample),
         tags: tagsOf(entry),
         controller_meter: entry.meter,
         external_ids: ids,

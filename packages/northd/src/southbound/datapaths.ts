@@ -8,6 +8,14 @@ export function datapathRef(uuid: Uuid): Ref {
   return new Ref("Datapath_Binding", uuid);
 }
 
+/** What chassis need to know of a switch that is stretched by EVPN. */
+const EVPN = ["vni", "bridge-ifname", "vxlan-ifname", "advertise-ifname", "redistribute", "arp-prefer-local"].map(
+  (name) => `dynamic-routing-${name}`,
+);
+
+/** The same of a router with dynamic routes. */
+const ROUTING = ["vrf-id", "v4-prefix-nexthop", "v6-prefix-nexthop"].map((name) => `dynamic-routing-${name}`);
+
 export const switchDatapaths = each("northd/switchDatapaths", nb.Logical_Switch, function* (uuid, ls, read): Iterable<Row> {
   const key = read(datapathKey, uuid);
   if (key === undefined) return;
@@ -19,7 +27,8 @@ export const switchDatapaths = each("northd/switchDatapaths", nb.Logical_Switch,
   if (second !== undefined && second !== "") ids.set("name2", second);
   const transit = ls.other_config.get("interconn-ts");
   if (transit !== undefined) ids.set("interconn-ts", transit);
-  for (const name of ["fdb_age_threshold", "ct-zone-limit"]) {
+  const stretched = ls.other_config.has("dynamic-routing-vni") ? EVPN : [];
+  for (const name of ["fdb_age_threshold", "ct-zone-limit", ...stretched]) {
     const value = ls.other_config.get(name);
     if (value !== undefined) ids.set(name, value);
   }
@@ -39,7 +48,8 @@ export const routerDatapaths = each("northd/routerDatapaths", nb.Logical_Router,
   if (lr.options.get("always_learn_from_arp_request") === "false") ids.set("always_learn_from_arp_request", "false");
   const age = lowestThreshold(lr.options.get("mac_binding_age_threshold"));
   if (age !== undefined) ids.set("mac_binding_age_threshold", age);
-  for (const name of ["ct-zone-limit", "snat-ct-zone"]) {
+  const dynamic = lr.options.get("dynamic-routing") === "true" ? ROUTING : [];
+  for (const name of ["ct-zone-limit", "snat-ct-zone", ...dynamic]) {
     const value = lr.options.get(name);
     if (value !== undefined) ids.set(name, value);
   }

@@ -5,6 +5,7 @@ import type { NbRow } from "@weft/schemas";
 import { balancesEverywhere } from "../model/balancers.ts";
 import { behindVtep, centralised } from "../model/centralised.ts";
 import { chassisNamed } from "../model/chassis.ts";
+import { dynamicOptions } from "../model/dynamicRouting.ts";
 import { gatewayRoutersOf, haGroupUsed } from "../model/haGroups.ts";
 import { nats } from "../model/nat.ts";
 import { nb, portKey, redirectId } from "../model/nb.ts";
@@ -95,6 +96,7 @@ export const redirectBindings = each(
     if (redirect !== undefined) options.set("redirect-type", redirect);
     const distributed = read(hasDistributedNat, port.datapath) || read(balancesEverywhere, port.datapath);
     if (redirect !== "bridged" && !distributed && !read(behindVtep, uuid)) options.set("always-redirect", "true");
+    for (const [name, value] of dynamicOptions(port, true, read)) options.set(name, value);
     yield* make(uuid, port.name, port.datapath, [[lrp.mac, ...lrp.networks].join(" ")], options);
     const outside = read(centralised, uuid);
     const attached = outside === undefined ? undefined : read(switchPort, outside);

@@ -3,6 +3,7 @@ import { each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { chassisByName } from "../model/chassis.ts";
+import { dynamicOptions } from "../model/dynamicRouting.ts";
 import { nb, portKey, portQueue, portTag, switchPortsByName, switchPortsByPeer } from "../model/nb.ts";
 import { physicalNetwork } from "../model/queue.ts";
 import { DELEGATED, delegated, type RouterAdvertisement, routerAdvertisement } from "../model/routerAdvertisement.ts";
@@ -138,6 +139,7 @@ export const routerPortBindings = each(
     if (port.gatewayChassis !== undefined) options.set("l3gateway-chassis", port.gatewayChassis);
     if (port.options.get("prefix_delegation") === "true") options.set("ipv6_prefix_delegation", "true");
     if (port.options.get("prefix") === "true") options.set("ipv6_prefix", "true");
+    for (const [name, value] of dynamicOptions(port, port.gatewayChassis !== undefined, read)) options.set(name, value);
     const told = read(routerAdvertisement, uuid);
     const prefixes = read(delegated, lrp.name);
     if (prefixes !== undefined) options.set(DELEGATED, prefixes);

@@ -5,7 +5,9 @@
 import { keys, notYet, partly, remarked, type Support, works } from "./entry.ts";
 
 const noInterconnect = notYet("there is no ovn-ic");
-const dynamicRouting = notYet();
+const told = partly("ovn-controller does not speak with routing daemons");
+const learned = partly("what chassis learned is not routed, and ovn-controller does not learn");
+const stretched = partly("ovn-controller does not speak EVPN");
 const unprobed = partly("ovn-controller does not probe");
 const probing = { interval: unprobed, timeout: unprobed, success_count: unprobed, failure_count: unprobed };
 
@@ -23,7 +25,7 @@ export const support: Support = {
     ssl: works,
     options: keys(
       "bfd-min-rx bfd-decay-min-rx bfd-min-tx bfd-mult mac_prefix northd_probe_interval ignore_lsp_down use_ct_inv_match " +
-        "default_acl_drop vxlan_mode svc_monitor_mac svc_monitor_mac_dst svc_monitor_ip svc_monitor_ip_dst max_tunid ignore_chassis_features",
+        "default_acl_drop vxlan_mode svc_monitor_mac svc_monitor_mac_dst svc_monitor_ip svc_monitor_ip_dst max_tunid ignore_chassis_features debug_drop_domain_id debug_drop_collector_set",
       {
         mac_binding_removal_limit: notYet(),
         fdb_removal_limit: partly("entries do not age"),
@@ -34,8 +36,6 @@ export const support: Support = {
         use_logical_dp_groups: remarked("no effect, as in the original"),
         use_parallel_build: remarked("no effect: it is one thread that computes"),
         acl_ct_translation: partly("ovn-controller does not translate"),
-        debug_drop_domain_id: notYet(),
-        debug_drop_collector_set: notYet(),
         use_common_zone: notYet(),
         "northd-backoff-interval-ms": notYet(),
         always_tunnel: notYet(),
@@ -78,13 +78,13 @@ export const support: Support = {
         dhcp_relay_port: works,
         fdb_age_threshold: notYet(),
         "ct-zone-limit": works,
-        "dynamic-routing-vni": dynamicRouting,
-        "dynamic-routing-bridge-ifname": dynamicRouting,
-        "dynamic-routing-vxlan-ifname": dynamicRouting,
-        "dynamic-routing-advertise-ifname": dynamicRouting,
-        "dynamic-routing-fdb-prefer-local": dynamicRouting,
-        "dynamic-routing-arp-prefer-local": dynamicRouting,
-        "dynamic-routing-redistribute": dynamicRouting,
+        "dynamic-routing-vni": stretched,
+        "dynamic-routing-bridge-ifname": stretched,
+        "dynamic-routing-vxlan-ifname": stretched,
+        "dynamic-routing-advertise-ifname": stretched,
+        "dynamic-routing-fdb-prefer-local": stretched,
+        "dynamic-routing-arp-prefer-local": stretched,
+        "dynamic-routing-redistribute": stretched,
         mcast_snoop: works,
         mcast_querier: works,
         mcast_table_size: works,
@@ -239,14 +239,14 @@ export const support: Support = {
         mcast_relay: works,
         mac_binding_age_threshold: notYet(),
         "ct-zone-limit": works,
-        "dynamic-routing": dynamicRouting,
-        "dynamic-routing-redistribute": dynamicRouting,
-        "dynamic-routing-redistribute-local-only": dynamicRouting,
-        "dynamic-routing-vrf-name": dynamicRouting,
-        "dynamic-routing-vrf-id": dynamicRouting,
-        "dynamic-routing-no-learning": dynamicRouting,
-        "dynamic-routing-v4-prefix-nexthop": dynamicRouting,
-        "dynamic-routing-v6-prefix-nexthop": dynamicRouting,
+        "dynamic-routing": learned,
+        "dynamic-routing-redistribute": told,
+        "dynamic-routing-redistribute-local-only": told,
+        "dynamic-routing-vrf-name": told,
+        "dynamic-routing-vrf-id": told,
+        "dynamic-routing-no-learning": learned,
+        "dynamic-routing-v4-prefix-nexthop": told,
+        "dynamic-routing-v6-prefix-nexthop": told,
         "ic-route-filter-adv": noInterconnect,
         "ic-route-filter-learn": noInterconnect,
         "ic-route-deny-adv": noInterconnect,
@@ -266,15 +266,15 @@ export const support: Support = {
         prefix: works,
         "ic-route-tag": noInterconnect,
         "ic-route-filter-tag": noInterconnect,
-        "dynamic-routing-redistribute": dynamicRouting,
-        "dynamic-routing-redistribute-local-only": dynamicRouting,
-        "dynamic-routing-maintain-vrf": dynamicRouting,
-        "dynamic-routing-port-name": dynamicRouting,
+        "dynamic-routing-redistribute": told,
+        "dynamic-routing-redistribute-local-only": told,
+        "dynamic-routing-maintain-vrf": told,
+        "dynamic-routing-port-name": told,
         "ic-route-filter-adv": noInterconnect,
         "ic-route-filter-learn": noInterconnect,
         "ic-route-deny-adv": noInterconnect,
         "ic-route-deny-learn": noInterconnect,
-        "dynamic-routing-no-learning": dynamicRouting,
+        "dynamic-routing-no-learning": learned,
       },
     ),
     networks: works,
@@ -379,5 +379,5 @@ export const support: Support = {
   },
   Static_MAC_Binding: { logical_port: works, ip: works, mac: works, override_dynamic_mac: works },
   Chassis_Template_Var: { chassis: works, variables: works, external_ids: works },
-  Sampling_App: { type: partly("samples of drops", ({ type }) => type === "drop"), id: works, external_ids: works },
+  Sampling_App: { type: works, id: works, external_ids: works },
 };

@@ -5,6 +5,7 @@ import { type Flow, flow } from "../flow.ts";
 import { metered } from "../model/copp.ts";
 import { nb } from "../model/nb.ts";
 import * as s from "../stages.ts";
+import { evpn } from "./evpn.ts";
 
 /** An ICMP error "packet too big" or "fragmentation needed" that came back through a tunnel. */
 export const TOO_BIG = "((ip4 && icmp4.type == 3 && icmp4.code == 4) || (ip6 && icmp6.type == 2 && icmp6.code == 0))";
@@ -120,8 +121,16 @@ export const switchDefaults = each("switch/defaults", nb.Logical_Switch, functio
   const probe = "eth.dst == $svc_monitor_mac && (tcp || icmp || icmp6)";
   yield flow(uuid, s.LS_IN_L2_LKUP, 110, probe, "handle_svc_check(inport);", metered(uuid, "svc-monitor", read));
   yield make(s.LS_IN_L2_LKUP, 100, "reg8[23] == 1", "output;");
-  yield make(s.LS_IN_L2_LKUP, 0, "1", "outport = get_fdb(eth.dst); next;");
-  yield make(s.LS_IN_L2_UNKNOWN, 0, "1", "output;");
+  const stretched = read(evpn, uuid);
+  const remote = stretched === undefined ? "" : "remote_outport = get_remote_fdb(eth.dst); ";
+  yield make(s.LS_IN_L2_LKUP, 0, "1", `outport = get_fdb(eth.dst); ${remote}next;`);
+  if (stretched?.preferLocal === false) {
+    yield make(s.LS_IN_L2_UNKNOWN, 25, 'remote_outport == "none"', "output;");
+    yield make(s.LS_IN_L2_UNKNOWN, 0, "1", "outport = remote_outport; output;");
+  } else {
+    if (stretched !== undefined) yield make(s.LS_IN_L2_UNKNOWN, 25, 'outport == "none"', "outport = remote_outport; output;");
+    yield make(s.LS_IN_L2_UNKNOWN, 0, "1", "output;");
+  }
   yield make(s.LS_OUT_CHECK_PORT_SEC, 100, "eth.mcast", "reg0[15] = 0; next;");
   yield make(s.LS_OUT_CHECK_PORT_SEC, 0, "1", "reg0[15] = check_out_port_sec(); next;");
   yield make(s.LS_OUT_APPLY_PORT_SEC, 50, "reg0[15] == 1", "drop;", "Packet does not follow port security rules");

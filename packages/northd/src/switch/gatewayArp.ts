@@ -8,6 +8,9 @@ import { routerPort } from "../model/routerPort.ts";
 import { switchPorts } from "../model/switchPort.ts";
 import { LS_IN_APPLY_PORT_SEC, LS_IN_CHECK_PORT_SEC } from "../stages.ts";
 
+/** Priority of the flow that leaves a request to the chassis that answers it. */
+export const ELSEWHERE = 70;
+
 /** reg0[22]: an ARP request from outside. */
 export const gatewayArp = each("switch/gatewayArp", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
   const ports = read(switchPorts, uuid);
@@ -34,5 +37,5 @@ export const gatewayArp = each("switch/gatewayArp", nb.Logical_Switch, function*
   for (const { json, uuid: hint } of outside) {
     yield flow(uuid, LS_IN_CHECK_PORT_SEC, 75, `arp.op == 1 && inport == ${json}`, "reg0[22] = 1; next;", { hint });
   }
-  yield flow(uuid, LS_IN_APPLY_PORT_SEC, 70, "reg0[22] == 1", "drop;");
+  yield flow(uuid, LS_IN_APPLY_PORT_SEC, ELSEWHERE, "reg0[22] == 1", "drop;");
 });

@@ -10,6 +10,7 @@ import { nb } from "../model/nb.ts";
 import { ownAddresses, type RouterPort, redirectName, routerPort } from "../model/routerPort.ts";
 import { type SwitchPort, switchPort, switchPorts } from "../model/switchPort.ts";
 import { LS_IN_L2_LKUP, LS_IN_L2_UNKNOWN } from "../stages.ts";
+import { evpn } from "./evpn.ts";
 
 export const lookup = each("switch/lookup", nb.Logical_Switch_Port, function* (uuid, _row, read): Iterable<Flow> {
   const port = read(switchPort, uuid);
@@ -123,9 +124,10 @@ export const flood = each("switch/flood", nb.Logical_Switch, function* (uuid, ro
   yield flow(uuid, LS_IN_L2_LKUP, 72, "eth.mcast && (nd_na || nd_rs || nd_ra)", 'outport = "_MC_flood"; output;');
   yield flow(uuid, LS_IN_L2_LKUP, 71, "eth.mcast && arp", 'outport = "_MC_flood"; output;');
   yield flow(uuid, LS_IN_L2_LKUP, 70, "eth.mcast", 'outport = "_MC_flood_l2"; output;');
+  const nowhere = `outport == "none"${read(evpn, uuid) === undefined ? "" : ' && remote_outport == "none"'}`;
   if (read(switchPorts, uuid).some((port) => port.unknown)) {
-    yield flow(uuid, LS_IN_L2_UNKNOWN, 50, 'outport == "none"', 'outport = "_MC_unknown"; output;');
+    yield flow(uuid, LS_IN_L2_UNKNOWN, 50, nowhere, 'outport = "_MC_unknown"; output;');
   } else {
-    yield flow(uuid, LS_IN_L2_UNKNOWN, 50, 'outport == "none"', "drop;", { description: "No L2 destination" });
+    yield flow(uuid, LS_IN_L2_UNKNOWN, 50, nowhere, "drop;", { description: "No L2 destination" });
   }
 });
