@@ -11,6 +11,7 @@ import { config, integrationBridge } from "./model/config.ts";
 import { feed, groupNumbers, meterNumbers, type Settings, settings, vs } from "./model/inputs.ts";
 import { DesiredFlows, type Place } from "./ofctrl/desired.ts";
 import { NumberBook } from "./ofctrl/numbers.ts";
+import { activation } from "./physical/activation.ts";
 import { fixedFlows } from "./physical/fixed.ts";
 import type { DesiredFlow } from "./physical/flow.ts";
 import { hairpins } from "./physical/hairpin.ts";
@@ -34,6 +35,7 @@ export const flowFeatures: readonly Each<DesiredFlow>[] = [
   tunnelIngress,
   portIngress,
   chassisMacs,
+  activation,
   portOutput,
   multicastGroups,
   portSecurity,

@@ -16,7 +16,8 @@ import { datapathKey, type Port, zonesFor } from "./port.ts";
 /** The conjunction of "from another chassis' MAC" and "at a localnet port". */
 const CHASSIS_MAC_CONJUNCTION = 100;
 
-function metadata(read: Read, row: Port, key: number, at: Attachment): Action[] {
+/** What packets get that come in by a port. */
+export function ingressMetadata(read: Read, row: Port, key: number, at: Attachment): Action[] {
   return [
     ...zonesFor(read, row._uuid),
     set("metadata", key),
@@ -39,7 +40,7 @@ export const portIngress = each<DesiredFlow, Uuid, Port>("portIngress", sb.Port_
   const at = read(attachmentOf, uuid);
   const key = datapathKey(read, row);
   if (at === undefined || key === undefined) return;
-  const rest = metadata(read, row, key, at);
+  const rest = ingressMetadata(read, row, key, at);
   if (at.kind === "localport") rest.push(set(reg.flags, flag.localport, flag.localport));
   const anyVlan = row.options.get("vlan-passthru") === "true";
   for (const { match, strip } of entries(at, anyVlan)) {

@@ -7,6 +7,7 @@ import type { SbSchema } from "@weft/schemas";
 import { Channel } from "../ofctrl/channel.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
 import type { Dial } from "../ofctrl/link.ts";
+import { Activations } from "./activations.ts";
 import { Announcer } from "./announce.ts";
 import { BfdBook } from "./bfd.ts";
 import { BufferedPackets } from "./buffered.ts";
@@ -33,6 +34,7 @@ export class PacketSide {
   readonly #buffered: BufferedPackets;
   readonly #virtualPorts: VirtualPorts;
   readonly #events = new Events();
+  readonly #activations = new Activations();
   readonly #wake: () => void;
   #packetIns: PacketIns | undefined;
   #exchange: Exchange | undefined;
@@ -94,6 +96,7 @@ export class PacketSide {
       lookup: () => this.#lookup,
       virtualPorts: this.#virtualPorts,
       events: this.#events,
+      activations: this.#activations,
       learned: this.#wake,
     });
     this.#wake();
@@ -133,6 +136,7 @@ export class PacketSide {
       this.snooping.write(this.#lookup, own, transaction);
       this.#virtualPorts.write(this.#lookup, own, transaction);
       this.#events.write(this.#lookup, own, transaction);
+      this.#activations.write(this.#lookup, own, transaction);
     }
     this.serviceMonitors.write(transaction);
     this.prefixDelegation.write(transaction);

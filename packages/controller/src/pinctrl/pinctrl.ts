@@ -19,6 +19,7 @@ import { type Logger, messageOf } from "@weft/runtime";
 import { unwire } from "../lflow/wire.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
 import { aclLogLine } from "./aclLog.ts";
+import type { Activations } from "./activations.ts";
 import {
   arpRequest,
   fragMtu,
@@ -115,6 +116,7 @@ export interface PacketInOptions {
   readonly prefixDelegation: PrefixDelegation;
   readonly virtualPorts: VirtualPorts;
   readonly events: Events;
+  readonly activations: Activations;
   /** Undefined while there is no Southbound. */
   readonly lookup: () => Lookup | undefined;
   /** Called when something is to be written to the Southbound. */
@@ -221,6 +223,11 @@ export class PacketIns {
     if (operands.length < 4) throw new Error("no port");
     const { datapath, inport: parent } = state;
     this.#options.virtualPorts.bind({ datapath, port: get32(operands, 0), parent });
+    this.#options.learned();
+  }
+
+  activate({ state }: Request): void {
+    this.#options.activations.activate({ datapath: state.datapath, port: state.inport });
     this.#options.learned();
   }
 
@@ -334,6 +341,9 @@ const HANDLERS: { readonly [O in Opcode]?: Handler } = {
   },
   handle_dhcpv6_reply(request) {
     this.prefixAnswer(request);
+  },
+  activation_strategy(request) {
+    this.activate(request);
   },
   bind_vport(request) {
     this.bindVirtualPort(request);

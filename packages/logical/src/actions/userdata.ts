@@ -31,6 +31,7 @@ export const OPCODES = {
   bfd: 23,
   sctp_abort: 24,
   put_fdb: 25,
+  activation_strategy: 26,
   dhcp_relay_req_chk: 28,
   dhcp_relay_resp_chk: 29,
 } as const;
