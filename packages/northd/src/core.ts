@@ -22,6 +22,7 @@ import {
   tagRequests,
 } from "./allocate/requests.ts";
 import { flowFeatures, rowFeatures } from "./features.ts";
+import { ACTIVATED, activated } from "./model/activation.ts";
 import { serviceStatus } from "./model/backends.ts";
 import { type BfdFacts, sbBfd } from "./model/bfd.ts";
 import { type ChassisFacts, type ChassisFeature, chassis, chassisFeature, chassisFeatureNames } from "./model/chassis.ts";
@@ -29,7 +30,7 @@ import { groupKey, type Membership, memberships } from "./model/multicast.ts";
 import { aclId, datapathKey, dynamicAddresses, nb, portChassis, portKey, portQueue, portTag, portUp } from "./model/nb.ts";
 import { networkFunctionGroup } from "./model/networkFunction.ts";
 import { problems } from "./model/problems.ts";
-import { delegated } from "./model/routerAdvertisement.ts";
+import { DELEGATED, delegated } from "./model/routerAdvertisement.ts";
 import { FlowStore } from "./output/flows.ts";
 import { RowStore } from "./output/rows.ts";
 import { constantRows } from "./southbound/constant.ts";
@@ -229,10 +230,14 @@ export class Core {
     else this.engine.set(portChassis, uuid, chassisName);
   }
 
-  /** What a chassis tells of the prefix that was delegated to a router port, by the port's name. */
-  setDelegated(port: string, told: string | undefined): void {
-    if (told === undefined) this.engine.delete(delegated, port);
-    else this.engine.set(delegated, port, told);
+  /** What chassis tell in the options of a port binding, by the port's name; undefined: the row is gone. */
+  setTold(port: string, options: ReadonlyMap<string, string> | undefined): void {
+    const tell = (source: typeof delegated, told: string | undefined): void => {
+      if (told === undefined) this.engine.delete(source, port);
+      else this.engine.set(source, port, told);
+    };
+    tell(delegated, options?.get(DELEGATED));
+    tell(activated, options?.get(ACTIVATED));
   }
 
   /** What a chassis learned of multicast, by the uuid of the row. */

@@ -3,7 +3,9 @@ import { type NbSchema, ovnNorthbound } from "@weft/schemas";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Core } from "./core.ts";
+import { ACTIVATED } from "./model/activation.ts";
 import { chassisFeatureNames } from "./model/chassis.ts";
+import { DELEGATED } from "./model/routerAdvertisement.ts";
 
 type Nb = MemoryReplica<NbSchema>;
 
@@ -564,7 +566,14 @@ const chassisEdits: readonly ((nb: Nb, a: number, b: number, c: number) => Told 
   (nb, a, b) => {
     const port = pick(nb.table("Logical_Router_Port").rows(), a);
     if (port === undefined) return undefined;
-    return [`prefix ${port.name}`, (core) => core.setDelegated(port.name, b % 3 === 0 ? undefined : `1:fd00:${b}::/64`)];
+    const options = new Map([[DELEGATED, `1:fd00:${b}::/64`]]);
+    return [`prefix ${port.name}`, (core) => core.setTold(port.name, b % 3 === 0 ? undefined : options)];
+  },
+  (nb, a, b) => {
+    const port = pick(nb.table("Logical_Switch_Port").rows(), a);
+    if (port === undefined) return undefined;
+    const options = new Map([[ACTIVATED, `ch${b % 3}`]]);
+    return [`activated ${port.name}`, (core) => core.setTold(port.name, b % 3 === 0 ? undefined : options)];
   },
   (nb, a, b, c) => {
     const datapath = pick(nb.table("Logical_Switch").rows(), a);

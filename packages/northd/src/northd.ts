@@ -13,7 +13,6 @@ import { globalOptions, southboundOptions } from "./globalOptions.ts";
 import { serviceKey } from "./model/backends.ts";
 import { type ChassisFeature, chassisFacts } from "./model/chassis.ts";
 import type { Membership } from "./model/multicast.ts";
-import { DELEGATED } from "./model/routerAdvertisement.ts";
 import { redirectName } from "./model/routerPort.ts";
 import { dropSample } from "./output/dropSample.ts";
 import { row } from "./output/row.ts";
@@ -197,7 +196,7 @@ class Daemon implements Northd {
       if (table === "Port_Binding") {
         const { logical_port } = (after ?? before) as SbRow<"Port_Binding">;
         this.#upNames.add(logical_port);
-        this.#core?.setDelegated(logical_port, (after as SbRow<"Port_Binding"> | undefined)?.options.get(DELEGATED));
+        this.#core?.setTold(logical_port, (after as SbRow<"Port_Binding"> | undefined)?.options);
       } else if (table === "IGMP_Group")
         this.#core?.setMembership(uuid, this.#membershipOf(after as SbRow<"IGMP_Group"> | undefined));
       else if (table === "Service_Monitor") {
@@ -352,7 +351,7 @@ class Daemon implements Northd {
     for (const port of this.#nb.table("Logical_Switch_Port").rows()) this.#upNames.add(port.name);
     for (const { name } of this.#nb.table("Logical_Router_Port").rows()) this.#upNames.add(name).add(redirectName(name));
     for (const { logical_port, options } of this.#sb.table("Port_Binding").rows()) {
-      core.setDelegated(logical_port, options.get(DELEGATED));
+      core.setTold(logical_port, options);
     }
     for (const item of this.#sb.table("BFD").rows()) core.setBfd(item._uuid, item);
     for (const item of this.#sb.table("Chassis").rows()) this.#chassisChanged(core, item._uuid, item);

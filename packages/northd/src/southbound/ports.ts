@@ -2,6 +2,7 @@
 import { each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
+import { ACTIVATED, activated } from "../model/activation.ts";
 import { chassisByName } from "../model/chassis.ts";
 import { dynamicOptions } from "../model/dynamicRouting.ts";
 import { nb, portKey, portQueue, portTag, switchPortsByName, switchPortsByPeer } from "../model/nb.ts";
@@ -42,6 +43,9 @@ export const switchPortBindings = each(
       const network = read(physicalNetwork, port.datapath);
       if (network !== undefined) options.set("qos_physical_network", network);
     }
+    const told = read(activated, lsp.name);
+    const places = lsp.options.get("requested-chassis")?.split(",").length ?? 0;
+    if (told !== undefined && places > 1) options.set(ACTIVATED, told);
     const requested = requestedChassis(lsp, read);
     const peerPort = port.peer === undefined ? undefined : read(routerPort, port.peer);
     const gateway = peerPort?.gatewayChassis;

@@ -114,7 +114,7 @@ export const support: Support = {
         ethtype: notYet(),
         "vtep-physical-switch": partly("there is no ovn-controller-vtep"),
         "vtep-logical-switch": partly("there is no ovn-controller-vtep"),
-        "activation-strategy": notYet(),
+        "activation-strategy": works,
         "iface-id-ver": notYet(),
         qos_min_rate: partly("ovn-controller makes no queues"),
         qos_max_rate: partly("ovn-controller makes no queues"),
