@@ -1,5 +1,16 @@
 /** ofproto/trace and ofproto/trace-packet-out with their arguments (ovs-vswitchd(8)); their errors are the reference's, word by word. */
-import { type Action, CT_STATES, formatBits, OFPP, parseActions, parseMatch } from "@weft/openflow";
+import {
+  type Action,
+  CT_STATES,
+  checkActions as checkForPacket,
+  formatBits,
+  type Match,
+  MatchBuilder,
+  matchErrorOf,
+  OFPP,
+  parseActions,
+  parseMatch,
+} from "@weft/openflow";
 import { fromHex } from "@weft/packet";
 import { messageOf, WeftError } from "@weft/runtime";
 import type { Datapath } from "../datapath/datapath.ts";
@@ -27,27 +38,49 @@ export function traceCommand(datapath: Datapath, args: readonly string[], packet
   const { names, ctNext } = options;
   const actionsText = packetOut ? args.at(-1) : undefined;
   // What the actions are is looked at before where they run.
-  if (actionsText !== undefined) parseActions(actionsText, undefined);
+  if (actionsText !== undefined) parseActions(actionsText, undefined, "list");
   const { bridge, key, packet } = whereAndWhat(datapath, options);
   let actions: readonly Action[] | undefined;
   if (actionsText !== undefined) {
-    actions = parseActions(actionsText, undefined);
-    try {
-      checkActions(bridge, actions, 0xff);
-    } catch (error) {
-      if (!(error instanceof OpenFlowRefusal)) throw error;
-      throw bad(`Bad actions: ${error.message}`);
-    }
+    actions = parseActions(actionsText, undefined, "list");
+    checkPacketOut(bridge, key, actions, options.consistent);
     // Without any the packet goes through the tables.
     if (actions.length === 0) actions = undefined;
   }
   return trace(datapath, { bridge, key, packet, ctNext, names, actions });
 }
 
+/** Refuses actions that name what is not there, or that are for other packets (with `consistent`, as OpenFlow 1.1 and later do). */
+function checkPacketOut(bridge: Bridge, key: Int32Array, actions: readonly Action[], consistent: boolean): void {
+  const since11 = consistent || actions.some(({ type }) => SINCE_OPENFLOW_11.has(type));
+  const problem = matchErrorOf(checkForPacket(matchOf(key), actions), since11 ? OPENFLOW_11 : OPENFLOW_10);
+  if (problem !== undefined) throw bad(`Bad actions: ${problem}`);
+  try {
+    checkActions(bridge, actions, 0xff);
+  } catch (error) {
+    if (!(error instanceof OpenFlowRefusal)) throw error;
+    throw bad(`Bad actions: ${error.message}`);
+  }
+}
+
+const OPENFLOW_10 = 1;
+const OPENFLOW_11 = 2;
+/** Actions that OpenFlow 1.0 has no form of, not even as an extension. */
+const SINCE_OPENFLOW_11: ReadonlySet<Action["type"]> = new Set(["push_vlan", "group"]);
+
+/** What the packet has, exactly: all words but those that only a switch knows. */
+function matchOf(key: Int32Array): Match {
+  const builder = new MatchBuilder();
+  for (const word of [WORD.in_port, WORD.eth_type, WORD.vlan_tci, WORD.nw_proto, WORD.nw_frag, WORD.tp_src, WORD.tp_dst])
+    builder.setWord(word, key[word] as number, 0xffff_ffff | 0);
+  return builder.build();
+}
+
 interface Options {
   readonly words: readonly string[];
   readonly names: boolean;
   readonly generate: boolean;
+  readonly consistent: boolean;
   /** What goes behind the transport header of a generated packet: bytes, or how many. */
   readonly payload: number | Uint8Array | undefined;
   readonly ctNext: readonly number[];
@@ -58,6 +91,7 @@ function parseOptions(args: readonly string[], packetOut: boolean): Options {
   const ctNext: number[] = [];
   let names = false;
   let generate = false;
+  let consistent = false;
   let payload: Options["payload"];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;
@@ -68,7 +102,7 @@ function parseOptions(args: readonly string[], packetOut: boolean): Options {
     };
     if (arg === "-generate" || arg === "--generate") generate = true;
     else if (arg === "--names") names = true;
-    else if (packetOut && (arg === "-consistent" || arg === "--consistent")) continue;
+    else if (packetOut && (arg === "-consistent" || arg === "--consistent")) consistent = true;
     else if (arg === "--l7") payload = parsePacket(value());
     else if (arg === "--l7-len") {
       payload = Number(value());
@@ -77,7 +111,7 @@ function parseOptions(args: readonly string[], packetOut: boolean): Options {
     else if (arg.startsWith("-")) throw bad(`${arg}: unknown option`);
     else words.push(arg);
   }
-  return { words, names, generate, payload, ctNext };
+  return { words, names, generate, consistent, payload, ctNext };
 }
 
 /** "trk,est" as bits; nothing is an untracked packet. */

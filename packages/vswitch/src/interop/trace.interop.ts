@@ -206,6 +206,35 @@ describe("arguments", () => {
     [dpFlow, "output:3"],
   ];
 
+  /** Actions that fit some packets, in some versions, or are not for packet-outs. */
+  const actions = [
+    "mod_tp_dst:5",
+    "set_field:5->tcp_dst",
+    "push_vlan:0x8100,set_field:4101->vlan_vid,2",
+    "pop_mpls:0x0800",
+    "set_mpls_label:5",
+    "set_vlan_vid:7,2",
+    "strip_vlan,output:2",
+    "controller",
+    "goto_table:0",
+    "write_actions(output:2)",
+    "clear_actions",
+    "clone(goto_table:1)",
+    "ct(commit)",
+    "conjunction(1,1/2)",
+    "enqueue:1:2",
+    "pop:NXM_NX_REG0[]",
+    "delete_field:tun_metadata0",
+    "move:NXM_OF_TCP_SRC[]->NXM_NX_REG0[]",
+    "learn(table=1,in_port=1,NXM_OF_TCP_DST[])",
+  ];
+
+  it.each(actions)("ofproto/trace-packet-out: whether %s is for the packet", async (action) => {
+    for (const option of [[], ["-consistent"], ["--consistent"]])
+      for (const packet of ["in_port=1,udp,nw_src=1.1.1.1", "in_port=1,dl_vlan=5", "in_port=1,tcp,tcp_src=5"])
+        await same([...option, "br0", packet, action], "ofproto/trace-packet-out");
+  });
+
   it.each(out.map((words) => [words]))("ofproto/trace-packet-out %j", async (words) => {
     await same(words, "ofproto/trace-packet-out");
   });

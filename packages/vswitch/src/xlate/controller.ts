@@ -37,7 +37,8 @@ export function xlateController(ctx: Context, action: ControllerAction): void {
 
 /** The reason that an output to CONTROLLER gives: where it was done. */
 export function outputReason(ctx: Context): PacketInReason {
-  if (ctx.packetOut) return "packet_out";
+  // the reference's trace of a packet-out tells the reason of a flow's output
+  if (ctx.packetOut && !ctx.tracing) return "packet_out";
   if (ctx.inGroup) return "group";
   return ctx.inActionSet ? "action_set" : "action";
 }

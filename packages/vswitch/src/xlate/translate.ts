@@ -161,6 +161,7 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
       xlateController(ctx, action);
       break;
     case "enqueue": {
+      ctx.look(WORD.skb_priority);
       const before = flow[WORD.skb_priority] as number;
       const priority = action.queue;
       flow[WORD.skb_priority] = priority;
@@ -287,7 +288,7 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
     case "pop": {
       const entry = ctx.stack.pop();
       if (entry === undefined) {
-        ctx.report("warning", "stack underflow");
+        ctx.report("error", "stack underflow");
         break;
       }
       ctx.writeSubfield(action.dst, entry.value);
@@ -299,8 +300,8 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
       ctx.writeField(field("tun_id"), action.id);
       break;
     case "fin_timeout":
+      ctx.look(WORD.nw_proto, 0xff);
       if (flow[WORD.nw_proto] === IP_TCP) {
-        ctx.look(WORD.nw_proto, 0xff);
         const { rule } = ctx;
         if (rule === undefined) break;
         ctx.effects.push({ kind: "fin", rule, idle: action.idleTimeout, hard: action.hardTimeout });
@@ -312,6 +313,8 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
       xlateLearn(ctx, action);
       break;
     case "conjunction":
+      ctx.report("error", "executing no-op conjunction action");
+      break;
     case "note":
       break;
     case "sample":
@@ -339,6 +342,7 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
       checkPacketLarger(ctx, action, actions.slice(i + 1), last || lastOfList);
       return true;
     case "delete_field":
+      ctx.report("detail", `delete ${action.field.name}`);
       deleteField(ctx, action.field);
       break;
     case "encap":
