@@ -210,7 +210,7 @@ export class RunningController implements Controller {
     if (this.#versionMatch.foreign(local, global)) return;
     const { clock } = this.#runtime;
     const start = clock.now();
-    this.#switchSide.flushZones(this.core.commit(this.#settled, this.#filled ? undefined : PIECE));
+    this.#switchSide.flushZones(this.core.commit(this.#settled, this.core.begun && !this.#filled ? PIECE : undefined));
     const computed = clock.now() - start;
     this.stopwatches.get("flow-generation")?.add(computed);
     if (computed >= this.computeLogTimeout) this.#engineLog.info(`computation took ${Math.round(computed)}ms`);
