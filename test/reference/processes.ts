@@ -1,8 +1,9 @@
 /** Clouds of processes: scripts that use the functions of cloud.sh, with daemons from several places. */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { decode, find, type Header, headers, type Layer, readCapture } from "@weft/packet";
 import { Control, reference } from "./daemons.ts";
 
@@ -56,9 +57,14 @@ export class Cloud {
     };
   }
 
+  /** Runs a script with the functions of cloud.sh while the test goes on. Rejects when it fails. */
+  async background(script: string): Promise<void> {
+    await promisify(execFile)("bash", ["-c", scriptOf(script)], { timeout: 240_000, env: this.env });
+  }
+
   /** Runs a script with the functions of cloud.sh. Throws with everything printed when it fails. */
   run(script: string): string {
-    const result = spawnSync("bash", ["-c", `set -e; . ${join(root, "test/reference/cloud.sh")}; ${script}`], {
+    const result = spawnSync("bash", ["-c", scriptOf(script)], {
       encoding: "utf8",
       timeout: 240_000,
       env: this.env,
@@ -104,6 +110,10 @@ export class Cloud {
     // Daemons that were told to end may still be at their files.
     if (forget) rmSync(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
+}
+
+function scriptOf(script: string): string {
+  return `set -e; . ${join(root, "test/reference/cloud.sh")}; ${script}`;
 }
 
 function describeHeader(header: Header): string {
