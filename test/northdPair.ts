@@ -155,13 +155,14 @@ export class NorthdPair {
   }
 
   async settle(): Promise<void> {
-    await this.#sync();
+    await this.sync();
     // What the reference does incrementally may differ from what it computes from scratch, which is what counts.
     this.#run("ovn-appctl", ["-t", `${this.dir}/northd.ctl`, "inc-engine/recompute"]);
-    await this.#sync();
+    await this.sync();
   }
 
-  async #sync(): Promise<void> {
+  /** Waits until both southbound databases have what the northbound one has now. */
+  async sync(): Promise<void> {
     const wanted = Number(this.nbctl("get NB_Global . nb_cfg")) + 1;
     this.nbctl(`set NB_Global . nb_cfg=${wanted}`);
     const reached = () => this.#replicas.every((sb) => [...sb.table("SB_Global").rows()][0]?.nb_cfg === wanted);

@@ -2,6 +2,8 @@
  * Cases of configuration in text files: "## name" begins a part that others use, "# name" a case. A line is an edit, as
  * ovn-nbctl(8) takes it; "use NAME" stands for a part's lines, "commit" ends a transaction, "sbctl ..." is an edit of both
  * southbound databases between two transactions, and "sbset TABLE PORT COLUMN=VALUE..." one of the rows of a logical port.
+ * "learn PORT PREFIX NEXTHOP" is a route that a chassis learned; the case ends with such lines, as the reference deletes all
+ * of these routes when it computes from scratch.
  */
 import { readFileSync } from "node:fs";
 import type { NorthdPair } from "../northdPair.ts";
@@ -31,9 +33,16 @@ export async function play(pair: NorthdPair, { lines }: Case): Promise<void> {
     await (edits.length === 0 ? pair.settle() : pair.edit(edits.join("\n")));
     edits = [];
   };
+  let learning = false;
   for (const line of lines) {
     if (line === "commit") await commit();
-    else if (line.startsWith("sbset ")) {
+    else if (line.startsWith("learn ")) {
+      if (!learning) await commit();
+      learning = true;
+      const [, port, prefix, nexthop] = line.split(" ");
+      const where = `datapath=<${port}:datapath> logical_port=<${port}>`;
+      pair.sbctl(`create Learned_Route ${where} ip_prefix="${prefix}" nexthop="${nexthop}"`);
+    } else if (line.startsWith("sbset ")) {
       await commit();
       const [, table, port, ...columns] = line.split(" ");
       pair.sbset(table as "BFD", port!, ...columns);
@@ -42,5 +51,5 @@ export async function play(pair: NorthdPair, { lines }: Case): Promise<void> {
       pair.sbctl(line.slice(6));
     } else edits.push(line);
   }
-  await commit();
+  await (learning ? pair.sync() : commit());
 }

@@ -26,6 +26,7 @@ import { ACTIVATED, activated } from "./model/activation.ts";
 import { serviceStatus } from "./model/backends.ts";
 import { type BfdFacts, sbBfd } from "./model/bfd.ts";
 import { type ChassisFacts, type ChassisFeature, chassis, chassisFeature, chassisFeatureNames } from "./model/chassis.ts";
+import { type LearnedRoute, learnedRoutes } from "./model/dynamicRouting.ts";
 import { groupKey, type Membership, memberships } from "./model/multicast.ts";
 import { aclId, datapathKey, dynamicAddresses, nb, portChassis, portKey, portQueue, portTag, portUp } from "./model/nb.ts";
 import { networkFunctionGroup } from "./model/networkFunction.ts";
@@ -238,6 +239,12 @@ export class Core {
     };
     tell(delegated, options?.get(DELEGATED));
     tell(activated, options?.get(ACTIVATED));
+  }
+
+  /** A route that a chassis learned, by the uuid of the row. */
+  setLearnedRoute(uuid: Uuid, route: LearnedRoute | undefined): void {
+    if (route === undefined) this.engine.delete(learnedRoutes, uuid);
+    else this.engine.set(learnedRoutes, uuid, route);
   }
 
   /** What a chassis learned of multicast, by the uuid of the row. */

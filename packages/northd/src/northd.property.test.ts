@@ -576,6 +576,15 @@ const chassisEdits: readonly ((nb: Nb, a: number, b: number, c: number) => Told 
     return [`activated ${port.name}`, (core) => core.setTold(port.name, b % 3 === 0 ? undefined : options)];
   },
   (nb, a, b, c) => {
+    const router = pick(nb.table("Logical_Router").rows(), a);
+    const port = pick(router?.ports ?? [], b);
+    const name = port === undefined ? undefined : nb.table("Logical_Router_Port").get(port)?.name;
+    if (router === undefined || name === undefined) return undefined;
+    const uuid = `00000000-0000-4000-8000-00000000020${a % 10}` as Uuid;
+    const route = { router: router._uuid, port: name, prefix: `10.${b}.0.0/16`, nexthop: c % 2 === 0 ? "10.0.0.9" : "fd00::9" };
+    return [`learned ${uuid}`, (core) => core.setLearnedRoute(uuid, c % 4 === 0 ? undefined : route)];
+  },
+  (nb, a, b, c) => {
     const datapath = pick(nb.table("Logical_Switch").rows(), a);
     const port = pick(datapath?.ports ?? [], b);
     const name = port === undefined ? undefined : nb.table("Logical_Switch_Port").get(port)?.name;

@@ -272,7 +272,7 @@ describe("northd", () => {
     nb.insert("Logical_Router", { name: "r", options: new Map([["dynamic-routing", "true"]]) });
     await settle();
     expect(warnings).toEqual([
-      "Logical_Router r: options:dynamic-routing is only partly supported: what chassis learned is not routed, and ovn-controller does not learn",
+      "Logical_Router r: options:dynamic-routing is only partly supported: ovn-controller does not speak with routing daemons",
     ]);
   });
 

@@ -12,6 +12,7 @@ import { Core } from "./core.ts";
 import { globalOptions, southboundOptions } from "./globalOptions.ts";
 import { serviceKey } from "./model/backends.ts";
 import { type ChassisFeature, chassisFacts } from "./model/chassis.ts";
+import type { LearnedRoute } from "./model/dynamicRouting.ts";
 import type { Membership } from "./model/multicast.ts";
 import { redirectName } from "./model/routerPort.ts";
 import { dropSample } from "./output/dropSample.ts";
@@ -199,6 +200,8 @@ class Daemon implements Northd {
         this.#core?.setTold(logical_port, (after as SbRow<"Port_Binding"> | undefined)?.options);
       } else if (table === "IGMP_Group")
         this.#core?.setMembership(uuid, this.#membershipOf(after as SbRow<"IGMP_Group"> | undefined));
+      else if (table === "Learned_Route")
+        this.#core?.setLearnedRoute(uuid, this.#learnedRouteOf(after as SbRow<"Learned_Route"> | undefined));
       else if (table === "Service_Monitor") {
         this.#core?.setServiceStatus(...serviceOf(before, after));
         this.#statusChanged = true;
@@ -356,6 +359,7 @@ class Daemon implements Northd {
     for (const item of this.#sb.table("BFD").rows()) core.setBfd(item._uuid, item);
     for (const item of this.#sb.table("Chassis").rows()) this.#chassisChanged(core, item._uuid, item);
     for (const item of this.#sb.table("IGMP_Group").rows()) core.setMembership(item._uuid, this.#membershipOf(item));
+    for (const item of this.#sb.table("Learned_Route").rows()) core.setLearnedRoute(item._uuid, this.#learnedRouteOf(item));
     for (const item of this.#sb.table("Service_Monitor").rows()) core.setServiceStatus(...serviceOf(undefined, item));
     this.#stale = true;
     return core;
@@ -366,6 +370,14 @@ class Daemon implements Northd {
     if (row === undefined || datapath === undefined) return undefined;
     const ports = row.ports.flatMap((port) => this.#sb.table("Port_Binding").get(port)?.logical_port ?? []);
     return { datapath: ownerOf(datapath) as Uuid, address: row.address, ports }; // northd's datapaths belong to NB rows
+  }
+
+  #learnedRouteOf(row: SbRow<"Learned_Route"> | undefined): LearnedRoute | undefined {
+    const datapath = row === undefined ? undefined : this.#sb.table("Datapath_Binding").get(row.datapath);
+    const port = row === undefined ? undefined : this.#sb.table("Port_Binding").get(row.logical_port)?.logical_port;
+    if (row === undefined || datapath === undefined || port === undefined) return undefined;
+    // northd's datapaths belong to NB rows.
+    return { router: ownerOf(datapath) as Uuid, port, prefix: row.ip_prefix, nexthop: row.nexthop };
   }
 
   /** Where some chassis speaks only VXLAN, keys are as short as its header. */

@@ -1,5 +1,5 @@
 /** Routers that speak with routing daemons of their chassis (ovn-nb(5), Logical_Router:options:dynamic-routing). */
-import { derive, type Read } from "@weft/incremental";
+import { derive, index, input, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { routerOptions } from "./config.ts";
 import type { RouterPort } from "./routerPort.ts";
@@ -31,3 +31,15 @@ export function dynamicOptions(port: RouterPort, bound: boolean, read: Read): Re
   if (daemon !== undefined) told.set("dynamic-routing-port-name", daemon);
   return told;
 }
+
+/** A row of Learned_Route: what a chassis heard of through a port. */
+export interface LearnedRoute {
+  readonly router: Uuid;
+  /** The name of the router port. */
+  readonly port: string;
+  readonly prefix: string;
+  readonly nexthop: string;
+}
+
+export const learnedRoutes = input<Uuid, LearnedRoute>("sb.Learned_Route", { equals: sameContent });
+export const learnedByRouter = index("learnedByRouter", learnedRoutes, ({ router }) => [router]);

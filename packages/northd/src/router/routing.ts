@@ -22,12 +22,13 @@ import type { NbRow } from "@weft/schemas";
 import { type Flow, type FlowOptions, flow } from "../flow.ts";
 import { deadPeer, speaksBfd } from "../model/bfd.ts";
 import { metered } from "../model/copp.ts";
+import { learnedByRouter, learnedRoutes } from "../model/dynamicRouting.ts";
 import { nb, routerPortsByName } from "../model/nb.ts";
 import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
 import { LR_IN_ARP_REQUEST, LR_IN_IP_ROUTING, LR_IN_IP_ROUTING_ECMP, LR_IN_IP_ROUTING_PRE } from "../stages.ts";
 
-/** A longer prefix comes first; at the same length, connected before static before static by source. */
-const RANK = { connected: 6, static: 4, source: 0 } as const;
+/** A longer prefix comes first; at the same length, connected before static before learned before static by source. */
+const RANK = { connected: 6, static: 4, learned: 2, source: 0 } as const;
 const RANKS = 8;
 
 /** BFD of a single hop, RFC 5881. */
@@ -151,6 +152,8 @@ export interface StaticRoute {
   readonly hop: NextHop | undefined;
   /** Learned from another zone, where it is a network of a router's. */
   readonly connected: boolean;
+  /** Heard of by a chassis. */
+  readonly learned: boolean;
   /** Replies leave by the hop that a connection came in by. */
   readonly symmetric: boolean;
   /** Fields that a group's member is chosen by; none: all that there are. */
@@ -198,6 +201,7 @@ function staticRoute(
     bySource: route.policy === "src-ip",
     table: route.route_table,
     connected: route.options.get("origin") === "connected",
+    learned: false,
     symmetric: route.options.get("ecmp_symmetric_reply") === "true",
     selection: [...route.selection_fields].sort(),
   };
@@ -222,6 +226,23 @@ function staticRoute(
   }
   return { ...common, discard: false, hop };
 }
+
+/** What chassis heard of: its next hop may be of the other family. */
+const learned = derive(
+  "learnedRoutes",
+  (router: Uuid, read): readonly StaticRoute[] =>
+    read(learnedByRouter, router).flatMap((uuid): StaticRoute[] => {
+      const told = read(learnedRoutes, uuid)!;
+      const prefix = prefixOf(told.prefix);
+      const id = read(routerPortsByName, told.port)[0];
+      const port = id === undefined ? undefined : read(routerPort, id);
+      const hop = port?.datapath === router ? hopThrough(port, told.nexthop) : undefined;
+      if (prefix === undefined || hop === undefined) return [];
+      const plain = { bySource: false, table: "", connected: false, symmetric: false, selection: [], discard: false };
+      return [{ uuid, ...prefix, ...plain, learned: true, hop }];
+    }),
+  { equals: sameContent },
+);
 
 /** Route tables other than the main one get numbers from 1, in the order of their names. */
 export const routeTables = derive(
@@ -250,12 +271,19 @@ function groupsOf(routes: readonly StaticRoute[], tables: ReadonlyMap<string, nu
   for (const route of routes) {
     const table = route.connected ? "" : `reg7 == ${route.table === "" ? 0 : tables.get(route.table)!} && `;
     const match = `${table}ip${route.family}.${route.bySource ? "src" : "dst"} == ${route.prefix}`;
-    const group = groups.get(match);
-    const rank = route.connected ? RANK.connected : route.bySource ? RANK.source : RANK.static;
-    if (group === undefined) groups.set(match, { match, priority: route.length * RANKS + rank, routes: [route] });
+    const rank = rankOf(route);
+    const key = `${rank} ${match}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, { match, priority: route.length * RANKS + rank, routes: [route] });
     else group.routes.push(route);
   }
   return groups.values();
+}
+
+function rankOf({ connected, learned: heard, bySource }: StaticRoute): number {
+  if (connected) return RANK.connected;
+  if (heard) return RANK.learned;
+  return bySource ? RANK.source : RANK.static;
 }
 
 export const routing = each("router/routing", nb.Logical_Router, function* (uuid, row, read): Iterable<Flow> {
@@ -267,7 +295,7 @@ export const routing = each("router/routing", nb.Logical_Router, function* (uuid
     }
   }
   let group = 0;
-  for (const { match, priority, routes } of groupsOf(read(staticRoutes, uuid).routes, tables)) {
+  for (const { match, priority, routes } of groupsOf([...read(staticRoutes, uuid).routes, ...read(learned, uuid)], tables)) {
     const first = routes[0]!;
     if (routes.length > 1 || (first.symmetric && first.hop !== undefined)) {
       yield* ecmp(uuid, ++group, priority, match, routes);
@@ -278,7 +306,7 @@ export const routing = each("router/routing", nb.Logical_Router, function* (uuid
       yield flow(uuid, LR_IN_IP_ROUTING, priority, match, "drop;", own);
       continue;
     }
-    const actions = `reg8[0..15] = 0; ${nextHopActions(first.hop, true)}${familyAction(first.family)}`;
+    const actions = `reg8[0..15] = 0; ${nextHopActions(first.hop, true)}${familyAction(first.hop.family)}`;
     yield flow(uuid, LR_IN_IP_ROUTING, priority, match, `ip.ttl--; ${actions}`, own);
     if (read(speaksBfd, first.hop.port.name)) {
       yield flow(uuid, LR_IN_IP_ROUTING, priority + 1, `${match} && ${BFD}`, actions, own);
@@ -312,14 +340,14 @@ function* ecmp(uuid: Uuid, group: number, priority: number, match: string, route
   const member = routes.length === 1 ? "1; next;" : `${selection(routes)};`;
   const actions = `ip.ttl--; flags.loopback = 1; reg8[0..15] = ${group}; reg8[16..31] = ${member}`;
   yield flow(uuid, LR_IN_IP_ROUTING, priority, match, actions);
-  for (const [index, { hop, family, symmetric, uuid: hint }] of routes.entries()) {
+  for (const [index, { hop, symmetric, uuid: hint }] of routes.entries()) {
     if (hop === undefined) continue;
     yield flow(
       uuid,
       LR_IN_IP_ROUTING_ECMP,
       100,
       `reg8[0..15] == ${group} && reg8[16..31] == ${index + 1}`,
-      `${nextHopActions(hop, false)}reg9[9] = ${family === 4 ? 1 : 0}; ${symmetric ? "reg9[10] = 1; " : ""}next;`,
+      `${nextHopActions(hop, false)}reg9[9] = ${hop.family === 4 ? 1 : 0}; ${symmetric ? "reg9[10] = 1; " : ""}next;`,
       { hint },
     );
   }

@@ -6,7 +6,6 @@ import { keys, notYet, partly, remarked, type Support, works } from "./entry.ts"
 
 const noInterconnect = notYet("there is no ovn-ic");
 const told = partly("ovn-controller does not speak with routing daemons");
-const learned = partly("what chassis learned is not routed, and ovn-controller does not learn");
 const stretched = partly("ovn-controller does not speak EVPN");
 const unprobed = partly("ovn-controller does not probe");
 const probing = { interval: unprobed, timeout: unprobed, success_count: unprobed, failure_count: unprobed };
@@ -239,12 +238,12 @@ export const support: Support = {
         mcast_relay: works,
         mac_binding_age_threshold: notYet(),
         "ct-zone-limit": works,
-        "dynamic-routing": learned,
+        "dynamic-routing": told,
         "dynamic-routing-redistribute": told,
         "dynamic-routing-redistribute-local-only": told,
         "dynamic-routing-vrf-name": told,
         "dynamic-routing-vrf-id": told,
-        "dynamic-routing-no-learning": learned,
+        "dynamic-routing-no-learning": told,
         "dynamic-routing-v4-prefix-nexthop": told,
         "dynamic-routing-v6-prefix-nexthop": told,
         "ic-route-filter-adv": noInterconnect,
@@ -274,7 +273,7 @@ export const support: Support = {
         "ic-route-filter-learn": noInterconnect,
         "ic-route-deny-adv": noInterconnect,
         "ic-route-deny-learn": noInterconnect,
-        "dynamic-routing-no-learning": learned,
+        "dynamic-routing-no-learning": told,
       },
     ),
     networks: works,
