@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { decode, emit, formatMac, type Header, headers, type Layer, type Mac, readCapture, toHex } from "@weft/packet";
 import { nodeRuntime } from "@weft/runtime";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Cloud, linkPrograms, type Side } from "./reference/cloud.ts";
+import { allWeft, Cloud, linkPrograms, type Mix } from "./reference/cloud.ts";
 import type { Control } from "./reference/daemons.ts";
 
 linkPrograms();
@@ -177,18 +177,33 @@ function nameOf(mac: Mac): string {
 
 const sides: Guests[] = [];
 
+/** The reference's first. */
+const mixes: readonly Mix[] = (["reference", "weft"] as const)
+  .map(
+    (CONTROLLER): Mix => ({
+      OVSDB_SERVER: "reference",
+      NORTHD: "reference",
+      VSWITCHD: "reference",
+      tools: "reference",
+      CONTROLLER,
+    }),
+  )
+  .concat({ ...allWeft, tools: "reference" });
+
 beforeAll(async () => {
-  for (const side of ["weft", "reference"] satisfies Side[]) {
-    const others = { OVSDB_SERVER: "reference", NORTHD: "reference", VSWITCHD: "reference", tools: "reference" } as const;
-    const cloud = new Cloud({ ...others, CONTROLLER: side });
+  for (const mix of mixes) {
+    const cloud = new Cloud(mix);
     cloud.run(NETWORK);
     sides.push(new Guests(cloud));
   }
-  for (const { cloud } of sides) cloud.run(CHECKS);
-  const end = clock.now() + 16_000;
+  // In the background, for the guests answer from the first probe on.
+  for (const { cloud } of sides) cloud.run(`(${CHECKS}) >$DIR/checks.out 2>&1 &`);
+  const end = clock.now() + 20_000;
   while (clock.now() < end) {
-    for (const guests of sides) await guests.answer();
-    for (const guests of sides) guests.look();
+    for (const guests of sides) {
+      for (const others of sides) await others.answer();
+      guests.look();
+    }
     await clock.sleep(50);
   }
 });
@@ -198,21 +213,25 @@ afterAll(() => {
 });
 
 test("probes", () => {
-  const [got, expected] = sides.map(({ seen }) => Object.fromEntries([...seen].map(([port, frames]) => [port, kinds(frames)])));
-  expect(got).toEqual(expected);
+  const [expected, ...ours] = sides.map(({ seen }) =>
+    Object.fromEntries([...seen].map(([port, frames]) => [port, kinds(frames)])),
+  );
+  for (const got of ours) expect(got).toEqual(expected);
   // A connection that was accepted is reset: that is a frame more.
   expect(Object.values(expected!).map((list) => list.length)).toEqual([6, 4, 5, 2, 2, 2, 2, 1, 1, 1]);
 });
 
 test("what is told of the services", () => {
-  const [got, expected] = sides.map(({ told }) => told);
-  expect([...got!.keys()].sort()).toEqual([...expected!.keys()].sort());
-  for (const [service, statuses] of expected!) {
-    const ours = got!.get(service)!;
-    // Both go on telling; what the slower one has told is the beginning of what the faster one has.
-    const both = Math.min(statuses.length, ours.length);
-    expect([service, ...ours.slice(0, both)]).toEqual([service, ...statuses.slice(0, both)]);
-    expect(Math.abs(statuses.length - ours.length)).toBeLessThan(2);
+  const [expected, ...ours] = sides.map(({ told }) => told);
+  for (const got of ours) {
+    expect([...got.keys()].sort()).toEqual([...expected!.keys()].sort());
+    for (const [service, statuses] of expected!) {
+      const told = got.get(service)!;
+      // Both go on telling; what the slower one has told is the beginning of what the faster one has.
+      const both = Math.min(statuses.length, told.length);
+      expect([service, ...told.slice(0, both)]).toEqual([service, ...statuses.slice(0, both)]);
+      expect(Math.abs(statuses.length - told.length)).toBeLessThan(2);
+    }
   }
   const last = new Map([...expected!].map(([service, statuses]) => [service.split(",")[1]!, statuses]));
   expect(last.get("p9")).toEqual(["[]"]);
@@ -228,5 +247,15 @@ test("a UDP probe keeps its port, others do not", () => {
       );
     expect(ports("udp").size).toBe(2);
     expect(ports("tcp").size).toBeGreaterThan(4);
+  }
+});
+
+test("load balancers leave out backends that are offline", () => {
+  for (const { cloud } of sides) {
+    const flows = cloud.run("ovn-sbctl dump-flows a").split("\n");
+    const backends = (vip: string) =>
+      flows.flatMap((line) => (line.includes(`dst == ${vip} `) && /ct_lb_mark\(backends=([^;]*)\);/.exec(line)?.[1]) || []);
+    expect(backends("10.0.0.100")).toEqual(["10.0.0.1:8080"]);
+    expect(backends("fd00::101")).toEqual(["[fd00::1]:53"]);
   }
 });
