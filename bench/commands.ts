@@ -18,7 +18,7 @@ export async function commands(): Promise<Result[]> {
       { what: "lab trunks: up to the first ping answered", unit: "s", weft: labToPing() },
     ];
   } finally {
-    site.close();
+    await site.close();
   }
 }
 

@@ -56,7 +56,7 @@ async function overSockets(side: Side): Promise<Rates> {
     for (const wire of [one, other]) wire.close();
     return { established: median(established), opened };
   } finally {
-    site.close();
+    await site.close();
   }
 }
 

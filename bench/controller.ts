@@ -179,7 +179,7 @@ async function measure(side: Side): Promise<Figures> {
     for (const client of [local, northbound, numbers]) client.close();
     return { start, restart, lost, bind: median(binds), flows: median(flows), memory };
   } finally {
-    site.close();
+    await site.close();
   }
 }
 

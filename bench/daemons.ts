@@ -69,7 +69,7 @@ export class Site {
   async end(name: string, ...args: readonly string[]): Promise<void> {
     const pid = readFileSync(join(this.dir, `${name}.pid`), "utf8").trim();
     this.run("reference", "ovs-appctl", "-t", join(this.dir, `${name}.ctl`), "exit", ...args);
-    while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (isRunning(Number(pid))) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
   /** Peak resident memory of a process, MB. */
@@ -83,17 +83,31 @@ export class Site {
     return (Number(fields[11]) + Number(fields[12])) / 100;
   }
 
-  close(): void {
+  /** Ends the daemons, waits until they have gone (killing those that stay), and takes the folder away. */
+  async close(): Promise<void> {
     for (const pid of this.#pids.reverse()) {
-      try {
-        process.kill(pid, "SIGTERM");
-      } catch {
-        // It has ended already.
+      signal(pid, "SIGTERM");
+      const patience = performance.now() + 10_000;
+      while (isRunning(pid)) {
+        if (performance.now() > patience) signal(pid, "SIGKILL");
+        await new Promise((resolve) => setTimeout(resolve, 5));
       }
     }
-    // A daemon that is ending may still write there.
-    rmSync(this.dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    rmSync(this.dir, { recursive: true, force: true });
   }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** False also for one that has ended and only its parent has not asked yet. */
+function isRunning(pid: number): boolean {
+  return existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 }
 
 /** Wall time of a command line as a whole process, ms: the median of `times` runs. */

@@ -76,7 +76,7 @@ async function measure(side: Side, network: Network): Promise<Figures> {
     process.stderr.write(readFileSync(join(site.dir, "northd.log"), "utf8").slice(-2000));
     throw error;
   } finally {
-    site.close();
+    await site.close();
   }
 }
 

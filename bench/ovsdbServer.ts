@@ -51,7 +51,7 @@ async function onServer<T>(side: Side, use: (remote: string, pid: number, file: 
     const remote = join(site.dir, "bench.sock");
     return await use(remote, site.daemon(side, "ovsdb-server", "bench", `--remote=punix:${remote}`, file), file, site);
   } finally {
-    site.close();
+    await site.close();
   }
 }
 

@@ -65,6 +65,6 @@ export async function trace(): Promise<Result[]> {
       },
     ];
   } finally {
-    site.close();
+    await site.close();
   }
 }

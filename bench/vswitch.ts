@@ -62,7 +62,7 @@ export function startSwitch(site: Site, side: Side): string {
 }
 
 /** The flows that the reference installs, in ovs-ofctl's syntax. */
-function controllersFlows(): string {
+async function controllersFlows(): Promise<string> {
   const site = new Site();
   try {
     const nb = site.database("reference", "nb", join(schemas, "ovn/ovn-nb.ovsschema"));
@@ -78,7 +78,7 @@ function controllersFlows(): string {
     const flows = site.run("reference", "ovs-ofctl", "-O", "OpenFlow15", "--no-names", "--no-stats", "dump-flows", "br-int");
     return flows.replace(/^ */gm, "");
   } finally {
-    site.close();
+    await site.close();
   }
 }
 
@@ -128,7 +128,7 @@ async function overSockets(side: Side, flows: string): Promise<Rates> {
     for (const wire of [from, to]) wire.close();
     return { cached: median(cached), first };
   } finally {
-    site.close();
+    await site.close();
   }
 }
 
@@ -173,7 +173,7 @@ function inProcess(flows: string): Rates {
 }
 
 export async function vswitch(): Promise<Result[]> {
-  const flows = controllersFlows();
+  const flows = await controllersFlows();
   const weft = await overSockets("weft", flows);
   const reference = await overSockets("reference", flows);
   const inside = inProcess(flows);

@@ -162,24 +162,18 @@ class StreamChannel implements Channel {
   }
 }
 
-/** The chunks in fewer ones: small ones that follow each other are put together. */
-function joined(chunks: readonly Uint8Array[]): Uint8Array[] {
-  if (chunks.length === 1) return [chunks[0]!];
-  const all: Uint8Array[] = [];
-  let small: Uint8Array[] = [];
-  const join = (): void => {
-    if (small.length > 0) all.push(Buffer.concat(small));
-    small = [];
-  };
-  for (const chunk of chunks) {
-    if (chunk.length < LARGE) small.push(chunk);
-    else {
-      join();
-      all.push(chunk);
-    }
-  }
-  join();
-  return all;
+/** Small chunks that were put together last. Clients that watch the same are sent the same chunks in a turn. */
+let last: { readonly chunks: readonly Uint8Array[]; readonly bytes: Uint8Array } = { chunks: [], bytes: Buffer.alloc(0) };
+
+/** The chunks in fewer ones: those that are not large are put together. */
+function joined(chunks: readonly Uint8Array[]): readonly Uint8Array[] {
+  if (chunks.length <= 1) return chunks;
+  const large = chunks.findIndex((chunk) => chunk.length >= LARGE);
+  if (large >= 0) return [...joined(chunks.slice(0, large)), chunks[large]!, ...joined(chunks.slice(large + 1))];
+  if (last.chunks.length === chunks.length && chunks.every((chunk, i) => chunk === last.chunks[i])) return [last.bytes];
+  const bytes = Buffer.concat(chunks);
+  if (bytes.length < LARGE) last = { chunks, bytes };
+  return [bytes];
 }
 
 /** Two ends of a pipe within the process. Messages arrive in order, in a later turn, as the objects that were sent. */

@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { type Channel, channelPair, streamChannel } from "./channel.ts";
 import { Connection, RpcError } from "./connection.ts";
 import type { Json } from "./json.ts";
+import { type Message, SharedMessage } from "./message.ts";
 
 it("matches replies with requests, whatever their order", async () => {
   const { clock } = virtualRuntime();
@@ -78,4 +79,31 @@ it("answers good messages before it leaves over a bad one", async () => {
   await clock.advance(10);
   expect(text).toBe('{"error":null,"id":1,"result":[1]}|closed');
   expect(fault?.message).toContain("at byte 43");
+});
+
+it("sends every channel its messages in order, shared ones and its own, small and large", async () => {
+  const { clock, net } = virtualRuntime();
+  const accepted: Channel[] = [];
+  await net.listen("pmemory:x", (stream) => {
+    accepted.push(streamChannel(stream));
+  });
+  const nameOf = (message: Message): unknown => ("method" in message ? message.method : message.id);
+  const heard: unknown[][] = [[], [], []];
+  for (const methods of heard) {
+    const connecting = net.connect("memory:x");
+    await clock.advance(1);
+    streamChannel(await connecting).start({ onMessage: (message) => methods.push(nameOf(message)), onClose: () => {} });
+  }
+  const note = (method: string): Message => ({ method, params: [], id: null });
+  const shared = ["a", "b", "c".repeat(1 << 20), "d"].map((method) => new SharedMessage(() => note(method)));
+  const sent: Message[][] = [];
+  for (const [i, channel] of accepted.entries()) {
+    channel.start({ onMessage: () => {}, onClose: () => {} });
+    const own = note(`own ${i}`);
+    const messages = i === 1 ? [shared[0]!, own, ...shared.slice(1)] : i === 2 ? [shared[3]!, shared[0]!] : shared;
+    for (const message of messages) channel.send(message);
+    sent.push(messages.map((message) => (message instanceof SharedMessage ? message.message : message)));
+  }
+  await clock.advance(10);
+  expect(heard).toEqual(sent.map((messages) => messages.map(nameOf)));
 });

@@ -12,6 +12,7 @@ import { PackedCommit } from "../engine/packedCommit.ts";
 import type { RowDelta, Table } from "../engine/table.ts";
 import type { OvsdbError } from "../error.ts";
 import { type Json, stringifyJson } from "../jsonrpc/json.ts";
+import type { SharedMessage } from "../jsonrpc/message.ts";
 import type { LogFile } from "../log/file.ts";
 import type { Specification } from "../monitor/specification.ts";
 import { type MonitorClient, Monitors, type Subscription } from "../monitor/subscription.ts";
@@ -224,14 +225,19 @@ export class ServedDatabase {
       );
       done(results);
     } else {
-      const sends: (() => void)[] = [];
+      // Two lists, for a closure of each client's own would be what most of the garbage is.
+      const clients: MonitorClient[] = [];
+      const messages: SharedMessage[] = [];
       this.monitors.publish(
         deltas,
         () => entry.id,
-        (client, message) => sends.push(() => client.send(message)),
+        (client, message) => {
+          clients.push(client);
+          messages.push(message);
+        },
       );
       const told = (fault: OvsdbError | undefined): void => {
-        if (fault === undefined) for (const send of sends) send();
+        if (fault === undefined) for (const [i, client] of clients.entries()) client.send(messages[i]!);
         done(fault === undefined ? results : [...results, fault.toJson()]);
       };
       this.#unwritten.push({ commit, after: [told] });
