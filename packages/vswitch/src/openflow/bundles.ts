@@ -7,7 +7,8 @@ import type { Session } from "./session.ts";
 
 interface Bundle {
   readonly flags: number;
-  readonly messages: Envelope[];
+  /** With their bytes, which go into errors. */
+  readonly messages: { readonly envelope: Envelope; readonly bytes: Uint8Array }[];
   closed: boolean;
 }
 
@@ -69,7 +70,8 @@ export class Bundles {
     this.#session.send({ type: "bundle_control", bundle, control, flags }, xid);
   }
 
-  add(message: MessageOf<"bundle_add">): void {
+  /** `bytes`: the message that is added. */
+  add(message: MessageOf<"bundle_add">, bytes: Uint8Array): void {
     const { bundle: id, flags } = message;
     if (!ALLOWED.has(message.message.message.type)) throw new OpenFlowRefusal("OFPBFC_MSG_UNSUP");
     let held = this.#bundles.get(id);
@@ -80,7 +82,7 @@ export class Bundles {
     if (held.closed) throw this.#drop(id, "OFPBFC_BUNDLE_CLOSED");
     if (held.flags !== flags) throw this.#drop(id, "OFPBFC_BAD_FLAGS");
     if (held.messages.length >= MAX_MESSAGES) throw this.#drop(id, "OFPBFC_MSG_TOO_MANY");
-    held.messages.push(message.message);
+    held.messages.push({ envelope: message.message, bytes });
   }
 
   /** All messages, in order; when one fails, what was done is undone and its error is answered, then that of the bundle. */
@@ -90,11 +92,11 @@ export class Bundles {
     const undo: Undo[] = [];
     const groups = new Map<number, Group>(bridge.groups);
     const contents = [...groups.values()].map((group) => ({ group, description: group.description, buckets: group.buckets }));
-    for (const envelope of bundle.messages) {
+    for (const { envelope, bytes } of bundle.messages) {
       const { message } = envelope;
       try {
         if (message.type === "flow_mod") session.monitors.during(envelope.xid, () => undo.push(mods.apply(message)));
-        else session.execute(envelope);
+        else session.execute(envelope, bytes);
       } catch (error) {
         if (!(error instanceof OpenFlowRefusal)) throw error;
         for (const one of undo.reverse()) one();
@@ -105,7 +107,7 @@ export class Bundles {
           group.buckets = buckets;
         }
         bridge.changed();
-        session.channel.refuse(new Uint8Array(0), error.error, envelope.xid);
+        session.channel.refuse(bytes, error.error, envelope.xid);
         throw new OpenFlowRefusal("OFPBFC_MSG_FAILED");
       }
     }

@@ -94,7 +94,7 @@ export class Session {
   /** Takes a request; errors are answered. */
   handle(envelope: Envelope, bytes: Uint8Array): void {
     try {
-      this.#inFormOf(bytes, () => this.execute(envelope));
+      this.#inFormOf(bytes, () => this.execute(envelope, bytes));
       this.owner.settle();
     } catch (error) {
       if (error instanceof OpenFlowRefusal) {
@@ -125,7 +125,7 @@ export class Session {
   }
 
   /** Carries a message out. Throws an OpenFlowRefusal. */
-  execute(envelope: Envelope): void {
+  execute(envelope: Envelope, bytes: Uint8Array): void {
     const { message, xid } = envelope;
     const { bridge, mods } = this.owner;
     switch (message.type) {
@@ -232,7 +232,8 @@ export class Session {
         return;
       case "bundle_add":
         this.#rejectSlave();
-        this.bundles.add(message);
+        // After the header and, before 1.4, the experimenter's: id, padding, flags; then the message.
+        this.bundles.add(message, bytes.subarray(this.version < 5 ? 24 : 16));
         return;
       case "flow_monitor_request":
         this.monitors.request(message, xid);

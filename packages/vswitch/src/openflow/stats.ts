@@ -77,6 +77,9 @@ export function portDescription(port: PortState & Pick<OfPort, "ofport" | "name"
   };
 }
 
+/** The 21 counters of sizes, broadcasts and errors, none of which devices count here. */
+const NO_EXTENDED: readonly bigint[] = new Array(21).fill(NOT_COUNTED);
+
 export function portStats(port: OfPort, now: number): PortStats {
   const s = port.netdev?.statistics;
   const c = port.counters;
@@ -101,7 +104,7 @@ export function portStats(port: OfPort, now: number): PortStats {
       collisions: NOT_COUNTED,
     },
     custom: custom.sort((a, b) => (a.name < b.name ? -1 : 1)),
-    extended: [],
+    extended: NO_EXTENDED,
   };
 }
 
