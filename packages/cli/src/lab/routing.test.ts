@@ -75,6 +75,14 @@ describe("Geneve between the workers", () => {
   );
 });
 
+it("a capture on all devices of vm2 tells whom a packet came from", async () => {
+  const capture = lab.start("worker2", "ip net e vm2 tcpdump -i any icmp -vvne -c1");
+  await lab.sh("worker1", "ip netns exec vm1 ping -c1 192.168.1.11");
+  expect(await lab.runtime.clock.run(capture.output)).toMatch(
+    /vm2 {3}In {2}ifindex \d+ 40:44:00:00:00:04 ethertype IPv4 \(0x0800\), length 104: \(tos 0x0, ttl 63, id \d+, offset 0, flags \[DF\], proto ICMP \(1\), length 84\)\n {4}192\.168\.0\.11 > 192\.168\.1\.11: ICMP echo request/,
+  );
+});
+
 describe("OpenFlow on worker2", () => {
   it("ovs-ofctl show br-int: the guest, a tunnel to each other machine, and the bridge itself, which is down", async () => {
     const text = await lab.sh("worker2", "ovs-ofctl show br-int");

@@ -1,5 +1,6 @@
 import type { Command } from "../machine/machine.ts";
 import { arping } from "./arping.ts";
+import { brctl } from "./brctl.ts";
 import { cat } from "./cat.ts";
 import { dhclient } from "./dhcp/dhclient.ts";
 import { udhcpc } from "./dhcp/udhcpc.ts";
@@ -16,6 +17,7 @@ import { tcpdump } from "./tcpdump.ts";
 /** The commands of every emulated machine that are not programs of Weft's own. */
 export const machineCommands: ReadonlyMap<string, Command> = new Map([
   ["arping", arping],
+  ["brctl", brctl],
   ["cat", cat],
   ["curl", curl],
   ["dhclient", dhclient],

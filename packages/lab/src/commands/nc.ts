@@ -105,7 +105,7 @@ async function client(options: NcOptions, operands: readonly string[], context: 
   const port = portNumber(portText);
   const found = await new Resolver(context).lookup(name, options.family);
   if (typeof found === "string") throw new UsageError(`getaddrinfo for host "${name}" port ${port}: ${lookupError(found)}`);
-  const ips = inOrderOfTrying(context, found);
+  const ips = inOrderOfTrying(context, found.ips);
   const numeric = parseIp(name) !== undefined;
   const shown = (ip: Ip) => (numeric ? name : `${name} (${formatIp(ip)})`);
   const service = serviceName(port, options);

@@ -401,7 +401,7 @@ export function pingCommand(family?: Family): Command {
         await stderr.write(`ping: ${destination}: ${lookupError(found)}\n`);
         return 2;
       }
-      const ip = inOrderOfTrying(context, found)[0]!;
+      const ip = inOrderOfTrying(context, found.ips)[0]!;
       const { source, device } = sourceOf(context, options.source ?? zone);
       if (isMulticast(ip) && !device && ip.family === 6) throw new UsageError("multicast ping: -I device is needed");
       return await new Session(
@@ -410,7 +410,7 @@ export function pingCommand(family?: Family): Command {
         isAny(ip) ? parseIp(ip.family === 4 ? "127.0.0.1" : "::1")! : ip,
         source,
         device,
-      ).run(destination);
+      ).run(numeric ? destination : found.name);
     } catch (error) {
       if (!(error instanceof UsageError)) throw error;
       await stderr.write(`ping: ${error.message}\n`);

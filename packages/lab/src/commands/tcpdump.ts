@@ -1,11 +1,14 @@
 /** tcpdump(8) of an emulated machine: captures on its devices, prints, writes and reads capture files. */
 import {
   compileFilter,
+  isMacMulticast,
   LINK_TYPE,
+  MAC_BROADCAST,
   PacketPrinter,
   PcapWriter,
   type PrinterOptions,
   readCapture,
+  readMac,
   type Timestamp,
 } from "@weft/packet";
 import { messageOf, WeftError } from "@weft/runtime";
@@ -175,7 +178,8 @@ class Capture {
     return this.#options.count !== undefined && this.captured >= this.#options.count;
   }
 
-  take(frame: Uint8Array, length: number, time: Timestamp, prefix = ""): void {
+  /** `shown`: the packet's text as it is to be printed. */
+  take(frame: Uint8Array, length: number, time: Timestamp, shown = (text: string) => text): void {
     if (this.full) return;
     this.seen++;
     if (!this.#passes(frame, length, LINK_TYPE.ethernet)) return;
@@ -183,10 +187,33 @@ class Capture {
     const bytes = frame.slice(0, this.#options.snapshot);
     if (this.#writer) void this.#output(this.#writer.record(time, bytes, length));
     else {
-      const line = this.#printer.print({ bytes, length, time });
-      void this.#output(`${prefix === "" ? line : line.replace(" ", ` ${prefix}`)}\n`);
+      void this.#output(`${shown(this.#printer.print({ bytes, length, time }))}\n`);
     }
   }
+}
+
+/** Bytes by which the header of LINUX_SLL2 is longer than Ethernet's. */
+const COOKED_MORE = 6;
+
+/** The text of a packet as a capture on all devices has it: device and direction in front, with -e no destination. */
+function cooked(text: string, { name, ifindex, mac }: Device, direction: Direction, frame: Uint8Array): string {
+  const destination = readMac(frame, 0);
+  const how =
+    direction === "out"
+      ? "Out"
+      : destination === MAC_BROADCAST
+        ? "B"
+        : isMacMulticast(destination)
+          ? "M"
+          : destination === mac || mac === 0
+            ? "In"
+            : "P";
+  const place = `${name.padEnd(5)} ${how.padEnd(3)} `;
+  const link = /([0-9a-f:]{17}) > [0-9a-f:]{17}, (ethertype [^,]+), length (\d+): /.exec(text);
+  if (!link) return text.replace(" ", ` ${place}`);
+  const [whole, source, type, length] = link;
+  const header = `${place}ifindex ${ifindex} ${source} ${type}, length ${Number(length) + COOKED_MORE}: `;
+  return text.slice(0, link.index) + header + text.slice(link.index + whole.length);
 }
 
 async function live(options: Options, filter: string, context: CommandContext): Promise<number> {
@@ -195,7 +222,6 @@ async function live(options: Options, filter: string, context: CommandContext): 
   const name =
     options.device ?? namespace.sortedDevices.find((device) => device.up && device !== namespace.loopback)?.name ?? "lo";
   const any = name === "any";
-  if (any && options.printer.link) throw new UsageError("-i any with -e is not supported on an emulated machine");
   if (any && options.write !== undefined) throw new UsageError("-i any with -w is not supported on an emulated machine");
   const device = namespace.device(name);
   if (!device && !any) throw new UsageError(`${name}: No such device exists\n(No such device exists)`);
@@ -205,6 +231,7 @@ async function live(options: Options, filter: string, context: CommandContext): 
     if (!file) return host.stdout.write(bytes);
     written = written.then(() => file.append(typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes));
   });
+  if (any) await host.stderr.write("tcpdump: data link type LINUX_SLL2\n");
   const listening = `listening on ${name}, link-type ${any ? "LINUX_SLL2 (Linux cooked v2)" : "EN10MB (Ethernet)"}, snapshot length ${options.snapshot} bytes\n`;
   if (options.printer.verbose || options.write !== undefined) await host.stderr.write(`tcpdump: ${listening}`);
   else await host.stderr.write(`tcpdump: verbose output suppressed, use -v[v]... for full protocol decode\n${listening}`);
@@ -220,7 +247,7 @@ async function live(options: Options, filter: string, context: CommandContext): 
         frame,
         frame.length,
         timestamp(clock.wall()),
-        any ? `${from.name.padEnd(5)} ${direction === "in" ? "In " : "Out"} ` : "",
+        any ? (text) => cooked(text, from, direction, frame) : undefined,
       );
       if (capture.full) finish();
     };

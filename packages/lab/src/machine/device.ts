@@ -230,7 +230,7 @@ export class VethDevice extends Device {
 }
 
 /** Milliseconds after which a Linux bridge forgets an address. */
-const ageing = 300_000;
+export const AGEING = 300_000;
 
 /** A learning bridge without spanning tree (ip-link(8) `type bridge`), and the machine's own port of it. */
 export class BridgeDevice extends Device {
@@ -265,7 +265,7 @@ export class BridgeDevice extends Device {
     const destination = readMac(frame, 0);
     if (destination === this.mac) return this.receive(frame);
     const known = this.addresses.get(destination);
-    if (known && now - known.seen <= ageing) {
+    if (known && now - known.seen <= AGEING) {
       if (known.port !== from) known.port.transmit(frame);
       return;
     }
@@ -275,7 +275,7 @@ export class BridgeDevice extends Device {
 
   protected override send(frame: Uint8Array): void {
     const known = this.addresses.get(readMac(frame, 0));
-    if (known && this.#clock.now() - known.seen <= ageing) known.port.transmit(frame);
+    if (known && this.#clock.now() - known.seen <= AGEING) known.port.transmit(frame);
     else for (const port of this.ports) port.transmit(frame);
   }
 

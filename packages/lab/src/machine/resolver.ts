@@ -48,6 +48,12 @@ export type DnsAnswer =
   | { readonly message: Dns; readonly bytes: number; readonly ms: number; readonly server: Ip }
   | { readonly failure: "timed out" | "connection refused" | "network unreachable" | "host unreachable"; readonly server: Ip };
 
+/** A name as it was found, and its addresses. */
+export interface Found {
+  readonly name: string;
+  readonly ips: readonly Ip[];
+}
+
 export class Resolver {
   readonly #machine: Machine;
   readonly #namespace: Namespace;
@@ -136,15 +142,15 @@ export class Resolver {
   }
 
   /**
-   * The addresses of a name, of one family or both; an address stands for itself. "again": no server answered
-   * (EAI_AGAIN); "unknown": there is no such name (EAI_NONAME).
+   * The addresses of a name, of one family or both, and its full name; an address stands for itself. "again": no server
+   * answered (EAI_AGAIN); "unknown": there is no such name (EAI_NONAME).
    */
-  async lookup(name: string, family?: Family): Promise<readonly Ip[] | "again" | "unknown"> {
+  async lookup(name: string, family?: Family): Promise<Found | "again" | "unknown"> {
     const own = parseIp(name);
-    if (own) return family === undefined || own.family === family ? [own] : "unknown";
+    if (own) return family === undefined || own.family === family ? { name, ips: [own] } : "unknown";
     const wanted = (ips: readonly Ip[]) => ips.filter((ip) => family === undefined || ip.family === family);
     const fixed = wanted(await this.#fromHosts(name));
-    if (fixed.length > 0) return fixed;
+    if (fixed.length > 0) return { name, ips: fixed };
     if ((await this.settings()).servers.length === 0) return "again";
     let unanswered = true;
     for (const candidate of await this.candidates(name)) {
@@ -152,7 +158,7 @@ export class Resolver {
       const answers = await Promise.all(types.map((type) => this.query({ name: candidate, type })));
       if (answers.some((answer) => answer && "message" in answer)) unanswered = false;
       const found = wanted(answers.flatMap((answer) => (answer && "message" in answer ? addressesIn(answer.message) : [])));
-      if (found.length > 0) return found;
+      if (found.length > 0) return { name: candidate, ips: found };
       if (unanswered) return "again";
     }
     return unanswered ? "again" : "unknown";

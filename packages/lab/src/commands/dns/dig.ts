@@ -66,7 +66,7 @@ function parse(args: readonly string[]): DigOptions {
     else if (word === "-p") port = Number(args[++at]);
     else if (word === "-4" || word === "-6") continue;
     else if (word.startsWith("-")) throw new UsageError(`Invalid option: ${word}`);
-    else if (name !== undefined && typeNumber(word) !== undefined) type = typeNumber(word);
+    else if (type === undefined && typeNumber(word) !== undefined) type = typeNumber(word);
     else if (word.toUpperCase() !== "IN") name = word;
   }
   const on = (what: string) => switches.get(what) === true;
@@ -162,7 +162,7 @@ class Dig {
     }
     const found = await this.#resolver.lookup(server);
     if (typeof found === "string") throw new UsageError(`dig: couldn't get address for '${server}': not found`);
-    return found;
+    return found.ips;
   }
 
   async run(args: readonly string[]): Promise<number> {

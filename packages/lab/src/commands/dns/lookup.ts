@@ -3,6 +3,7 @@ import { DNS_TYPE, type Dns, type DnsRecord, formatIpv4, formatIpv6 } from "@wef
 import { formatIp, type Ip, parseIp } from "../../machine/ip.ts";
 import type { Command, CommandContext } from "../../machine/machine.ts";
 import { type DnsAnswer, Resolver } from "../../machine/resolver.ts";
+import { inOrderOfTrying } from "../connect.ts";
 import { getopt, UsageError } from "../getopt.ts";
 import { absolute, dataText, rcodeName, reverseName, typeName, typeNumber } from "./records.ts";
 
@@ -25,9 +26,9 @@ class Asker {
         if (answer) answers.push(answer);
         if (!answer || "failure" in answer || (answers.length === 1 && (answer.message.flags & 15) !== 0)) break;
       }
-      result = { name: candidate, answers };
       const [first] = answers;
-      if (first && "message" in first && (first.message.flags & 15) === 0) break;
+      if (first && "message" in first && (first.message.flags & 15) === 0) return { name: candidate, answers };
+      result = { name, answers };
     }
     return result;
   }
@@ -40,7 +41,7 @@ class Asker {
   async serverGiven(text: string): Promise<void> {
     const found = await this.resolver.lookup(text);
     if (typeof found === "string") throw new UsageError(`couldn't get address for '${text}': not found`);
-    this.server = found[0];
+    this.server = found.ips[0];
   }
 }
 
@@ -167,17 +168,20 @@ export const getent: Command = async ([database, ...keys], context) => {
   let code = 0;
   for (const key of keys) {
     const found = await resolver.lookup(key, families[database]);
-    const ips = typeof found === "string" ? [] : found;
-    const sixFirst = [...ips.filter(({ family }) => family === 6), ...ips.filter(({ family }) => family === 4)];
-    if (ips.length === 0) code = NOT_FOUND;
-    else if (database === "hosts") {
+    if (typeof found === "string") {
+      code = NOT_FOUND;
+      continue;
+    }
+    const { name: full, ips } = found;
+    if (database === "hosts") {
       // Of both families, only the IPv6 addresses.
-      const shown = sixFirst.filter(({ family }) => family === sixFirst[0]!.family);
-      await stdout.write(shown.map((ip) => `${formatIp(ip).padEnd(15)} ${key}\n`).join(""));
+      const six = ips.filter(({ family }) => family === 6);
+      const shown = six.length > 0 ? six : ips;
+      await stdout.write(shown.map((ip) => `${formatIp(ip).padEnd(15)} ${full}\n`).join(""));
     } else {
       await stdout.write(
-        sixFirst
-          .flatMap((ip, i) => ["STREAM", "DGRAM", "RAW"].map((kind, j) => [ip, kind, i + j === 0 ? key : ""] as const))
+        inOrderOfTrying(context, ips)
+          .flatMap((ip, i) => ["STREAM", "DGRAM", "RAW"].map((kind, j) => [ip, kind, i + j === 0 ? full : ""] as const))
           .map(([ip, kind, name]) => `${formatIp(ip).padEnd(15)} ${kind.padEnd(6)} ${name}\n`)
           .join(""),
       );

@@ -130,7 +130,7 @@ class Transfer {
     const { host, port } = this.#target;
     const found = await new Resolver(this.#context).lookup(host, this.#options.family);
     if (typeof found === "string") throw new CurlError(`Could not resolve host: ${host}`, 6);
-    const connection = await this.#connect(inOrderOfTrying(this.#context, found));
+    const connection = await this.#connect(inOrderOfTrying(this.#context, found.ips));
     this.#verbose(`* Connected to ${host} (${formatIp(connection.remote.ip)}) port ${port} (#0)\n`);
     const response = await this.#exchange(connection);
     this.#verbose("* Closing connection 0\n");
