@@ -410,21 +410,22 @@ export class RunningController implements Controller {
     }
     if (transaction.empty) return;
     this.#sbBusy = true;
-    this.#commit(transaction, "Southbound", () => {
+    this.#commit(transaction, "Southbound", (failed) => {
       this.#sbBusy = false;
+      if (failed) this.#packetSide.rewrite();
     });
   }
 
-  #commit(transaction: Transaction<SbSchema> | Transaction<VsSchema>, database: string, done: () => void): void {
+  #commit(transaction: Transaction<SbSchema> | Transaction<VsSchema>, database: string, done: (failed: boolean) => void): void {
     const finish = (failed: boolean): void => {
       if (failed) {
         this.#runtime.clock.after(RETRY, () => {
-          done();
+          done(true);
           this.#schedule();
         });
         return;
       }
-      done();
+      done(false);
       this.#schedule();
     };
     transaction.commit().then(

@@ -16,6 +16,9 @@ export class GroupTable {
   /** By address as text, the longest silent one first. */
   readonly #groups = new Map<string, Group>();
   readonly #routers = new Map<number, number>();
+  /** No member and no router was last heard before these. */
+  #oldestMember = Number.POSITIVE_INFINITY;
+  #oldestRouter = Number.POSITIVE_INFINITY;
 
   get groups(): ReadonlyMap<string, Group> {
     return this.#groups;
@@ -39,6 +42,7 @@ export class GroupTable {
     const known = group.members.has(port);
     if (!known) group.protocol = protocol;
     group.members.set(port, now);
+    this.#oldestMember = Math.min(this.#oldestMember, now);
     return !known;
   }
 
@@ -59,6 +63,7 @@ export class GroupTable {
   addRouter(port: number, now: number): boolean {
     const known = this.#routers.has(port);
     this.#routers.set(port, now);
+    this.#oldestRouter = Math.min(this.#oldestRouter, now);
     return !known;
   }
 
@@ -67,31 +72,35 @@ export class GroupTable {
     this.#routers.clear();
   }
 
-  /** Forgets who has been silent for too long; members may be so for `patience` (ms). */
+  /** Forgets who has been silent for too long; members may be so for `patience` (ms). Returns whether anybody was. */
   expire(now: number, patience: number): boolean {
-    let changed = expireIn(this.#routers, now - ROUTER_TIMEOUT);
+    if (now < this.next(patience)) return false;
+    const routers = expireIn(this.#routers, now - ROUTER_TIMEOUT);
+    this.#oldestRouter = routers.oldest;
+    this.#oldestMember = Number.POSITIVE_INFINITY;
+    let { changed } = routers;
     for (const [address, { members }] of this.#groups) {
-      if (expireIn(members, now - patience)) changed = true;
+      const left = expireIn(members, now - patience);
+      changed ||= left.changed;
+      this.#oldestMember = Math.min(this.#oldestMember, left.oldest);
       if (members.size === 0) this.#groups.delete(address);
     }
     return changed;
   }
 
-  /** When the next is forgotten; undefined: there is nothing to forget. */
-  next(patience: number): number | undefined {
-    let next = Number.POSITIVE_INFINITY;
-    for (const heard of this.#routers.values()) next = Math.min(next, heard + ROUTER_TIMEOUT);
-    for (const { members } of this.#groups.values()) {
-      for (const heard of members.values()) next = Math.min(next, heard + patience);
-    }
-    return next === Number.POSITIVE_INFINITY ? undefined : next;
+  /** When there may be somebody to forget, at the earliest. */
+  next(patience: number): number {
+    return Math.min(this.#oldestRouter + ROUTER_TIMEOUT, this.#oldestMember + patience);
   }
 }
 
-function expireIn(members: Map<number, number>, since: number): boolean {
+/** Takes out who was last heard at `since` or before. */
+function expireIn(members: Map<number, number>, since: number): { readonly changed: boolean; readonly oldest: number } {
   let changed = false;
+  let oldest = Number.POSITIVE_INFINITY;
   for (const [port, heard] of members) {
-    if (heard <= since && members.delete(port)) changed = true;
+    if (heard > since) oldest = Math.min(oldest, heard);
+    else changed = members.delete(port);
   }
-  return changed;
+  return { changed, oldest };
 }

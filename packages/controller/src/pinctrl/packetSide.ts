@@ -76,6 +76,13 @@ export class PacketSide {
   follow(sb: Replica<SbSchema>): void {
     this.#sb = sb;
     this.#lookup = new Lookup(sb);
+    this.rewrite();
+  }
+
+  /** What was written may not be there: a transaction has failed, or the database is another one. */
+  rewrite(): void {
+    this.snooping.rewrite();
+    this.prefixDelegation.rewrite();
   }
 
   #opened(exchange: Exchange): void {

@@ -145,6 +145,11 @@ export class PrefixDelegation {
     return true;
   }
 
+  /** What was written may not be there. */
+  rewrite(): void {
+    for (const session of this.#sessions.values()) session.unwritten = session.lease !== undefined;
+  }
+
   /** Puts what was delegated into a transaction. */
   write(transaction: Transaction<SbSchema>): void {
     for (const session of this.#sessions.values()) {

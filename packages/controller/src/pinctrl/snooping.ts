@@ -109,9 +109,14 @@ export class Snooping {
         if (snooped.query > now) next = Math.min(next ?? snooped.query, snooped.query);
       }
       const end = table.next(config.idleTimeout);
-      if (end !== undefined) next = Math.min(next ?? end, end);
+      if (Number.isFinite(end)) next = Math.min(next ?? end, end);
     }
     return next;
+  }
+
+  /** What was written may not be there: all of it is looked at again. */
+  rewrite(): void {
+    for (const { config } of this.#switches.values()) this.#dirty.add(config.datapath);
   }
 
   /** Puts what has changed into a transaction. */
