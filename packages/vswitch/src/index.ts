@@ -2,7 +2,7 @@ export type { EnableDummy } from "./bridge/devices.ts";
 export { restoreConnection } from "./conntrack/restore.ts";
 export { type TraceRequest, trace } from "./control/trace.ts";
 export { traceCommand } from "./control/trace-command.ts";
-export { formatDpActions } from "./datapath/actions.ts";
+export { type DpAction, formatDpActions } from "./datapath/actions.ts";
 export { Datapath, type DatapathOptions, type DpPort } from "./datapath/datapath.ts";
 export { composeFrame } from "./flow/compose.ts";
 export { extract } from "./flow/extract.ts";

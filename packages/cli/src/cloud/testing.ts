@@ -17,6 +17,18 @@ nodes:
       ovs-vsctl add-port br-ex eth2
       ovs-vsctl add-port br-int vm1 -- set Interface vm1 type=internal external_ids:iface-id=vm1
       ovs-vsctl add-port br-int in1 -- set Interface in1 type=internal external_ids:iface-id=in1
+      ip link set vm1 address 00:00:00:00:01:01
+      ip netns add vm1
+      ip link set vm1 netns vm1
+      ip netns exec vm1 ip link set vm1 up
+      ip netns exec vm1 ip addr add 10.0.0.1/24 dev vm1
+      ip netns exec vm1 ip route add default via 10.0.0.254
+      ip link set in1 address 00:00:00:00:02:11
+      ip netns add in1
+      ip link set in1 netns in1
+      ip netns exec in1 ip link set in1 up
+      ip netns exec in1 ip addr add 10.0.1.11/24 dev in1
+      ip netns exec in1 ip route add default via 10.0.1.254
   hv2:
     nics:
       eth1: { network: underlay, address: 192.0.2.12/24, mtu: 1600 }
@@ -28,6 +40,18 @@ nodes:
       ovs-vsctl add-port br-ex eth2
       ovs-vsctl add-port br-int vm2 -- set Interface vm2 type=internal external_ids:iface-id=vm2
       ovs-vsctl add-port br-int in2 -- set Interface in2 type=internal external_ids:iface-id=in2
+      ip link set vm2 address 00:00:00:00:01:02
+      ip netns add vm2
+      ip link set vm2 netns vm2
+      ip netns exec vm2 ip link set vm2 up
+      ip netns exec vm2 ip addr add 10.0.0.2/24 dev vm2
+      ip netns exec vm2 ip route add default via 10.0.0.254
+      ip link set in2 address 00:00:00:00:02:12
+      ip netns add in2
+      ip link set in2 netns in2
+      ip netns exec in2 ip link set in2 up
+      ip netns exec in2 ip addr add 10.0.1.12/24 dev in2
+      ip netns exec in2 ip route add default via 10.0.1.254
 setup:
   - node: central
     run: |

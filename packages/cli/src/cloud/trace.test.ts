@@ -8,22 +8,6 @@ import { smallCloud } from "./testing.ts";
 let lab: VirtualLab;
 beforeAll(async () => {
   lab = await VirtualLab.up(parseLab(smallCloud, "small"));
-  for (const [node, guest, address, mac, gateway] of [
-    ["hv1", "vm1", "10.0.0.1/24", "00:00:00:00:01:01", "10.0.0.254"],
-    ["hv2", "vm2", "10.0.0.2/24", "00:00:00:00:01:02", "10.0.0.254"],
-    ["hv1", "in1", "10.0.1.11/24", "00:00:00:00:02:11", "10.0.1.254"],
-    ["hv2", "in2", "10.0.1.12/24", "00:00:00:00:02:12", "10.0.1.254"],
-  ] as const) {
-    for (const command of [
-      `ip link set ${guest} address ${mac}`,
-      `ip netns add ${guest}`,
-      `ip link set ${guest} netns ${guest}`,
-      `ip netns exec ${guest} ip link set ${guest} up`,
-      `ip netns exec ${guest} ip addr add ${address} dev ${guest}`,
-      `ip netns exec ${guest} ip route add default via ${gateway}`,
-    ])
-      expect(await lab.sh(node, command)).toBe("");
-  }
 });
 afterAll(() => lab.down());
 
@@ -135,6 +119,34 @@ const drops: readonly Drop[] = [
     tried: true,
   },
   {
+    name: "a poisoned neighbour",
+    make: [
+      [
+        "central",
+        "ovn-sbctl --id=@d get Datapath_Binding lr0 -- create MAC_Binding logical_port=lr0-sw1 ip=10.0.1.77 'mac=\"00:00:00:00:66:66\"' datapath=@d",
+      ],
+      ["central", "ovn-nbctl --wait=hv sync"],
+    ],
+    mend: [["central", "ovn-sbctl --all destroy MAC_Binding"]],
+    question: "vm1 10.0.1.77",
+    code: "neighbour-wrong",
+    text: /the router sends it to an Ethernet address that no port of the switch has: neighbour 10\.0\.1\.77 at 00:00:00:00:66:66, learned on lr0-sw1$/,
+  },
+  {
+    name: "wrong bridge mappings",
+    make: [
+      ["hv1", "ovs-vsctl set open . external_ids:ovn-bridge-mappings=physnet2:br-ex"],
+      ["central", "ovn-nbctl --wait=hv sync"],
+    ],
+    mend: [
+      ["hv1", "ovs-vsctl set open . external_ids:ovn-bridge-mappings=physnet1:br-ex"],
+      ["central", "ovn-nbctl --wait=hv sync"],
+    ],
+    question: "vm1 10.0.0.99 'eth.dst == 00:00:00:00:00:99'",
+    code: "network-unmapped",
+    text: /localnet port ln0 has no physical network on hv1: external_ids:ovn-bridge-mappings names no bridge for it$/,
+  },
+  {
     name: "a packet that is too large for the underlay",
     make: [["hv1", "ip link set eth1 mtu 1500"]],
     mend: [["hv1", "ip link set eth1 mtu 1600"]],
@@ -148,7 +160,8 @@ describe("a packet that does not", () => {
   for (const { name, make = [], mend = [], question, code, text, tried } of drops) {
     it(name, { timeout: 60_000 }, async () => {
       try {
-        for (const [node, command] of make) expect(await lab.sh(node, command)).toBe("");
+        for (const [node, command] of make) expect(await lab.sh(node, command)).toMatch(/^([0-9a-f-]{36}\n)?$/);
+        await lab.runtime.clock.run(lab.runtime.clock.sleep(500));
         const report = await trace(question);
         expect(report.outcome).toBe("not-delivered");
         expect(report.cause?.code).toBe(code);

@@ -28,6 +28,8 @@ it("finds nothing while all is well", async () => {
 interface Fault {
   readonly name: string;
   readonly make: readonly (readonly [node: string, command: string])[];
+  /** What goes on while the fault is looked for. */
+  readonly meanwhile?: readonly [node: string, command: string];
   readonly mend: readonly (readonly [node: string, command: string])[];
   readonly expected: readonly string[];
 }
@@ -139,15 +141,30 @@ const faults: readonly Fault[] = [
     mend: [["central", "ovn-nbctl --wait=hv lr-nat-del lr0"]],
     expected: ["floating-ip-incomplete: floating IP 172.16.0.5 of 10.0.0.1"],
   },
+  {
+    name: "a tunnel that loses packets in one direction",
+    make: [
+      ["hv1", "ip route add 192.0.2.12/32 via 192.0.2.99"],
+      ["hv1", "ip netns exec in1 ping -c40 -i0.2 -q 10.0.1.12"],
+    ],
+    meanwhile: ["hv1", "ip netns exec in1 ping -c60 -i0.2 -q 10.0.1.12"],
+    mend: [
+      ["hv1", "ip route del 192.0.2.12/32"],
+      ["hv1", "ip netns exec in1 ping -c20 -i0.2 -q 10.0.1.12"],
+    ],
+    expected: ["tunnel-loses hv1: tunnel ovn-hv2-0 to hv2"],
+  },
 ];
 
 describe("faults", () => {
-  for (const { name, make, mend, expected } of faults) {
+  for (const { name, make, meanwhile, mend, expected } of faults) {
     it(name, { timeout: 60_000 }, async () => {
       try {
-        for (const [node, command] of make) expect(await lab.sh(node, command)).toMatch(/^([0-9a-f-]{36}\n)?$/);
+        for (const [node, command] of make) expect(await lab.sh(node, command)).toMatch(/^([0-9a-f-]{36}\n|PING .*)?$/s);
         await pause();
+        const running = meanwhile === undefined ? undefined : lab.start(...meanwhile);
         expect(await found()).toEqual(expected);
+        running?.stop();
       } finally {
         for (const [node, command] of mend) await lab.sh(node, command);
         await pause();

@@ -1,11 +1,22 @@
 /** `weft verify [NODE]`: is what is installed what the databases ask for? */
-import { FINDING_KINDS, type Finding, type FindingCode, formatFindings, readCloud, verify } from "@weft/trace";
+import {
+  FINDING_KINDS,
+  type Finding,
+  type FindingCode,
+  formatFindings,
+  readCloud,
+  type TunnelCounters,
+  tunnelCounters,
+  verify,
+} from "@weft/trace";
 import { UsageError } from "../options.ts";
 import type { CloudCommand } from "./commands.ts";
 
 /** Milliseconds between two looks: a cloud that is changing just now is not wrong. */
 const SETTLE = 500;
 const LOOKS = 3;
+/** A switch writes its counters every 5 s. */
+const COUNTED = 5500;
 
 /** What is so for a moment while a change goes through the cloud. */
 const TRANSIENT: ReadonlySet<FindingCode> = new Set<FindingCode>([
@@ -21,6 +32,7 @@ const TRANSIENT: ReadonlySet<FindingCode> = new Set<FindingCode>([
   "port-not-bound",
   "port-without-interface",
   "port-on-wrong-chassis",
+  "tunnel-loses",
 ]);
 
 export const verifyCommand: CloudCommand = {
@@ -37,14 +49,17 @@ docs/findings.md describes every finding.
     if (words.length > 1) throw new UsageError("verify takes one hypervisor at most");
     const where = await places();
     let findings: readonly Finding[] = [];
+    let before: TunnelCounters | undefined;
     for (let look = 1; look <= LOOKS; look++) {
-      if (look > 1) await host.runtime.clock.sleep(SETTLE);
+      const counting = findings.some(({ code }) => code === "tunnel-loses");
+      if (look > 1) await host.runtime.clock.sleep(counting ? COUNTED : SETTLE);
       const cloud = await readCloud(where);
       try {
         const [node] = words;
         if (node !== undefined && !cloud.hypervisors.some(({ name, systemId }) => name === node || systemId === node))
           throw new UsageError(`there is no hypervisor ${node} (${cloud.hypervisors.map(({ name }) => name).join(", ")})`);
-        findings = await verify(cloud, node);
+        findings = await verify(cloud, node, before);
+        before ??= tunnelCounters(cloud);
       } finally {
         await cloud.close();
       }

@@ -32,6 +32,7 @@ export interface Origin {
 export class Provenance {
   readonly #sb: Southbound;
   readonly #names: NorthboundNames | undefined;
+  #ports: Map<string, SbRow<"Port_Binding">> | undefined;
   #byKey: Map<number, Uuid> | undefined;
   #byCookie: Map<number, { readonly table: (typeof COOKIE_TABLES)[number]; readonly uuid: Uuid }[]> | undefined;
 
@@ -68,6 +69,24 @@ export class Provenance {
       logicalFlow: row,
       ...(northbound === undefined ? {} : { northbound }),
     };
+  }
+
+  /** The port with a tunnel key within the datapath with a tunnel key. */
+  portOf(datapath: number, port: number): SbRow<"Port_Binding"> | undefined {
+    this.#ports ??= new Map(
+      [...this.#sb.table("Port_Binding").rows()].flatMap((row) => {
+        const key = this.#sb.table("Datapath_Binding").get(row.datapath)?.tunnel_key;
+        return key === undefined ? [] : [[`${key} ${row.tunnel_key}`, row] as const];
+      }),
+    );
+    return this.#ports.get(`${datapath} ${port}`);
+  }
+
+  /** The localnet port of the datapath with a tunnel key. */
+  localnetOf(datapath: number): SbRow<"Port_Binding"> | undefined {
+    return [...this.#sb.table("Port_Binding").rows()].find(
+      (row) => row.type === "localnet" && Number(this.#sb.table("Datapath_Binding").get(row.datapath)?.tunnel_key) === datapath,
+    );
   }
 
   /** The name of a datapath: "switch sw0", "router lr0". */

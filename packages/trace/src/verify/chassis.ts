@@ -72,6 +72,58 @@ export function* verifyChassis({ sb, hypervisors }: Cloud): Generator<Finding> {
   }
 }
 
+/** Packets that may be on their way, or not counted yet, and the part of all that may. */
+const UNCOUNTED = 10;
+const UNCOUNTED_PART = 0.2;
+
+/** Packets that tunnels have sent and received, by hypervisor and interface. */
+export type TunnelCounters = ReadonlyMap<string, { readonly sent: number; readonly received: number }>;
+
+export function tunnelCounters({ hypervisors }: Cloud): TunnelCounters {
+  return new Map(
+    hypervisors.flatMap((hypervisor) =>
+      tunnelsOf(hypervisor).map(({ name, statistics }) => [
+        `${hypervisor.name} ${name}`,
+        { sent: Number(statistics.get("tx_packets") ?? 0), received: Number(statistics.get("rx_packets") ?? 0) },
+      ]),
+    ),
+  );
+}
+
+function tunnelsOf({ ovs }: Hypervisor) {
+  return [...ovs.table("Interface").rows()].filter(({ options }) => options.has("remote_ip"));
+}
+
+/**
+ * What one side of a tunnel has sent must be about what the other has received: since `before`, where packets were sent since then, else
+ * since the tunnel is there.
+ */
+export function* verifyTunnelCounters(cloud: Cloud, before: TunnelCounters | undefined): Generator<Finding> {
+  const counters = tunnelCounters(cloud);
+  const addressesOf = (hypervisor: Hypervisor): string[] => (settingOf(hypervisor, "ovn-encap-ip") ?? "").split(",");
+  const all = cloud.hypervisors.flatMap((hypervisor) =>
+    tunnelsOf(hypervisor).map(({ name, options }) => ({ hypervisor, name, remote: options.get("remote_ip") ?? "" })),
+  );
+  for (const { hypervisor, name, remote } of all) {
+    const own = addressesOf(hypervisor);
+    const other = all.find((one) => own.includes(one.remote) && addressesOf(one.hypervisor).includes(remote));
+    const here = counters.get(`${hypervisor.name} ${name}`);
+    const there = other === undefined ? undefined : counters.get(`${other.hypervisor.name} ${other.name}`);
+    if (other === undefined || here === undefined || there === undefined) continue;
+    const then = before?.get(`${hypervisor.name} ${name}`);
+    const since = then !== undefined && here.sent > then.sent;
+    const sent = here.sent - (since ? then.sent : 0);
+    const received = there.received - (since ? (before?.get(`${other.hypervisor.name} ${other.name}`)?.received ?? 0) : 0);
+    if (sent - received <= (since ? 0 : UNCOUNTED) + sent * UNCOUNTED_PART) continue;
+    yield {
+      code: since || before === undefined ? "tunnel-loses" : "tunnel-lost",
+      node: hypervisor.name,
+      subject: `tunnel ${name} to ${other.hypervisor.name}`,
+      detail: `of ${sent} packets sent to ${remote} ${since ? "just now" : "until now"} ${received} arrived at ${other.name} on ${other.hypervisor.name}`,
+    };
+  }
+}
+
 const transportZones = ({ transport_zones: zones }: { readonly transport_zones: readonly string[] }): readonly string[] => zones;
 
 function* verifyTunnels(
@@ -89,6 +141,11 @@ function* verifyTunnels(
     if (ips.length === 0 || ips.some((ip) => remotes.has(ip))) continue;
     const detail = `no interface of ${bridge?.name ?? integrationBridgeOf(hypervisor)} has options:remote_ip=${ips.join(" or ")}`;
     yield { code: "tunnel-missing", node: name, subject: `tunnel to ${chassis}`, detail };
+  }
+  for (const { name: tunnel, options, bfd, bfd_status } of interfaces) {
+    if (bfd.get("enable") !== "true" || bfd_status.get("state") === undefined || bfd_status.get("state") === "up") continue;
+    const detail = `interface ${tunnel} to ${options.get("remote_ip")}: state ${bfd_status.get("state")}, the other side says ${bfd_status.get("remote_state") ?? "nothing"}`;
+    yield { code: "tunnel-down", node: name, subject: `tunnel ${tunnel}`, detail };
   }
   for (const { name: tunnel, error, options } of interfaces) {
     if (error === undefined || error === "") continue;

@@ -121,6 +121,24 @@ export const FINDING_KINDS = {
     breaks: "Packets between the two chassis are dropped.",
     mend: "Read `ovs-vsctl get Interface NAME error` and correct what it says.",
   },
+  "tunnel-loses": {
+    severity: "error",
+    title: "packets that one chassis sends by a tunnel do not arrive at the other",
+    breaks: "Packets in that direction are lost between the hypervisors.",
+    mend: "See routes, firewalls (UDP 6081 for Geneve, 4789 for VXLAN) and the MTU between the two tunnel addresses, in this direction.",
+  },
+  "tunnel-lost": {
+    severity: "warning",
+    title: "packets that one chassis has sent by a tunnel have not arrived at the other, some time ago",
+    breaks: "Nothing is sent just now, so that it is not known whether they still are lost.",
+    mend: "Send something (a ping between guests of the two) and verify again.",
+  },
+  "tunnel-down": {
+    severity: "error",
+    title: "the liveness check (BFD) of a tunnel fails",
+    breaks: "The chassis take each other for dead: gateways move to others, or stand on both.",
+    mend: "See whether the other hypervisor runs, and whether UDP 3784 passes within the tunnel (`ovs-appctl bfd/show`).",
+  },
   "mapping-without-bridge": {
     severity: "error",
     title: "a bridge mapping names a bridge that does not exist",

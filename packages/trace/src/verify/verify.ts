@@ -3,15 +3,18 @@ import { type Cloud, integrationBridgeOf } from "../cloud/cloud.ts";
 import { desiredState } from "../cloud/desired.ts";
 import { Provenance } from "../provenance/provenance.ts";
 import { verifyAddresses } from "./addresses.ts";
-import { verifyChassis, verifyConnections, verifyProgress } from "./chassis.ts";
+import { type TunnelCounters, verifyChassis, verifyConnections, verifyProgress, verifyTunnelCounters } from "./chassis.ts";
 import type { Finding } from "./findings.ts";
 import { verifyFlows } from "./flows.ts";
 import { verifyLogicalFlows } from "./logical.ts";
 import { verifyMtu, verifyPhysicalNetworks } from "./physical.ts";
 import { verifyPorts } from "./ports.ts";
 
-/** All findings: those of the databases first. `node`: only of one hypervisor, by its place's name or system-id. */
-export async function verify(cloud: Cloud, node?: string): Promise<Finding[]> {
+/**
+ * All findings: those of the databases first. `node`: only of one hypervisor, by its place's name or system-id. `before`: what tunnels
+ * had counted some seconds ago.
+ */
+export async function verify(cloud: Cloud, node?: string, before?: TunnelCounters): Promise<Finding[]> {
   const { sb, nb } = cloud;
   const found: Finding[] = [...cloud.problems].map((detail) => ({ code: "not-read", subject: "cloud", detail }));
   const keep = cloud.hypervisors.filter(({ name, systemId }) => node === undefined || name === node || systemId === node);
@@ -23,6 +26,7 @@ export async function verify(cloud: Cloud, node?: string): Promise<Finding[]> {
   const all: Finding[] = [
     ...verifyProgress(cloud),
     ...verifyChassis(cloud),
+    ...verifyTunnelCounters(cloud, before),
     ...verifyPorts(cloud),
     ...verifyPhysicalNetworks(cloud),
     ...verifyMtu(cloud),

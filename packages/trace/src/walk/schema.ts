@@ -62,7 +62,16 @@ export const station = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("physical"), node, device, network: z.string(), packet }),
   z.object({ kind: z.literal("delivered"), node, device, port, packet }),
   z.object({ kind: z.literal("controller"), node, bridge: z.string(), by: flowStep.optional() }),
-  z.object({ kind: z.literal("dropped"), node, reason: z.string(), by: flowStep.optional() }),
+  z.object({
+    kind: z.literal("dropped"),
+    node,
+    reason: z.string(),
+    by: flowStep.optional(),
+    towards: z
+      .object({ port: z.string(), type: z.string() })
+      .optional()
+      .describe("the logical port that the packet was on its way to, and the type of its Port_Binding"),
+  }),
 ]);
 
 export const remedy = z.object({
@@ -77,6 +86,8 @@ export const cause = z.object({
     "no-route",
     "routing-policy",
     "neighbour-unknown",
+    "neighbour-wrong",
+    "network-unmapped",
     "destination-unknown",
     "port-unbound",
     "tunnel-end-unknown",

@@ -85,19 +85,32 @@ const RULES: readonly Rule[] = [
   },
   {
     applies: inStage(/ls_in_l2_unknown/),
+    cause(_drop, _by, before) {
+      const learned = before.findLast(
+        ({ origin }) => origin?.startsWith("neighbour ") === true && origin.includes(", learned on "),
+      );
+      if (learned?.origin === undefined) return undefined;
+      const text = `the router sends it to an Ethernet address that no port of the switch has: ${learned.origin}`;
+      return { code: "neighbour-wrong", text, flow: learned };
+    },
+  },
+  {
+    applies: inStage(/ls_in_l2_unknown/),
     cause: () => ({
       code: "destination-unknown",
       text: "no port of the switch has the destination's Ethernet address, and none takes unknown ones",
     }),
   },
   {
-    applies: ({ bridge, table, flow }) => bridge === "br-int" && flow === undefined && DELIVERY_TABLES.has(table),
-    cause: (_drop, _by, before) => {
-      const towards = before.at(-1)?.origin;
-      return {
-        code: "port-unbound",
-        text: `the destination's port is on no hypervisor${towards === undefined ? "" : ` (last was ${towards})`}`,
-      };
+    applies: ({ table, flow, origin }) => DELIVERY_TABLES.has(table) && (flow === undefined || origin === undefined),
+    cause({ towards, node }) {
+      if (towards?.type === "localnet")
+        return {
+          code: "network-unmapped",
+          text: `localnet port ${towards.port} has no physical network on ${node}: external_ids:ovn-bridge-mappings names no bridge for it`,
+        };
+      const which = towards === undefined ? "the destination's port" : `port ${towards.port}`;
+      return { code: "port-unbound", text: `${which} is on no hypervisor that ${node} knows a way to` };
     },
   },
   {
@@ -112,4 +125,4 @@ const RULES: readonly Rule[] = [
 
 /** OpenFlow tables of ovn-architecture(7): port security, and delivery to ports here and elsewhere. */
 const PORT_SECURITY_TABLES = new Set([73, 74, 75]);
-const DELIVERY_TABLES = new Set([42, 43, 44, 45, 64, 65]);
+const DELIVERY_TABLES = new Set([42, 43, 44, 45, 46, 47, 64, 65]);

@@ -1,12 +1,18 @@
 /** Sends a frame through a copied cloud and tells where it went. */
+import { field, readField } from "@weft/openflow";
 import { decode, find, GENEVE_PORT, get24, ovnPorts, printPacket } from "@weft/packet";
-import type { TraceLookup } from "@weft/vswitch";
+import type { DpAction, TraceLookup } from "@weft/vswitch";
 import { type Hypervisor, settingOf } from "../cloud/cloud.ts";
 import type { CloudCopy, CloudEvents } from "../copy/cloudCopy.ts";
 import type { Provenance } from "../provenance/provenance.ts";
 import { portInterfaces } from "../verify/ports.ts";
 import { flowStep, lookupsOf, nearMisses } from "./flowSteps.ts";
 import type { FlowStep, Station } from "./steps.ts";
+
+const METADATA = field("metadata");
+const EGRESS = field("reg15");
+/** Tunnel keys of multicast groups begin here (ovn-sb(5), Multicast_Group). */
+const FIRST_GROUP = 0x8000;
 
 export interface Walk {
   readonly stations: readonly Station[];
@@ -69,17 +75,30 @@ class Recorder implements CloudEvents, Walk {
     if (bridge === undefined || made === undefined) {
       this.#drop(node, "it came in by a port that no bridge has", undefined);
     } else if (made.error !== undefined) this.#drop(node, `the switch gave up: ${made.error}`, last);
-    else if (made.actions.length === 0)
+    else if (!made.actions.some(leadsOn))
       this.#drop(node, last?.rule === undefined ? "no flow matched" : "the flow has no output", last);
   }
 
   #drop(node: Hypervisor, reason: string, lookup: TraceLookup | undefined): void {
+    const towards = lookup === undefined ? undefined : this.#towards(lookup.key);
     this.stations.push({
       kind: "dropped",
       node: node.name,
       reason,
       ...(lookup === undefined ? {} : { by: this.#step(node, lookup) }),
+      ...(towards === undefined ? {} : { towards }),
     });
+  }
+
+  /**
+   * The egress port is in reg15, the datapath in metadata (ovn-architecture(7)). Packets for many ports (a multicast group) are on
+   * their way to the localnet port, too, where the datapath has one.
+   */
+  #towards(key: Int32Array): { readonly port: string; readonly type: string } | undefined {
+    const datapath = Number(readField(key, METADATA));
+    const egress = Number(readField(key, EGRESS));
+    const row = egress >= FIRST_GROUP ? this.#provenance?.localnetOf(datapath) : this.#provenance?.portOf(datapath, egress);
+    return row === undefined ? undefined : { port: row.logical_port, type: row.type };
   }
 
   #step(node: Hypervisor, lookup: TraceLookup): FlowStep {
@@ -149,6 +168,25 @@ class Recorder implements CloudEvents, Walk {
     }
     const port = ports.get(device);
     return port === undefined ? {} : { port };
+  }
+}
+
+/** Whether anything becomes of a packet by a datapath action, other than that it is changed. */
+function leadsOn(action: DpAction): boolean {
+  switch (action.type) {
+    case "output":
+    case "recirc":
+    case "controller":
+    case "tnl_push":
+    case "tnl_pop":
+      return true;
+    case "clone":
+    case "sample":
+      return action.actions.some(leadsOn);
+    case "check_pkt_len":
+      return action.gt.some(leadsOn) || action.le.some(leadsOn);
+    default:
+      return false;
   }
 }
 
