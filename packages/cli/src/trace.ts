@@ -232,6 +232,16 @@ async function traced(
   return trace({ ...request, choose: choosing(), openflow: (cookie) => flows(cookie).map((flow) => formatFlowStats(flow)) });
 }
 
+/** Options and arguments of a daemon's `trace`; what is wrong with an option is not said there. */
+function requestLine(args: readonly string[]): ReturnType<typeof parseOptions> {
+  try {
+    return parseOptions(args, traceRows);
+  } catch (error) {
+    if (error instanceof UsageError) throw new TraceUsageError("unknown option");
+    throw error;
+  }
+}
+
 /** --detach: a daemon that traces when `ovn-appctl -t ovn-trace trace` asks. */
 function serve(options: readonly GivenOption[], host: Host): Promise<number> {
   return runDaemon(host, PROGRAM, "ovn", daemonOptionsOf(options), async ({ runtime }) => {
@@ -250,7 +260,7 @@ function serve(options: readonly GivenOption[], host: Host): Promise<number> {
           minArgs: 1,
           maxArgs: Number.POSITIVE_INFINITY,
           run: async (args) => {
-            const line = parseOptions(args, traceRows);
+            const line = requestLine(args);
             if (line.rest.length < 1 || line.rest.length > 2) {
               throw new TraceUsageError("one or two non-option arguments are required");
             }

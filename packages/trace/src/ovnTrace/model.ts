@@ -114,8 +114,8 @@ export class TraceModel {
     return port;
   }
 
-  /** A port of a datapath by name, friendly name, or the start of a uuid that is its name. */
-  findPort(datapath: TraceDatapath, text: string): TracePort | undefined {
+  /** A port of a datapath by name, friendly name, or the start of a uuid that is its name. Warns of several. */
+  findPort(datapath: TraceDatapath, text: string): TracePort | "several" | undefined {
     const port = datapath.ports.get(text);
     if (port !== undefined) return port;
     let found: TracePort | undefined;
@@ -123,8 +123,8 @@ export class TraceModel {
       const friendly = one.row.external_ids.get("name");
       if (friendly === text || (isUuidStart(text) && text.length >= ENOUGH && UUID.test(one.name) && one.name.startsWith(text))) {
         if (found !== undefined) {
-          this.#warn(`${text}: name matches multiple ports`);
-          return undefined;
+          this.#warn(`name "${text}" matches multiple ports`);
+          return "several";
         }
         found = one;
       }

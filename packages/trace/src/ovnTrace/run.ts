@@ -45,7 +45,9 @@ export function traceText(model: TraceModel, request: TraceRequest, warn: (text:
   try {
     const scope = {
       lookupPort: (name: string) => {
-        const key = model.findPort(where, name)?.tunnelKey ?? where.groups.get(name)?.tunnelKey;
+        const port = model.findPort(where, name);
+        if (port === "several") return undefined;
+        const key = port?.tunnelKey ?? where.groups.get(name)?.tunnelKey;
         if (key === undefined && model.port(name) === undefined) warn(`${name}: unknown logical port`);
         return key;
       },
