@@ -1,6 +1,7 @@
 /** ovn-northd: three networks; the first build, then single changes. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { changesOf, type Places } from "./changes.ts";
 import { Client, Northbound } from "./client.ts";
 import { median, type Side, Site, schemas } from "./daemons.ts";
 import { campus, chassis, guestPort, mac, nodes, tenants } from "./networks.ts";
@@ -13,6 +14,8 @@ interface Network {
   readonly chassis: readonly string[];
   /** One guest's port more. */
   readonly port: (i: number) => object[];
+  /** Where it is changed in other ways. */
+  readonly places?: Places;
   readonly buildGoal: number;
 }
 
@@ -29,6 +32,14 @@ const networks: readonly Network[] = [
     contents: () => tenants(100, 20),
     chassis: Array.from({ length: 10 }, (_, i) => `gw${i}`),
     port: (i) => guestPort(`new${i}`, "t0n0", `${mac(2, i, 1)} 10.0.0.${150 + i}`),
+    places: {
+      router: "r0",
+      nexthop: "172.16.0.9",
+      switch: "t0n0",
+      backends: "10.0.0.10:8080,10.0.0.11:8080",
+      portGroup: "t0",
+      loadBalancerGroup: undefined,
+    },
     buildGoal: 1.5,
   },
   {
@@ -36,6 +47,14 @@ const networks: readonly Network[] = [
     contents: () => nodes(50, 20, 200),
     chassis: Array.from({ length: 50 }, (_, i) => `node${i}`),
     port: (i) => guestPort(`new${i}`, "node0", `${mac(2, i, 1)} 10.244.0.${150 + i}`),
+    places: {
+      router: "cluster",
+      nexthop: "100.64.0.9",
+      switch: "node0",
+      backends: "10.244.0.10:8080,10.244.0.11:8080",
+      portGroup: undefined,
+      loadBalancerGroup: "services",
+    },
     buildGoal: 1.5,
   },
 ];
@@ -43,10 +62,23 @@ const networks: readonly Network[] = [
 interface Figures {
   /** s */
   readonly build: number;
-  /** ms */
-  readonly port: number;
+  /** ms, by what is changed */
+  readonly changes: ReadonlyMap<string, number>;
   /** MB */
   readonly memory: number;
+}
+
+/** The median of many changes of one kind, in ms. */
+async function latency(northbound: Northbound, operations: (i: number) => object[]): Promise<number> {
+  // A daemon that runs for months is measured warm: what the first changes teach its compiler is not counted.
+  for (let i = 0; i < 20; i++) await northbound.change(operations(i));
+  const samples: number[] = [];
+  for (let i = 20; i < 61; i++) {
+    samples.push(await northbound.change(operations(i)));
+    // What it does after a change is not part of the next.
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return median(samples);
 }
 
 async function measure(side: Side, network: Network): Promise<Figures> {
@@ -62,16 +94,15 @@ async function measure(side: Side, network: Network): Promise<Figures> {
     const pid = site.daemon(side, "ovn-northd", "northd", `--ovnnb-db=${nb}`, `--ovnsb-db=${sb}`);
     await northbound.change([]);
     const build = (performance.now() - start) / 1000;
-    // A daemon that runs for months is measured warm: what the first ports teach its compiler is not counted.
-    for (let i = 0; i < 20; i++) await northbound.change(network.port(i));
-    const samples: number[] = [];
-    for (let i = 20; i < 61; i++) {
-      samples.push(await northbound.change(network.port(i)));
-      // What it does after a change is not part of the next.
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    const changes = new Map<string, number>();
+    for (const { what, operations } of [
+      { what: "one more port", operations: network.port },
+      ...(network.places === undefined ? [] : changesOf(network.places)),
+    ]) {
+      changes.set(what, await latency(northbound, operations));
     }
     northbound.close();
-    return { build, port: median(samples), memory: Site.peakMemory(pid) };
+    return { build, changes, memory: Site.peakMemory(pid) };
   } catch (error) {
     process.stderr.write(readFileSync(join(site.dir, "northd.log"), "utf8").slice(-2000));
     throw error;
@@ -88,7 +119,13 @@ export async function northd(): Promise<Result[]> {
     const what = `ovn-northd, ${network.what}`;
     results.push(
       { what: `${what}: first build`, unit: "s", weft: weft.build, reference: reference.build, goal: network.buildGoal },
-      { what: `${what}: one more port`, unit: "ms", weft: weft.port, reference: reference.port, goal: 1 },
+      ...[...weft.changes].map(([change, ms]) => ({
+        what: `${what}: ${change}`,
+        unit: "ms" as const,
+        weft: ms,
+        reference: reference.changes.get(change)!,
+        goal: 1,
+      })),
       { what: `${what}: peak memory`, unit: "MB", weft: weft.memory, reference: reference.memory },
     );
   }
