@@ -2,17 +2,17 @@
  * ovn-controller(8): brings the integration bridge, the local database and this chassis' rows of the Southbound in line
  * with the Southbound and the local database.
  */
-import { counted, type EngineStatistics, sameContent } from "@weft/incremental";
-import { type ChangeSet, createReplica, type Replica, type RowChange, type Transaction } from "@weft/ovsdb";
+import { counted, type EngineStatistics } from "@weft/incremental";
+import type { ChangeSet, Replica, RowChange } from "@weft/ovsdb";
 import { type ControlCommand, Coverage, type Logger, messageOf, type Runtime, Stopwatch, type Timer } from "@weft/runtime";
-import { ovnInternalVersion, ovnSouthbound, type SbSchema, type VsRow, type VsSchema } from "@weft/schemas";
+import { ovnInternalVersion, type SbSchema, type VsSchema } from "@weft/schemas";
 import { controlCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { BadLogicalFlow } from "./lflow/flows.ts";
 import { bfdSessions } from "./model/bfd.ts";
 import { claimedPorts } from "./model/claimed.ts";
 import { config, integrationBridge, ownChassis } from "./model/config.ts";
-import { feed, installed, reported, sb, sbTables, vsColumns } from "./model/inputs.ts";
+import { installed, reported, sb, vsColumns } from "./model/inputs.ts";
 import { delegations } from "./model/prefixDelegation.ts";
 import { advertisers } from "./model/routerAdvertisements.ts";
 import { services } from "./model/services.ts";
@@ -23,11 +23,12 @@ import { announcements } from "./pinctrl/announce.ts";
 import { injection } from "./pinctrl/inject.ts";
 import type { OwnChassis } from "./pinctrl/ownChassis.ts";
 import { PacketSide } from "./pinctrl/packetSide.ts";
-import type { Controller, ControllerOptions, SouthboundOptions } from "./types.ts";
+import { Southbound } from "./southbound.ts";
+import type { Controller, ControllerOptions } from "./types.ts";
 import { VersionMatch } from "./versionMatch.ts";
 import { deleteChassis, writeChassis } from "./write/chassis.ts";
-import { ConditionBook } from "./write/conditions.ts";
-import { cleanLocal, writeBridge, writePatches, writePrefixes, writeTunnels } from "./write/local.ts";
+import { Committer } from "./write/committer.ts";
+import { LocalSide } from "./write/localSide.ts";
 import { refusals } from "./write/refusals.ts";
 
 /** What to monitor of the local database. */
@@ -39,19 +40,10 @@ export function createController(options: ControllerOptions): Controller {
 
 /** Evaluations that are run at a time until all flows have been made once, so that the switch takes some meanwhile. */
 const PIECE = 1000;
-/** Pause after a transaction that failed (ms). */
-const RETRY = 1000;
 /** Computations that take at least as long (ms) are told in the log, unless inc-engine/compute-log-timeout says otherwise. */
 const COMPUTE_LOG_TIMEOUT = 500;
 const watches = ["flow-generation", "flow-installation"] as const;
 type Watch = (typeof watches)[number];
-
-/** Whether what the plan is compared with may have changed: of interfaces it is what tunnels are made of. */
-function concernsPlan({ table, before, after }: RowChange): boolean {
-  if (table !== "Interface" || before === undefined || after === undefined) return true;
-  const [old, now] = [before, after] as VsRow<"Interface">[]; // the table's name says so
-  return !sameContent([old?.type, old?.options, old?.bfd], [now?.type, now?.options, now?.bfd]);
-}
 
 export class RunningController implements Controller {
   readonly core: Core;
@@ -67,23 +59,16 @@ export class RunningController implements Controller {
   readonly #engineLog: Logger;
   readonly #bindingLog: Logger;
   readonly #versionMatch: VersionMatch;
-  readonly #conditions = new ConditionBook();
   readonly #switchSide: SwitchSide;
   readonly #packetSide: PacketSide;
+  readonly #localSide: LocalSide;
+  readonly #southbound: Southbound;
+  readonly #sbCommitter: Committer;
   readonly #unsubscribe: (() => void)[] = [];
   readonly #idlers: (() => void)[] = [];
   #end: () => void = () => {};
-  #sb: Replica<SbSchema> | undefined;
-  #remote: string | undefined;
-  #conditionsPending = false;
   /** All flows have been made once. */
   #filled = false;
-  #complete = false;
-  #sbBusy = false;
-  #vsBusy = false;
-  /** The local database may differ from the plan. */
-  #planDirty = true;
-  #zonesWritten = -1;
   #scheduled = false;
   #stopped = false;
   #paused = false;
@@ -102,6 +87,8 @@ export class RunningController implements Controller {
     this.#engineLog = runtime.log.logger("inc_proc_eng");
     this.coverage = new Coverage(runtime.clock, ["lflow_run", "txn_success", "txn_unchanged", "txn_try_again", "txn_error"]);
     this.#bindingLog = runtime.log.logger("binding");
+    const common = { runtime, log: this.#log, coverage: this.coverage, wake: () => this.#schedule() };
+    this.#sbCommitter = new Committer({ ...common, database: "Southbound" });
     const lflowLog = runtime.log.logger("lflow");
     this.core = new Core({
       settings: {
@@ -114,6 +101,26 @@ export class RunningController implements Controller {
         if (error instanceof BadLogicalFlow) lflowLog.warn(`Logical_Flow ${error.uuid}: ${error.message}`);
         else this.#log.err(`${definition} ${key}: ${messageOf(error)}`);
       },
+    });
+    this.#southbound = new Southbound({
+      core: this.core,
+      options,
+      log: this.#log,
+      opened: (replica) => this.#packetSide.follow(replica),
+      filled: () => {
+        this.coverage.count("lflow_run");
+        this.#schedule();
+      },
+      changed: (change) => this.#changed("sb", change),
+      wake: () => this.#schedule(),
+    });
+    this.#localSide = new LocalSide({
+      core: this.core,
+      ovs: options.ovs,
+      runtime,
+      committer: new Committer({ ...common, database: "local database" }),
+      log: this.#log,
+      bindingLog: this.#bindingLog,
     });
     this.core.engine.collect(
       [refusals],
@@ -168,7 +175,7 @@ export class RunningController implements Controller {
 
   #changed(database: "sb" | "ovs", change: ChangeSet): void {
     this.core.feed(database, change.changes);
-    if (database === "ovs") this.#planDirty ||= change.changes.some(concernsPlan);
+    if (database === "ovs") this.#localSide.changed(change.changes);
     else this.#packetSide.changed(change.changes);
     this.#schedule();
   }
@@ -194,47 +201,32 @@ export class RunningController implements Controller {
     });
   }
 
-  /** Everything of both databases that concerns us is here. It may be old, while the Southbound cannot be reached. */
-  get #whole(): boolean {
-    return this.#complete && !this.#conditionsPending;
-  }
-
-  /** As {@link #whole}, and up to date. */
-  get #settled(): boolean {
-    return this.#sb?.state === "synced" && this.#whole;
-  }
-
   #run(): void {
     const [local] = this.#ovs.table("Open_vSwitch").rows();
-    const [global] = this.#sb?.table("SB_Global").rows() ?? [];
+    const [global] = this.#southbound.replica?.table("SB_Global").rows() ?? [];
     if (this.#versionMatch.foreign(local, global)) return;
     const { clock } = this.#runtime;
     const start = clock.now();
-    this.#switchSide.flushZones(this.core.commit(this.#settled, this.core.begun && !this.#filled ? PIECE : undefined));
+    this.#switchSide.flushZones(this.core.commit(this.#southbound.settled, this.core.begun && !this.#filled ? PIECE : undefined));
     const computed = clock.now() - start;
     this.stopwatches.get("flow-generation")?.add(computed);
     if (computed >= this.computeLogTimeout) this.#engineLog.info(`computation took ${Math.round(computed)}ms`);
-    const changes = [
-      this.core.plans.takeChanged(),
-      this.core.limits.takeChanged(),
-      this.core.zones.version !== this.#zonesWritten,
-    ];
-    if (changes.includes(true)) this.#planDirty = true;
+    this.#localSide.committed();
     this.#aim();
-    this.#applyConditions();
-    this.#writeMarks();
+    this.#southbound.applyConditions();
+    if (this.#southbound.whole) this.#localSide.writeMarks();
     this.#writeSouthbound();
-    if (this.#whole && this.core.read(ownChassis, 0) !== undefined && this.core.begin()) this.#schedule();
+    if (this.#southbound.whole && this.core.read(ownChassis, 0) !== undefined && this.core.begin()) this.#schedule();
     else if (this.core.begun && !this.core.complete) {
       this.#switchSide.fill();
       this.#schedule();
-    } else if (this.#whole && this.core.complete) {
+    } else if (this.#southbound.whole && this.core.complete) {
       this.#filled = true;
       const begun = clock.now();
       this.#switchSide.program(this.#nbCfg);
       this.stopwatches.get("flow-installation")?.add(clock.now() - begun);
     }
-    this.#writePlan();
+    this.#localSide.writePlan({ chassis: this.#southbound.settledChassis, all: this.#southbound.settled });
     this.#sendPackets();
     if (this.isIdle) for (const wake of this.#idlers.splice(0)) wake();
   }
@@ -243,8 +235,8 @@ export class RunningController implements Controller {
   #aim(): void {
     const { read } = this.core;
     const own = read(config, 0);
-    if (own?.remote !== this.#remote) this.#connectSouthbound(own?.remote);
-    this.#sb?.setProbe?.(own?.probeInterval);
+    this.#southbound.aim(own?.remote);
+    this.#southbound.replica?.setProbe?.(own?.probeInterval);
     const bridge = read(integrationBridge, 0);
     const target =
       own === undefined || bridge === undefined
@@ -254,149 +246,16 @@ export class RunningController implements Controller {
     this.#packetSide.aim(target);
   }
 
-  #connectSouthbound(remote: string | undefined): void {
-    this.#remote = remote;
-    const old = this.#sb;
-    this.#sb = undefined;
-    this.#complete = false;
-    if (old !== undefined) {
-      void old.close();
-      const gone: RowChange[] = [];
-      for (const table of sbTables) {
-        for (const row of old.table(table).rows()) gone.push({ table, uuid: row._uuid, before: row });
-      }
-      feed(this.core.engine, "sb", gone);
-    }
-    if (remote === undefined) return;
-    const conditions = this.core.plans.plan?.conditions ?? {};
-    this.#conditions.restart(conditions);
-    const connect = this.#options.connectSouthbound ?? ((given) => this.#openSouthbound(given));
-    const replica = connect({ remotes: remote.split(","), conditions });
-    this.#sb = replica;
-    this.#packetSide.follow(replica);
-    this.#unsubscribe.push(replica.onChange((change) => this.#sb === replica && this.#changed("sb", change)));
-    this.#unsubscribe.push(
-      replica.onState((state) => {
-        if (this.#sb !== replica) return;
-        if (state === "filling") this.#log.info("OVNSB IDL reconnected, force recompute.");
-        this.#schedule();
-      }),
-    );
-    replica.ready().then(
-      () => {
-        if (this.#sb !== replica) return;
-        const rows: RowChange[] = [];
-        for (const table of sbTables) {
-          for (const after of replica.table(table).rows()) rows.push({ table, uuid: after._uuid, after });
-        }
-        this.core.feed("sb", rows);
-        this.#complete = true;
-        this.coverage.count("lflow_run");
-        this.#schedule();
-      },
-      (error) => this.#log.err(`${remote}: ${messageOf(error)}`),
-    );
-  }
-
-  #openSouthbound({ remotes, conditions }: SouthboundOptions): Replica<SbSchema> {
-    return createReplica({
-      runtime: this.#runtime,
-      schema: ovnSouthbound,
-      remotes,
-      shuffle: true,
-      leaderOnly: false,
-      defaultPort: 6642,
-      monitor: Object.fromEntries(sbTables.map((table) => [table, true as const])),
-      conditions,
-      ...(this.#options.tls === undefined ? {} : { tls: this.#options.tls }),
-    });
-  }
-
-  #applyConditions(): void {
-    const plan = this.core.plans.plan;
-    const replica = this.#sb;
-    if (plan === undefined || replica === undefined || replica.state !== "synced") return;
-    if (!this.#conditions.apply(replica, plan.conditions)) return;
-    this.#conditionsPending = true;
-    const wait = this.#conditions.round;
-    replica.conditionsApplied().then(
-      () => {
-        if (this.#sb !== replica || wait !== this.#conditions.round) return;
-        this.#conditionsPending = false;
-        this.#schedule();
-      },
-      (error) => this.#log.warn(`conditions: ${messageOf(error)}`),
-    );
-  }
-
   // ---- databases
 
-  get #localWritable(): boolean {
-    return !this.#vsBusy && this.#ovs.state === "synced";
-  }
-
-  /** What others wait for: that ports are installed, up to which configuration. */
-  #writeMarks(): void {
-    const { writes } = this.core.vsWrites.due(this.#runtime.clock.now());
-    if (writes.length === 0 || !this.#whole || !this.#localWritable) return;
-    const transaction = this.#ovs.transaction();
-    const wall = this.#runtime.clock.wall();
-    for (const write of writes) {
-      write.apply(transaction, wall);
-      for (const line of write.log ?? []) this.#bindingLog.info(line);
-    }
-    this.#commitLocal(transaction);
-  }
-
-  /** Compares bridges, tunnels, patch ports and zones as they are with the plan as a whole. */
-  #writePlan(): void {
-    if (!this.#planDirty || !this.#localWritable) return;
-    const { read } = this.core;
-    const transaction = this.#ovs.transaction();
-    writeBridge(read, transaction);
-    if (read(config, 0) !== undefined) {
-      const prefixes = writePrefixes(read, transaction, this.#ovs.capacity("Flow_Table", "prefixes"));
-      if (prefixes.length > 0) this.#log.info(`Setting flow table prefixes: ${prefixes.join(", ")}.`);
-    }
-    const plan = this.core.plans.plan;
-    if (plan !== undefined && this.#settledChassis) {
-      writeTunnels(read, transaction, plan.tunnels);
-      writePatches(read, transaction, plan.patches);
-    }
-    if (this.#settled) {
-      this.core.zones.write(read, transaction);
-      const used = [...this.core.zones.entries()].map(([, zone]) => zone);
-      this.core.limits.write(read, transaction, used);
-      this.#zonesWritten = this.core.zones.version;
-      this.#planDirty = false;
-    }
-    this.#commitLocal(transaction, () => {
-      this.#planDirty = true;
-    });
-  }
-
-  #commitLocal(transaction: Transaction<VsSchema>, done: () => void = () => {}): void {
-    if (transaction.empty) return;
-    this.#vsBusy = true;
-    this.#commit(transaction, "local database", () => {
-      this.#vsBusy = false;
-      done();
-    });
-  }
-
-  /** The chassis tables are never conditional, so tunnels need not wait for conditions. */
-  get #settledChassis(): boolean {
-    return this.#sb?.state === "synced" && this.#complete;
-  }
-
   #writeSouthbound(): void {
-    const replica = this.#sb;
-    if (replica === undefined || this.#sbBusy || !this.#settledChassis) return;
+    const { replica } = this.#southbound;
+    if (replica === undefined || this.#sbCommitter.busy || !this.#southbound.settledChassis) return;
     const transaction = replica.transaction();
     const plan = this.core.plans.plan;
     if (plan?.chassis !== undefined) writeChassis(this.core.read, transaction, plan.chassis);
     const now = this.#runtime.clock.now();
-    if (this.#settled) {
+    if (this.#southbound.settled) {
       const { writes, next } = this.core.sbWrites.due(now);
       const wall = this.#runtime.clock.wall();
       for (const write of writes) {
@@ -408,38 +267,9 @@ export class RunningController implements Controller {
       const learned = this.#packetSide.write(transaction, this.#ownChassis);
       if (learned !== undefined) this.#wakeIn(Math.max(0, learned - now));
     }
-    if (transaction.empty) return;
-    this.#sbBusy = true;
-    this.#commit(transaction, "Southbound", (failed) => {
-      this.#sbBusy = false;
+    this.#sbCommitter.commit(transaction, (failed) => {
       if (failed) this.#packetSide.rewrite();
     });
-  }
-
-  #commit(transaction: Transaction<SbSchema> | Transaction<VsSchema>, database: string, done: (failed: boolean) => void): void {
-    const finish = (failed: boolean): void => {
-      if (failed) {
-        this.#runtime.clock.after(RETRY, () => {
-          done(true);
-          this.#schedule();
-        });
-        return;
-      }
-      done(false);
-      this.#schedule();
-    };
-    transaction.commit().then(
-      (result) => {
-        this.coverage.count(`txn_${result.status.replaceAll("-", "_")}`);
-        if (result.status === "error")
-          this.#log.warn(`${database}: transaction failed: ${result.error}${result.details ? `: ${result.details}` : ""}`);
-        finish(result.status === "error" || result.status === "try-again");
-      },
-      (error) => {
-        this.#log.warn(`${database}: ${messageOf(error)}`);
-        finish(true);
-      },
-    );
   }
 
   /** Keeps BFD sessions going, and sends announcements and probes once the flows that carry them are in the switch. */
@@ -447,7 +277,7 @@ export class RunningController implements Controller {
     const bfd = this.#packetSide.sendBfd();
     if (bfd !== undefined) this.#wakeIn(bfd - this.#runtime.clock.now());
     // While some rows are not here yet, flows are not made, and those that are installed are of an earlier state.
-    if (!this.#whole || !this.#switchSide.quiet) return;
+    if (!this.#southbound.whole || !this.#switchSide.quiet) return;
     const next = this.#packetSide.send(this.core.read(config, 0)?.garpMaxTimeout);
     if (next !== undefined) this.#wakeIn(next - this.#runtime.clock.now());
   }
@@ -477,7 +307,7 @@ export class RunningController implements Controller {
   // ---- control
 
   get southbound(): Replica<SbSchema> | undefined {
-    return this.#sb;
+    return this.#southbound.replica;
   }
 
   get paused(): boolean {
@@ -497,7 +327,7 @@ export class RunningController implements Controller {
 
   resetClusterState(): void {
     this.#log.info("Resetting southbound database cluster state");
-    this.#sb?.resetClusterState?.();
+    this.#southbound.replica?.resetClusterState?.();
   }
 
   /** See inject-pkt. Throws a WeftError where the text is no packet of a port that is here. */
@@ -511,7 +341,8 @@ export class RunningController implements Controller {
 
   memory(): ReadonlyMap<string, number> {
     const cells = new Map([["idl-cells-Open_vSwitch", this.#ovs.cells?.() ?? 0]]);
-    if (this.#sb !== undefined) cells.set("idl-cells-OVN_Southbound", this.#sb.cells?.() ?? 0);
+    const { replica } = this.#southbound;
+    if (replica !== undefined) cells.set("idl-cells-OVN_Southbound", replica.cells?.() ?? 0);
     return cells.set("engine-cells", this.statistics().cells);
   }
 
@@ -524,11 +355,10 @@ export class RunningController implements Controller {
   get isIdle(): boolean {
     const now = this.#runtime.clock.now();
     return (
-      this.#settled &&
+      this.#southbound.settled &&
       !this.#scheduled &&
-      !this.#sbBusy &&
-      !this.#vsBusy &&
-      !this.#planDirty &&
+      !this.#sbCommitter.busy &&
+      this.#localSide.quiet &&
       this.#switchSide.quiet &&
       this.#switchSide.awaiting.size === 0 &&
       this.core.sbWrites.due(now).writes.length === 0 &&
@@ -546,26 +376,25 @@ export class RunningController implements Controller {
     this.#stopped = true;
     this.#wake?.cancel();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    this.#southbound.unsubscribe();
     const restart = options.restart ?? this.core.read(config, 0)?.cleanupOnExit === false;
     this.#log.info(`Exiting ovn-controller, resource cleanup: ${restart ? "False" : "True"}`);
     if (!restart) await this.#cleanUp();
     this.#switchSide.aim(undefined);
     this.#packetSide.aim(undefined);
-    await this.#sb?.close();
+    await this.#southbound.replica?.close();
     this.#end();
   }
 
   async #cleanUp(): Promise<void> {
     const { read } = this.core;
-    if (this.#sb !== undefined && this.#settledChassis) {
-      const transaction = this.#sb.transaction();
+    const { replica } = this.#southbound;
+    if (replica !== undefined && this.#southbound.settledChassis) {
+      const transaction = replica.transaction();
       deleteChassis(read, transaction);
       const result = await transaction.commit();
       if (result.status === "error") this.#log.warn(`Southbound: clean-up failed: ${result.error}`);
     }
-    const transaction = this.#ovs.transaction();
-    cleanLocal(read, transaction);
-    const result = await transaction.commit();
-    if (result.status === "error") this.#log.warn(`local database: clean-up failed: ${result.error}`);
+    await this.#localSide.cleanUp();
   }
 }
