@@ -34,8 +34,8 @@ export class HashIndex {
   }
 
   add(hash: number, place: number): void {
-    // A quarter is free at least, so that what is not there is found out soon.
-    if (8 * (this.#size + this.#gone + 1) > 3 * this.#entries.length) this.#rebuild();
+    // A fifth is free at least, so that what is not there is found out soon.
+    if (5 * (this.#size + this.#gone + 1) > 2 * this.#entries.length) this.#rebuild();
     this.#size++;
     put(this.#entries, hash, place + 1);
   }
@@ -60,11 +60,11 @@ export class HashIndex {
     for (let at = 1; at < entries.length; at += 2) if (entries[at]! > 0) entries[at] = moved[entries[at]! - 1]! + 1;
   }
 
-  /** Without what is gone, and with room for twice as many where there was too little. */
+  /** Without what is gone, and with room for an eighth more at least. */
   #rebuild(): void {
     const old = this.#entries;
     let length = 2 * 8;
-    while (3 * length < 8 * (this.#size + (this.#size >> 2) + 1)) length *= 2;
+    while (2 * length < 5 * (this.#size + (this.#size >> 3) + 1)) length *= 2;
     this.#entries = new Int32Array(length);
     this.#gone = 0;
     for (let at = 0; at < old.length; at += 2) if (old[at + 1]! > 0) put(this.#entries, old[at]!, old[at + 1]!);
