@@ -1,8 +1,9 @@
 /** BFD: sessions that chassis hold for router ports. */
-import { each } from "@weft/incremental";
+import { each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { bfdKey, bfdStatus, bfdUsed } from "../model/bfd.ts";
-import { nb, routerPortsByName } from "../model/nb.ts";
+import { nb, portChassis, routerPortsByName, switchPortsByPeer } from "../model/nb.ts";
+import { routerPort } from "../model/routerPort.ts";
 import { type Row, row } from "../output/row.ts";
 
 /** RFC 5881 section 4: the range of source ports. */
@@ -11,7 +12,8 @@ const PORTS = 16384;
 
 export const bfdSessions = each("northd/bfdSessions", nb.BFD, function* (uuid, session, read): Iterable<Row> {
   const { logical_port, dst_ip } = session;
-  if (read(routerPortsByName, logical_port).length === 0) return;
+  const [port] = read(routerPortsByName, logical_port);
+  if (port === undefined) return;
   const told = read(bfdStatus, bfdKey(session));
   const used = read(bfdUsed, uuid);
   const columns = {
@@ -22,11 +24,18 @@ export const bfdSessions = each("northd/bfdSessions", nb.BFD, function* (uuid, s
     detect_mult: session.detect_mult ?? 5,
     external_ids: session.external_ids,
     options: session.options,
+    chassis_name: chassisOf(port, logical_port, read) ?? "",
   };
   // Whether a session in use is up is for the chassis to tell.
   const status = !used ? { status: "admin_down" } : told === "admin_down" ? { status: "down" } : {};
   yield row("BFD", bfdKey(session), { ...columns, ...status }, { ...identity(uuid), ...(used ? { status: "down" } : {}) });
 });
+
+/** The name of the chassis that a port of a gateway router is on, as the chassis told of the switch's port at its other end. */
+function chassisOf(port: Uuid, name: string, read: Read): string | undefined {
+  const attached = read(routerPort, port)?.gatewayChassis === undefined ? undefined : read(switchPortsByPeer, name)[0];
+  return attached === undefined ? undefined : read(portChassis, attached);
+}
 
 /** Source port and discriminator, which nobody else should have: both follow from the row's uuid. */
 function identity(uuid: Uuid): { readonly src_port: number; readonly disc: number } {
