@@ -81,6 +81,12 @@ dump-ports-desc @ x1
 -OOpenFlow15 dump-ports-desc @ x1
 dump-aggregate @
 dump-desc @
+-F OpenFlow10 dump-flows @
+-F OpenFlow10 dump-aggregate @ ip
+-F NXM dump-flows @
+-F NXM+table_id dump-aggregate @
+-F OXM dump-flows @
+-O OpenFlow13 -F OpenFlow10 dump-flows @
 show @
 -OOpenFlow15 show @
 nosuchcommand @
@@ -344,4 +350,40 @@ export const versioned = `
 % ct-flush @ zone=3
 % ct-flush-zone @ 3
 % packet-out @ "in_port=controller,packet=00112233445500112233445508004500001400000000400000000a0000010a000002,actions=output:1"
+% add-tlv-map @ "{class=0x102,type=0x42,len=4}->tun_metadata0"
+% dump-tlv-map @
+% add-flow @ "tun_metadata0=0x1234,actions=set_field:7->tun_metadata0,output:1"
+% dump-flows @
+% add-flow @ "actions=delete_field:tun_metadata3,output:1"
+% add-flow @ "tun_metadata3=5,actions=output:1"
+% mod-table @ 2 controller
+% mod-table @ 2 continue
+% mod-table @ 2 drop
+% mod-table @ 2 evict
+% mod-table @ 2 noevict
+% mod-table @ 2 vacancy:20,80
+% mod-table @ 2 novacancy
+% dump-table-desc @
+% add-groups @ g1
+% --may-create mod-group @ group_id=8,type=all,bucket=output:2
+% add-flow @ "actions=group:1"
+% dump-flows @ out_group=1
+% dump-flows @ out_port=2
+% dump-aggregate @ out_group=1
+% --strict mod-flows @ "actions=output:2"
+% mod-flows @ "cookie=0/-1,actions=output:1"
+% add-flow @ "table=1,cookie=7,actions=dec_ttl,output:1"
+% dump-flows @ "cookie=7/-1"
+% del-groups @
+% dump-flows @
+% --read-only dump-flows @
+% mod-port @ x2 no-receive
+% mod-port @ x2 receive
+% mod-port @ x2 no-forward
+% mod-port @ x2 forward
+% mod-port @ x2 no-flood
+% mod-port @ x2 flood
+% mod-port @ x2 no-packet-in
+% mod-port @ x2 packet-in
+% mod-port @ x2 stp
 `;

@@ -90,17 +90,19 @@ export function formatTableStats(tables: readonly TableStats[], version: number)
     const b = blocks[i]!;
     let same = 0;
     const before = blocks[i - 1];
-    while (before !== undefined && blocks[i + same]?.stats === before.stats && blocks[i + same]?.features === before.features)
-      same++;
+    const title = b.name === "" ? "" : ` (${quoteNameAlways(b.name)})`;
+    const alike = (one = blocks[i + same]) => one?.stats === before?.stats && one?.features === before?.features;
+    while (before !== undefined && blocks[i + same]?.name === b.name && alike()) same++;
     if (same > 0) {
       const last = blocks[i + same - 1]!.table;
-      text += same === 1 ? `  table ${b.table}: ditto\n` : `  tables ${b.table}...${last}: ditto\n`;
+      text += same === 1 ? `  table ${b.table}${title}: ditto\n` : `  tables ${b.table}...${last}: ditto\n`;
       i += same;
     } else {
-      text += `  table ${b.table}${b.name === "" ? "" : ` (${quoteNameAlways(b.name)})`}:\n${b.stats}${b.shown}`;
+      text += `  table ${b.table}${title}:\n${b.stats}${b.shown}`;
       i++;
     }
-    if (i < blocks.length) text += "\n";
+    // One that is as others, but for its name, stands with them.
+    if (i < blocks.length && !(same > 0 && alike(blocks[i]))) text += "\n";
   }
   return text;
 }

@@ -5,6 +5,7 @@
 import {
   type Action,
   type ActionOf,
+  type Field,
   FLOW_FLAG,
   type FlowMod,
   type FlowRemovedReason,
@@ -12,6 +13,7 @@ import {
   type Match,
   OFPG,
   OFPP,
+  type TlvMap,
 } from "@weft/openflow";
 import { keyMatch } from "../flow/key.ts";
 import { type Bridge, HIDDEN_TABLE, TABLES } from "./bridge.ts";
@@ -106,6 +108,25 @@ export function checkActions(bridge: Bridge, actions: readonly Action[], table: 
   }
 }
 
+/** Whether the tun_metadata fields that an action names have a place in the TLV table map. */
+function isMapped(action: Action, tlv: TlvMap): boolean {
+  const mapped = ({ name }: Field) => {
+    const index = /^tun_metadata(\d+)$/.exec(name)?.[1];
+    return index === undefined || tlv.place(Number(index)) !== undefined;
+  };
+  switch (action.type) {
+    case "set_field":
+    case "delete_field":
+      return mapped(action.field);
+    case "load":
+      return mapped(action.dst.field);
+    case "move":
+      return mapped(action.src.field) && mapped(action.dst.field);
+    default:
+      return true;
+  }
+}
+
 /** The learn actions in a list, nested ones included, whose flows go with them. */
 function learnersOf(actions: readonly Action[]): ActionOf<"learn">[] {
   return actions.flatMap((action) => {
@@ -127,6 +148,9 @@ export class FlowMods {
 
   /** Carries out a flow mod; `onRemoved` hears of each flow that goes (with the reason for FLOW_REMOVED). */
   apply(mod: FlowMod): Undo {
+    const { tlv } = this.#bridge;
+    if (mod.match.place(tlv) === undefined || !mod.actions.every((action) => isMapped(action, tlv)))
+      throw new OpenFlowRefusal("NXFMFC_INVALID_TLV_FIELD");
     switch (mod.command) {
       case "add":
         return this.#add(mod);
