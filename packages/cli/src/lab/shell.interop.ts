@@ -76,3 +76,31 @@ it("exit codes are the commands' own", async () => {
     stderr: 'weft lab: there is no node "nosuch" (nodes: central, worker1, worker2)\n',
   });
 });
+
+it("a machine loses its power and gets it back; the disk remembers what databases had", async () => {
+  expect(await weft("kill", "worker2")).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect((await weft("status")).stdout).toMatch(/\n {2}worker2 \(off\)\n/);
+  expect(await weft("exec", "worker2", "--", "hostname")).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: "worker2 is off (weft lab start worker2)\n",
+  });
+  expect(await shell("worker1", "ip netns exec vm1 ping -c1 -W1 192.168.1.14")).toContain("0 received");
+  expect(await weft("start", "worker2")).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect(await weft("start", "worker2")).toMatchObject({ code: 1, stderr: "weft lab: worker2 is running\n" });
+  expect(await shell("worker2", "ovs-vsctl get Interface vm2 external_ids:iface-id")).toBe("vm2\n");
+  await shell("central", "ovn-nbctl --wait=hv sync");
+  expect(await shell("worker1", "ip netns exec vm1 ping -c1 192.168.1.14")).toContain("1 received");
+});
+
+it("a lab without faults says so; what is not the machine's is the user's own", async () => {
+  expect(await weft("break", "mtu")).toMatchObject({
+    code: 1,
+    stderr: 'weft lab: lab trunks has no fault "mtu" (none at all)\n',
+  });
+  expect(await weft("reveal")).toEqual({ code: 0, stdout: "the lab has no fault\n", stderr: "" });
+  expect(await shell("worker1", "echo 'print(6 * 7)' | python3 -")).toBe("42\n");
+  const served =
+    "ip netns exec vm1 ip link set lo up; timeout 3 ip netns exec vm1 python3 -m http.server 80 > /dev/null 2>&1 & sleep 1; ip netns exec vm1 curl -sI 192.168.1.13; wait";
+  expect(await shell("worker1", served)).toMatch(/^HTTP\/1\.0 200 OK\r\n/);
+});
