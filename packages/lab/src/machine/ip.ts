@@ -89,6 +89,11 @@ export function isAny(ip: Ip): boolean {
   return ip.family === 4 ? ip.value === 0 : ip.value === 0n;
 }
 
+/** fe80::/10 */
+export function isLinkLocal(ip: Ip): boolean {
+  return ip.family === 6 && ip.value >> 118n === 0x3fan;
+}
+
 /** A key for maps. */
 export function ipKey(ip: Ip): string {
   return ip.family === 4 ? `4${ip.value}` : `6${ip.value.toString(16)}`;

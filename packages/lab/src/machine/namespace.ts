@@ -169,7 +169,7 @@ export class Namespace {
     });
     if (device.up) {
       this.#connect(address);
-      if (network.address.family === 4) this.stack.announce(device, network.address);
+      if (network.address.family === 4) this.stack.discovery.announce(device, network.address);
     }
   }
 

@@ -1,19 +1,14 @@
 /**
- * The IP stack of a namespace: ARP and ND, delivery to sockets, forwarding, ICMP errors. What Linux does for the packets
+ * The IP stack of a namespace: delivery to sockets, forwarding, ICMP errors. What Linux does for the packets
  * that a lab's guests send: enough that ping, sockets and tunnels behave as on a real machine.
  */
 import {
-  IPV6_ALL_NODES as ALL_NODES,
-  ARP_OPERATION,
-  type Arp,
   decode,
   emit,
   find,
   findLayer,
   type Header,
   headers as headersOf,
-  IPV4_ZERO,
-  IPV6_ZERO,
   type Ipv4Header,
   type Ipv6Header,
   isMacMulticast,
@@ -23,15 +18,15 @@ import {
   type Mac,
   multicastMacOfIpv4,
   multicastMacOfIpv6,
-  type Nd,
   readMac,
   solicitedNodeOf,
 } from "@weft/packet";
 import type { Device } from "./device.ts";
+import { Discovery } from "./discovery.ts";
 import { fragmentsOf, Reassembly, readFragment, sealIpv4 } from "./fragments.ts";
-import { equalIp, type Ip, ip4, ip6, ipKey, isAny, isMulticast } from "./ip.ts";
+import { type Ip, ip4, ip6, ipKey, isAny, isLinkLocal, isMulticast } from "./ip.ts";
 import type { Namespace } from "./namespace.ts";
-import { Neighbours } from "./neighbours.ts";
+import type { Neighbours } from "./neighbours.ts";
 import type { RouteLookup } from "./route.ts";
 import { TcpSockets } from "./tcp.ts";
 import { UdpSockets } from "./udp.ts";
@@ -90,6 +85,7 @@ const QUOTED = { 4: 548, 6: 1232 } as const;
 
 export class Stack {
   readonly neighbours: Neighbours;
+  readonly discovery: Discovery;
   readonly udp: UdpSockets;
   readonly tcp: TcpSockets;
   /** Hears of every ICMP and ICMPv6 message for this machine, errors included: ping and traceroute. */
@@ -104,7 +100,8 @@ export class Stack {
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace;
-    this.neighbours = new Neighbours(namespace.clock, (device, ip, unicast) => this.#solicit(device, ip, unicast));
+    this.discovery = new Discovery(namespace);
+    this.neighbours = this.discovery.neighbours;
     this.udp = new UdpSockets(this);
     this.tcp = new TcpSockets(namespace, this);
     this.#nextId = namespace.random.below(0x10000);
@@ -120,7 +117,7 @@ export class Stack {
     const layers = decode(frame);
     // What a tunnel carries is not for this machine's stack.
     const inFrame = layers.find(({ header }) => header.kind !== "ethernet" && header.kind !== "vlan")?.header;
-    if (inFrame?.kind === "arp") return this.#arp(device, inFrame);
+    if (inFrame?.kind === "arp") return this.discovery.arp(device, inFrame);
     const read = this.#read(device, frame, layers);
     if (!read) return;
     const [received, layer] = read;
@@ -206,7 +203,7 @@ export class Stack {
         for (const listener of this.icmpListeners) listener(received);
         break;
       case "nd":
-        if (transport.checksum === undefined && received.ttl === 255) this.#nd(received, transport);
+        if (transport.checksum === undefined && received.ttl === 255) this.discovery.nd(received.device, received.src, transport);
         break;
       case "udp":
         // Zero stands for no checksum, with IPv4 (RFC 768).
@@ -370,132 +367,6 @@ export class Stack {
       this.neighbours.resolve(device, nextHop, go, () => onUnreachable?.());
     }
   }
-
-  /** Asks who has an address, by ARP or ND. */
-  #solicit(device: Device, ip: Ip, unicast: Mac | undefined): void {
-    const source = this.#namespace.sourceFor(device, ip);
-    if (ip.family === 4) {
-      const sender = source?.family === 4 ? source.value : IPV4_ZERO;
-      device.transmit(
-        emit([
-          { kind: "ethernet", dst: unicast ?? MAC_BROADCAST, src: device.mac },
-          {
-            kind: "arp",
-            operation: ARP_OPERATION.request,
-            senderMac: device.mac,
-            senderIp: sender,
-            targetMac: MAC_ZERO,
-            targetIp: ip.value,
-          },
-        ]),
-      );
-      return;
-    }
-    const group = solicitedNodeOf(ip.value);
-    const src = source?.family === 6 ? source.value : IPV6_ZERO;
-    device.transmit(
-      emit([
-        { kind: "ethernet", dst: unicast ?? multicastMacOfIpv6(group), src: device.mac },
-        { kind: "ipv6", src, dst: unicast === undefined ? group : ip.value, hopLimit: 255 },
-        { kind: "nd", type: 135, target: ip.value, options: [{ option: "source-mac", mac: device.mac }] },
-      ]),
-    );
-  }
-
-  /** Tells the neighbourhood of a new address of ours (gratuitous ARP). */
-  announce(device: Device, ip: Ip): void {
-    if (ip.family !== 4 || device.kind === "loopback") return;
-    device.transmit(
-      emit([
-        { kind: "ethernet", dst: MAC_BROADCAST, src: device.mac },
-        {
-          kind: "arp",
-          operation: ARP_OPERATION.request,
-          senderMac: device.mac,
-          senderIp: ip.value,
-          targetMac: MAC_ZERO,
-          targetIp: ip.value,
-        },
-      ]),
-    );
-  }
-
-  #hasAddress(device: Device, ip: Ip): boolean {
-    return this.#namespace.addresses.some((address) => address.device === device && equalIp(address.network.address, ip));
-  }
-
-  #arp(device: Device, arp: Arp): void {
-    const sender = ip4(arp.senderIp);
-    const ours = this.#hasAddress(device, ip4(arp.targetIp));
-    if (arp.operation === ARP_OPERATION.reply) {
-      this.neighbours.learn(device, sender, arp.senderMac, { solicited: true, create: false });
-      return;
-    }
-    if (arp.operation !== ARP_OPERATION.request) return;
-    if (!isAny(sender)) this.neighbours.learn(device, sender, arp.senderMac, { solicited: false, create: ours });
-    if (!ours || this.#hasAddress(device, sender)) return;
-    device.transmit(
-      emit([
-        { kind: "ethernet", dst: arp.senderMac, src: device.mac },
-        {
-          kind: "arp",
-          operation: ARP_OPERATION.reply,
-          senderMac: device.mac,
-          senderIp: arp.targetIp,
-          targetMac: arp.senderMac,
-          targetIp: arp.senderIp,
-        },
-      ]),
-    );
-  }
-
-  #nd({ device, src }: Received, nd: Nd): void {
-    const macOption = (which: "source-mac" | "target-mac") => nd.options?.find((option) => option.option === which);
-    if (nd.type === 134) {
-      const source = macOption("source-mac");
-      if (source?.option === "source-mac")
-        this.neighbours.learn(device, src, source.mac, { solicited: false, create: true, isRouter: true });
-      if (isLinkLocal(src)) this.#namespace.autoconfiguration.advertised(device, src, nd);
-    } else if (nd.type === 135) {
-      const source = macOption("source-mac");
-      const ours = this.#hasAddress(device, ip6(nd.target));
-      if (source?.option === "source-mac" && !isAny(src))
-        this.neighbours.learn(device, src, source.mac, { solicited: false, create: ours });
-      if (!ours) return;
-      const anonymous = isAny(src);
-      const answer = (dst: Mac) =>
-        device.transmit(
-          emit([
-            { kind: "ethernet", dst, src: device.mac },
-            { kind: "ipv6", src: nd.target, dst: anonymous || src.family !== 6 ? ALL_NODES : src.value, hopLimit: 255 },
-            {
-              kind: "nd",
-              type: 136,
-              target: nd.target,
-              solicited: !anonymous,
-              override: true,
-              router: this.#namespace.forwarding,
-              options: [{ option: "target-mac", mac: device.mac }],
-            },
-          ]),
-        );
-      if (anonymous) answer(multicastMacOfIpv6(ALL_NODES));
-      else if (source?.option === "source-mac") answer(source.mac);
-      else this.neighbours.resolve(device, src, answer, () => undefined);
-    } else if (nd.type === 136) {
-      const target = macOption("target-mac");
-      if (target?.option !== "target-mac") return;
-      this.neighbours.learn(device, ip6(nd.target), target.mac, {
-        solicited: nd.solicited === true,
-        create: false,
-        isRouter: nd.router === true,
-      });
-    }
-  }
-}
-
-function isLinkLocal(ip: Ip): boolean {
-  return ip.family === 6 && ip.value >> 118n === 0x3fan;
 }
 
 function isBroadcast(ip: Ip, namespace: Namespace): boolean {
