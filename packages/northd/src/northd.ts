@@ -10,16 +10,15 @@ import { ovnInternalVersion, ovnNorthbound } from "@weft/schemas";
 import { northdCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { globalOptions, southboundOptions } from "./globalOptions.ts";
-import { serviceKey } from "./model/backends.ts";
 import { type ChassisFeature, chassisFacts } from "./model/chassis.ts";
-import type { LearnedRoute } from "./model/dynamicRouting.ts";
-import type { Membership } from "./model/multicast.ts";
 import { redirectName } from "./model/routerPort.ts";
 import { dropSample } from "./output/dropSample.ts";
+import { datapathOwner } from "./output/keys.ts";
 import { row } from "./output/row.ts";
 import { writeBfd, writeChecks, writeHosts, writePrefixes } from "./output/statusBack.ts";
 import { SouthboundWriter } from "./output/writer.ts";
 import { Unsupported } from "./support/unsupported.ts";
+import { learnedRouteOf, membershipOf, serviceOf } from "./told.ts";
 import type { Northd, NorthdOptions, NorthdStatus } from "./types.ts";
 
 const LOCK = "ovn_northd";
@@ -199,9 +198,9 @@ class Daemon implements Northd {
         this.#upNames.add(logical_port);
         this.#core?.setTold(logical_port, (after as SbRow<"Port_Binding"> | undefined)?.options);
       } else if (table === "IGMP_Group")
-        this.#core?.setMembership(uuid, this.#membershipOf(after as SbRow<"IGMP_Group"> | undefined));
+        this.#core?.setMembership(uuid, membershipOf(this.#sb, after as SbRow<"IGMP_Group"> | undefined));
       else if (table === "Learned_Route")
-        this.#core?.setLearnedRoute(uuid, this.#learnedRouteOf(after as SbRow<"Learned_Route"> | undefined));
+        this.#core?.setLearnedRoute(uuid, learnedRouteOf(this.#sb, after as SbRow<"Learned_Route"> | undefined));
       else if (table === "Service_Monitor") {
         this.#core?.setServiceStatus(...serviceOf(before, after));
         this.#statusChanged = true;
@@ -321,11 +320,11 @@ class Daemon implements Northd {
 
   /** A core with all that both databases have now. */
   #load(vxlan: boolean): Core {
-    const datapathRows = this.#sb.table("Datapath_Binding").index("nb", (datapath) => [ownerOf(datapath)]);
+    const datapathRows = this.#sb.table("Datapath_Binding").index("nb", (datapath) => [datapathOwner(datapath)]);
     const portRows = this.#sb.table("Port_Binding").index("logical_port", (port) => [port.logical_port]);
     const groupRows = this.#sb.table("Multicast_Group").index("name", (group) => {
       const owner = this.#sb.table("Datapath_Binding").get(group.datapath);
-      return owner === undefined ? [] : [`${ownerOf(owner)} ${group.name}`];
+      return owner === undefined ? [] : [`${datapathOwner(owner)} ${group.name}`];
     });
     const core = new Core(
       {
@@ -333,7 +332,7 @@ class Daemon implements Northd {
         existingPortKey: (name, datapath) => {
           const port = portRows.get(name)[0];
           const owner = port && this.#sb.table("Datapath_Binding").get(port.datapath);
-          return owner !== undefined && ownerOf(owner) === datapath ? port?.tunnel_key : undefined;
+          return owner !== undefined && datapathOwner(owner) === datapath ? port?.tunnel_key : undefined;
         },
         existingGroupKey: (address, datapath) => groupRows.get(`${datapath} ${address}`)[0]?.tunnel_key,
         existingQueue: (port) => {
@@ -358,26 +357,11 @@ class Daemon implements Northd {
     }
     for (const item of this.#sb.table("BFD").rows()) core.setBfd(item._uuid, item);
     for (const item of this.#sb.table("Chassis").rows()) this.#chassisChanged(core, item._uuid, item);
-    for (const item of this.#sb.table("IGMP_Group").rows()) core.setMembership(item._uuid, this.#membershipOf(item));
-    for (const item of this.#sb.table("Learned_Route").rows()) core.setLearnedRoute(item._uuid, this.#learnedRouteOf(item));
+    for (const item of this.#sb.table("IGMP_Group").rows()) core.setMembership(item._uuid, membershipOf(this.#sb, item));
+    for (const item of this.#sb.table("Learned_Route").rows()) core.setLearnedRoute(item._uuid, learnedRouteOf(this.#sb, item));
     for (const item of this.#sb.table("Service_Monitor").rows()) core.setServiceStatus(...serviceOf(undefined, item));
     this.#stale = true;
     return core;
-  }
-
-  #membershipOf(row: SbRow<"IGMP_Group"> | undefined): Membership | undefined {
-    const datapath = row?.datapath === undefined ? undefined : this.#sb.table("Datapath_Binding").get(row.datapath);
-    if (row === undefined || datapath === undefined) return undefined;
-    const ports = row.ports.flatMap((port) => this.#sb.table("Port_Binding").get(port)?.logical_port ?? []);
-    return { datapath: ownerOf(datapath) as Uuid, address: row.address, ports }; // northd's datapaths belong to NB rows
-  }
-
-  #learnedRouteOf(row: SbRow<"Learned_Route"> | undefined): LearnedRoute | undefined {
-    const datapath = row === undefined ? undefined : this.#sb.table("Datapath_Binding").get(row.datapath);
-    const port = row === undefined ? undefined : this.#sb.table("Port_Binding").get(row.logical_port)?.logical_port;
-    if (row === undefined || datapath === undefined || port === undefined) return undefined;
-    // northd's datapaths belong to NB rows.
-    return { router: ownerOf(datapath) as Uuid, port, prefix: row.ip_prefix, nexthop: row.nexthop };
   }
 
   /** Where some chassis speaks only VXLAN, keys are as short as its header. */
@@ -497,23 +481,6 @@ class Daemon implements Northd {
     }
     if (!tx.empty) this.#counted(await tx.commit());
   }
-}
-
-function ownerOf(datapath: SbRow<"Datapath_Binding">): string {
-  return (
-    datapath.nb_uuid ??
-    datapath.external_ids.get("logical-switch") ??
-    datapath.external_ids.get("logical-router") ??
-    datapath._uuid
-  );
-}
-
-/** Key and status of a row of Service_Monitor that changed. */
-function serviceOf(before: unknown, after: unknown): readonly [string, string | undefined] {
-  // One of the two is there by the change set's word.
-  const { logical_port, ip, port, protocol } = (after ?? before) as SbRow<"Service_Monitor">;
-  const status = (after as SbRow<"Service_Monitor"> | undefined)?.status;
-  return [serviceKey(logical_port, ip, port, protocol ?? "tcp"), status];
 }
 
 function first<T>(items: Iterable<T>): T | undefined {

@@ -6,7 +6,7 @@ import { centralised } from "../model/centralised.ts";
 import { metered } from "../model/copp.ts";
 import { type Nat, nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
-import type { RouterPort } from "../model/routerPort.ts";
+import { peerRouterPort, type RouterPort } from "../model/routerPort.ts";
 import { LR_IN_ARP_RESOLVE, LR_IN_GW_REDIRECT, LR_IN_IP_INPUT, LR_OUT_EGR_LOOP } from "../stages.ts";
 import { admit } from "./mtu.ts";
 
@@ -16,7 +16,9 @@ export const natNeighbours = each("router/natNeighbours", nb.Logical_Router, fun
   for (const rule of read(nats, uuid).rules) {
     yield answer(uuid, 90, "", rule, OWN_MAC, "", read);
     if (rule.gateway === undefined) continue;
-    if (read(centralised, rule.gateway.uuid) === undefined) yield* outside(uuid, rule, rule.gateway, read);
+    // Between two gateways there is nobody else to learn.
+    const asked = read(centralised, rule.gateway.uuid) === undefined && peerRouterPort(rule.gateway, read)?.isGateway !== true;
+    if (asked) yield* outside(uuid, rule, rule.gateway, read);
     yield* atGateway(uuid, rule, rule.gateway);
     yield* loop(uuid, rule, rule.gateway);
     if (rule.distributed !== undefined) yield* local(uuid, rule, rule.gateway, rule.distributed, read);

@@ -8,6 +8,8 @@ import { routeTables, staticRoutes } from "./routing.ts";
 export const symmetricReply = each("router/symmetricReply", nb.Logical_Router, function* (router, row, read): Iterable<Flow> {
   if (!row.options.has("chassis")) return;
   const tables = read(routeTables, router);
+  // Of several hops by one port the first stands for all: they differ in the address that nobody is asked from.
+  const replies = new Set<string>();
   for (const { hop, symmetric, family, bySource, prefix, table, uuid: hint } of read(staticRoutes, router).routes) {
     const key = hop === undefined ? undefined : read(portKey, hop.port.uuid);
     if (!symmetric || hop === undefined || key === undefined) continue;
@@ -23,7 +25,10 @@ export const symmetricReply = each("router/symmetricReply", nb.Logical_Router, f
     yield flow(router, LR_IN_ECMP_STATEFUL, 100, `${coming} && (ct.new || ct.est)`, commit, own);
     const register = family === 4 ? "reg5" : "xxreg1";
     const out = `eth.src = ${port.address.macText}; ${register} = ${source}; outport = ${port.json};`;
-    yield flow(router, LR_IN_IP_ROUTING, 10300, `${known} && ${leaving}`, `ip.ttl--; flags.loopback = 1; ${out} next;`, own);
+    const reply = `${known} && ${leaving}`;
+    if (!replies.has(reply))
+      yield flow(router, LR_IN_IP_ROUTING, 10300, reply, `ip.ttl--; flags.loopback = 1; ${out} next;`, own);
+    replies.add(reply);
     yield flow(router, LR_IN_POLICY, 65535, known, "next;", own);
     const resolve = "push(xxreg1); xxreg1 = ct_label; eth.dst = xxreg1[32..79]; pop(xxreg1); next;";
     yield flow(router, LR_IN_ARP_RESOLVE, 200, known, resolve, own);

@@ -139,7 +139,7 @@ export const routerPortBindings = each(
     const routerSide = peerRouterPort(port, read);
     if (switchSide?.peer === uuid) options.set("peer", switchSide.name);
     else if (routerSide !== undefined) options.set("peer", routerSide.name);
-    if (port.isGateway) options.set("chassis-redirect-port", redirectName(port.name));
+    if (port.isGateway && options.has("peer")) options.set("chassis-redirect-port", redirectName(port.name));
     if (port.gatewayChassis !== undefined) options.set("l3gateway-chassis", port.gatewayChassis);
     if (port.options.get("prefix_delegation") === "true") options.set("ipv6_prefix_delegation", "true");
     if (port.options.get("prefix") === "true") options.set("ipv6_prefix", "true");
