@@ -16,7 +16,7 @@ const IAID = 4;
 const IA_HEADER = 12;
 const FOREVER = 0xffffffff;
 /** In front of a link-layer address in a DUID: DUID-LL, Ethernet. */
-const DUID_LL = Uint8Array.of(0, 3, 0, 1);
+export const DUID_LL = Uint8Array.of(0, 3, 0, 1);
 const SUCCESS = Uint8Array.of(0, 0);
 
 /** Flags of the FQDN option (RFC 4704 section 4.1): the server is to update AAAA; it does otherwise; it updates nothing. */

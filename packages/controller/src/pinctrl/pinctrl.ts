@@ -11,11 +11,10 @@ import {
   fieldOfCode,
   type Match,
   MatchBuilder,
-  OFPP,
   type PacketIn,
 } from "@weft/openflow";
 import { formatIpv4, formatIpv6, formatMac, get16, get32, type Ipv4, type Ipv6, ipv4Of, ipv6Of, readMac } from "@weft/packet";
-import { type Logger, messageOf } from "@weft/runtime";
+import { type Logger, messageOf, WeftError } from "@weft/runtime";
 import { unwire } from "../lflow/wire.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
 import { aclLogLine } from "./aclLog.ts";
@@ -41,6 +40,7 @@ import { dhcpv6Answer } from "./dhcpv6.ts";
 import { type DnsRow, dnsAnswer } from "./dns.ts";
 import type { Events } from "./events.ts";
 import type { Lookup, MacBindingBook } from "./macBindings.ts";
+import { packetOut } from "./packetOut.ts";
 import type { PrefixDelegation } from "./prefixDelegation.ts";
 import type { ServiceMonitors } from "./serviceMonitors.ts";
 import type { Snooping } from "./snooping.ts";
@@ -168,7 +168,7 @@ export class PacketIns {
   answer({ state, operands }: Request, packet: Uint8Array | undefined): void {
     if (packet === undefined) return;
     const actions = [...state.restore(), ...unwire(operands)];
-    this.#options.exchange.send({ type: "packet_out", buffer: 0xffffffff, packet, metadata: FROM_CONTROLLER, actions });
+    this.#options.exchange.send(packetOut(packet, actions));
   }
 
   /** Lets a paused packet go on. */
@@ -220,7 +220,7 @@ export class PacketIns {
   }
 
   bindVirtualPort({ state, operands }: Request): void {
-    if (operands.length < 4) throw new Error("no port");
+    if (operands.length < 4) throw malformed("no port");
     const { datapath, inport: parent } = state;
     this.#options.virtualPorts.bind({ datapath, port: get32(operands, 0), parent });
     this.#options.learned();
@@ -232,7 +232,7 @@ export class PacketIns {
   }
 
   trigger({ operands }: Request): void {
-    if (!this.#options.events.trigger(operands)) throw new Error("unknown event");
+    if (!this.#options.events.trigger(operands)) throw malformed("unknown event");
     this.#options.learned();
   }
 
@@ -256,14 +256,16 @@ export class PacketIns {
 /** Bytes of the result's place in front of the operands of an action that completes a packet. */
 const RESULT_LENGTH = 8;
 
+function malformed(what: string): WeftError {
+  return new WeftError("controller.operands", what, { blame: "peer" });
+}
+
 /** Where such an action says whether it did. */
 function resultOf(operands: Uint8Array): { readonly field: Field; readonly bit: bigint } {
   const found = fieldOfCode(get16(operands, 0), 0, operands[2]! >> 1)?.field;
-  if (found === undefined) throw new Error("unknown result field");
+  if (found === undefined) throw malformed("unknown result field");
   return { field: found, bit: 1n << BigInt(get32(operands, 4)) };
 }
-
-const FROM_CONTROLLER = new MatchBuilder().set("in_port", OFPP.CONTROLLER).build();
 
 function needIp(make: (ip: IpPacket) => Uint8Array | undefined): Handler {
   return function (request) {

@@ -1,6 +1,5 @@
 /** The DHCPv6 client for delegated prefixes (RFC 8415 section 6.3), one for each router port that wants one. */
 import type { Sink } from "@weft/incremental";
-import { MatchBuilder, OFPP } from "@weft/openflow";
 import type { Transaction } from "@weft/ovsdb";
 import {
   concat,
@@ -25,7 +24,8 @@ import type { Exchange } from "../ofctrl/exchange.ts";
 import { resubmit, set } from "../physical/flow.ts";
 import { reg, tables as t } from "../tables.ts";
 import type { IpPacket } from "./answers.ts";
-import { wholeOptions } from "./dhcpv6.ts";
+import { DUID_LL, wholeOptions } from "./dhcpv6.ts";
+import { packetOut } from "./packetOut.ts";
 import { udpPayload } from "./udp.ts";
 
 /** Servers and relays (RFC 8415 section 7.1). */
@@ -41,7 +41,6 @@ const HEADER = 4;
 const IA_HEADER = 12;
 /** Bytes of an IAPREFIX: preferred and valid lifetime, length, prefix. */
 const IA_PREFIX = 25;
-const DUID_LL = Uint8Array.of(0, 3, 0, 1);
 
 /** A prefix that a server gave us. Times in ms, monotonic. */
 interface Lease {
@@ -227,24 +226,17 @@ function association(identity: number, prefix?: Uint8Array): Dhcpv6Option {
   return { code: DHCPV6_OPTION.iaPd, data: concat(head, inner) };
 }
 
-const FROM_CONTROLLER = new MatchBuilder().set("in_port", OFPP.CONTROLLER).build();
-
 function send(exchange: Exchange, delegation: Delegation, type: number, more: readonly Dhcpv6Option[]): void {
   const { identity, from, mac, address } = delegation;
   const duid = concat(DUID_LL, new Uint8Array(6));
   writeMac(duid, DUID_LL.length, identity);
   const options = [{ code: DHCPV6_OPTION.clientId, data: duid }, ...more];
-  exchange.send({
-    type: "packet_out",
-    buffer: 0xffffffff,
-    packet: emit([
-      { kind: "ethernet", dst: SERVERS_MAC, src: mac },
-      { kind: "ipv6", src: address, dst: SERVERS, hopLimit: 255 },
-      { kind: "udp", srcPort: CLIENT_PORT, dstPort: SERVER_PORT },
-      // Like the reference's, with no transaction of their own: the identity of the IA_PD tells them apart.
-      { kind: "dhcpv6", type, transaction: 0, options },
-    ]),
-    metadata: FROM_CONTROLLER,
-    actions: [set("metadata", from.datapath), set(reg.inport, from.port), resubmit(t.logIngress)],
-  });
+  const packet = emit([
+    { kind: "ethernet", dst: SERVERS_MAC, src: mac },
+    { kind: "ipv6", src: address, dst: SERVERS, hopLimit: 255 },
+    { kind: "udp", srcPort: CLIENT_PORT, dstPort: SERVER_PORT },
+    // Like the reference's, with no transaction of their own: the identity of the IA_PD tells them apart.
+    { kind: "dhcpv6", type, transaction: 0, options },
+  ]);
+  exchange.send(packetOut(packet, [set("metadata", from.datapath), set(reg.inport, from.port), resubmit(t.logIngress)]));
 }

@@ -1,6 +1,5 @@
 /** Sends router advertisements that nobody asked for, at random times (RFC 4861 section 6.2.4). */
 import { type Sink, sameContent } from "@weft/incremental";
-import { MatchBuilder, OFPP } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import { type Clock, type Logger, messageOf, type Random } from "@weft/runtime";
 import type { Advertiser } from "../model/routerAdvertisements.ts";
@@ -8,6 +7,7 @@ import type { Exchange } from "../ofctrl/exchange.ts";
 import { resubmit, set } from "../physical/flow.ts";
 import { flag, reg, tables as t } from "../tables.ts";
 import { advertisement } from "./advertisement.ts";
+import { packetOut } from "./packetOut.ts";
 
 interface Session {
   advertiser: Advertiser;
@@ -18,8 +18,6 @@ interface Session {
   /** Monotonic ms. */
   due: number;
 }
-
-const FROM_CONTROLLER = new MatchBuilder().set("in_port", OFPP.CONTROLLER).build();
 
 export class RouterAdvertisements {
   readonly #clock: Clock;
@@ -76,14 +74,10 @@ export class RouterAdvertisements {
       if (frame === undefined) continue;
       if (session.due <= now) {
         const { datapath, port } = advertiser.from;
-        exchange.send({
-          type: "packet_out",
-          buffer: 0xffffffff,
-          packet: frame,
-          metadata: FROM_CONTROLLER,
-          // Other chassis advertise to their ports themselves.
-          actions: [set("metadata", datapath), set(reg.inport, port), set(reg.flags, flag.localOnly), resubmit(t.logIngress)],
-        });
+        // Other chassis advertise to their ports themselves.
+        const local = set(reg.flags, flag.localOnly);
+        const actions = [set("metadata", datapath), set(reg.inport, port), local, resubmit(t.logIngress)];
+        exchange.send(packetOut(frame, actions));
         session.due = this.#next(advertiser);
       }
       next = Math.min(next ?? session.due, session.due);

@@ -4,7 +4,7 @@
  */
 import type { Sink } from "@weft/incremental";
 import { sameContent } from "@weft/incremental";
-import { type Action, MatchBuilder, OFPP } from "@weft/openflow";
+import type { Action } from "@weft/openflow";
 import type { Transaction, Uuid } from "@weft/ovsdb";
 import { decode } from "@weft/packet";
 import type { Clock } from "@weft/runtime";
@@ -17,6 +17,7 @@ import { GroupTable } from "./groupTable.ts";
 import type { Lookup } from "./macBindings.ts";
 import { igmpQuery, mldQuery, multicastMessage } from "./multicastMessage.ts";
 import type { OwnChassis } from "./ownChassis.ts";
+import { packetOut } from "./packetOut.ts";
 
 /** The group of all ports, and the one of those that lead to multicast routers, as northd names them. */
 const EVERYBODY = "_MC_flood";
@@ -154,13 +155,7 @@ export class Snooping {
   }
 }
 
-const FROM_CONTROLLER = new MatchBuilder().set("in_port", OFPP.CONTROLLER).build();
-
 /** To the members of a multicast group but the port that the packet comes from; 0: from none. */
 function actionsTo(group: number, datapath: number, port: number, table: number): Action[] {
   return [set("metadata", datapath), set(reg.inport, port), set(reg.outport, group), resubmit(table)];
-}
-
-function packetOut(packet: Uint8Array, actions: readonly Action[]) {
-  return { type: "packet_out", buffer: 0xffffffff, packet, metadata: FROM_CONTROLLER, actions: [...actions] } as const;
 }
