@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { emit, fromHex, type Header, ipv4Of, MAC_BROADCAST, parseMac, readCapture, toHex } from "@weft/packet";
+import { WeftError } from "@weft/runtime";
 import { afterAll, beforeAll, expect } from "vitest";
 import { Cloud, linkPrograms } from "./cloud.ts";
 import type { Control } from "./daemons.ts";
@@ -35,6 +36,17 @@ function placeOf(port: string): { readonly node: string; readonly vif: string } 
   return second === undefined ? { node: "w1", vif: first! } : { node: first!, vif: second };
 }
 
+/** The frames of a capture; read again while the switch is in the middle of writing one. */
+function framesIn(path: string): Uint8Array[] {
+  for (let tries = 0; ; tries++) {
+    try {
+      return readCapture(readFileSync(path)).map(({ bytes }) => bytes);
+    } catch (error) {
+      if (tries === LOOKS || !(error instanceof WeftError) || error.code !== "pcap.malformed") throw error;
+    }
+  }
+}
+
 class Side {
   readonly name: "reference" | "weft";
   readonly cloud: Cloud;
@@ -63,7 +75,7 @@ class Side {
   /** What has arrived at a port since the last call, as hexadecimal text. */
   take(port: string): string[] {
     const { node, vif } = placeOf(port);
-    const frames = readCapture(readFileSync(join(this.cloud.dir, node, `${vif}-tx.pcap`))).map(({ bytes }) => toHex(bytes));
+    const frames = framesIn(join(this.cloud.dir, node, `${vif}-tx.pcap`)).map(toHex);
     const from = this.#seen.get(port) ?? 0;
     this.#seen.set(port, frames.length);
     return frames.slice(from);
