@@ -11,6 +11,7 @@ export interface Result {
 
 function amount(value: number, unit: Result["unit"]): string {
   if (unit === "/s") return value >= 10_000 ? `${(value / 1000).toFixed(1)} k/s` : `${value.toFixed(0)} /s`;
+  if (unit === "packets") return `${value} packets`;
   return `${value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2)} ${unit}`;
 }
 
@@ -20,7 +21,7 @@ export function tableOf(results: readonly Result[]): string {
     what,
     amount(weft, unit),
     reference === undefined ? "–" : amount(reference, unit),
-    reference === undefined ? "–" : (weft / reference).toFixed(2),
+    reference === undefined || reference === 0 ? "–" : (weft / reference).toFixed(2),
     goal === undefined ? "" : `${unit.endsWith("/s") ? "≥" : "≤"} ${goal}`,
   ]);
   const head = ["what", "Weft", "reference", "ratio", "goal"];
