@@ -194,6 +194,40 @@ describe("northd", () => {
     expect([...nb.table("Logical_Switch_Port").rows()][0]!.up).toBe(true);
   });
 
+  it("tells what was delegated, what checks found, and which network function is active", async () => {
+    const { nb, sb, settle } = await place();
+    nb.edit((tx) => {
+      const check = { protocol: "tcp" as const, src_ip: "10.0.0.9", port: 80, address: "10.0.0.1" };
+      const health_checks = [tx.insert("Logical_Switch_Port_Health_Check", check)];
+      const vm = tx.insert("Logical_Switch_Port", { name: "vm", addresses: ["50:54:00:00:00:01 10.0.0.1"], health_checks });
+      const [inport, outport] = ["in", "out"].map((name) => tx.insert("Logical_Switch_Port", { name }));
+      tx.insert("Logical_Switch", { name: "s", ports: [vm, inport!, outport!] });
+      const nf = tx.insert("Network_Function", { name: "nf", id: 1, inport: inport!, outport: outport! });
+      tx.insert("Network_Function_Group", { name: "g", id: 1, mode: "inline", network_function: [nf] });
+      const options = new Map([["prefix", "true"]]);
+      const port = tx.insert("Logical_Router_Port", {
+        name: "lrp",
+        mac: "50:54:00:00:00:02",
+        networks: ["10.1.0.1/24"],
+        options,
+      });
+      tx.insert("Logical_Router", { name: "r", ports: [port] });
+    });
+    await settle();
+    const [nf] = [...nb.table("Network_Function").rows()];
+    expect([...nb.table("Network_Function_Group").rows()][0]!.network_function_active).toBe(nf!._uuid);
+
+    const binding = [...sb.table("Port_Binding").rows()].find(({ logical_port }) => logical_port === "lrp")!;
+    const told = new Map([...binding.options, ["ipv6_ra_pd_list", "1:fd00:9::/64"]]);
+    sb.update("Port_Binding", binding._uuid, { options: told });
+    sb.update("Service_Monitor", [...sb.table("Service_Monitor").rows()][0]!._uuid, { status: "offline" });
+    await settle();
+    expect([...nb.table("Logical_Router_Port").rows()][0]!.ipv6_prefix).toEqual(["fd00:9::/64"]);
+    expect([...nb.table("Logical_Switch_Port_Health_Check").rows()][0]!.status).toBe("offline");
+    // northd leaves in the binding what the chassis wrote.
+    expect(sb.table("Port_Binding").get(binding._uuid)!.options.get("ipv6_ra_pd_list")).toBe("1:fd00:9::/64");
+  });
+
   it("tells who hosts a gateway port, and which BFD peers are alive: routes through others wait", async () => {
     const { nb, sb, settle } = await place();
     const chassis = sb.insert("Chassis", { name: "hv1" });
