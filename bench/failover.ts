@@ -1,6 +1,6 @@
 /**
  * A gateway that dies under a stream of packets, a hundred a second: how many are lost until the next gateway has taken over, by
- * BFD with the intervals that OVN asks for. As in test/failover.interop.ts.
+ * BFD with the intervals that OVN asks for: between two and three seconds, as the packets and the failure happen to lie. As in test/failover.interop.ts.
  */
 
 import { nodeRuntime } from "@weft/runtime";
@@ -9,7 +9,7 @@ import { linkFolder } from "../test/reference/processes.ts";
 import { median, type Side } from "./daemons.ts";
 import type { Result } from "./table.ts";
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 const STREAM = 8000;
 
 /** Packets that a failure of the first gateway costs. */
@@ -45,7 +45,6 @@ export async function failover(): Promise<Result[]> {
         unit: "s",
         weft: (weft * STREAM_MS) / 1000,
         reference: (reference * STREAM_MS) / 1000,
-        goal: 1.1,
       },
     ];
   } finally {
