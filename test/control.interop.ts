@@ -157,6 +157,16 @@ const switchQuestions: readonly (readonly string[])[] = [
   ["ovs/route/lookup", "x"],
   ["ovs/route/add", "x", "br-phys"],
   ["ovs/route/del", "10.8.0.0/16"],
+  ["tnl/neigh/set", "br-phys", "10.9.0.77", "50:54:00:00:00:77"],
+  ["ovs/route/add", "10.8.0.0/16", "br-phys", "10.9.0.77"],
+  ["ovs/route/lookup", "10.8.0.1"],
+  ["ovs/route/del", "10.8.0.0/16"],
+  ["ovs/route/lookup", "10.8.0.1"],
+  ["fdb/flush"],
+  ["fdb/flush", "br-phys"],
+  ["fdb/show", "br-phys"],
+  ["netdev-dummy/set-admin-state", "p1", "down"],
+  ["netdev-dummy/set-admin-state", "p1", "up"],
   ["netdev-dummy/set-admin-state", "nope", "down"],
   ["netdev-dummy/receive", "nope", "00"],
   ["netdev-dummy/ip4addr", "nope", "1.2.3.4/24"],
@@ -219,6 +229,12 @@ it.each([["debug/dump-lflow-conj-ids"], ["debug/dump-local-datapaths"], ["debug/
     expect(lines(ask("weft", controller, [command]))).toEqual(lines(ask("reference", controller, [command])));
   },
 );
+
+it("ct-zone-list has a zone of its own for the same names", () => {
+  const zones = (side: (typeof sides)[number]) => lines(ask(side, controller, ["ct-zone-list"])).map((line) => line.split(" "));
+  expect(zones("weft").map(([name]) => name)).toEqual(zones("reference").map(([name]) => name));
+  expect(new Set(zones("weft").map(([, zone]) => zone)).size).toBe(zones("weft").length);
+});
 
 it("inject-pkt sends a packet in by a logical port", async () => {
   const packet =
