@@ -79,6 +79,7 @@ describe("the same as the reference's", () => {
     ["--ovs=unix:/nowhere"],
     ["--db=unix:/nowhere"],
     ["--db=tcp:127.0.0.1:1"],
+    ["--db=foo:bar"],
     ["--det"],
     ["--bogus"],
   ];

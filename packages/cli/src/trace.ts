@@ -17,6 +17,7 @@ import {
   traceText,
   traceTextFetching,
 } from "@weft/trace";
+import { connectReason } from "./ctl/remote.ts";
 import { runDaemon } from "./daemon/daemon.ts";
 import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf } from "./daemon/options.ts";
 import { directoriesOf, inFolder } from "./directories.ts";
@@ -133,14 +134,10 @@ async function open(options: readonly GivenOption[], host: Host, runtime: Runtim
     await replica.ready();
   } catch (error) {
     await replica.close();
-    throw new UsageError(`${remotes.join(",")}: database connection failed (${reasonOf(error)})`);
+    const named = remotes.join(",");
+    throw new UsageError(`${named}: database connection failed (${connectReason(error, named)})`);
   }
   return replica;
-}
-
-function reasonOf(error: unknown): string {
-  const text = messageOf(error);
-  return text.slice(text.lastIndexOf(": ") + 1).trim();
 }
 
 async function once(options: readonly GivenOption[], rest: readonly string[], host: Host): Promise<number> {
