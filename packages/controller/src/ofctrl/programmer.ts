@@ -115,17 +115,17 @@ export class Programmer {
    */
   fill(places: readonly Place[]): void {
     if (!this.#empty) return;
-    const sent: { readonly place: Place; readonly flow: DesiredFlow }[] = [];
-    for (const place of places) {
-      const flow = place.settled;
-      const alone = flow !== undefined && flow.groups === undefined && flow.meters === undefined;
-      if (alone && flow.table !== tables.physToLog) sent.push({ place, flow });
+    const sent: DesiredFlow[] = [];
+    for (const { settled } of places) {
+      const alone = settled !== undefined && settled.groups === undefined && settled.meters === undefined;
+      if (alone && settled.table !== tables.physToLog) sent.push(settled);
     }
     if (sent.length === 0) return;
     // At once, for the next flows are about to be made.
-    const bundle = this.#exchange.bundle(this.#nextBundle(), additions(sent.map(({ flow }) => flow)), false);
+    const bundle = this.#exchange.bundle(this.#nextBundle(), additions(sent), false);
     const done = (errors: readonly SwitchError[]): void => {
-      if (errors.length === 0) for (const { place, flow } of sent) this.#desired.installed(place, flow);
+      // Nobody may ask for some of them any more: then they are found as if another had left them.
+      if (errors.length === 0) for (const flow of sent) this.#desired.found(flow);
     };
     this.#ahead.push(bundle.then(done, (error) => this.#log.warn(`flows sent ahead: ${messageOf(error)}`)));
   }
