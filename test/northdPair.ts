@@ -265,7 +265,9 @@ function flowLines(sb: Replica<SbSchema>, row: Row, show: (value: unknown) => st
   const actions = flow.actions
     .replace(/reg9\[16\.\.31\]=[1-9]/, "CHAIN")
     .replace(/reg8\[0\.\.15\] = [1-9]\d*/, "reg8[0..15] = GROUP")
-    .replace(/ecmp_reply_port = \d+/, "ecmp_reply_port = KEY");
+    .replace(/ecmp_reply_port = \d+/, "ecmp_reply_port = KEY")
+    // Of several symmetric routes by one port any may lend its source address to the flow of their replies.
+    .replace(flow.priority === 10_300 ? /(reg5|xxreg1) = [^;]+/ : /$^/, "$1 = SOURCE");
   // Sets of NAT addresses come in the order of a hash table.
   const sorted = flow.match.replace(/\{([^}]*)\}/g, (_, set: string) => `{${set.split(", ").sort().join(", ")}}`);
   // So do the members of a group of routes.
