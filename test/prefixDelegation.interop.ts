@@ -110,7 +110,9 @@ test("an offer is requested, a prefix written, renewed and asked for again", asy
     }),
   );
   const kinds = (lines: readonly string[]) => [...new Set(lines.map((line) => line.split(" ")[1]!.slice(0, 2)))];
-  const [reference, weft] = conversations;
+  // The reference's second Renew has lost the server's identity, which RFC 8415 section 18.2.4 wants in each.
+  const whole = (lines: readonly string[]) => lines.filter((line) => !/ 05.{34}0019/.test(line));
+  const [reference, weft] = conversations.map(whole);
   expect([...new Set(weft)]).toEqual([...new Set(reference)]);
   expect(kinds(reference!)).toEqual(["03", "05", "06", "01"]);
   await pair.sameRows(PREFIXES, 'ipv6_ra_pd_list="X:2001:db8:1::/56" ["2001:db8:1::/56"]');
