@@ -167,10 +167,14 @@ export class PacketSide {
       const mac = row === undefined ? undefined : parseMac(row.mac);
       if (row === undefined || mac === undefined) continue;
       const datapath = this.#sb.table("Datapath_Binding").get(row.datapath)?.tunnel_key;
-      const port = this.#lookup?.portNamed(row.logical_port)?.tunnel_key;
-      if (datapath === undefined || port === undefined) continue;
-      for (const { packetIn, packet } of this.#buffered.take({ datapath, port, ip: row.ip }, mac))
-        this.#packetIns.resume(packetIn, packet);
+      if (datapath === undefined) continue;
+      // Packets for a gateway elsewhere wait with its chassisredirect port as their way out.
+      for (const name of [row.logical_port, `cr-${row.logical_port}`]) {
+        const port = this.#lookup?.portNamed(name)?.tunnel_key;
+        if (port === undefined) continue;
+        for (const { packetIn, packet } of this.#buffered.take({ datapath, port, ip: row.ip }, mac))
+          this.#packetIns.resume(packetIn, packet);
+      }
     }
   }
 }
