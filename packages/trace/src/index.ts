@@ -1,7 +1,7 @@
 /** Where packets go in a logical network, and why: ovn-trace(8) and what goes beyond it. */
 
 export { type Cloud, type Hypervisor, integrationBridgeOf, readCloud } from "./cloud/cloud.ts";
-export type { CloudPlaces, DatabasePlace, HypervisorPlace, Link, TappedFrame } from "./cloud/places.ts";
+export type { CloudPlaces, DatabasePlace, HypervisorPlace, KnownHost, Link, TappedFrame } from "./cloud/places.ts";
 export { cookiesIn, type DetraceSources, detrace } from "./detrace/detrace.ts";
 export { NorthboundRecords } from "./detrace/northbound.ts";
 export { SouthboundRecords } from "./detrace/southbound.ts";

@@ -12,6 +12,8 @@ const found: Readonly<Record<string, string>> = {
   mtu: "mtu-too-small",
   "stale-controller": "chassis-lags",
   "duplicate-ip": "duplicate-address",
+  "mac-binding": "neighbour-contradicts-port",
+  "dhcp-options": "dhcp-incomplete",
 };
 const HEALTHY = "Nothing found: what is installed is what the databases ask for.\n";
 

@@ -1,7 +1,8 @@
 /** `weft` as a command of a lab's machines: what looks at the whole cloud, of which every part is within reach. */
 import { formatIp, type Lab, type LabNode } from "@weft/lab";
+import { formatMac } from "@weft/packet";
 import type { Host, Program } from "@weft/runtime";
-import type { CloudPlaces, HypervisorPlace, TappedFrame } from "@weft/trace";
+import type { CloudPlaces, HypervisorPlace, KnownHost, TappedFrame } from "@weft/trace";
 import { controlSocketOf, sendControl } from "../appctl.ts";
 import { type CloudFinder, cloudCommands, cloudProgram } from "../cloud/commands.ts";
 
@@ -41,8 +42,23 @@ export async function labPlaces(lab: Lab, host: Host): Promise<CloudPlaces> {
     northbound,
     southbound,
     hypervisors: switches.map((node) => hypervisorOf(node, host)),
+    complete: true,
+    hosts: () => hostsOf(lab),
     tap: (listener) => tapDevices(lab, listener),
   };
+}
+
+function hostsOf(lab: Lab): KnownHost[] {
+  return [...lab.nodes.values()].flatMap(({ name, machine }) =>
+    [machine.root, ...machine.namespaces.values()].flatMap((namespace) =>
+      namespace.sortedDevices.map((device) => ({
+        machine: namespace.name === "" ? name : `${name}, ${namespace.name}`,
+        device: device.name,
+        mac: formatMac(device.mac),
+        ips: namespace.addresses.filter((address) => address.device === device).map(({ network }) => formatIp(network.address)),
+      })),
+    ),
+  );
 }
 
 function tapDevices(lab: Lab, listener: (tapped: TappedFrame) => void): () => void {

@@ -11,7 +11,7 @@ import {
   type VsSchema,
 } from "@weft/schemas";
 import { type InstalledState, readInstalled } from "./bridge.ts";
-import type { CloudPlaces, DatabasePlace, HypervisorPlace, Link } from "./places.ts";
+import type { CloudPlaces, DatabasePlace, HypervisorPlace, KnownHost, Link } from "./places.ts";
 
 /** A hypervisor that answered. */
 export interface Hypervisor {
@@ -41,6 +41,9 @@ export interface Cloud {
   readonly nb: Replica<NbSchema> | undefined;
   readonly sb: Replica<SbSchema> | undefined;
   readonly hypervisors: readonly Hypervisor[];
+  /** There are no others; see {@link CloudPlaces}. */
+  readonly complete: boolean;
+  readonly hosts: readonly KnownHost[];
   /** What could not be read at all, and why. */
   readonly problems: readonly string[];
   close(): Promise<void>;
@@ -90,7 +93,8 @@ export async function readCloud(places: CloudPlaces): Promise<Cloud> {
         problems.push(`${place.name}: ${messageOf(error)}`);
       }
     }
-    return { nb, sb, hypervisors, problems, close };
+    const hosts = places.hosts?.() ?? [];
+    return { nb, sb, hypervisors, complete: places.complete === true, hosts, problems, close };
   } catch (error) {
     await close();
     throw error;

@@ -39,10 +39,22 @@ export interface HypervisorPlace {
   links?(): readonly Link[] | Promise<readonly Link[]>;
 }
 
+/** An address of a machine that is no logical port: a host on a physical network. */
+export interface KnownHost {
+  readonly machine: string;
+  readonly device: string;
+  readonly mac: string;
+  readonly ips: readonly string[];
+}
+
 export interface CloudPlaces {
   readonly northbound: DatabasePlace | undefined;
   readonly southbound: DatabasePlace | undefined;
   readonly hypervisors: readonly HypervisorPlace[];
+  /** There are no other hypervisors than these. */
+  readonly complete?: boolean;
+  /** Who is there besides; absent: not known. */
+  hosts?(): readonly KnownHost[];
   /** Listens to every device of every machine until what is returned is called. Absent: devices are out of reach. */
   tap?(listener: (tapped: TappedFrame) => void): () => void;
 }

@@ -1,5 +1,5 @@
 /** Addresses that contradict each other: learned neighbours, ports, floating IPs, DHCP. */
-import { parseIpv4, parseIpv6 } from "@weft/packet";
+import { ipv4Contains, ipv6Contains, ipv6Of, parseIpv4, parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "@weft/packet";
 import type { NbRow } from "@weft/schemas";
 import type { Cloud } from "../cloud/cloud.ts";
 import type { Finding } from "./findings.ts";
@@ -77,7 +77,7 @@ function* duplicates(where: string, all: readonly Addressed[]): Generator<Findin
 }
 
 /** MAC_Binding rows against the addresses of the ports on the other side of the router port. */
-function* verifyNeighbours({ nb, sb }: Cloud): Generator<Finding> {
+function* verifyNeighbours({ nb, sb, hosts }: Cloud): Generator<Finding> {
   if (nb === undefined || sb === undefined) return;
   const switchOf = new Map<string, NbRow<"Logical_Switch">>();
   for (const row of nb.table("Logical_Switch").rows()) {
@@ -99,6 +99,12 @@ function* verifyNeighbours({ nb, sb }: Cloud): Generator<Finding> {
     const subject = `neighbour ${row.ip} of ${row.logical_port}`;
     if (owner !== undefined && owner.mac !== mac) {
       const detail = `learned at ${row.mac}; port ${owner.port} of switch ${there.name} has the address at ${owner.mac}`;
+      yield { code: "neighbour-contradicts-port", subject, detail, rows };
+      continue;
+    }
+    const host = hosts.find(({ ips }) => ips.some((one) => canonicalIp(one) === ip));
+    if (host !== undefined && !hosts.some((one) => one.mac === mac && one.ips.some((other) => canonicalIp(other) === ip))) {
+      const detail = `learned at ${row.mac}; ${host.device} of ${host.machine} has the address at ${host.mac}`;
       yield { code: "neighbour-contradicts-port", subject, detail, rows };
       continue;
     }
@@ -137,11 +143,34 @@ function* verifyFloatingIps({ nb }: Cloud): Generator<Finding> {
   }
 }
 
+/** Whether an address, in the form of {@link canonicalIp}, is in a network. */
+function isWithin(cidr: string, ip: string): boolean {
+  const [net4, net6] = [parseIpv4Prefix(cidr), parseIpv6Prefix(cidr)];
+  const v4 = parseIpv4(ip);
+  if (net4 !== undefined) return v4 !== undefined && ipv4Contains(net4, v4);
+  return net6 !== undefined && ip.startsWith("v6 ") && ipv6Contains(net6, ipv6Of(BigInt(ip.slice(3))));
+}
+
 /** What ovn-controller needs for an answer (ovn-nb(5), DHCP_Options). */
 const NEEDED = { v4: ["server_id", "server_mac", "lease_time"], v6: ["server_id"] } as const;
 
 function* verifyDhcp({ nb }: Cloud): Generator<Finding> {
   if (nb === undefined) return;
+  const all = [...nb.table("Logical_Switch_Port").rows()];
+  const used = new Set(all.flatMap(({ dhcpv4_options: v4, dhcpv6_options: v6 }) => [v4, v6]));
+  for (const row of nb.table("DHCP_Options").rows()) {
+    if (used.has(row._uuid)) continue;
+    const within = all.filter(
+      (port) => port.type === "" && addressesOf(port).some(({ ips }) => ips.some((ip) => isWithin(row.cidr, ip))),
+    );
+    if (within.length === 0) continue;
+    yield {
+      code: "dhcp-incomplete",
+      subject: `DHCP options of ${row.cidr}`,
+      detail: `no port has them; ${within.map(({ name }) => name).join(", ")} ${within.length === 1 ? "has an address" : "have addresses"} in the network`,
+      rows: [`DHCP_Options ${row._uuid}`, ...within.map(({ _uuid }) => `Logical_Switch_Port ${_uuid}`)],
+    };
+  }
   for (const row of nb.table("DHCP_Options").rows()) {
     const missing = NEEDED[row.cidr.includes(":") ? "v6" : "v4"].filter((option) => !row.options.has(option));
     if (missing.length === 0) continue;

@@ -41,9 +41,17 @@ export async function* verifyConnections({ hypervisors }: Cloud): AsyncGenerator
   }
 }
 
-export function* verifyChassis({ sb, hypervisors }: Cloud): Generator<Finding> {
+export function* verifyChassis({ sb, hypervisors, complete }: Cloud): Generator<Finding> {
   if (sb === undefined) return;
   const rows = new Map([...sb.table("Chassis").rows()].map((row) => [row.name, row]));
+  const answering = new Set(hypervisors.map(({ systemId }) => systemId));
+  for (const { name, hostname, _uuid } of complete ? rows.values() : []) {
+    if (answering.has(name)) continue;
+    const bound = [...sb.table("Port_Binding").rows()].filter(({ chassis }) => chassis === _uuid);
+    const ports = bound.map(({ logical_port }) => logical_port).join(", ");
+    const detail = `host ${hostname}; ${ports === "" ? "no port is" : `${ports} ${bound.length === 1 ? "is" : "are"}`} bound there`;
+    yield { code: "chassis-down", subject: `chassis ${name}`, detail, rows: [`Chassis ${_uuid}`] };
+  }
   for (const hypervisor of hypervisors) {
     const { name, systemId, links } = hypervisor;
     const row = rows.get(systemId);

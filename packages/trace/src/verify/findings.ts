@@ -97,6 +97,12 @@ export const FINDING_KINDS = {
     breaks: "The hypervisor keeps the flows that it has and takes no changes; ports that start there get no network.",
     mend: "Correct external_ids:ovn-remote (ssl: where the database wants TLS, tcp: where not; address and port), certificates, or the network between them.",
   },
+  "chassis-down": {
+    severity: "error",
+    title: "a chassis does not answer: its hypervisor is down, or out of reach",
+    breaks: "Its ports are cut off, and what only it can forward (gateways without a second chassis) is.",
+    mend: "Start the hypervisor; when it is gone for good, `ovn-sbctl chassis-del NAME`.",
+  },
   "chassis-missing": {
     severity: "error",
     title: "a hypervisor has no Chassis row",
@@ -165,7 +171,7 @@ export const FINDING_KINDS = {
   },
   "neighbour-contradicts-port": {
     severity: "error",
-    title: "a learned neighbour (MAC_Binding) says otherwise than the port that has the address",
+    title: "a learned neighbour (MAC_Binding) says otherwise than who has the address",
     breaks: "Routed packets to the address go to the wrong Ethernet address: the guest receives nothing, or another does.",
     mend: "`ovn-sbctl destroy MAC_Binding UUID`; give the port's addresses and port security, so that nobody can claim them.",
   },

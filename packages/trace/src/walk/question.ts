@@ -10,6 +10,8 @@ export interface Question {
   readonly from: Endpoint;
   /** Undefined: an address that no port has. */
   readonly to: Endpoint | undefined;
+  /** The IP address that was asked for in place of a port. */
+  readonly address?: string;
   /** What the packet is, without the port: an expression for ovn-trace(8), too. */
   readonly expression: string;
   readonly frame: Uint8Array;
@@ -45,7 +47,13 @@ export function questionOf(cloud: Cloud, fromText: string, toText: string, packe
   }
   if (packet !== "") terms.push(`(${packet})`);
   const expression = terms.join(" && ");
-  return { from, to, expression, frame: frameOf(expression, from, size) };
+  return {
+    from,
+    to,
+    ...(address === undefined ? {} : { address }),
+    expression,
+    frame: frameOf(expression, from, size),
+  };
 }
 
 /** The port that has an address, where one of the cloud does. */

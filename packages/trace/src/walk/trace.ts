@@ -56,7 +56,7 @@ export async function tracePacket(cloud: Cloud, question: TraceQuestion): Promis
     const trial = (changed: CloudCopy): Walk | undefined => send(changed, provenance, asked);
     const went = trial(copy);
     if (went === undefined) throw new TraceQuestionError(`${asked.from.name}: the switch has no port for its device`);
-    const arrival = arrivalAt(went, asked.to);
+    const arrival = arrivalAt(went, asked, cloud);
     const there = legOf(question.from, question.to, asked.frame, went, arrival);
     if (arrival === undefined) {
       const { cause, findings } = await explain(cloud, provenance, asked, went, trial);
@@ -91,14 +91,16 @@ async function withReply({ cloud, provenance, copy, question, asked, there, arri
   const shared = { there, ...(logical === undefined ? {} : { logical }) };
   const answer = replyTo(arrival.frame);
   const { from, to } = question;
+  if (asked.from.attachments.some((at) => isAt(arrival, at)) && asked.to === undefined)
+    return { outcome: "delivered", verdict: `the cloud itself answers ${from} for ${to}`, ...shared };
   if (answer === undefined) return { outcome: "delivered", verdict: `${from} reaches ${to}; it answers nothing`, ...shared };
   const went = walk(copy, provenance, arrival.node, arrival.device, answer);
   if (went === undefined) return { outcome: "delivered", verdict: `${from} reaches ${to}`, ...shared };
-  const returned = arrivalAt(went, asked.from);
+  const reverse: Question = { from: asked.to ?? asked.from, to: asked.from, expression: asked.expression, frame: answer };
+  const returned = arrivalAt(went, reverse, cloud);
   const back = legOf(to, from, answer, went, returned);
   if (returned !== undefined)
     return { outcome: "delivered", verdict: `${from} reaches ${to}, and the answer comes back`, ...shared, back };
-  const reverse: Question = { from: asked.to ?? asked.from, to: asked.from, expression: asked.expression, frame: answer };
   // The answer needs the state that the packet has left: it is tried after the packet.
   const again = (changed: CloudCopy): Walk | undefined => {
     send(changed, provenance, asked);
@@ -159,10 +161,23 @@ function notAttached({ sb, hypervisors }: Cloud, { name, row, attachments }: End
   return { code: "port-unbound", node: chassis ?? "", text };
 }
 
-/** Without a port to look for, wherever it is delivered. */
-function arrivalAt({ arrivals }: Walk, to: Endpoint | undefined): Arrival | undefined {
-  if (to !== undefined) return arrivals.find((arrival) => to.attachments.some((at) => isAt(arrival, at)));
-  return arrivals[0];
+/**
+ * An address without a port is reached where the packet leaves by a physical network, for somebody who is there if it is known who
+ * is; or where the cloud itself answers.
+ */
+function arrivalAt({ arrivals, departures }: Walk, { from, to }: Question, cloud: Cloud): Arrival | undefined {
+  const at = (arrival: Arrival, end: Endpoint): boolean => end.attachments.some((place) => isAt(arrival, place));
+  if (to !== undefined) return arrivals.find((arrival) => at(arrival, to));
+  return [...departures, ...arrivals].find((arrival) => at(arrival, from) || isSomebody(cloud, arrival.frame));
+}
+
+/** Whether a frame is for many, or for a machine that is known; true where none are known. */
+function isSomebody({ hosts }: Cloud, frame: Uint8Array): boolean {
+  return hosts.length === 0 || ((frame[0] ?? 0) & 1) === 1 || hosts.some(({ mac }) => mac === destinationOf(frame));
+}
+
+function destinationOf(frame: Uint8Array): string {
+  return [...frame.subarray(0, 6)].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
 function isAt({ node, device, frame }: Arrival, at: Attachment): boolean {
@@ -198,7 +213,7 @@ async function explain(
   went: Walk,
   trial: (copy: CloudCopy) => Walk | undefined,
 ): Promise<{ readonly cause: Cause; readonly findings: readonly Finding[] }> {
-  const seen = causeOf(went.stations) ?? elsewhere(went, asked);
+  const seen = strayed(cloud, went, asked) ?? causeOf(went.stations) ?? elsewhere(went, asked);
   const differing = await flowsDiffer(cloud, provenance, asked, went, trial);
   if (differing !== undefined) {
     const cause: Cause = {
@@ -212,6 +227,22 @@ async function explain(
   }
   const remedy = await remedyFor(cloud, seen, asked, trial);
   return { cause: remedy === undefined ? seen : { ...seen, remedy }, findings: [] };
+}
+
+/** It left for an Ethernet address that no machine has. */
+function strayed(cloud: Cloud, { departures, stations }: Walk, { to }: Question): Cause | undefined {
+  const departure = departures.find(({ frame }) => !isSomebody(cloud, frame));
+  if (to !== undefined || departure === undefined) return undefined;
+  const learned = stations
+    .flatMap((station) => (station.kind === "switch" ? station.flows : []))
+    .findLast(({ origin }) => origin?.startsWith("neighbour ") === true);
+  const why = learned?.origin === undefined ? "" : ` (${learned.origin})`;
+  return {
+    code: "neighbour-wrong",
+    node: departure.node.name,
+    text: `it leaves by ${departure.device} for ${destinationOf(departure.frame)}${why}, which no machine has`,
+    ...(learned === undefined ? {} : { flow: learned }),
+  };
 }
 
 function elsewhere({ arrivals, stations }: Walk, { to }: Question): Cause {
@@ -259,7 +290,7 @@ async function flowsDiffer(
   const wanted = await CloudCopy.of(cloud, (hypervisor) => asWanted(hypervisor, cloud));
   try {
     const would = trial(wanted);
-    if (would === undefined || arrivalAt(would, asked.to) === undefined) return undefined;
+    if (would === undefined || arrivalAt(would, asked, cloud) === undefined) return undefined;
     const parting = whereTheyPart(went.stations, would.stations);
     const node = parting?.node ?? findings[0]?.node ?? "";
     const near = findings.filter((finding) => finding.node === node && concerns(finding, parting?.step));
@@ -324,7 +355,7 @@ async function remedyFor(
     for (const hypervisor of copy.hypervisors)
       copy.copyOf(hypervisor)?.removeFlows(({ cookie, table }) => without(cookie, table));
     const went = trial(copy);
-    return { text, tried: went !== undefined && arrivalAt(went, asked.to) !== undefined };
+    return { text, tried: went !== undefined && arrivalAt(went, asked, cloud) !== undefined };
   } finally {
     await copy.stop();
   }

@@ -18,6 +18,12 @@ export interface Walk {
   readonly stations: readonly Station[];
   /** Frames that were delivered, with where. */
   readonly arrivals: readonly Arrival[];
+  /** Frames that left by a physical network, with where. */
+  readonly departures: readonly Departure[];
+}
+
+export interface Departure extends Arrival {
+  readonly network: string;
 }
 
 export interface Arrival {
@@ -45,6 +51,7 @@ export function walk(
 class Recorder implements CloudEvents, Walk {
   readonly stations: Station[] = [];
   readonly arrivals: Arrival[] = [];
+  readonly departures: Departure[] = [];
   readonly #copy: CloudCopy;
   readonly #provenance: Provenance | undefined;
   readonly #ports = new Map<Hypervisor, ReadonlyMap<string, string>>();
@@ -108,6 +115,7 @@ class Recorder implements CloudEvents, Walk {
   }
 
   onWire(node: Hypervisor, device: string, network: string, frame: Uint8Array): void {
+    this.departures.push({ node, device, network, frame });
     this.stations.push({ kind: "physical", node: node.name, device, network, packet: packetText(frame) });
   }
 
