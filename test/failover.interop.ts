@@ -58,6 +58,8 @@ for (const [name, { sides, northd }] of Object.entries(mixes)) {
       expect(cloud.sent - before).toBeGreaterThan(600);
       cloud.restart("g1", sides.g1);
       await at("g1");
+      // A gateway that hears nobody yet gives up what it has.
+      await until(() => cloud.chassis("x2"), ["g1 true"]);
       tell("chassis again", cloud.chassis(...ports, "x2"));
       await until(() => nodes.map((node) => cloud.watched(node)), [2, 2, 2]);
       await clock.sleep(1000);
