@@ -4,7 +4,7 @@ const flags: Readonly<Record<string, readonly string[]>> = {
   "ovn-northd": ["--max-semi-space-size=32", ...later()],
   "ovn-controller": ["--max-semi-space-size=32"],
   // It makes much garbage and keeps little of it, in strings: a small heap that is looked through often costs it little.
-  "ovsdb-server": ["--max-semi-space-size=2", "--heap-growing-percent=20"],
+  "ovsdb-server": ["--max-semi-space-size=4", "--heap-growing-percent=20"],
   // A pipeline's nested resubmits are nested calls: the switch wants a deep stack (of the 8 MB that there are).
   "ovs-vswitchd": ["--stack-size=3900"],
 };
