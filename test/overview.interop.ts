@@ -6,7 +6,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { decode, find, fromHex, type Layer } from "@weft/packet";
 import { messageOf, nodeRuntime } from "@weft/runtime";
-import { type CloudPlaces, FINDING_KINDS, type Finding, readCloud, type TraceReport, tracePacket, verify } from "@weft/trace";
+import {
+  type CloudPlaces,
+  endpointOf,
+  FINDING_KINDS,
+  type Finding,
+  readCloud,
+  risenCounters,
+  type TraceReport,
+  tracePacket,
+  verify,
+} from "@weft/trace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Chance } from "./random/microflow.ts";
 import { Cloud, type Mix } from "./reference/cloud.ts";
@@ -163,6 +173,20 @@ describe("weft trace", () => {
     }
     expect(wrong).toEqual([]);
     expect(delivered).toBeGreaterThan(8);
+  });
+
+  it("is told by the counters of the flows that packets meet", { timeout: 60_000 }, async () => {
+    const { there } = await trace("p2", "p1");
+    const first = await readCloud(places());
+    const { counts } = risenCounters(first, endpointOf(first, "p2"), undefined);
+    await first.close();
+    cloud.run(`for i in 1 2 3; do vif_send w2 p2 ${there.frame}; done >/dev/null; sleep 2`);
+    const second = await readCloud(places());
+    const { lines } = risenCounters(second, endpointOf(second, "p2"), counts);
+    await second.close();
+    const told = lines.map((line) => line.replace(/(logical flow) [0-9a-f]+ \((\w+),.*/, "$1 $2"));
+    expect(told).toContain("w2 passed 3 in table 0: port p2 of switch a");
+    expect(told).toContainEqual(expect.stringMatching(/^w2 DROPPED 3 in table \d+: logical flow ls_in_acl_action$/));
   });
 
   it("names the ACL that drops", { timeout: 60_000 }, async () => {

@@ -21,7 +21,7 @@ export {
 export type { Southbound } from "./ovnTrace/rows.ts";
 export { type TraceForm, type TraceRequest, traceText, traceTextFetching } from "./ovnTrace/run.ts";
 export type { TraceOptions } from "./ovnTrace/trace.ts";
-export { type TunnelCounters, tunnelCounters } from "./verify/chassis.ts";
+export { type TunnelCounters, tunnelCounters, tunnelsMayLose } from "./verify/chassis.ts";
 export { FINDING_KINDS, type Finding, type FindingCode, type FindingKind } from "./verify/findings.ts";
 export { formatFindings } from "./verify/text.ts";
 export { verify } from "./verify/verify.ts";

@@ -98,6 +98,12 @@ const drops: readonly Drop[] = [
     text: /the sender's port security .* does not allow these addresses$/,
     tried: true,
   },
+  {
+    name: "a next hop that is not known",
+    question: "vm1 10.0.1.55",
+    code: "neighbour-unknown",
+    text: /the router does not know the Ethernet address of the next hop: ovn-controller on hv1 asks for it, and the packet waits for the answer$/,
+  },
   { name: "no route", question: "vm1 198.51.100.1", code: "no-route", text: /the router has no route to the destination$/ },
   {
     name: "a port that is nowhere",

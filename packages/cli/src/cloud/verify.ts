@@ -7,6 +7,7 @@ import {
   readCloud,
   type TunnelCounters,
   tunnelCounters,
+  tunnelsMayLose,
   verify,
 } from "@weft/trace";
 import { UsageError } from "../options.ts";
@@ -32,7 +33,6 @@ const TRANSIENT: ReadonlySet<FindingCode> = new Set<FindingCode>([
   "port-not-bound",
   "port-without-interface",
   "port-on-wrong-chassis",
-  "tunnel-loses",
 ]);
 
 export const verifyCommand: CloudCommand = {
@@ -50,20 +50,22 @@ docs/findings.md describes every finding.
     const where = await places();
     let findings: readonly Finding[] = [];
     let before: TunnelCounters | undefined;
-    for (let look = 1; look <= LOOKS; look++) {
-      const counting = findings.some(({ code }) => code === "tunnel-loses");
-      if (look > 1) await host.runtime.clock.sleep(counting ? COUNTED : SETTLE);
+    for (let look = 1, again = true; again && look <= LOOKS; look++) {
+      if (look > 1) await host.runtime.clock.sleep(before === undefined ? SETTLE : COUNTED);
       const cloud = await readCloud(where);
       try {
         const [node] = words;
         if (node !== undefined && !cloud.hypervisors.some(({ name, systemId }) => name === node || systemId === node))
           throw new UsageError(`there is no hypervisor ${node} (${cloud.hypervisors.map(({ name }) => name).join(", ")})`);
         findings = await verify(cloud, node, before);
-        before ??= tunnelCounters(cloud);
+        again = findings.some(({ code }) => TRANSIENT.has(code));
+        if (before === undefined && tunnelsMayLose(cloud)) {
+          before = tunnelCounters(cloud);
+          again = true;
+        }
       } finally {
         await cloud.close();
       }
-      if (findings.every(({ code }) => !TRANSIENT.has(code))) break;
     }
     await host.stdout.write(has("json") ? `${JSON.stringify(findings, null, 2)}\n` : formatFindings(findings, has("all")));
     return findings.some(({ code }) => FINDING_KINDS[code].severity === "error") ? 1 : 0;

@@ -102,11 +102,16 @@ function tunnelsOf({ ovs }: Hypervisor) {
   return [...ovs.table("Interface").rows()].filter(({ options }) => options.has("remote_ip"));
 }
 
+/** Whether the counters are such that it is worth looking at them again in some seconds. */
+export function tunnelsMayLose(cloud: Cloud): boolean {
+  return verifyTunnelCounters(cloud).next().done !== true;
+}
+
 /**
  * What one side of a tunnel has sent must be about what the other has received: since `before`, where packets were sent since then, else
  * since the tunnel is there.
  */
-export function* verifyTunnelCounters(cloud: Cloud, before: TunnelCounters | undefined): Generator<Finding> {
+export function* verifyTunnelCounters(cloud: Cloud, before?: TunnelCounters): Generator<Finding> {
   const counters = tunnelCounters(cloud);
   const addressesOf = (hypervisor: Hypervisor): string[] => (settingOf(hypervisor, "ovn-encap-ip") ?? "").split(",");
   const all = cloud.hypervisors.flatMap((hypervisor) =>
@@ -124,7 +129,7 @@ export function* verifyTunnelCounters(cloud: Cloud, before: TunnelCounters | und
     const received = there.received - (since ? (before?.get(`${other.hypervisor.name} ${other.name}`)?.received ?? 0) : 0);
     if (sent - received <= (since ? 0 : UNCOUNTED) + sent * UNCOUNTED_PART) continue;
     yield {
-      code: since || before === undefined ? "tunnel-loses" : "tunnel-lost",
+      code: since ? "tunnel-loses" : "tunnel-lost",
       node: hypervisor.name,
       subject: `tunnel ${name} to ${other.hypervisor.name}`,
       detail: `of ${sent} packets sent to ${remote} ${since ? "just now" : "until now"} ${received} arrived at ${other.name} on ${other.hypervisor.name}`,

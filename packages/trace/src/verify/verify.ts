@@ -12,7 +12,7 @@ import { verifyPorts } from "./ports.ts";
 
 /**
  * All findings: those of the databases first. `node`: only of one hypervisor, by its place's name or system-id. `before`: what tunnels
- * had counted some seconds ago.
+ * had counted some seconds ago; without it they are not looked at.
  */
 export async function verify(cloud: Cloud, node?: string, before?: TunnelCounters): Promise<Finding[]> {
   const { sb, nb } = cloud;
@@ -26,7 +26,7 @@ export async function verify(cloud: Cloud, node?: string, before?: TunnelCounter
   const all: Finding[] = [
     ...verifyProgress(cloud),
     ...verifyChassis(cloud),
-    ...verifyTunnelCounters(cloud, before),
+    ...(before === undefined ? [] : verifyTunnelCounters(cloud, before)),
     ...verifyPorts(cloud),
     ...verifyPhysicalNetworks(cloud),
     ...verifyMtu(cloud),

@@ -254,6 +254,13 @@ function elsewhere({ arrivals, stations }: Walk, { to }: Question): Cause {
       node: arrival.node.name,
       text: `it is delivered to ${arrivals.map(({ node, device }) => `${device} on ${node.name}`).join(", ")}`,
     };
+  if (controller?.kind === "controller" && controller.by?.stage === "lr_in_arp_request")
+    return {
+      code: "neighbour-unknown",
+      node: controller.node,
+      text: `the router does not know the Ethernet address of the next hop: ovn-controller on ${controller.node} asks for it, and the packet waits for the answer`,
+      flow: controller.by,
+    };
   if (controller?.kind === "controller")
     return {
       code: "controller",

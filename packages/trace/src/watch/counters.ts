@@ -1,5 +1,5 @@
 /** Packets of one port where devices cannot be listened to: flows of its network whose counters rise, drops marked. */
-import { formatMatch } from "@weft/openflow";
+import { type Action, formatActions, formatMatch } from "@weft/openflow";
 import type { InstalledFlow } from "../cloud/bridge.ts";
 import type { Cloud } from "../cloud/cloud.ts";
 import { integrationBridgeOf } from "../cloud/cloud.ts";
@@ -33,15 +33,45 @@ export function risenCounters(cloud: Cloud, port: Endpoint, before: Counts | und
       const more = flow.packets - (before?.get(key) ?? flow.packets);
       if (more <= 0n) continue;
       const origin = provenance.ofCookie(Number(flow.cookie), Number(datapath ?? 0));
-      const what = flow.actions.length === 0 ? "DROPPED" : "passed";
+      const what = drops(flow.actions) ? "DROPPED" : "passed";
       lines.push(`${hypervisor.name} ${what} ${more} in table ${flow.table}: ${origin?.text ?? line}`);
     }
   }
   return { counts, lines };
 }
 
+/** Actions after which something may become of a packet. Clauses of conjunctions are met by no packet. */
+const LEADING: ReadonlySet<Action["type"]> = new Set<Action["type"]>([
+  "output",
+  "output_reg",
+  "output_trunc",
+  "controller",
+  "enqueue",
+  "bundle",
+  "group",
+  "resubmit",
+  "ct",
+  "clone",
+  "goto_table",
+  "write_actions",
+  "conjunction",
+]);
+
+function drops(actions: readonly Action[]): boolean {
+  return !actions.some(({ type }) => LEADING.has(type));
+}
+
 function concerns({ match, actions }: InstalledFlow, datapath: number, port: number): boolean {
-  const text = formatMatch(match);
-  if (!new RegExp(`(^|,)metadata=0x${datapath.toString(16)}(,|$)`).test(text)) return false;
-  return actions.length === 0 || new RegExp(`(^|,)reg1[45]=0x${port.toString(16)}(,|$)`).test(text);
+  const [network, key] = [`0x${datapath.toString(16)}`, `0x${port.toString(16)}`];
+  const does = formatActions(actions);
+  // From an interface or a tunnel into the network, by the port.
+  if (does.includes(`set_field:${network}->metadata,`) && does.includes(`set_field:${key}->reg14`)) return true;
+  const text = `,${formatMatch(match)},`;
+  if (!text.includes(`,metadata=${network},`)) return false;
+  return (
+    drops(actions) ||
+    text.includes(`,reg14=${key},`) ||
+    text.includes(`,reg15=${key},`) ||
+    does.includes(`set_field:${key}->reg15,`)
+  );
 }
