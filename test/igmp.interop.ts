@@ -153,6 +153,9 @@ test("MLD", async () => {
   expect(ports(await step(6, datagram(6, group)))).toEqual(["p1", "p3"]);
   await step(1, mld(1, { type: 132 }), `s ${group} MLDv2 w1 p3`);
   await step(2, mld(2, { type: 130, group: ip6("::"), maxResponse: 100 }, "ff02::1"), "s mrouters w1 p2");
+  // The reference may miss a report that follows a query at once: hosts report twice, too (RFC 2710, 4).
+  await pair.same(portOf(1), mld(1, { type: 131 }));
+  await sleep(500);
   expect(ports(await step(1, mld(1, { type: 131 })))).toContain("p2");
   await step(1, mld(1, { type: 131, checksum: 7 }, "ff0e::77"));
   flush();
