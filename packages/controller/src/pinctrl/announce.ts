@@ -4,7 +4,7 @@
  * none of IPv4, its MAC by a reverse ARP request (RFC 903).
  */
 import { counted, each, type Read } from "@weft/incremental";
-import { MatchBuilder, OFPP } from "@weft/openflow";
+import { OFPP } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import { ARP_OPERATION, emit, type Ipv4, MAC_BROADCAST, MAC_ZERO, type Mac, parseIpv4 } from "@weft/packet";
 import type { Clock } from "@weft/runtime";
@@ -17,6 +17,7 @@ import { sb } from "../model/inputs.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
 import { set } from "../physical/flow.ts";
 import { reg, tables as t } from "../tables.ts";
+import { packetOut } from "./packetOut.ts";
 
 /** An address that this chassis announces, as coming in by a port. */
 export interface Announcement {
@@ -99,17 +100,13 @@ export class Announcer {
     for (const [key, state] of this.#pending) {
       const { one } = state;
       if (state.due <= now) {
-        exchange.send({
-          type: "packet_out",
-          buffer: 0xffffffff,
-          packet: packetOf(one),
-          metadata: FROM_CONTROLLER,
-          actions: [
+        exchange.send(
+          packetOut(packetOf(one), [
             set("metadata", one.datapath),
             set(reg.inport, one.port),
             { type: "resubmit", port: OFPP.CONTROLLER, table: t.logIngress, ct: false },
-          ],
-        });
+          ]),
+        );
         if (this.longest === undefined && state.pause > LAST_PAUSE) {
           this.#pending.delete(key);
           continue;
@@ -122,8 +119,6 @@ export class Announcer {
     return next;
   }
 }
-
-const FROM_CONTROLLER = new MatchBuilder().set("in_port", OFPP.CONTROLLER).build();
 
 function packetOf({ mac, ip }: Announcement): Uint8Array {
   if (ip !== undefined) {

@@ -3,7 +3,7 @@
  * only what names their discriminator, so that two routers of OVN that do not know each other yet stay down, and tell no diagnostics.
  */
 import type { Sink } from "@weft/incremental";
-import { MatchBuilder, OFPP } from "@weft/openflow";
+import { OFPP } from "@weft/openflow";
 import type { Transaction, Uuid } from "@weft/ovsdb";
 import {
   BFD_FLAG,
@@ -23,6 +23,7 @@ import type { BfdSession } from "../model/bfd.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
 import { set } from "../physical/flow.ts";
 import { reg, tables as t } from "../tables.ts";
+import { packetOut } from "./packetOut.ts";
 
 type State = (typeof BFD_STATE)[keyof typeof BFD_STATE];
 const names = ["admin_down", "down", "init", "up"] as const;
@@ -41,7 +42,6 @@ interface Running {
   news: boolean;
 }
 
-const FROM_CONTROLLER = new MatchBuilder().set("in_port", OFPP.CONTROLLER).build();
 const PORT = 3784;
 const TTL = 255;
 /** What a peer is taken for that has said nothing. */
@@ -191,15 +191,11 @@ function transmit(exchange: Exchange, { session, state, remote }: Running, flags
       requiredMinEchoRx: 0,
     },
   ]);
-  exchange.send({
-    type: "packet_out",
-    buffer: 0xffffffff,
-    packet,
-    metadata: FROM_CONTROLLER,
-    actions: [
+  exchange.send(
+    packetOut(packet, [
       set("metadata", session.place.datapath),
       set(reg.inport, session.place.port),
       { type: "resubmit", port: OFPP.CONTROLLER, table: t.logIngress, ct: false },
-    ],
-  });
+    ]),
+  );
 }

@@ -1,6 +1,6 @@
 /** Probes services at their intervals and says whether they are there (ovn-sb(5), Service_Monitor). */
 import type { Sink } from "@weft/incremental";
-import { MatchBuilder, OFPP } from "@weft/openflow";
+import { OFPP } from "@weft/openflow";
 import type { Transaction, Uuid } from "@weft/ovsdb";
 import { decode } from "@weft/packet";
 import type { Clock, Random } from "@weft/runtime";
@@ -9,6 +9,7 @@ import type { Place, Service } from "../model/services.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
 import { set } from "../physical/flow.ts";
 import { flag, reg, tables as t } from "../tables.ts";
+import { packetOut } from "./packetOut.ts";
 import { nextProbe, type Probe, probePacket, probeReset, verdictOf } from "./probe.ts";
 
 interface Session {
@@ -25,8 +26,6 @@ interface Session {
   /** To be written. */
   told: "online" | "offline" | undefined;
 }
-
-const FROM_CONTROLLER = new MatchBuilder().set("in_port", OFPP.CONTROLLER).build();
 
 export class ServiceMonitors {
   readonly #clock: Clock;
@@ -121,16 +120,12 @@ export class ServiceMonitors {
 
 /** Brings a packet to a port of this chassis, past the ingress pipeline. */
 function deliver(exchange: Exchange, { datapath, port }: Place, packet: Uint8Array): void {
-  exchange.send({
-    type: "packet_out",
-    buffer: 0xffffffff,
-    packet,
-    metadata: FROM_CONTROLLER,
-    actions: [
+  exchange.send(
+    packetOut(packet, [
       set("metadata", datapath),
       set(reg.outport, port),
       set(reg.flags, flag.rxFromTunnel, flag.rxFromTunnel),
       { type: "resubmit", port: OFPP.CONTROLLER, table: t.localOutput, ct: false },
-    ],
-  });
+    ]),
+  );
 }

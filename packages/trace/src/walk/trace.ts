@@ -288,13 +288,19 @@ async function flowsDiffer(
 ): Promise<{ readonly node: string; readonly text: string; readonly findings: readonly Finding[] } | undefined> {
   const { sb } = cloud;
   if (sb === undefined) return undefined;
+  const asWanted = new Map<Hypervisor, Hypervisor["bridges"]>();
   const findings = cloud.hypervisors.flatMap((hypervisor) => {
-    const installed = hypervisor.bridges.get(integrationBridgeOf(hypervisor));
+    const bridge = integrationBridgeOf(hypervisor);
+    const installed = hypervisor.bridges.get(bridge);
     if (installed === undefined || hypervisor.systemId === "") return [];
-    return [...verifyFlows(hypervisor.name, installed, desiredState(sb, hypervisor.ovs, hypervisor.systemId), provenance)];
+    const desired = desiredState(sb, hypervisor.ovs, hypervisor.systemId);
+    const { groups, meters } = desired;
+    const flows = desired.flows.map(({ cookie, ...flow }) => ({ ...flow, cookie: BigInt(cookie) }));
+    asWanted.set(hypervisor, new Map(hypervisor.bridges).set(bridge, { flows, groups, meters, tlv: installed.tlv }));
+    return [...verifyFlows(hypervisor.name, installed, desired, provenance)];
   });
   if (findings.length === 0) return undefined;
-  const wanted = await CloudCopy.of(cloud, (hypervisor) => asWanted(hypervisor, cloud));
+  const wanted = await CloudCopy.of(cloud, (hypervisor) => asWanted.get(hypervisor) ?? hypervisor.bridges);
   try {
     const would = trial(wanted);
     if (would === undefined || arrivalAt(would, asked, cloud) === undefined) return undefined;
@@ -309,15 +315,6 @@ async function flowsDiffer(
   } finally {
     await wanted.stop();
   }
-}
-
-function asWanted(hypervisor: Hypervisor, { sb }: Cloud): Hypervisor["bridges"] {
-  const name = integrationBridgeOf(hypervisor);
-  const installed = hypervisor.bridges.get(name);
-  if (sb === undefined || installed === undefined || hypervisor.systemId === "") return hypervisor.bridges;
-  const { flows, groups, meters } = desiredState(sb, hypervisor.ovs, hypervisor.systemId);
-  const wanted = flows.map(({ cookie, ...flow }) => ({ ...flow, cookie: BigInt(cookie) }));
-  return new Map(hypervisor.bridges).set(name, { flows: wanted, groups, meters, tlv: installed.tlv });
 }
 
 /** The first table in which two ways differ. */
