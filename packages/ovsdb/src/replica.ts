@@ -146,4 +146,4 @@ export interface Selection<S extends SchemaJson> {
 }
 
 /** RFC 7047 5.1: [column, function, value] with the value in the wire form of section 5.1. */
-export type Condition = readonly [string, "==" | "!=" | "includes" | "excludes" | "<" | "<=" | ">" | ">=", unknown];
+export type Condition = readonly [string, "==" | "!=" | "includes" | "excludes" | "<" | "<=" | ">" | ">=", Json];

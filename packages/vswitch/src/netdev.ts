@@ -17,6 +17,18 @@ export interface NetdevStatistics {
   tx_errors: number;
 }
 
+/** Nothing has passed. */
+export const NO_STATISTICS: Readonly<NetdevStatistics> = {
+  rx_packets: 0,
+  rx_bytes: 0,
+  rx_dropped: 0,
+  rx_errors: 0,
+  tx_packets: 0,
+  tx_bytes: 0,
+  tx_dropped: 0,
+  tx_errors: 0,
+};
+
 export interface Netdev {
   readonly name: string;
   /** The Interface type: "internal", "system", "dummy", "tap". */

@@ -140,7 +140,7 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
       const known = [...(this.#store.model.tables.get(table)?.columns.keys() ?? [])];
       const asked = (columns ?? known).filter((column) => there?.has(column));
       // a condition's value is JSON, as its type says in words
-      return { op: "select", table, where: where as unknown as Json, columns: ["_uuid", ...asked] };
+      return { op: "select", table, where: where, columns: ["_uuid", ...asked] };
     });
     return new Promise((resolve, reject) => {
       connection.call("transact", [this.#database, ...operations], (reply) => {

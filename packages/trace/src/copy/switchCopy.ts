@@ -16,6 +16,7 @@ import {
   meterMod,
   type Netdev,
   type NetdevProvider,
+  NO_STATISTICS,
   type PacketInEvent,
   type Rule,
   restoreConnection,
@@ -178,17 +179,6 @@ function copyDatabase({ ovs }: Hypervisor): MemoryReplica<VsSchema> {
   });
   return copy;
 }
-
-const NO_STATISTICS = {
-  rx_packets: 0,
-  rx_bytes: 0,
-  rx_dropped: 0,
-  rx_errors: 0,
-  tx_packets: 0,
-  tx_bytes: 0,
-  tx_dropped: 0,
-  tx_errors: 0,
-} as const;
 
 /** Devices of whatever name: each is there, is up, and tells what is sent. */
 class CopiedDevices implements NetdevProvider {

@@ -2,7 +2,7 @@
  * Which rows of the Southbound a trace needs. It is followed over those that are here; where one is not known yet, it stops with
  * {@link RowsNeeded} and is followed anew when they are: the flows of a large cloud need not be read for one packet.
  */
-import type { Condition, Replica, Selection } from "@weft/ovsdb";
+import type { Condition, Json, Replica, Selection } from "@weft/ovsdb";
 import { WeftError } from "@weft/runtime";
 import type { SbSchema } from "@weft/schemas";
 
@@ -70,7 +70,7 @@ export class Rows {
   }
 
   /** As {@link need}, for rows of a table by the values of a column. */
-  needNamed(table: Select["table"], column: string, values: Iterable<string>, json: (value: string) => unknown = String): void {
+  needNamed(table: Select["table"], column: string, values: Iterable<string>, json: (value: string) => Json = String): void {
     const here = this.#here;
     if (here === undefined) return;
     const missing = [...new Set(values)].filter((value) => !here.has(`${table} ${column} ${value}`));

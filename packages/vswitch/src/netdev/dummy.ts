@@ -5,7 +5,7 @@
  */
 import { formatMac, type Mac, macOf, PcapWriter, parseIpv4, parseMac } from "@weft/packet";
 import { type Listener, type Logger, messageOf, type OpenFile, type Runtime, type Stream, WeftError } from "@weft/runtime";
-import type { Netdev, NetdevProvider, NetdevStatistics } from "../netdev.ts";
+import { type Netdev, type NetdevProvider, type NetdevStatistics, NO_STATISTICS } from "../netdev.ts";
 import { arp } from "../tunnel/request.ts";
 
 const MAX_FRAME = 65535;
@@ -90,16 +90,7 @@ export class DummyNetdev implements Netdev {
   mtu = 1500;
   onReceive: ((frame: Uint8Array) => void) | undefined;
   onChange: (() => void) | undefined;
-  readonly statistics: NetdevStatistics = {
-    rx_packets: 0,
-    rx_bytes: 0,
-    rx_dropped: 0,
-    rx_errors: 0,
-    tx_packets: 0,
-    tx_bytes: 0,
-    tx_dropped: 0,
-    tx_errors: 0,
-  };
+  readonly statistics: NetdevStatistics = { ...NO_STATISTICS };
   readonly #runtime: Runtime;
   readonly #log: Logger;
   #mac: Mac;

@@ -14,7 +14,7 @@ import {
   type Runtime,
   WeftError,
 } from "@weft/runtime";
-import type { Netdev, NetdevProvider, NetdevStatistics } from "../netdev.ts";
+import { type Netdev, type NetdevProvider, type NetdevStatistics, NO_STATISTICS } from "../netdev.ts";
 import { segmentLength } from "./offload.ts";
 
 const ETHERNET = 14;
@@ -34,17 +34,6 @@ const NO_OFFLOADS: readonly (readonly [string, string])[] = [
   "udp_csum",
   "vxlan_tso",
 ].map((name) => [`tx_${name}_offload`, "false"]);
-
-const NO_STATISTICS: Readonly<NetdevStatistics> = {
-  rx_packets: 0,
-  rx_bytes: 0,
-  rx_dropped: 0,
-  rx_errors: 0,
-  tx_packets: 0,
-  tx_bytes: 0,
-  tx_dropped: 0,
-  tx_errors: 0,
-};
 
 class LinuxNetdev implements Netdev {
   readonly name: string;
