@@ -100,10 +100,14 @@ const GROUPS = `${ROWS}
     echo \${switch[$datapath]} $address $protocol $chassis $(for port in $(echo $ports | tr -d '"'); do echo \${name[$port]}; done | sort)
   done | sort`;
 
-/** Sends something from a host of s, expects the same packets to arrive, and the same rows, with these among them. */
+/**
+ * Sends something from a host of s, expects the same packets to arrive, and the same rows, with these among them. The
+ * reference may miss a report that follows another message at once: where a row is waited for, hosts report again, as they
+ * do (RFC 2236, 3; RFC 2710, 4).
+ */
 async function step(host: number, packet: Header[], ...rows: string[]): Promise<string[]> {
   const got = await pair.same(portOf(host), packet);
-  for (const row of rows) await pair.sameRows(GROUPS, row);
+  for (const row of rows) await pair.sameRows(GROUPS, row, () => pair.answers(portOf(host), packet));
   await pair.sameRows(GROUPS);
   return got;
 }
@@ -153,9 +157,7 @@ test("MLD", async () => {
   expect(ports(await step(6, datagram(6, group)))).toEqual(["p1", "p3"]);
   await step(1, mld(1, { type: 132 }), `s ${group} MLDv2 w1 p3`);
   await step(2, mld(2, { type: 130, group: ip6("::"), maxResponse: 100 }, "ff02::1"), "s mrouters w1 p2");
-  // The reference may miss a report that follows a query at once: hosts report twice, too (RFC 2710, 4).
-  await pair.same(portOf(1), mld(1, { type: 131 }));
-  await sleep(500);
+  await step(1, mld(1, { type: 131 }), `s ${group} MLDv1 w1 p1 p3`);
   expect(ports(await step(1, mld(1, { type: 131 })))).toContain("p2");
   await step(1, mld(1, { type: 131, checksum: 7 }, "ff0e::77"));
   flush();

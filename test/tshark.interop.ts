@@ -118,8 +118,9 @@ const TOLD = [
   "table=2,ip,actions=controller(reason=no_match)",
 ];
 const EVENTS = ["mod-port @ x2 down", "mod-port @ x2 up", 'mod-flows @ "udp,actions=output:2"', "del-flows @"];
+/** A datagram, from a port that is no protocol's: tshark is not to read on in it. */
 const packet = (port: number) =>
-  `0200000000020200000000010800450000200000400040110000${"0a0000010a000002"}0035${port.toString(16).padStart(4, "0")}000c000001020304`;
+  `0200000000020200000000010800450000200000400040110000${"0a0000010a000002"}9c40${port.toString(16).padStart(4, "0")}000c000001020304`;
 
 /** What a monitor and the switch say while packets, flows and ports come and go. */
 async function monitored(client: Client, bridge: TestBridge, options: string): Promise<Said[]> {
@@ -134,7 +135,7 @@ async function monitored(client: Client, bridge: TestBridge, options: string): P
   };
   // The flows that are there.
   await expect.poll(() => heard() > 4, { timeout: 4000 }).toBe(true);
-  for (const port of [53, 54, 55, 56]) await bridge.control("netdev-dummy/receive", "x1", packet(port));
+  for (const port of [57, 54, 55, 56]) await bridge.control("netdev-dummy/receive", "x1", packet(port));
   for (const line of EVENTS) await bridge.run("ovs-ofctl", ...bridge.words(line));
   await ended;
   heard();

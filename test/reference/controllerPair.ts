@@ -176,10 +176,11 @@ export class ControllerPair {
 
   /**
    * Waits until a script of shell commands prints the same on both sides, with `expected` in it if given, and returns what
-   * it prints.
+   * it prints. `again` is done now and then while it does not.
    */
-  async sameRows(script: string, expected = ""): Promise<string> {
+  async sameRows(script: string, expected = "", again?: () => Promise<unknown>): Promise<string> {
     for (let looks = 0; ; looks++) {
+      if (looks % 10 === 9) await again?.();
       const [reference, weft] = this.sides.map(({ cloud }) => cloud.run(script).trim());
       if (reference === weft && reference!.includes(expected)) return reference!;
       if (looks === 30) {

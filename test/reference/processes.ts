@@ -107,8 +107,7 @@ export class Cloud {
   stop(forget = false): void {
     for (const control of this.#controls) control.close();
     this.run("cloud_stop");
-    // Daemons that were told to end may still be at their files.
-    if (forget) rmSync(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    if (forget) rmSync(this.dir, { recursive: true });
   }
 }
 
