@@ -21,8 +21,12 @@ export function sameContent(a: unknown, b: unknown): boolean {
   if (b instanceof Map || b instanceof Set) return false;
   const left = a as Record<string, unknown>;
   const right = b as Record<string, unknown>;
-  const keys = Object.keys(left);
-  if (keys.length !== Object.keys(right).length) return false;
-  for (const key of keys) if (!Object.hasOwn(right, key) || !sameContent(left[key], right[key])) return false;
-  return true;
+  // Plain objects: all that is enumerable is their own. Object.keys() would make two arrays for each pair.
+  let more = 0;
+  for (const key in left) {
+    if (!Object.hasOwn(right, key) || !sameContent(left[key], right[key])) return false;
+    more++;
+  }
+  for (const _key in right) more--;
+  return more === 0;
 }

@@ -31,6 +31,10 @@ export function tellSink(cell: Cell, before: readonly unknown[], after: readonly
   const { body, sink } = cell.home;
   // The body is the definition; its public type is Each.
   const from: OutputFrom = { each: body as unknown as Each<unknown>, key: cell.key };
+  if (before.length === 0) {
+    for (let i = 0; i < after.length; i++) sink!.add(after[i], from);
+    return;
+  }
   const { identity } = body;
   const same = (a: unknown, b: unknown) => identity(a) === identity(b) || sink!.same?.(a, b) === true;
   let start = 0;

@@ -1,6 +1,6 @@
 /** The logical flow language of OVN: matches and actions, parsed, typed, printed, compiled to OpenFlow, interpreted. */
 
-export { encodeActions } from "./actions/encode.ts";
+export { encodeActions, encodeEverywhere } from "./actions/encode.ts";
 export { routerAdvertisementMessage } from "./actions/encodeOptions.ts";
 export { type EncodeOptions, subfieldOf } from "./actions/encodeParts.ts";
 export { formatAction, formatActions } from "./actions/format.ts";

@@ -45,6 +45,7 @@ export { parseCtFlush, parseCtTuple, parsePacketOut, parseTlvMappings } from "./
 export { type Item, items, Scanner } from "./text/scan.ts";
 export { formatSubfield, oxmName, parseSubfield } from "./text/subfield.ts";
 export { formatFieldValue, parseFieldValue } from "./text/value.ts";
+export { ActionLists } from "./wire/actionLists.ts";
 export { ByteReader, ByteWriter } from "./wire/bytes.ts";
 export { decode, encode, encodeInto, peekHeader } from "./wire/codec.ts";
 export type { DecodeOptions, EncodeOptions } from "./wire/codecRow.ts";

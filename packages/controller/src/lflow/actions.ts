@@ -1,6 +1,7 @@
 /** Actions of logical flows, parsed once for each distinct text. */
 import { derive, index } from "@weft/incremental";
-import { type DhcpOptionType, LogicalError, type ParsedActions, parseActions } from "@weft/logical";
+import { type DhcpOptionType, encodeEverywhere, LogicalError, type ParsedActions, parseActions } from "@weft/logical";
+import type { Action } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
 import { sb } from "../model/inputs.ts";
@@ -20,7 +21,12 @@ const dhcpv6Option = derive<string, DhcpOptionType | undefined>("dhcpv6Option", 
   return uuid === undefined ? undefined : read(sb.DHCPv6_Options, uuid);
 });
 
-export type Parsed = ParsedActions | { readonly error: LogicalError };
+/** Actions of logical flows, and what they become where that is the same for all flows. */
+export interface FlowActions extends ParsedActions {
+  readonly encoded: readonly Action[] | undefined;
+}
+
+export type Parsed = FlowActions | { readonly error: LogicalError };
 
 export function actionsKey(pipeline: "ingress" | "egress", table: number, text: string): string {
   return `${pipeline} ${table} ${text}`;
@@ -29,13 +35,15 @@ export function actionsKey(pipeline: "ingress" | "egress", table: number, text: 
 export const parsedActions = derive<string, Parsed>("parsedActions", (key, read) => {
   const first = key.indexOf(" ");
   const second = key.indexOf(" ", first + 1);
+  const pipeline = key.startsWith("ingress") ? "ingress" : "egress";
   try {
-    return parseActions(key.slice(second + 1), {
-      pipeline: key.startsWith("ingress") ? "ingress" : "egress",
+    const parsed = parseActions(key.slice(second + 1), {
+      pipeline,
       table: Number(key.slice(first + 1, second)),
       dhcpOption: (name) => read(dhcpOption, name),
       dhcpv6Option: (name) => read(dhcpv6Option, name),
     });
+    return { ...parsed, encoded: encodeEverywhere(parsed.actions, pipeline) };
   } catch (error) {
     if (error instanceof LogicalError) return { error };
     throw error;

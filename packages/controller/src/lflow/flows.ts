@@ -10,9 +10,9 @@ import {
   type GroupRequest,
   groupKey,
   type LogicalError,
+  type MatchTemplate,
   type MeterRequest,
   openflowTable,
-  type ParsedActions,
 } from "@weft/logical";
 import { type Action, field, type Match } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
@@ -22,8 +22,8 @@ import { groupNumbers, meterNumbers, portsByName, sb } from "../model/inputs.ts"
 import { expanded } from "../model/templates.ts";
 import { tunnelFor } from "../model/tunnels.ts";
 import { conjunction, cookieOf, type DesiredFlow, desired } from "../physical/flow.ts";
-import { actionsKey, parsedActions } from "./actions.ts";
-import { compiledMatch } from "./match.ts";
+import { actionsKey, type FlowActions, parsedActions } from "./actions.ts";
+import { compiledMatch, dependsOnDatapath } from "./match.ts";
 import { isResident, portKey } from "./names.ts";
 import { wire } from "./wire.ts";
 
@@ -35,8 +35,13 @@ const explicitOutput = derive<0, boolean>("explicitOutput", (_key, read) => {
   return uuid !== undefined && read(sb.SB_Global, uuid)?.options.get("arp_ns_explicit_output") === "true";
 });
 
-/** What flows need to know of a local datapath. */
-const localScopeOf = derive<Uuid, { readonly key: number; readonly isSwitch: boolean } | undefined>(
+/** What flows need to know of a local datapath: its tunnel key and kind. */
+interface LocalScope {
+  readonly key: number;
+  readonly isSwitch: boolean;
+}
+
+const localScopeOf = derive<Uuid, LocalScope | undefined>(
   "localScopeOf",
   (datapath, read) => {
     const row = read(isLocalDatapath, datapath) ? read(sb.Datapath_Binding, datapath) : undefined;
@@ -55,7 +60,7 @@ const localMembers = derive<Uuid, readonly Uuid[]>(
 /** The datapaths of a flow that are local. */
 function datapathsOf(read: Read, row: LogicalFlow): readonly Uuid[] {
   const own = row.logical_datapath;
-  const alone = own !== undefined && read(isLocalDatapath, own) ? [own] : [];
+  const alone = own !== undefined && read(localScopeOf, own) !== undefined ? [own] : [];
   if (row.logical_dp_group === undefined) return alone;
   const members = read(localMembers, row.logical_dp_group);
   return alone.length === 0 ? members : [...new Set([...alone, ...members])];
@@ -82,8 +87,20 @@ export const logicalFlows = each<DesiredFlow, Uuid, LogicalFlow>("logicalFlows",
   if (text === undefined) return;
   const parsed = read(parsedActions, actionsKey(row.pipeline, row.table_id, text.actions));
   if ("error" in parsed) throw new BadLogicalFlow(row, "actions", parsed.error);
-  for (const datapath of datapaths) yield* flowsOn(read, row, text.match, datapath, parsed);
+  let template: MatchTemplate | undefined;
+  for (const datapath of datapaths) {
+    const local = read(localScopeOf, datapath);
+    if (local === undefined) continue;
+    if (template === undefined || dependsOnDatapath(text.match)) template = templateOf(read, row, text.match, parsed, local.key);
+    if (!template.never) yield* flowsOn(read, row, template, { datapath, ...local }, parsed);
+  }
 });
+
+function templateOf(read: Read, row: LogicalFlow, match: string, parsed: FlowActions, key: number): MatchTemplate {
+  const compiled = compiledMatch(read, match, parsed.prerequisites, key);
+  if ("error" in compiled) throw new BadLogicalFlow(row, "match", compiled.error);
+  return compiled.template;
+}
 
 /** Match and actions with the templates' values; undefined where this chassis lacks one. */
 function textsOf(read: Read, { match, actions }: LogicalFlow): { readonly match: string; readonly actions: string } | undefined {
@@ -104,14 +121,13 @@ function possible(read: Read, match: Match, pipeline: "ingress" | "egress", name
   return uuid === undefined || read(isRelated, uuid);
 }
 
-function* flowsOn(read: Read, row: LogicalFlow, match: string, datapath: Uuid, parsed: ParsedActions): Iterable<DesiredFlow> {
-  const local = read(localScopeOf, datapath);
-  if (local === undefined) return;
-  const { key, isSwitch: onSwitch } = local;
-  const compiled = compiledMatch(read, match, parsed.prerequisites, key);
-  if ("error" in compiled) throw new BadLogicalFlow(row, "match", compiled.error);
-  const { template } = compiled;
-  if (template.never) return;
+function* flowsOn(
+  read: Read,
+  row: LogicalFlow,
+  template: MatchTemplate,
+  { datapath, key, isSwitch: onSwitch }: LocalScope & { readonly datapath: Uuid },
+  parsed: FlowActions,
+): Iterable<DesiredFlow> {
   const named: NamedPorts = new Map();
   const matches = template.instantiate({
     datapath: key,
@@ -121,23 +137,25 @@ function* flowsOn(read: Read, row: LogicalFlow, match: string, datapath: Uuid, p
   const wanted = onSwitch && named.size > 0 ? matches.filter(({ match }) => possible(read, match, row.pipeline, named)) : matches;
   if (wanted.length === 0) return;
   const cookie = cookieOf(row._uuid);
-  const resources = new Resources(read);
-  const actions = encodeActions(parsed.actions, {
-    pipeline: row.pipeline,
-    isSwitch: onSwitch,
-    datapath: key,
-    cookie,
-    lookupPort: (name) => portKey(read, datapath, name),
-    isLocal: (port) => read(isResident, port),
-    tunnelPort: (port) => tunnelTowards(read, port),
-    group: (request) => resources.group(request),
-    meter: (request) => resources.meter(request),
-    explicitOutput: read(explicitOutput, 0),
-    ...(row.controller_meter === undefined ? {} : { controllerMeter: row.controller_meter }),
-    wire,
-  });
+  const resources = parsed.encoded === undefined ? new Resources(read) : undefined;
+  const actions =
+    parsed.encoded ??
+    encodeActions(parsed.actions, {
+      pipeline: row.pipeline,
+      isSwitch: onSwitch,
+      datapath: key,
+      cookie,
+      lookupPort: (name) => portKey(read, datapath, name),
+      isLocal: (port) => read(isResident, port),
+      tunnelPort: (port) => tunnelTowards(read, port),
+      group: (request) => resources!.group(request),
+      meter: (request) => resources!.meter(request),
+      explicitOutput: read(explicitOutput, 0),
+      ...(row.controller_meter === undefined ? {} : { controllerMeter: row.controller_meter }),
+      wire,
+    });
   const table = openflowTable(row.pipeline, row.table_id);
-  const { needs } = resources;
+  const needs = resources?.needs;
   for (const one of wanted) {
     const flow = flowOf(one, table, row.priority, actions, cookie);
     yield needs === undefined ? flow : { ...flow, ...needs };

@@ -17,10 +17,15 @@ export const matchShapes = derive<0, MatchShapes>("matchShapes", () => new Match
  */
 export function compiledMatch(read: Read, text: string, prerequisites: readonly string[], datapath: number): Compiled {
   if (!MatchShapes.takes(text)) {
-    const key = [text.includes("@") ? String(datapath) : "", text, ...prerequisites].join(SEPARATOR);
+    const key = [dependsOnDatapath(text) ? String(datapath) : "", text, ...prerequisites].join(SEPARATOR);
     return read(compiledSetMatch, key);
   }
   return compile(() => read(matchShapes, 0).compile(text, { resident: (port) => read(isResident, port), prerequisites }));
+}
+
+/** Whether a match says something else on every datapath, as port groups do. */
+export function dependsOnDatapath(text: string): boolean {
+  return text.includes("@");
 }
 
 const compiledSetMatch = derive<string, Compiled>("compiledSetMatch", (key, read) => {

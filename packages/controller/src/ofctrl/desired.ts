@@ -13,13 +13,17 @@ export interface Place {
   readonly hash: number;
   /** The next place with the same hash. */
   next: Place | undefined;
-  /** As often as they are asked for. An array, for nearly all places have one. */
-  readonly asked: DesiredFlow[];
+  /** As often as they are asked for. Nearly all places have one; never pushed to, for that makes room for many more. */
+  asked: readonly DesiredFlow[];
   /** What is to be there, as of the last {@link DesiredFlows.take}. */
   settled: DesiredFlow | undefined;
   /** What the switch has there. */
   installed: DesiredFlow | undefined;
+  /** What is asked for has changed since the last {@link DesiredFlows.take}. */
+  touched: boolean;
 }
+
+const NONE: readonly DesiredFlow[] = [];
 
 type Conjunction = Extract<Action, { type: "conjunction" }>;
 
@@ -69,28 +73,42 @@ function atSamePlace(a: DesiredFlow, b: DesiredFlow): boolean {
 export class DesiredFlows {
   /** The first place of each hash; by number, for a string of the whole match would cost more than all the rest. */
   readonly #places = new Map<number, Place>();
-  readonly #touched = new Set<Place>();
+  #touched: Place[] = [];
 
   readonly sink: Sink<DesiredFlow> = {
     add: (flow) => {
       const place = this.#placeOf(flow);
-      place.asked.push(flow);
-      this.#touched.add(place);
+      place.asked = place.asked.length === 0 ? [flow] : [...place.asked, flow];
+      this.#touch(place);
     },
     remove: (flow) => {
       const place = this.at(flow);
       const at = place?.asked.indexOf(flow) ?? -1;
       if (place === undefined || at < 0) return;
-      place.asked.splice(at, 1);
-      this.#touched.add(place);
+      place.asked = place.asked.length === 1 ? NONE : place.asked.toSpliced(at, 1);
+      this.#touch(place);
     },
   };
+
+  #touch(place: Place): void {
+    if (place.touched) return;
+    place.touched = true;
+    this.#touched.push(place);
+  }
 
   #placeOf(flow: DesiredFlow): Place {
     const hash = hashOf(flow);
     const first = this.#places.get(hash);
     for (let place = first; place !== undefined; place = place.next) if (atSamePlace(place.flow, flow)) return place;
-    const place: Place = { flow, hash, next: first, asked: [], settled: undefined, installed: undefined };
+    const place: Place = {
+      flow,
+      hash,
+      next: first,
+      asked: NONE,
+      settled: undefined,
+      installed: undefined,
+      touched: false,
+    };
     this.#places.set(hash, place);
     return place;
   }
@@ -105,7 +123,10 @@ export class DesiredFlows {
   /** Settles what is to be where; returns the places where that has changed since the last call. */
   take(): Place[] {
     const changed: Place[] = [];
-    for (const place of this.#touched) {
+    const touched = this.#touched;
+    this.#touched = [];
+    for (const place of touched) {
+      place.touched = false;
       const before = place.settled;
       const after = settle(place.asked);
       if (before !== after && !(before !== undefined && after !== undefined && sameFlow(before, after))) {
@@ -114,7 +135,6 @@ export class DesiredFlows {
       }
       this.#drop(place);
     }
-    this.#touched.clear();
     return changed;
   }
 

@@ -1,5 +1,5 @@
 /** Connections to a switch over the runtime's network. */
-import { OF15, OpenFlowConnection } from "@weft/openflow";
+import { ActionLists, OF15, OpenFlowConnection } from "@weft/openflow";
 import { messageOf, type Runtime, WeftError } from "@weft/runtime";
 import type { Dial } from "./link.ts";
 
@@ -13,6 +13,7 @@ export function dialSwitch(runtime: Runtime): Dial {
         versions: 1 << OF15,
         onReady: () => {
           ready = true;
+          connection.configure({}, { actionLists: new ActionLists() });
           resolve({
             send: (message, xid) => connection.send(message, xid),
             nextXid: () => connection.nextXid(),

@@ -37,6 +37,8 @@ interface Adding {
 interface Waiting {
   readonly type: MessageType;
   readonly parts: Message[];
+  /** Takes the parts as they come, so that they need not all be kept. */
+  readonly take: ((part: Message) => void) | undefined;
   readonly resolve: (parts: readonly Message[]) => void;
   readonly reject: (error: Error) => void;
 }
@@ -118,8 +120,12 @@ export class Exchange {
     return more;
   }
 
-  /** Sends a request; resolves with all parts of the reply of that type. */
-  request<T extends MessageType>(message: Message, reply: T): Promise<readonly MessageOf<T>[]> {
+  /** Sends a request; resolves with all parts of the reply of that type, those left out that `take` has taken. */
+  request<T extends MessageType>(
+    message: Message,
+    reply: T,
+    take?: (part: MessageOf<T>) => void,
+  ): Promise<readonly MessageOf<T>[]> {
     return new Promise((resolve, reject) => {
       if (this.#closed !== undefined) {
         reject(this.#closed);
@@ -130,6 +136,7 @@ export class Exchange {
         type: reply,
         parts: [],
         // hear() collects messages of the asked type only
+        take: take as ((part: Message) => void) | undefined,
         resolve: resolve as (parts: readonly Message[]) => void,
         reject,
       });
@@ -148,6 +155,7 @@ export class Exchange {
       this.#waiting.set(xid, {
         type: "error",
         parts: [],
+        take: undefined,
         resolve: () => resolve(undefined),
         reject: (error) => {
           if (error instanceof SwitchError) resolve(error);
@@ -177,7 +185,8 @@ export class Exchange {
       return true;
     }
     if (message.type !== waiting.type) return false;
-    waiting.parts.push(message);
+    if (waiting.take === undefined) waiting.parts.push(message);
+    else waiting.take(message);
     if (!("more" in message && message.more)) {
       this.#waiting.delete(xid);
       waiting.resolve(waiting.parts);

@@ -4,6 +4,7 @@
  * atomic bundle.
  */
 import {
+  type Action,
   type Envelope,
   type FlowMod,
   flowMod,
@@ -59,7 +60,9 @@ export class Programmer {
   /** Agrees with the switch on OVN's Geneve option and reads what it has. */
   async start(): Promise<Installed> {
     const geneve = await this.#negotiateGeneve();
-    const statistics = await this.#exchange.request(
+    this.#desired.forgetInstalled();
+    this.#empty = true;
+    await this.#exchange.request(
       {
         type: "flow_stats_request",
         match: Match.ANY,
@@ -70,13 +73,12 @@ export class Programmer {
         table: 0xff,
       },
       "flow_stats_reply",
+      ({ flows }) => {
+        if (flows.length > 0) this.#empty = false;
+        for (const { table, priority, match, actions, cookie } of flows)
+          this.#desired.found(desired(table, priority, match, actions, Number(cookie & 0xffffffffn)));
+      },
     );
-    this.#desired.forgetInstalled();
-    this.#empty = statistics.every((part) => part.flows.length === 0);
-    for (const part of statistics) {
-      for (const { table, priority, match, actions, cookie } of part.flows)
-        this.#desired.found(desired(table, priority, match, actions, Number(cookie & 0xffffffffn)));
-    }
     const groups = await this.#exchange.request({ type: "group_desc_request", group: OFPG.ALL }, "group_desc_reply");
     const meters = await this.#exchange.request({ type: "meter_config_request", meter: OFPM.ALL }, "meter_config_reply");
     return {
@@ -143,11 +145,10 @@ export class Programmer {
 
   /** Everything differs until compared: after {@link start}, once the desired flows are complete. */
   compare(): void {
+    const alike = comparison();
     for (const place of this.#desired.places()) {
       const { installed, settled } = place;
-      const same =
-        installed !== undefined && settled !== undefined && (sameFlow(installed, settled) || sameText(installed, settled));
-      if (same) place.installed = settled;
+      if (installed !== undefined && settled !== undefined && alike(installed, settled)) place.installed = settled;
       else this.#dirty.add(place);
     }
   }
@@ -235,6 +236,18 @@ function modification({ flow, installed, settled }: Place): FlowMod {
   // Modifying keeps the flow's counters; a cookie changes only by adding the flow anew.
   const command = installed !== undefined && installed.cookie === settled.cookie ? "modify_strict" : "add";
   return flowMod({ command, table, priority, match, actions, newCookie });
+}
+
+/** Whether a flow that was found is as it should be. Of lists of actions that many flows share it is found out once. */
+function comparison(): (found: DesiredFlow, wanted: DesiredFlow) => boolean {
+  const same = new Map<readonly Action[], readonly Action[]>();
+  return (found, wanted) => {
+    if (found.cookie !== wanted.cookie) return false;
+    if (same.get(found.actions) === wanted.actions) return true;
+    if (!sameFlow(found, wanted) && !sameText(found, wanted)) return false;
+    same.set(found.actions, wanted.actions);
+    return true;
+  };
 }
 
 /** Actions can be written in several ways on the wire that mean, and print, the same. */

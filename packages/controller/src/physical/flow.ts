@@ -22,8 +22,9 @@ export type MatchValue = number | bigint | readonly [value: number | bigint, mas
 /** By field name; a prerequisite that has a choice (IPv4 or IPv6) stands before the field that asks for it. */
 export type MatchSpec = { readonly [field: string]: MatchValue };
 
-export function matchOf(spec: MatchSpec): Match {
-  const builder = new MatchBuilder();
+/** `base`: what is matched besides. */
+export function matchOf(spec: MatchSpec, base?: Match): Match {
+  const builder = new MatchBuilder(base);
   for (const name in spec) {
     const value = spec[name]!;
     const f = field(name);

@@ -10,11 +10,13 @@ import { type Ipv4Address, type Ipv6Address, parsePortAddresses } from "../model
 import { claimOf } from "../model/binding.ts";
 import { sb } from "../model/inputs.ts";
 import { flag, reg, tables as t } from "../tables.ts";
-import { type DesiredFlow, ETH, flow, IP, type MatchSpec, type MatchValue, resubmit, set } from "./flow.ts";
+import { cookieOf, type DesiredFlow, desired, ETH, IP, type MatchSpec, type MatchValue, matchOf, resubmit, set } from "./flow.ts";
 import { datapathKey, type Port } from "./port.ts";
 
-const drop: Action = set(reg.flags, flag.portSecDrop, flag.portSecDrop);
-const allow: Action = set(reg.flags, 0, flag.portSecDrop);
+const drop: readonly Action[] = [set(reg.flags, flag.portSecDrop, flag.portSecDrop)];
+const allow: readonly Action[] = [set(reg.flags, 0, flag.portSecDrop)];
+/** Looks at ARP and neighbour discovery too. */
+const more: readonly Action[] = [resubmit(t.inPortSecNd)];
 
 const MAC_BITS = 0xffff_ffff_ffffn;
 const IPV6_BITS = (1n << 128n) - 1n;
@@ -105,37 +107,36 @@ interface Rule {
   readonly table: number;
   readonly priority: number;
   readonly match: MatchSpec;
-  readonly action: Action;
+  readonly actions: readonly Action[];
 }
 
 /** What an element allows the port to send. */
 function* sends(entry: SecuredAddresses): Iterable<Rule> {
-  const { inPortSec: table, inPortSecNd: nd } = t;
-  const more = resubmit(nd);
+  const table = t.inPortSec;
   if (entry.ipv4.length === 0 && entry.ipv6.length === 0) {
     for (const mac of [...entry.macs4, ...entry.macs6])
-      yield { table, priority: 90, match: { eth_src: range(mac) }, action: more };
+      yield { table, priority: 90, match: { eth_src: range(mac) }, actions: more };
   }
   if (entry.ipv4.length > 0) {
     for (const mac of entry.macs4) {
       const from = { eth_src: range(mac), eth_type: ETH.ip };
-      for (const ip of entry.ipv4) yield { table, priority: 90, match: { ...from, ip_src: scope4(ip) }, action: allow };
+      for (const ip of entry.ipv4) yield { table, priority: 90, match: { ...from, ip_src: scope4(ip) }, actions: allow };
       const dhcp = { ip_src: 0, ip_dst: 0xffffffff, ip_proto: IP.udp, udp_src: 68, udp_dst: 67 };
-      yield { table, priority: 90, match: { ...from, ...dhcp }, action: allow };
+      yield { table, priority: 90, match: { ...from, ...dhcp }, actions: allow };
     }
   }
   if (entry.ipv6.length > 0) {
     for (const mac of entry.macs6) {
       const from = { eth_src: range(mac), eth_type: ETH.ipv6 };
       for (const ip of [linkLocal(mac), ...entry.ipv6.map(scope6)])
-        yield { table, priority: 90, match: { ...from, ipv6_src: ip }, action: more };
+        yield { table, priority: 90, match: { ...from, ipv6_src: ip }, actions: more };
       const anonymous = { ipv6_src: 0n, ipv6_dst: [0xff02n << 112n, 0xffffn << 112n] as const, ip_proto: IP.icmpv6 };
       for (const type of [131, 143, 135]) {
         yield {
           table,
           priority: 90,
           match: { ...from, ...anonymous, icmpv6_type: type, icmpv6_code: 0 },
-          action: type === 135 ? more : allow,
+          actions: type === 135 ? more : allow,
         };
       }
     }
@@ -151,7 +152,7 @@ function* discovers(entry: SecuredAddresses): Iterable<Rule> {
     table,
     priority: 90,
     match: { ...from, eth_type: ETH.arp, ...spa, arp_sha: range(mac) },
-    action: allow,
+    actions: allow,
   });
   for (const mac of entry.macs4) {
     if (entry.ipv4.length > 0) for (const ip of entry.ipv4) yield arp(mac, { arp_spa: scope4(ip) });
@@ -161,9 +162,9 @@ function* discovers(entry: SecuredAddresses): Iterable<Rule> {
     entry.ipv6.length === 0 ? [{}] : [linkLocalOfMac(entry.mac), ...entry.ipv6.map(scope6)].map((ip) => ({ nd_target: ip }));
   for (const mac of entry.macs6) {
     for (const lladdr of [0, range(mac)]) {
-      yield { table, priority: 90, match: { ...from, ...ND_NS, nd_sll: lladdr }, action: allow };
+      yield { table, priority: 90, match: { ...from, ...ND_NS, nd_sll: lladdr }, actions: allow };
       for (const target of targets)
-        yield { table, priority: 90, match: { ...from, ...ND_NA, ...target, nd_tll: lladdr }, action: allow };
+        yield { table, priority: 90, match: { ...from, ...ND_NA, ...target, nd_tll: lladdr }, actions: allow };
     }
   }
 }
@@ -174,34 +175,34 @@ function* gets(entry: SecuredAddresses): Iterable<Rule> {
   const restricted = entry.ipv4.length > 0 || entry.ipv6.length > 0;
   for (const mac of entry.macs4) {
     const to = { eth_dst: range(mac), eth_type: ETH.ip };
-    if (restricted) yield { table, priority: 90, match: to, action: drop };
+    if (restricted) yield { table, priority: 90, match: to, actions: drop };
     for (const ip of entry.ipv4) {
-      yield { table, priority: 95, match: { ...to, ip_dst: scope4(ip) }, action: allow };
+      yield { table, priority: 95, match: { ...to, ip_dst: scope4(ip) }, actions: allow };
       const host = typeof scope4(ip) === "number" && ip.length < 32;
       if (host)
         yield {
           table,
           priority: 95,
           match: { ...to, ip_dst: (ip.address | (0xffffffff >>> ip.length)) >>> 0 },
-          action: allow,
+          actions: allow,
         };
     }
     if (entry.ipv4.length > 0) {
-      yield { table, priority: 95, match: { ...to, ip_dst: 0xffffffff }, action: allow };
-      yield { table, priority: 95, match: { ...to, ip_dst: [0xe0000000, 0xf0000000] }, action: allow };
+      yield { table, priority: 95, match: { ...to, ip_dst: 0xffffffff }, actions: allow };
+      yield { table, priority: 95, match: { ...to, ip_dst: [0xe0000000, 0xf0000000] }, actions: allow };
     }
   }
   for (const mac of entry.macs6) {
     const to = { eth_dst: range(mac), eth_type: ETH.ipv6 };
-    if (restricted) yield { table, priority: 90, match: to, action: drop };
+    if (restricted) yield { table, priority: 90, match: to, actions: drop };
     if (entry.ipv6.length > 0) {
       const group = [0xffn << 120n, 0xffn << 120n] as const;
       for (const ip of [linkLocal(mac), ...entry.ipv6.map(scope6), group])
-        yield { table, priority: 95, match: { ...to, ipv6_dst: ip }, action: allow };
+        yield { table, priority: 95, match: { ...to, ipv6_dst: ip }, actions: allow };
     }
   }
   for (const mac of [...entry.macs4, ...entry.macs6])
-    yield { table, priority: 85, match: { eth_dst: range(mac) }, action: allow };
+    yield { table, priority: 85, match: { eth_dst: range(mac) }, actions: allow };
 }
 
 type Secured = Pick<Port, "datapath" | "tunnel_key" | "port_security">;
@@ -222,26 +223,29 @@ export const portSecurity = each<DesiredFlow, Uuid, Secured>("portSecurity", sec
   if (key === undefined) return;
   const entries = row.port_security.map(parsePortSecurity).filter((entry) => entry !== undefined);
   if (entries.length === 0) return;
-  const sent = { metadata: key, [reg.inport]: row.tunnel_key };
-  const got = { metadata: key, [reg.outport]: row.tunnel_key };
+  const sent = matchOf({ metadata: key, [reg.inport]: row.tunnel_key });
+  const got = matchOf({ metadata: key, [reg.outport]: row.tunnel_key });
+  const cookie = cookieOf(uuid);
+  const flows: DesiredFlow[] = [];
+  for (const { table, priority, match, actions } of rulesOf(entries)) {
+    const made = matchOf(match, table === t.outPortSec ? got : sent);
+    const repeated = flows.some((flow) => flow.table === table && flow.priority === priority && flow.match.equals(made));
+    if (!repeated) flows.push(desired(table, priority, made, actions, cookie));
+  }
+  yield* flows;
+});
+
+function rulesOf(entries: readonly SecuredAddresses[]): readonly Rule[] {
   const rules: Rule[] = [
-    { table: t.inPortSec, priority: 80, match: {}, action: drop },
-    { table: t.inPortSec, priority: 95, match: { eth_type: ETH.arp }, action: resubmit(t.inPortSecNd) },
-    { table: t.inPortSecNd, priority: 80, match: { eth_type: ETH.arp }, action: drop },
-    { table: t.outPortSec, priority: 80, match: {}, action: drop },
+    { table: t.inPortSec, priority: 80, match: {}, actions: drop },
+    { table: t.inPortSec, priority: 95, match: { eth_type: ETH.arp }, actions: more },
+    { table: t.inPortSecNd, priority: 80, match: { eth_type: ETH.arp }, actions: drop },
+    { table: t.outPortSec, priority: 80, match: {}, actions: drop },
   ];
   for (const type of [135, 136]) {
     const match = { eth_type: ETH.ipv6, ip_proto: IP.icmpv6, nw_ttl: 255, icmpv6_type: type };
-    rules.push({ table: t.inPortSecNd, priority: 80, match, action: drop });
+    rules.push({ table: t.inPortSecNd, priority: 80, match, actions: drop });
   }
   for (const entry of entries) rules.push(...sends(entry), ...gets(entry));
-  const seen = new Set<string>();
-  for (const { table, priority, match, action } of rules) {
-    const scope = table === t.outPortSec ? got : sent;
-    const made = flow({ table, priority, match: { ...scope, ...match }, actions: [action], from: uuid });
-    const place = `${table} ${priority} ${made.match.key}`;
-    if (seen.has(place)) continue;
-    seen.add(place);
-    yield made;
-  }
-});
+  return rules;
+}

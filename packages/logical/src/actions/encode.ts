@@ -8,7 +8,7 @@ import { type EncodeOptions, resubmit, setBits, subfieldOf } from "./encodeParts
 import { encodeForwardGroup, encodeLearn, encodeSample } from "./encodeServices.ts";
 import { LOG_SEVERITIES, LOG_VERDICTS } from "./parseServices.ts";
 import { OPENFLOW_TABLES, openflowTable } from "./tables.ts";
-import type { LogicalAction, LogicalActionOf, NestedName, QueryName } from "./types.ts";
+import type { LogicalAction, LogicalActionOf, NestedName, Pipeline, QueryName } from "./types.ts";
 import { ByteWriter, type Opcode, USERDATA_VERSION, userdata, writeResultField } from "./userdata.ts";
 
 /** Encodes the actions of one logical flow. An empty result means drop. */
@@ -16,6 +16,44 @@ export function encodeActions(actions: readonly LogicalAction[], options: Encode
   const out: Action[] = [];
   for (const action of actions) encodeAction(action, options, out);
   return out;
+}
+
+/**
+ * The actions as {@link encodeActions} encodes them, where nothing that options say matters to them but the pipeline; for
+ * those who encode the same actions for many flows. Otherwise undefined.
+ */
+export function encodeEverywhere(actions: readonly LogicalAction[], pipeline: Pipeline): readonly Action[] | undefined {
+  let asked = false;
+  const ask = <T>(answer: T): T => {
+    asked = true;
+    return answer;
+  };
+  const encoded = encodeActions(actions, {
+    pipeline,
+    get isSwitch() {
+      return ask(false);
+    },
+    get datapath() {
+      return ask(0);
+    },
+    get cookie() {
+      return ask(0);
+    },
+    lookupPort: () => ask(undefined),
+    isLocal: () => ask(false),
+    tunnelPort: () => ask(undefined),
+    group: () => ask(0),
+    meter: () => ask(undefined),
+    get controllerMeter() {
+      return ask("");
+    },
+    wire: () => ask(new Uint8Array()),
+    collectorSet: () => ask(true),
+    get explicitOutput() {
+      return ask(false);
+    },
+  });
+  return asked ? undefined : encoded;
 }
 
 function bitsNamed(name: string, offset = 0, bits?: number): Subfield {

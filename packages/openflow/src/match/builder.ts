@@ -10,9 +10,8 @@ import { addPrerequisites } from "./prerequisites.ts";
 export const VLAN_PRESENT = 0x1000;
 
 export class MatchBuilder {
-  readonly #offsets: number[] = [];
-  readonly #values: number[] = [];
-  readonly #masks: number[] = [];
+  /** Triples of word offset, value, mask, as in Match.data. */
+  readonly #words: number[] = [];
 
   constructor(from?: Match) {
     if (from !== undefined) this.merge(from);
@@ -20,59 +19,62 @@ export class MatchBuilder {
 
   /** Takes over every word of `match`; where both look at a bit, `match` wins. */
   merge(match: Match): this {
-    if (this.#offsets.length === 0) return this.#copy(match);
+    if (this.#words.length === 0) return this.#copy(match);
     for (let i = 0; i < match.size; i++) this.setWord(match.offset(i), match.value(i), match.mask(i));
     return this;
   }
 
   #copy({ data }: Match): this {
-    for (let i = 0; i < data.length; i += 3) {
-      this.#offsets.push(data[i]!);
-      this.#values.push(data[i + 1]!);
-      this.#masks.push(data[i + 2]!);
-    }
+    for (let i = 0; i < data.length; i++) this.#words.push(data[i]!);
     return this;
   }
 
   /** Sets the bits of `mask` in the word at `offset`; other bits of the word stay. */
   setWord(offset: number, value: number, mask: number): this {
     if (mask === 0) return this;
-    const offsets = this.#offsets;
-    let i = offsets.length;
-    while (i > 0 && offsets[i - 1]! >= offset) i--;
-    if (offsets[i] === offset) {
-      this.#values[i] = (this.#values[i]! & ~mask) | (value & mask);
-      this.#masks[i]! |= mask;
-    } else {
-      offsets.splice(i, 0, offset);
-      this.#values.splice(i, 0, value & mask);
-      this.#masks.splice(i, 0, mask | 0);
+    const words = this.#words;
+    let at = words.length;
+    while (at > 0 && words[at - 3]! >= offset) at -= 3;
+    if (words[at] === offset) {
+      words[at + 1] = (words[at + 1]! & ~mask) | (value & mask);
+      words[at + 2]! |= mask;
+      return this;
     }
+    // By hand: splice() takes most of the time that building a match does.
+    words.push(0, 0, 0);
+    for (let i = words.length - 1; i > at + 2; i--) words[i] = words[i - 3]!;
+    words[at] = offset;
+    words[at + 1] = value & mask;
+    words[at + 2] = mask | 0;
     return this;
   }
 
   /** Stops looking at the bits of `mask` in the word at `offset`. */
   clearWord(offset: number, mask = -1): this {
-    const i = this.#offsets.indexOf(offset);
-    if (i < 0) return this;
-    this.#masks[i]! &= ~mask;
-    this.#values[i]! &= ~mask;
-    if (this.#masks[i] === 0) {
-      this.#offsets.splice(i, 1);
-      this.#values.splice(i, 1);
-      this.#masks.splice(i, 1);
-    }
+    const words = this.#words;
+    const at = this.#find(offset);
+    if (at < 0) return this;
+    words[at + 1]! &= ~mask;
+    words[at + 2]! &= ~mask;
+    if (words[at + 2] === 0) words.splice(at, 3);
     return this;
   }
 
   wordValue(offset: number): number {
-    const i = this.#offsets.indexOf(offset);
-    return i < 0 ? 0 : this.#values[i]!;
+    const at = this.#find(offset);
+    return at < 0 ? 0 : this.#words[at + 1]!;
   }
 
   wordMask(offset: number): number {
-    const i = this.#offsets.indexOf(offset);
-    return i < 0 ? 0 : this.#masks[i]!;
+    const at = this.#find(offset);
+    return at < 0 ? 0 : this.#words[at + 2]!;
+  }
+
+  /** Where a word's triple begins; -1 for a word that is not looked at. */
+  #find(offset: number): number {
+    const words = this.#words;
+    for (let at = 0; at < words.length; at += 3) if (words[at] === offset) return at;
+    return -1;
   }
 
   /**
@@ -130,14 +132,10 @@ export class MatchBuilder {
   }
 
   build(): Match {
-    const n = this.#offsets.length;
-    if (n === 0) return Match.ANY;
-    const data = new Int32Array(3 * n);
-    for (let i = 0; i < n; i++) {
-      data[3 * i] = this.#offsets[i]!;
-      data[3 * i + 1] = this.#values[i]!;
-      data[3 * i + 2] = this.#masks[i]!;
-    }
+    const words = this.#words;
+    if (words.length === 0) return Match.ANY;
+    const data = new Int32Array(words.length);
+    for (let i = 0; i < words.length; i++) data[i] = words[i]!;
     return new Match(data);
   }
 }

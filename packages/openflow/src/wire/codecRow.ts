@@ -1,5 +1,6 @@
 /** The shape of a message's row in the codec table. */
 import type { Envelope, Message, MessageOf, MessageType } from "../message/types.ts";
+import type { ActionLists } from "./actionLists.ts";
 import type { ByteReader, ByteWriter } from "./bytes.ts";
 
 /** Where a message stands in some versions: as a standard type, a Nicira or ONF message, or a multipart type. */
@@ -45,6 +46,8 @@ export interface DecodeState {
 export interface DecodeOptions {
   /** OpenFlow 1.0: flow mods carry the table. Default: true. */
   readonly flowModTableId?: boolean;
+  /** For who reads all flows of a switch: flows with the same actions share them. */
+  readonly actionLists?: ActionLists;
 }
 
 /** One type of message. */

@@ -386,7 +386,7 @@ export function encodeFlowStats(f: FlowStats, { out, version, options }: EncodeS
   out.patch16(start, out.at - start);
 }
 
-function decodeFlowStats({ input, version, where }: DecodeState): FlowStats {
+function decodeFlowStats({ input, version, where, options }: DecodeState): FlowStats {
   const start = input.at;
   const length = input.u16();
   if (length < 8 || start + length > input.end) throw input.fail("OFPBRC_BAD_LEN", `flow entry of ${length} bytes`);
@@ -419,7 +419,7 @@ function decodeFlowStats({ input, version, where }: DecodeState): FlowStats {
       hardAge: -1,
       packets: stats.packets ?? KEEP_COOKIE,
       bytes: stats.bytes ?? KEEP_COOKIE,
-      actions: decodeInstructions(part, version),
+      actions: options.actionLists?.read(part, version) ?? decodeInstructions(part, version),
     };
   }
   const table = part.u8();
