@@ -13,7 +13,7 @@ import { interfacesByIfaceId } from "../model/interfaces.ts";
 type SbTable = keyof SbSchema["tables"] & string;
 export type Conditions = { readonly [T in SbTable]?: readonly Condition[] | boolean };
 
-/** What is asked for before the chassis is known. */
+/** Ports that are asked for before the chassis is known, beside those of interfaces. */
 const atFirst: readonly Condition[] = ["external", "chassisredirect", "l3gateway", "l2gateway", "patch"].map(
   (type) => ["type", "==", type] as const,
 );
@@ -47,7 +47,11 @@ export function conditionsOf(read: Read): Conditions {
   const datapaths = read(localDatapaths, 0);
   const ofDatapaths = datapaths.map((datapath): Condition => ["datapath", "==", uuid(datapath)]);
   return {
-    Port_Binding: us === undefined || own === undefined ? atFirst : portConditions(read, us, own.chassis, ofDatapaths),
+    Port_Binding: [
+      ...(us === undefined || own === undefined ? atFirst : portsOfChassis(us, own.chassis)),
+      ...ofDatapaths,
+      ...read(soughtNames, 0).map((id): Condition => ["logical_port", "==", id]),
+    ],
     Logical_Flow:
       datapaths.length === 0
         ? [["logical_dp_group", "!=", ["set", []]]]
@@ -68,8 +72,8 @@ export function conditionsOf(read: Read): Conditions {
   };
 }
 
-function portConditions(read: Read, us: Uuid, name: string, ofDatapaths: readonly Condition[]): Condition[] {
-  const found: Condition[] = [
+function portsOfChassis(us: Uuid, name: string): Condition[] {
+  return [
     ["type", "==", "patch"],
     ["type", "==", "chassisredirect"],
     ["type", "==", "external"],
@@ -80,10 +84,7 @@ function portConditions(read: Read, us: Uuid, name: string, ofDatapaths: readonl
     ["requested_additional_chassis", "includes", uuid(us)],
     ["options", "includes", ["map", [["l2gateway-chassis", name]]]],
     ["options", "includes", ["map", [["l3gateway-chassis", name]]]],
-    ...ofDatapaths,
   ];
-  for (const id of read(soughtNames, 0)) found.push(["logical_port", "==", id]);
-  return found;
 }
 
 /** Interfaces' iface-ids of ports that are not on a local datapath, or not known: group 0. */
