@@ -1,5 +1,5 @@
 /** The program ovn-controller (ovn-controller(8)): a face on the controller package. */
-import { createController, localMonitor } from "@weft/controller";
+import { createController, type Dial, dialSwitch, localMonitor } from "@weft/controller";
 import { createReplica, type Replica } from "@weft/ovsdb";
 import { type Host, messageOf, type Program, readTls, type TlsFiles } from "@weft/runtime";
 import { openVSwitch } from "@weft/schemas";
@@ -34,7 +34,14 @@ function tlsFilesInDatabase(ovs: Replica<typeof openVSwitch>): TlsFiles {
   };
 }
 
-export const controller: Program = async (args, host) => {
+export const controller: Program = controllerOn((dial) => dial);
+
+/** ovn-controller whose connections to the integration bridge go through `through`. */
+export function controllerOn(through: (dial: Dial) => Dial): Program {
+  return (args, host) => run(args, host, through);
+}
+
+async function run(args: readonly string[], host: Host, through: (dial: Dial) => Dial): Promise<number> {
   try {
     const { options, rest } = parseOptions(args, rows);
     if (await answeredForItself(host, PROGRAM, "ovn", options, help)) return 0;
@@ -58,6 +65,7 @@ export const controller: Program = async (args, host) => {
         rundir,
         ...(systemId === undefined ? {} : { systemId }),
         tls: secured,
+        connectBridge: through(dialSwitch(runtime)),
       });
       // Ready at once: the local database may come later.
       const started = running.start();
@@ -82,7 +90,7 @@ export const controller: Program = async (args, host) => {
     await host.stderr.write(`${PROGRAM}: ${messageOf(error)}\n`);
     return 1;
   }
-};
+}
 
 async function systemIdOverride(host: Host): Promise<string | undefined> {
   const path = `${directoriesOf(host.env, "ovn").sysconf}/system-id-override`;

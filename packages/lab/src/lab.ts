@@ -1,9 +1,11 @@
 /** A lab: emulated machines on emulated wires, with the daemons and commands of a cloud on them, in this process. */
+import type { Dial } from "@weft/controller";
 import { type Mac, macOf, parseMac } from "@weft/packet";
 import { ConfigurableLogBook, MemoryFiles, type Network, type Program, type Runtime, WeftError } from "@weft/runtime";
 import type { SwitchWorld } from "@weft/vswitch";
 import type { LabDefinition, NodeDefinition } from "./definition.ts";
 import { Faults } from "./faults/fault.ts";
+import { faultyDial, type Miswriting } from "./faults/faultyController.ts";
 import { faults } from "./faults/table.ts";
 import { Device } from "./machine/device.ts";
 import { anyNetwork, parseIp, parseNetwork } from "./machine/ip.ts";
@@ -17,10 +19,12 @@ import { Segment } from "./underlay.ts";
 import { Uplink } from "./uplink.ts";
 import { commandsOf, type ScriptCommand, splitWords } from "./words.ts";
 
-/** The programs that the machines' shells find, by name; the switch is made for each machine from its devices. */
+/** The programs that the machines' shells find, by name; the switch and the controller are made for each machine. */
 export interface LabPrograms {
   readonly programs: Readonly<Record<string, () => Promise<Program>>>;
   vswitchd(world: (runtime: Runtime) => SwitchWorld): Program;
+  /** ovn-controller, whose connections to the integration bridge go through `through`. */
+  controller(through: (dial: Dial) => Dial): Program;
   /** Commands of every machine that see the lab as a whole. */
   readonly overview?: Readonly<Record<string, (lab: Lab) => Program>>;
   /** Schema files by their path on a machine. */
@@ -46,6 +50,8 @@ export interface LabNode {
   machine: Machine;
   files: MemoryFiles;
   power: Power;
+  /** What its ovn-controller writes wrongly. */
+  readonly controllerFaults: Set<Miswriting>;
 }
 
 export class Lab {
@@ -97,7 +103,8 @@ export class Lab {
 
   #addNode(name: string, definition: NodeDefinition): void {
     const files = new MemoryFiles();
-    this.nodes.set(name, { name, definition, files, ...this.#boot(name, definition, files) });
+    const controllerFaults = new Set<Miswriting>();
+    this.nodes.set(name, { name, definition, files, controllerFaults, ...this.#boot(name, definition, files) });
   }
 
   /** A machine with power, on its wires, with nothing running yet. */
@@ -163,14 +170,7 @@ export class Lab {
   /** A program as a command of a machine. With --detach it goes on in the background once it is ready. */
   #commandFor(node: string, name: string, machine: Machine): Command {
     return async (args, { host }) => {
-      const program =
-        name === "ovs-vswitchd"
-          ? this.#programs.vswitchd((runtime) => ({
-              runtime,
-              providers: [machineDevices(machine)],
-              tunnelHost: machineTunnels(machine),
-            }))
-          : await this.#programs.programs[name]!();
+      const program = await this.#programFor(node, name, machine);
       if (!args.includes("--detach")) return program(args, host);
       const stop = new AbortController();
       let ready: (code: number) => void = () => undefined;
@@ -188,6 +188,21 @@ export class Lab {
       this.#remember(node, { name, done, stop });
       return Promise.race([started, done]);
     };
+  }
+
+  #programFor(node: string, name: string, machine: Machine): Program | Promise<Program> {
+    switch (name) {
+      case "ovs-vswitchd":
+        return this.#programs.vswitchd((runtime) => ({
+          runtime,
+          providers: [machineDevices(machine)],
+          tunnelHost: machineTunnels(machine),
+        }));
+      case "ovn-controller":
+        return this.#programs.controller((dial) => faultyDial(dial, this.node(node).controllerFaults));
+      default:
+        return this.#programs.programs[name]!();
+    }
   }
 
   #remember(node: string, entry: Background): void {

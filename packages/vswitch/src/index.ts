@@ -18,6 +18,7 @@ export { groupMod } from "./ofproto/group.ts";
 export { meterMod } from "./ofproto/meter.ts";
 export type { Bundle, OfPort, TunnelConfig } from "./ofproto/port.ts";
 export { Rule } from "./ofproto/rule.ts";
+export { Continuations, metadataInto, packetInMessage } from "./openflow/packet-in.ts";
 export { createSwitch, type Switch, type SwitchOptions } from "./switch.ts";
 export { datagramTunnels } from "./tunnel/datagramTunnels.ts";
 export { hostRoutes } from "./tunnel/hostRoutes.ts";

@@ -1,4 +1,4 @@
-/** For tests: a small cloud with some of everything: two hypervisors, a physical network, routers, ACLs, port security. */
+/** For tests: a small cloud with some of everything: two hypervisors, a physical network with a host, routers, ACLs, port security. */
 export const smallCloud = `
 name: verified
 networks: { underlay: {}, provider: {} }
@@ -52,6 +52,9 @@ nodes:
       ip netns exec in2 ip link set in2 up
       ip netns exec in2 ip addr add 10.0.1.12/24 dev in2
       ip netns exec in2 ip route add default via 10.0.1.254
+  outside:
+    nics: { eth1: { network: provider, address: 10.0.0.77/24 } }
+    gateway: 10.0.0.254
 setup:
   - node: central
     run: |

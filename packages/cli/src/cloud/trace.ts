@@ -12,12 +12,19 @@ an IP address. The packet is what the guest would send (a ping) unless PACKET, a
 'tcp.dst == 22', 'eth.src == 00:00:00:00:00:66'. Nothing is sent: it all happens in copies of the switches.
   --at HYPERVISOR:INTERFACE  a frame (hex digits) as it is, into an interface
   --size BYTES            bytes behind the transport header (default 56)
+  --name NAME             what a DNS query ('udp.dst == 53') asks for
   --detailed              every flow on the way
   --json                  docs/trace.schema.json describes it
 
 Exit code: 0 delivered (and answered, where an answer is to be expected), 1 not, 2 it could not be found out.
 `,
-  rows: [{ name: "at", argument: "required" }, { name: "size", argument: "required" }, { name: "detailed" }, { name: "json" }],
+  rows: [
+    { name: "at", argument: "required" },
+    { name: "size", argument: "required" },
+    { name: "name", argument: "required" },
+    { name: "detailed" },
+    { name: "json" },
+  ],
   async run(request) {
     const { host, has, places } = request;
     const ask = questionOf(request);
@@ -52,6 +59,11 @@ function questionOf({ value, words }: CloudRequest): (cloud: Parameters<typeof t
   const size = sizeText === undefined ? undefined : Number(sizeText);
   if (size !== undefined && !(/^\d+$/.test(sizeText ?? "") && size <= 65000))
     throw new UsageError(`--size ${sizeText}: not a number of bytes`);
-  return (cloud) =>
-    tracePacket(cloud, { from, to, ...(packet === undefined ? {} : { packet }), ...(size === undefined ? {} : { size }) });
+  const name = value("name");
+  const otherwise = {
+    ...(packet === undefined ? {} : { packet }),
+    ...(size === undefined ? {} : { size }),
+    ...(name === undefined ? {} : { name }),
+  };
+  return (cloud) => tracePacket(cloud, { from, to, ...otherwise });
 }

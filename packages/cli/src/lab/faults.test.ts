@@ -14,6 +14,7 @@ const found: Readonly<Record<string, string>> = {
   "duplicate-ip": "duplicate-address",
   "mac-binding": "neighbour-contradicts-port",
   "dhcp-options": "dhcp-incomplete",
+  "floating-ip": "floating-ip-central",
 };
 const HEALTHY = "Nothing found: what is installed is what the databases ask for.\n";
 

@@ -1,5 +1,6 @@
 import type { LabPrograms } from "@weft/lab";
 import { openVSwitch, ovnNorthbound, ovnSouthbound } from "@weft/schemas";
+import { controllerOn } from "../controller.ts";
 import { programs } from "../programs.ts";
 import { vswitchdOn } from "../vswitchd.ts";
 import { weftOf } from "./overview.ts";
@@ -8,6 +9,7 @@ import { weftOf } from "./overview.ts";
 export const labPrograms: LabPrograms = {
   programs,
   vswitchd: vswitchdOn,
+  controller: controllerOn,
   overview: { weft: weftOf },
   files: {
     "/usr/share/ovn/ovn-nb.ovsschema": JSON.stringify(ovnNorthbound),

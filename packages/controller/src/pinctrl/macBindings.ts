@@ -9,13 +9,16 @@ import type { SbSchema } from "@weft/schemas";
 /** Longest wait before an announcement that was not sent to us alone is written (ms). */
 const SPREAD = 50;
 
-interface Learned {
+export interface LearnedAddress {
   /** Tunnel keys of the datapath and the port. */
   readonly datapath: number;
   readonly port: number;
   readonly mac: string;
   /** Undefined: an FDB entry. */
   readonly ip: string | undefined;
+}
+
+interface Learned extends LearnedAddress {
   /** Monotonic ms. */
   readonly due: number;
 }
@@ -110,7 +113,7 @@ export class MacBindingBook {
   }
 
   /** `alone`: the packet was for us only, so nobody else writes it. */
-  learn(entry: Omit<Learned, "due">, alone: boolean): void {
+  learn(entry: LearnedAddress, alone: boolean): void {
     const key = `${entry.datapath} ${entry.ip ?? entry.mac} ${entry.ip === undefined ? "" : entry.port}`;
     const due = this.#learned.get(key)?.due ?? this.#clock.now() + (alone ? 0 : this.#random.below(SPREAD) + 1);
     this.#learned.set(key, { ...entry, due });

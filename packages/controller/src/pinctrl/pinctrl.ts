@@ -108,7 +108,7 @@ export interface PacketInOptions {
   readonly log: Logger;
   /** For packets that ACLs log. */
   readonly aclLog: Logger;
-  readonly macBindings: MacBindingBook;
+  readonly macBindings: Pick<MacBindingBook, "learn">;
   readonly buffered: BufferedPackets;
   readonly serviceMonitors: ServiceMonitors;
   readonly bfd: BfdBook;

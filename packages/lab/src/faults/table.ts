@@ -19,7 +19,7 @@ export const faults: readonly Fault[] = [
     cause:
       "On compute1, the flow that lets vm's neighbour advertisements pass port security matches conjunction id 19, and its clauses say 3: a controller that numbers conjunctions wrongly.",
     mending:
-      "Delete the flow with conj_id=19 and add it with conj_id=3 (ovs-ofctl del-flows --strict, add-flow), or restart ovn-controller.",
+      "Delete the flow with conj_id=19 and add it with conj_id=3 (ovs-ofctl del-flows --strict, add-flow); for good, run an ovn-controller without the bug (weft lab mend).",
     how: wrongConjunction,
   },
   {

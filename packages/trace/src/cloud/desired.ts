@@ -39,7 +39,7 @@ export function desiredState(
   return { flows: [...core.flows.flows()], groups, meters, errors };
 }
 
-function rowsOf<S extends SbSchema | VsSchema>(tables: S["tables"], db: Pick<Replica<S>, "table">): RowChange[] {
+export function rowsOf<S extends SbSchema | VsSchema>(tables: S["tables"], db: Pick<Replica<S>, "table">): RowChange[] {
   const names = Object.keys(tables) as (keyof S["tables"] & string)[];
   return names.flatMap((table) => [...db.table(table).rows()].map((after) => ({ table, uuid: after._uuid, after })));
 }

@@ -2,22 +2,24 @@
  * A switch in memory that has the configuration, the flows and the groups of one elsewhere: our own switch, with its database
  * copied, devices that only tell what is sent, and a recorder of every translation.
  */
-import { flowMod, OFPP, TlvMap } from "@weft/openflow";
+import { flowMod, type Message, OF15, OFPP, type PacketIn, TlvMap } from "@weft/openflow";
 import { type MemoryReplica, memoryReplica, type Uuid } from "@weft/ovsdb";
 import { parseMac } from "@weft/packet";
 import { ConfigurableLogBook, type Runtime } from "@weft/runtime";
 import { openVSwitch, type VsSchema } from "@weft/schemas";
 import {
   type BridgeEvents,
+  Continuations,
   createSwitch,
   FlowMods,
   formatDpActions,
   groupMod,
+  metadataInto,
   meterMod,
   type Netdev,
   type NetdevProvider,
   NO_STATISTICS,
-  type PacketInEvent,
+  packetInMessage,
   type Rule,
   restoreConnection,
   type Switch,
@@ -33,7 +35,7 @@ export interface CopyEvents {
   translated(bridge: string | undefined, made: Translation | undefined, actions: string): void;
   /** A frame leaves by a device; the array is the listener's. */
   sent(device: string, frame: Uint8Array): void;
-  toController(bridge: string, event: PacketInEvent): void;
+  toController(bridge: string, packetIn: PacketIn): void;
 }
 
 type TunnelReceiver = Parameters<TunnelHost["bindTunnel"]>[1];
@@ -44,6 +46,7 @@ export class SwitchCopy {
   readonly #switch: Switch;
   readonly #devices: CopiedDevices;
   readonly #receivers: Map<number, TunnelReceiver>;
+  readonly #continuations = new Continuations();
 
   private constructor(hypervisor: Hypervisor, made: Switch, devices: CopiedDevices, receivers: Map<number, TunnelReceiver>) {
     this.hypervisor = hypervisor;
@@ -81,6 +84,7 @@ export class SwitchCopy {
     made.datapath.flushFlows();
     made.datapath.recorder = (bridge, translation) =>
       events.translated(bridge?.name, translation, formatDpActions(translation?.actions ?? [], made.datapath.portName));
+    const copy = new SwitchCopy(hypervisor, made, devices, receivers);
     for (const bridge of made.bridges.values()) {
       const silent = (): void => undefined;
       bridge.events = {
@@ -88,10 +92,14 @@ export class SwitchCopy {
         flowModified: silent,
         flowRemoved: silent,
         portChanged: silent,
-        packetIn: (event) => events.toController(bridge.name, event),
+        packetIn: (event) => {
+          const { frozen, datapathPort } = event;
+          const continuation = frozen && copy.#continuations.put(frozen, OF15, datapathPort);
+          events.toController(bridge.name, packetInMessage(event, bridge, "nxt_packet_in2", OF15, continuation));
+        },
       } satisfies BridgeEvents;
     }
-    return new SwitchCopy(hypervisor, made, devices, receivers);
+    return copy;
   }
 
   /** A frame arrives by a device, as from the guest or the wire behind it. False: there is no such device. */
@@ -107,6 +115,20 @@ export class SwitchCopy {
     const receive = this.#receivers.get(udpPort);
     receive?.(payload, outer);
     return receive !== undefined;
+  }
+
+  /** Does what a controller of a bridge asks for: packets that it sends or lets go on. */
+  perform(name: string, message: Message): void {
+    const bridge = this.#switch.bridges.get(name);
+    if (bridge === undefined) return;
+    if (message.type === "packet_out") {
+      const { packet, actions, metadata } = message;
+      bridge.datapath.runActions(bridge, packet.slice(), actions, (key) => metadataInto(metadata, key, bridge));
+    } else if (message.type === "resume") {
+      const frozen = this.#continuations.get(message.continuation);
+      if (frozen === undefined) return;
+      bridge.datapath.resume(frozen, message.packet.slice(), (key) => metadataInto(message.metadata, key, bridge));
+    }
   }
 
   /** Takes away the flows of the bridges that `select` chooses. Returns how many. */

@@ -62,7 +62,7 @@ export class Provenance {
     const hint = ids.get("stage-hint");
     const northbound = hint === undefined ? undefined : this.#names?.startingWith(hint)[0];
     const stage = ids.get("stage-name") ?? `${row.pipeline} table ${row.table_id}`;
-    const text = `logical flow ${row._uuid.slice(0, 8)} (${stage}, priority ${row.priority}: ${row.match}) of ${this.#datapathOfKey(datapath) ?? this.#datapaths(row)}`;
+    const text = `logical flow ${row._uuid.slice(0, 8)} (${stage}, priority ${row.priority}: ${row.match}) of ${this.datapathOfKey(datapath) ?? this.#datapaths(row)}`;
     return {
       text: northbound === undefined ? text : `${text}, made from ${northbound.text}`,
       rows: [`Logical_Flow ${row._uuid}`, ...(northbound === undefined ? [] : [`${northbound.table} ${northbound.uuid}`])],
@@ -98,7 +98,8 @@ export class Provenance {
     return `${kind} ${ids.get("name2") ?? ids.get("name") ?? uuid}`;
   }
 
-  #datapathOfKey(key: number | undefined): string | undefined {
+  /** The name of the datapath with a tunnel key. */
+  datapathOfKey(key: number | undefined): string | undefined {
     if (key === undefined || key === 0) return undefined;
     this.#byKey ??= new Map([...this.#sb.table("Datapath_Binding").rows()].map((row) => [Number(row.tunnel_key), row._uuid]));
     const uuid = this.#byKey.get(key);

@@ -1,4 +1,4 @@
-/** Addresses that contradict each other: learned neighbours, ports, floating IPs, DHCP. */
+/** Addresses that contradict each other: learned neighbours, ports, DHCP. */
 import { ipv4Contains, ipv6Contains, ipv6Of, parseIpv4, parseIpv4Prefix, parseIpv6, parseIpv6Prefix } from "@weft/packet";
 import type { NbRow } from "@weft/schemas";
 import type { Cloud } from "../cloud/cloud.ts";
@@ -11,7 +11,7 @@ interface PortAddresses {
 }
 
 /** The static and dynamic addresses of a switch port: one entry for each Ethernet address. */
-function addressesOf({ name, addresses, dynamic_addresses }: NbRow<"Logical_Switch_Port">): PortAddresses[] {
+export function addressesOf({ name, addresses, dynamic_addresses }: NbRow<"Logical_Switch_Port">): PortAddresses[] {
   const texts = addresses.flatMap((text) => (text.startsWith("dynamic") ? (dynamic_addresses ?? []) : [text]));
   return texts.flatMap((text) => {
     const [mac = "", ...ips] = text.split(/\s+/);
@@ -21,7 +21,7 @@ function addressesOf({ name, addresses, dynamic_addresses }: NbRow<"Logical_Swit
 }
 
 /** One text for each IPv6 address. */
-function canonicalIp(text: string): string {
+export function canonicalIp(text: string): string {
   const [address = ""] = text.split("/");
   if (parseIpv4(address) !== undefined) return address;
   const v6 = parseIpv6(address);
@@ -41,7 +41,6 @@ export function* verifyAddresses(cloud: Cloud): Generator<Finding> {
     );
   }
   yield* verifyNeighbours(cloud);
-  yield* verifyFloatingIps(cloud);
   yield* verifyDhcp(cloud);
 }
 
@@ -124,22 +123,6 @@ function* verifyNeighbours({ nb, sb, hosts }: Cloud): Generator<Finding> {
       continue;
     const detail = `learned at ${row.mac}, which no port of switch ${there.name} has`;
     yield { code: "neighbour-unknown", subject, detail, rows };
-  }
-}
-
-function* verifyFloatingIps({ nb }: Cloud): Generator<Finding> {
-  for (const row of nb?.table("NAT").rows() ?? []) {
-    if (row.type !== "dnat_and_snat") continue;
-    const { logical_port: port, external_mac: mac } = row;
-    if ((port === undefined) === (mac === undefined)) continue;
-    const detail =
-      port === undefined ? `external_mac is ${mac}, logical_port is empty` : `logical_port is ${port}, external_mac is empty`;
-    yield {
-      code: "floating-ip-incomplete",
-      subject: `floating IP ${row.external_ip} of ${row.logical_ip}`,
-      detail,
-      rows: [`NAT ${row._uuid}`],
-    };
   }
 }
 

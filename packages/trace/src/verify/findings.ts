@@ -199,6 +199,18 @@ export const FINDING_KINDS = {
     breaks: "It is central: its packets go through the gateway chassis, and end with it.",
     mend: "`ovn-nbctl lr-nat-add ROUTER dnat_and_snat EXTERNAL_IP LOGICAL_IP LOGICAL_PORT EXTERNAL_MAC`.",
   },
+  "floating-ip-central": {
+    severity: "warning",
+    title: "a floating IP is central, though the chassis of its port is on the physical network itself",
+    breaks: "Its packets make a detour through the gateway chassis, and end with it. Where that is meant, nothing is wrong.",
+    mend: "`ovn-nbctl set NAT UUID logical_port=PORT external_mac=MAC`, if it is to be distributed.",
+  },
+  "floating-ip-misplaced": {
+    severity: "error",
+    title: "a distributed floating IP is not where its inner address is, or its chassis is not on the physical network",
+    breaks: "Nobody answers for the address outside, or packets to it are delivered to no guest.",
+    mend: "Correct NAT.logical_port, or the chassis' external_ids:ovn-bridge-mappings; without logical_port and external_mac it is central.",
+  },
   "dhcp-incomplete": {
     severity: "warning",
     title: "DHCP options lack what ovn-controller needs to answer, or ports of a network with DHCP have none",

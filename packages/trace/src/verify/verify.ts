@@ -5,6 +5,7 @@ import { Provenance } from "../provenance/provenance.ts";
 import { verifyAddresses } from "./addresses.ts";
 import { type TunnelCounters, verifyChassis, verifyConnections, verifyProgress, verifyTunnelCounters } from "./chassis.ts";
 import type { Finding } from "./findings.ts";
+import { verifyFloatingIps } from "./floatingIps.ts";
 import { verifyFlows } from "./flows.ts";
 import { verifyLogicalFlows } from "./logical.ts";
 import { verifyMtu, verifyPhysicalNetworks } from "./physical.ts";
@@ -22,7 +23,8 @@ export async function verify(cloud: Cloud, node?: string, before?: TunnelCounter
     for (const detail of problems) found.push({ code: "not-read", node: name, subject: name, detail });
   if (sb === undefined) return found;
   const provenance = new Provenance(sb, nb);
-  if (node === undefined) found.push(...verifyLogicalFlows(cloud, provenance), ...verifyAddresses(cloud));
+  if (node === undefined)
+    found.push(...verifyLogicalFlows(cloud, provenance), ...verifyAddresses(cloud), ...verifyFloatingIps(cloud));
   const all: Finding[] = [
     ...verifyProgress(cloud),
     ...verifyChassis(cloud),

@@ -14,12 +14,14 @@ export function lookupsOf(nodes: readonly TraceNode[]): TraceLookup[] {
 }
 
 export function flowStep({ bridge, table, rule, key }: TraceLookup, provenance: Provenance | undefined): FlowStep {
-  if (rule === undefined) return { bridge, table, changes: [] };
-  const origin = provenance?.ofCookie(Number(rule.cookie), Number(readField(key, METADATA)));
+  const datapath = Number(readField(key, METADATA));
+  const network = provenance?.datapathOfKey(datapath);
+  const place = { bridge, table, ...(network === undefined ? {} : { network }) };
+  if (rule === undefined) return { ...place, changes: [] };
+  const origin = provenance?.ofCookie(Number(rule.cookie), datapath);
   const stage = origin?.logicalFlow?.external_ids.get("stage-name");
   return {
-    bridge,
-    table,
+    ...place,
     flow: ruleLine(rule),
     cookie: `0x${rule.cookie.toString(16)}`,
     ...(stage === undefined ? {} : { stage }),

@@ -1,10 +1,20 @@
 /** The frame that a guest would send, in the language of logical matches: what is asked for, and defaults for the rest. */
 import { LogicalError, microflow, parseMatch } from "@weft/logical";
 import { newFlowKey, VLAN_PRESENT, WORD } from "@weft/openflow";
-import { parseIpv4, parseIpv6 } from "@weft/packet";
+import {
+  formatIpv6,
+  formatMac,
+  linkLocalOfMac,
+  multicastMacOfIpv4,
+  multicastMacOfIpv6,
+  parseIpv4,
+  parseIpv6,
+  parseMac,
+} from "@weft/packet";
 import { composeFrame, extract, Packet } from "@weft/vswitch";
 import type { Cloud } from "../cloud/cloud.ts";
 import { type Endpoint, endpointOf, gatewayFor, routerPortsOn, TraceQuestionError } from "./endpoint.ts";
+import { LISTENERS, saying } from "./message.ts";
 
 export interface Question {
   readonly from: Endpoint;
@@ -15,23 +25,35 @@ export interface Question {
   /** What the packet is, without the port: an expression for ovn-trace(8), too. */
   readonly expression: string;
   readonly frame: Uint8Array;
+  /** It is for whoever answers, as a request for a lease is, and has arrived when an answer has. */
+  readonly forAnswer?: boolean;
 }
+
+/** As ping's. */
+const DEFAULT_SIZE = 56;
 
 /** A port of the transport layer that a client would choose. */
 const EPHEMERAL = 49152;
 
 /**
  * `to`: a port's name, or an IP address. `packet`: what is to be otherwise than usual, as a match: "tcp.dst == 22",
- * "eth.src == 00:00:00:00:00:66". `size`: bytes behind the transport header.
+ * "eth.src == 00:00:00:00:00:66". `size`: bytes behind the transport header. `name`: what a DNS query asks for; by default the first
+ * name that the cloud knows in the guest's network.
  */
-export function questionOf(cloud: Cloud, fromText: string, toText: string, packet: string, size: number): Question {
+export function questionOf(
+  cloud: Cloud,
+  fromText: string,
+  toText: string,
+  { packet = "", size = DEFAULT_SIZE, name }: { readonly packet?: string; readonly size?: number; readonly name?: string },
+): Question {
   const from = endpointOf(cloud, fromText);
   const address = parseIpv4(toText) !== undefined || parseIpv6(toText) !== undefined ? toText : undefined;
   const to = address === undefined ? endpointOf(cloud, toText) : ownerOf(cloud, address);
   const says = (name: string): boolean => new RegExp(`(^|[^a-z0-9._])${name.replace(".", "\\.")}\\b`).test(packet);
   const family = familyOf(from, to, address, says("ip6"));
-  const source = family === 4 ? from.ipv4 : from.ipv6;
+  const source = sourceOf(from, family, address);
   const target = address ?? (family === 4 ? to?.ipv4 : to?.ipv6);
+  const port = Number(/udp\.dst *== *(\d+)/.exec(packet)?.[1] ?? 0);
   const terms: string[] = [];
   const unless = (field: string, value: string | undefined): void => {
     if (!says(field) && value !== undefined) terms.push(`${field} == ${value}`);
@@ -42,18 +64,38 @@ export function questionOf(cloud: Cloud, fromText: string, toText: string, packe
     const ip = family === 4 ? "ip4" : "ip6";
     unless(`${ip}.src`, source);
     unless(`${ip}.dst`, target);
-    unless("ip.ttl", "64");
-    terms.push(...transportOf(says, family));
+    // Neighbour discovery is not for those behind routers (RFC 4861).
+    unless("ip.ttl", says("nd") || /icmp6\.type *== *13[3-7]\b/.test(packet) ? "255" : "64");
+    terms.push(...transportOf(says, family, port));
   }
   if (packet !== "") terms.push(`(${packet})`);
   const expression = terms.join(" && ");
-  return {
-    from,
-    to,
-    ...(address === undefined ? {} : { address }),
-    expression,
-    frame: frameOf(expression, from, size),
-  };
+  const frame = frameOf(expression, from, size);
+  const mac = parseMac(from.mac);
+  const told = mac === undefined ? frame : saying(frame, { mac, name: name ?? knownName(cloud, from) });
+  const forAnswer = groupAddress(target) !== undefined && LISTENERS[port]?.client !== undefined;
+  return { from, to, ...(address === undefined ? {} : { address }), expression, frame: told, forAnswer };
+}
+
+/** Who asks for an address has none yet; what is for neighbours only comes from a link-local address. */
+function sourceOf(from: Endpoint, family: 4 | 6, address: string | undefined): string | undefined {
+  if (family === 4) return address === "255.255.255.255" ? "0.0.0.0" : from.ipv4;
+  const mac = parseMac(from.mac);
+  return address !== undefined && /^ff02:/i.test(address) && mac !== undefined ? formatIpv6(linkLocalOfMac(mac)) : from.ipv6;
+}
+
+/** A name that ovn-controller answers for itself in a guest's network (ovn-sb(5), DNS). */
+function knownName({ sb }: Cloud, { row }: Endpoint): string | undefined {
+  const records = [...(sb?.table("DNS").rows() ?? [])].filter(({ datapaths }) => datapaths.includes(row.datapath));
+  return records.flatMap(({ records: names }) => [...names.keys()]).sort()[0];
+}
+
+/** The Ethernet address of an IP address that many have; undefined: one has it. */
+function groupAddress(ip: string | undefined): string | undefined {
+  const [v4, v6] = [parseIpv4(ip ?? ""), parseIpv6(ip ?? "")];
+  if (ip === "255.255.255.255") return "ff:ff:ff:ff:ff:ff";
+  if (v4 !== undefined && v4 >>> 28 === 0xe) return formatMac(multicastMacOfIpv4(v4));
+  return v6 !== undefined && /^ff/i.test(ip ?? "") ? formatMac(multicastMacOfIpv6(v6)) : undefined;
 }
 
 /** The port that has an address, where one of the cloud does. */
@@ -81,6 +123,8 @@ function nextHop(
   source: string | undefined,
   target: string | undefined,
 ): string {
+  const group = groupAddress(target);
+  if (group !== undefined) return group;
   if (to !== undefined && to.row.datapath === from.row.datapath) return to.mac;
   const routers = routerPortsOn(cloud, from.row.datapath);
   const own = routers.find(({ networks }) => networks.some((network) => network.split("/")[0] === target));
@@ -92,11 +136,11 @@ function nextHop(
   return gateway.mac;
 }
 
-function transportOf(says: (name: string) => boolean, family: 4 | 6): string[] {
+function transportOf(says: (name: string) => boolean, family: 4 | 6, udpPort: number): string[] {
   for (const protocol of ["tcp", "udp", "sctp"] as const) {
     if (!says(protocol) && !says(`${protocol}.dst`) && !says(`${protocol}.src`)) continue;
     return [
-      ...(says(`${protocol}.src`) ? [] : [`${protocol}.src == ${EPHEMERAL}`]),
+      ...(says(`${protocol}.src`) ? [] : [`${protocol}.src == ${LISTENERS[udpPort]?.client ?? EPHEMERAL}`]),
       ...(protocol === "tcp" && !says("tcp.flags") ? ["tcp.flags == 2"] : []),
     ];
   }

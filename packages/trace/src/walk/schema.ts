@@ -24,6 +24,7 @@ export const flowStep = z
     table: z.int(),
     flow: z.string().optional().describe("as ovs-ofctl dump-flows prints it, without statistics; absent: no flow matched"),
     cookie: z.string().optional(),
+    network: z.string().optional().describe('the logical network that the packet was in: "switch NAME" or "router NAME"'),
     stage: z.string().optional().describe("of the logical pipeline, as in ovn-northd(8)"),
     logicalFlow: z.string().optional().describe("uuid of the southbound row"),
     origin: z.string().optional().describe("where the flow comes from"),
@@ -38,10 +39,18 @@ const node = z.string().describe("the hypervisor");
 const device = z.string();
 const port = z.string().optional().describe("the logical port behind the device");
 
+const of = z
+  .enum(["neighbour", "answer"])
+  .optional()
+  .describe(
+    "absent: of the packet that is traced; else of one by which a neighbour is asked for or told, or of ovn-controller's answer",
+  );
+
 export const station = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("enters"), node, device, port, packet }),
+  z.object({ kind: z.literal("enters"), of, node, device, port, packet }),
   z.object({
     kind: z.literal("switch"),
+    of,
     node,
     resumed: z.boolean().describe("after connection tracking or a change of headers"),
     flows: z.array(flowStep).readonly(),
@@ -50,6 +59,7 @@ export const station = z.discriminatedUnion("kind", [
   }),
   z.object({
     kind: z.literal("tunnel"),
+    of,
     node,
     to: z.string().optional().describe("the hypervisor that has the destination; absent: none that can be looked into"),
     source: z.string(),
@@ -59,11 +69,34 @@ export const station = z.discriminatedUnion("kind", [
     ports: z.object({ ingress: z.int(), egress: z.int() }).optional().describe("tunnel keys of the logical ports"),
     size: z.int().describe("bytes of the outer IP packet"),
   }),
-  z.object({ kind: z.literal("physical"), node, device, network: z.string(), packet }),
-  z.object({ kind: z.literal("delivered"), node, device, port, packet }),
-  z.object({ kind: z.literal("controller"), node, bridge: z.string(), by: flowStep.optional() }),
+  z.object({ kind: z.literal("physical"), of, node, device, network: z.string(), packet }),
+  z.object({ kind: z.literal("delivered"), of, node, device, port, packet }),
+  z.object({
+    kind: z.literal("controller"),
+    of,
+    node,
+    bridge: z.string(),
+    action: z.string().optional().describe("what the flow asks of ovn-controller, as ovn-sb(5) calls it"),
+    by: flowStep.optional(),
+  }),
+  z
+    .object({
+      kind: z.literal("controller-sends"),
+      of,
+      node,
+      packet,
+      resumed: z.boolean().describe("it goes on where it was given to ovn-controller, itself or an answer in its place"),
+    })
+    .describe("ovn-controller sends a packet"),
+  z
+    .object({ kind: z.literal("controller-says"), of, node, text: z.string() })
+    .describe("ovn-controller would write this to its log"),
+  z
+    .object({ kind: z.literal("learned"), of, node, ip: z.string().optional(), mac: z.string() })
+    .describe("ovn-controller learns a neighbour, or behind which port an Ethernet address is"),
   z.object({
     kind: z.literal("dropped"),
+    of,
     node,
     reason: z.string(),
     by: flowStep.optional(),
@@ -76,7 +109,7 @@ export const station = z.discriminatedUnion("kind", [
 
 export const remedy = z.object({
   text: z.string(),
-  tried: z.boolean().describe("whether the packet arrived when this was done to a copy of the cloud"),
+  tried: z.boolean().describe("true: the packet has arrived when this was done to a copy of the cloud; nothing else is said"),
 });
 
 export const cause = z.object({
@@ -94,7 +127,11 @@ export const cause = z.object({
     "mtu",
     "flows-differ",
     "foreign-flow",
+    "no-backend",
+    "refused",
     "controller",
+    "unanswered",
+    "port-disabled",
     "delivered-elsewhere",
     "looped",
     "dropped",

@@ -15,8 +15,7 @@ export function formatReport(report: TraceReport, options: TraceTextOptions): st
   if (cause?.northbound !== undefined) text += `  row:     ${cause.northbound.table} ${cause.northbound.uuid}\n`;
   for (const miss of cause?.flow?.nearMisses ?? [])
     text += `  near:    but for ${miss.field} (${miss.packet}, not ${miss.wanted}) it would have met ${miss.origin ?? miss.flow}\n`;
-  if (cause?.remedy !== undefined)
-    text += `  remedy:  ${cause.remedy.text}${cause.remedy.tried ? " (tried on a copy: it arrives)" : " (tried on a copy: it does not arrive)"}\n`;
+  if (cause?.remedy !== undefined) text += `  remedy:  ${cause.remedy.text} (tried on a copy: it arrives)\n`;
   if (logical !== undefined && report.outcome === "not-delivered")
     text += `  logical: ovn-trace says that the logical network ${logical.delivers ? "delivers" : "does not deliver"} it\n`;
   for (const { code, subject, flows = [] } of findings) {
@@ -30,6 +29,8 @@ function formatLeg({ from, to, packet, stations }: Leg, options: TraceTextOption
   const lines = [`# ${from} -> ${to}`, `# ${packet}`];
   let node = "";
   for (const station of stations) {
+    // Of questions for neighbours it is enough to know what was asked, and who answered.
+    if (!options.detailed && station.of === "neighbour" && !TOLD_OF_NEIGHBOURS.has(station.kind)) continue;
     if (station.node !== node) {
       node = station.node;
       lines.push("", `${node}`);
@@ -42,7 +43,10 @@ function formatLeg({ from, to, packet, stations }: Leg, options: TraceTextOption
 function formatStation(station: Station, options: TraceTextOptions): string[] {
   switch (station.kind) {
     case "enters":
-      return [`enters by ${station.device}${station.port === undefined ? "" : ` (${station.port})`}`];
+      return [
+        `enters by ${station.device}${station.port === undefined ? "" : ` (${station.port})`}`,
+        ...(station.of === undefined ? [] : [`    ${station.packet}`]),
+      ];
     case "switch":
       return formatSwitch(station, options);
     case "tunnel": {
@@ -57,10 +61,27 @@ function formatStation(station: Station, options: TraceTextOptions): string[] {
     case "delivered":
       return [`delivered to ${station.device}${station.port === undefined ? "" : ` (${station.port})`}`, `    ${station.packet}`];
     case "controller":
-      return [`given to ovn-controller${station.by?.origin === undefined ? "" : ` by ${station.by.origin}`}`];
+      if (station.action === "log" && !options.detailed) return [];
+      return [`given to ovn-controller${station.action === undefined ? "" : ` (${station.action})`}`];
+    case "controller-sends":
+      // How the question looks when it has left, the flows that complete it say.
+      if (station.of === "neighbour" && !options.detailed) return ["ovn-controller asks for the neighbour"];
+      return [`ovn-controller ${sending(station)}:`, `    ${station.packet}`];
+    case "controller-says":
+      return [`ovn-controller would log: ${station.text}`];
+    case "learned":
+      return [`ovn-controller learns that ${station.ip ?? "a station"} is at ${station.mac}`];
     case "dropped":
       return [`DROPPED: ${station.reason}`];
   }
+}
+
+const TOLD_OF_NEIGHBOURS: ReadonlySet<Station["kind"]> = new Set<Station["kind"]>(["controller-sends", "learned"]);
+
+function sending({ resumed, of }: Extract<Station, { kind: "controller-sends" }>): string {
+  if (of === "neighbour") return "asks for the neighbour";
+  if (of === "answer") return "answers";
+  return resumed ? "lets it go on" : "sends";
 }
 
 function formatSwitch(
@@ -70,7 +91,9 @@ function formatSwitch(
   const lines: string[] = resumed ? ["comes back from connection tracking"] : [];
   for (const [i, step] of flows.entries()) {
     const telling =
-      step.northbound !== undefined || step.changes.length > 0 || (i === flows.length - 1 && datapathActions === "drop");
+      (step.northbound !== undefined && !PASSING.test(step.stage ?? "")) ||
+      step.changes.some((change) => shortChange(change) !== "") ||
+      (i === flows.length - 1 && datapathActions === "drop");
     if (options.detailed || telling) lines.push(...formatStep(step, options));
   }
   if (error !== undefined) lines.push(`the switch gave up: ${error}`);
@@ -85,12 +108,24 @@ function formatStep(
   const where = `${bridge} ${String(table).padStart(2)}`;
   const what =
     flow === undefined ? "no flow matches" : (northbound?.text ?? (detailed ? (origin ?? "") : shortOrigin(origin, stage)));
+  const changed = changes.map(shortChange).filter((text) => text !== "");
   const head = `${where}  ${[stage, what].filter((part) => part !== undefined && part !== "").join("  ")}`.trimEnd();
   return [
     head,
     ...(detailed && flow !== undefined ? [`      ${flow}`] : []),
-    ...(changes.length > 0 && !detailed ? [`      ${changes.join(", ")}`] : []),
+    ...(changed.length > 0 && !detailed ? [`      ${changed.join(", ")}`] : []),
   ];
+}
+
+/** Stages in which a port's flow only lets packets of that port go on. */
+const PASSING = /_pre_(acl|lb|stateful)$|_check_port_sec$|_arp_rsp$/;
+
+/** Of connection tracking it is told what becomes of the packet and its connection; the rest is between the pipeline's stages. */
+function shortChange(change: string): string {
+  if (!change.startsWith("ct(")) return change;
+  const parts = [/[(,](commit)/.exec(change)?.[1], /[(,](nat(?:\([^)]*\))?)/.exec(change)?.[1]];
+  const told = parts.filter((part) => part !== undefined && part !== "nat");
+  return told.length === 0 ? "" : `ct(${told.join(",")})`;
 }
 
 /** A logical flow is told by its match alone, for its stage stands before it. */

@@ -1,19 +1,21 @@
 /** Where a packet goes, from one guest to another and back, and why it does not arrive. */
-import { toHex } from "@weft/packet";
+import { decode, find, formatIpv4, formatIpv6, toHex } from "@weft/packet";
 import type { Cloud, Hypervisor } from "../cloud/cloud.ts";
 import { integrationBridgeOf } from "../cloud/cloud.ts";
 import { desiredState } from "../cloud/desired.ts";
 import { CloudCopy } from "../copy/cloudCopy.ts";
+import { whatIf } from "../copy/whatIf.ts";
 import { TraceModel } from "../ovnTrace/model.ts";
 import { traceText } from "../ovnTrace/run.ts";
 import { Provenance } from "../provenance/provenance.ts";
+import { candidatesFor } from "../remedy/candidates.ts";
 import type { Finding } from "../verify/findings.ts";
 import { verifyFlows } from "../verify/flows.ts";
 import { type Attachment, type Endpoint, TraceQuestionError } from "./endpoint.ts";
 import { type Question, questionOf, replyTo } from "./question.ts";
 import type { Cause, FlowStep, Leg, Remedy, Station, TraceReport } from "./steps.ts";
 import { causeOf } from "./verdict.ts";
-import { type Arrival, packetText, type Walk, walk } from "./walk.ts";
+import { type Arrival, briefText, packetText, type Walk, walk } from "./walk.ts";
 
 export interface TraceQuestion {
   readonly from: string;
@@ -23,6 +25,8 @@ export interface TraceQuestion {
   readonly packet?: string;
   /** Bytes behind the transport header; default 56, as ping's. */
   readonly size?: number;
+  /** What a DNS query asks for. */
+  readonly name?: string;
 }
 
 /** Or a frame as it is, into a device of a hypervisor. */
@@ -32,13 +36,11 @@ export interface FrameQuestion {
   readonly frame: Uint8Array;
 }
 
-const DEFAULT_SIZE = 56;
-
 export async function tracePacket(cloud: Cloud, question: TraceQuestion): Promise<TraceReport> {
   const { sb } = cloud;
   if (sb === undefined) throw new TraceQuestionError("a trace needs the southbound database");
   const provenance = new Provenance(sb, cloud.nb);
-  const asked = questionOf(cloud, question.from, question.to, question.packet ?? "", question.size ?? DEFAULT_SIZE);
+  const asked = questionOf(cloud, question.from, question.to, question);
   const logical = logicalTrace(cloud, asked);
   const missing = notAttached(cloud, asked.from);
   if (missing !== undefined) {
@@ -62,7 +64,7 @@ export async function tracePacket(cloud: Cloud, question: TraceQuestion): Promis
       const { cause, findings } = await explain(cloud, provenance, asked, went, trial);
       return {
         outcome: "not-delivered",
-        verdict: `${question.from} does not reach ${question.to}: ${cause.text}`,
+        verdict: `${question.from} does not reach ${question.to}: ${cause.text}${answerText(went, asked)}`,
         cause,
         there,
         ...(logical === undefined ? {} : { logical }),
@@ -92,7 +94,11 @@ async function withReply({ cloud, provenance, copy, question, asked, there, arri
   const answer = replyTo(arrival.frame);
   const { from, to } = question;
   if (asked.from.attachments.some((at) => isAt(arrival, at)) && asked.to === undefined)
-    return { outcome: "delivered", verdict: `the cloud itself answers ${from} for ${to}`, ...shared };
+    return {
+      outcome: "delivered",
+      verdict: `the cloud itself answers ${from} for ${to}: ${briefText(arrival.frame)}`,
+      ...shared,
+    };
   if (answer === undefined) return { outcome: "delivered", verdict: `${from} reaches ${to}; it answers nothing`, ...shared };
   const went = walk(copy, provenance, arrival.node, arrival.device, answer);
   if (went === undefined) return { outcome: "delivered", verdict: `${from} reaches ${to}`, ...shared };
@@ -117,6 +123,17 @@ async function withReply({ cloud, provenance, copy, question, asked, there, arri
   };
 }
 
+/** What ovn-controller answers in place of the destination, and whether the sender hears it. */
+function answerText({ stations, arrivals }: Walk, { from }: Question): string {
+  const sent = stations.findLast((station) => station.kind === "controller-sends" && station.of === "answer");
+  if (sent?.kind !== "controller-sends") return "";
+  const back = arrivals.find((arrival) => arrival.role === "answer" && from.attachments.some((place) => isAt(arrival, place)));
+  if (back !== undefined)
+    return `; ovn-controller on ${sent.node} answers, which comes back to ${from.name}: ${briefText(back.frame)}`;
+  const lost = causeOf(stations.filter(({ of }) => of === "answer"));
+  return `; ovn-controller on ${sent.node} answers (${sent.packet}), which does not come back to ${from.name}${lost === undefined ? "" : `: ${lost.text}`}`;
+}
+
 /** A frame as it is, wherever it goes. */
 export async function traceFrame(cloud: Cloud, { node, device, frame }: FrameQuestion): Promise<TraceReport> {
   const hypervisor = cloud.hypervisors.find(({ name, systemId }) => name === node || systemId === node);
@@ -127,8 +144,9 @@ export async function traceFrame(cloud: Cloud, { node, device, frame }: FrameQue
   try {
     const went = walk(copy, provenance, hypervisor, device, frame);
     if (went === undefined) throw new TraceQuestionError(`${node} has no interface ${device} on any bridge`);
-    const ends = went.arrivals.map((arrival) => `${arrival.device} on ${arrival.node.name}`);
-    const cause = ends.length > 0 ? undefined : causeOf(went.stations);
+    const arrivals = went.arrivals.filter(({ role }) => role !== "neighbour");
+    const ends = arrivals.map((arrival) => `${arrival.device} on ${arrival.node.name}`);
+    const cause = ends.length > 0 ? undefined : causeOf(went.stations.filter(({ of }) => of === undefined));
     const there = { from: `${node}:${device}`, to: ends.join(", "), ...shown(frame), delivered: ends.length > 0 };
     return {
       outcome: "traced",
@@ -165,10 +183,14 @@ function notAttached({ sb, hypervisors }: Cloud, { name, row, attachments }: End
  * An address without a port is reached where the packet leaves by a physical network, for somebody who is there if it is known who
  * is; or where the cloud itself answers.
  */
-function arrivalAt({ arrivals, departures }: Walk, { from, to }: Question, cloud: Cloud): Arrival | undefined {
+function arrivalAt({ arrivals, departures }: Walk, { from, to, forAnswer }: Question, cloud: Cloud): Arrival | undefined {
   const at = (arrival: Arrival, end: Endpoint): boolean => end.attachments.some((place) => isAt(arrival, place));
-  if (to !== undefined) return arrivals.find((arrival) => at(arrival, to));
-  return [...departures, ...arrivals].find((arrival) => at(arrival, from) || isSomebody(cloud, arrival.frame));
+  if (to !== undefined) return arrivals.find((arrival) => arrival.role === "packet" && at(arrival, to));
+  if (forAnswer === true) return arrivals.find((arrival) => arrival.role === "answer" && at(arrival, from));
+  return [...departures, ...arrivals].find(
+    (arrival) =>
+      (arrival.role !== "neighbour" && at(arrival, from)) || (arrival.role === "packet" && isSomebody(cloud, arrival.frame)),
+  );
 }
 
 /** Whether a frame is for many, or for a machine that is known; true where none are known. */
@@ -213,7 +235,8 @@ async function explain(
   went: Walk,
   trial: (copy: CloudCopy) => Walk | undefined,
 ): Promise<{ readonly cause: Cause; readonly findings: readonly Finding[] }> {
-  const seen = strayed(cloud, went, asked) ?? causeOf(went.stations) ?? elsewhere(went, asked);
+  const own = went.stations.filter(({ of }) => of === undefined);
+  const seen = strayed(cloud, went, asked) ?? causeOf(own) ?? elsewhere(went, asked);
   const differing = await flowsDiffer(cloud, provenance, asked, went, trial);
   if (differing !== undefined) {
     const cause: Cause = {
@@ -225,13 +248,13 @@ async function explain(
     };
     return { cause, findings: differing.findings };
   }
-  const remedy = await remedyFor(cloud, seen, asked, trial);
+  const remedy = await remedyFor(cloud, seen, asked, went, trial);
   return { cause: remedy === undefined ? seen : { ...seen, remedy }, findings: [] };
 }
 
 /** It left for an Ethernet address that no machine has. */
 function strayed(cloud: Cloud, { departures, stations }: Walk, { to }: Question): Cause | undefined {
-  const departure = departures.find(({ frame }) => !isSomebody(cloud, frame));
+  const departure = departures.find(({ role, frame }) => role === "packet" && !isSomebody(cloud, frame));
   if (to !== undefined || departure === undefined) return undefined;
   const learned = stations
     .flatMap((station) => (station.kind === "switch" ? station.flows : []))
@@ -245,14 +268,23 @@ function strayed(cloud: Cloud, { departures, stations }: Walk, { to }: Question)
   };
 }
 
-function elsewhere({ arrivals, stations }: Walk, { to }: Question): Cause {
-  const controller = stations.findLast((station) => station.kind === "controller");
+function elsewhere(went: Walk, { from, to, forAnswer }: Question): Cause {
+  const own = went.stations.filter(({ of }) => of === undefined);
+  const arrivals = went.arrivals.filter(({ role }) => role === "packet");
+  const controller = own.findLast((station) => station.kind === "controller");
   const [arrival] = arrivals;
+  const ends = [...new Set(arrivals.map(({ node, device }) => `${device} on ${node.name}`))].join(", ");
+  if (forAnswer === true && controller === undefined)
+    return {
+      code: "unanswered",
+      node: from.attachments[0]?.node.name ?? "",
+      text: `ovn-controller does not answer it; ${ends === "" ? "nobody gets it" : `it goes to whoever is there (${ends})`}`,
+    };
   if (arrival !== undefined)
     return {
       code: "delivered-elsewhere",
       node: arrival.node.name,
-      text: `it is delivered to ${arrivals.map(({ node, device }) => `${device} on ${node.name}`).join(", ")}`,
+      text: `it is delivered to ${ends}`,
     };
   if (controller?.kind === "controller" && controller.by?.stage === "lr_in_arp_request")
     return {
@@ -265,10 +297,10 @@ function elsewhere({ arrivals, stations }: Walk, { to }: Question): Cause {
     return {
       code: "controller",
       node: controller.node,
-      text: `it is given to ovn-controller on ${controller.node}, which answers it (${controller.by?.origin ?? "no row has the flow"})`,
+      text: `it is given to ovn-controller on ${controller.node} (${controller.by?.origin ?? "no row has the flow"})`,
       ...(controller.by === undefined ? {} : { flow: controller.by }),
     };
-  const wire = stations.findLast((station) => station.kind === "physical");
+  const wire = own.findLast((station) => station.kind === "physical");
   if (wire?.kind === "physical")
     return {
       code: "delivered-elsewhere",
@@ -304,7 +336,10 @@ async function flowsDiffer(
   try {
     const would = trial(wanted);
     if (would === undefined || arrivalAt(would, asked, cloud) === undefined) return undefined;
-    const parting = whereTheyPart(went.stations, would.stations);
+    const parting = whereTheyPart(
+      went.stations.filter(({ of }) => of === undefined),
+      would.stations.filter(({ of }) => of === undefined),
+    );
     const node = parting?.node ?? findings[0]?.node ?? "";
     const near = findings.filter((finding) => finding.node === node && concerns(finding, parting?.step));
     const text =
@@ -344,25 +379,52 @@ function concerns({ subject, flows = [] }: Finding, step: FlowStep | undefined):
   );
 }
 
-/** What would let it pass, tried on a copy of the cloud where that can be done. */
+/** What would let it pass: only what has been done to a copy of the cloud, where the packet then arrived. */
 async function remedyFor(
   cloud: Cloud,
   cause: Cause,
   asked: Question,
+  went: Walk,
   trial: (copy: CloudCopy) => Walk | undefined,
 ): Promise<Remedy | undefined> {
   const attempt = attemptFor(cloud, cause);
-  if (attempt === undefined) return undefined;
-  const { text, without } = attempt;
-  const copy = await CloudCopy.of(cloud);
-  try {
+  if (attempt !== undefined) {
+    const copy = await CloudCopy.of(cloud);
     for (const hypervisor of copy.hypervisors)
-      copy.copyOf(hypervisor)?.removeFlows(({ cookie, table }) => without(cookie, table));
+      copy.copyOf(hypervisor)?.removeFlows(({ cookie, table }) => attempt.without(cookie, table));
+    if (await arrives(copy, cloud, asked, trial)) return { text: attempt.text, tried: true };
+  }
+  const lost = went.stations.findLast((station) => station.kind === "dropped" && station.of === undefined);
+  const towards = lost?.kind === "dropped" ? lost.towards?.port : undefined;
+  const { destination } = endsOf(asked.frame);
+  for (const { text, change } of candidatesFor({ cloud, cause, asked, destination, towards })) {
+    const changed = await whatIf(cloud, change);
+    if (changed === undefined) return undefined;
+    const copy = await CloudCopy.of(changed.cloud, changed.installed);
+    if (await arrives(copy, changed.cloud, asked, trial)) return { text, tried: true };
+  }
+  return undefined;
+}
+
+/** Sends the packet through a copy, which ends with it. */
+async function arrives(
+  copy: CloudCopy,
+  cloud: Cloud,
+  asked: Question,
+  trial: (copy: CloudCopy) => Walk | undefined,
+): Promise<boolean> {
+  try {
     const went = trial(copy);
-    return { text, tried: went !== undefined && arrivalAt(went, asked, cloud) !== undefined };
+    return went !== undefined && arrivalAt(went, asked, cloud) !== undefined;
   } finally {
     await copy.stop();
   }
+}
+
+function endsOf(frame: Uint8Array): { readonly destination: string | undefined } {
+  const layers = decode(frame);
+  const [v4, v6] = [find(layers, "ipv4"), find(layers, "ipv6")];
+  return { destination: v4 === undefined ? (v6 === undefined ? undefined : formatIpv6(v6.dst)) : formatIpv4(v4.dst) };
 }
 
 interface Attempt {

@@ -1,13 +1,33 @@
 /** Why a packet did not arrive: the row, and what would let it pass. */
+import type { Opcode } from "@weft/logical";
 import type { Cause, FlowStep, Station } from "./steps.ts";
 
 type Dropped = Extract<Station, { kind: "dropped" }>;
 
-/** The cause as the stations tell it; undefined: nothing was dropped. */
+/** Actions of ovn-sb(5) that put a refusal in the place of a packet. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  "reject",
+  "tcp_reset",
+  "sctp_abort",
+  "icmp",
+  "icmp4_error",
+  "icmp6_error",
+] satisfies Opcode[]);
+
+/** A refused packet is dropped, too. */
+function asDrop(station: Station | undefined): Dropped | undefined {
+  if (station?.kind === "dropped") return station;
+  if (station?.kind !== "controller" || station.by === undefined || !REFUSALS.has(station.action ?? "")) return undefined;
+  const { node, by } = station;
+  return { kind: "dropped", node, by, reason: `ovn-controller on ${node} refuses it` };
+}
+
+/** The cause as the stations of one packet tell it; undefined: nothing was dropped. */
 export function causeOf(stations: readonly Station[]): Cause | undefined {
-  const at = stations.findLastIndex(({ kind }) => kind === "dropped");
-  const drop = stations[at];
-  if (drop?.kind !== "dropped") return undefined;
+  const at = stations.findLastIndex((station) => asDrop(station) !== undefined);
+  const drop = asDrop(stations[at]);
+  if (drop === undefined) return undefined;
+  const refused = stations[at]?.kind === "controller";
   const before = stations
     .slice(0, at)
     .flatMap((station) => (station.kind === "switch" && station.node === drop.node ? station.flows : []));
@@ -22,7 +42,7 @@ export function causeOf(stations: readonly Station[]): Cause | undefined {
     if (cause !== undefined) return { node, flow: by, ...cause };
   }
   return {
-    code: "dropped",
+    code: refused ? "refused" : "dropped",
     node,
     text: `${drop.reason}: ${by.origin ?? by.flow ?? `table ${by.table} of ${by.bridge}`}`,
     flow: by,
@@ -46,13 +66,20 @@ const inStage =
 const RULES: readonly Rule[] = [
   {
     applies: inStage(/_acl(_|$)/),
-    cause(_drop, by, before) {
+    cause({ reason }, by, before) {
       const decided = [...before, by].findLast(
         (flow) => flow.northbound?.table === "ACL" && /_acl(_after_lb)?_eval/.test(flow.stage ?? ""),
       );
       if (decided?.northbound === undefined) return { code: "acl", text: "no ACL allows it, and the default is to drop" };
-      return { code: "acl", text: `${decided.northbound.text} drops it`, northbound: decided.northbound, flow: decided };
+      const does = reason.endsWith("refuses it") ? "refuses" : "drops";
+      return { code: "acl", text: `${decided.northbound.text} ${does} it`, northbound: decided.northbound, flow: decided };
     },
+  },
+  {
+    // Flows of a port that drop all of its packets (ovn-northd(8), Admission Control, Destination Lookup).
+    applies: (by) => by.northbound?.table === "Logical_Switch_Port" && inStage(/ls_in_check_port_sec|ls_in_l2_lkup/)(by),
+    cause: (_drop, { northbound }) =>
+      northbound === undefined ? undefined : { code: "port-disabled", text: `${northbound.text} is disabled`, northbound },
   },
   {
     applies: inStage(/ls_(in|out)_apply_port_sec|ls_in_check_port_sec|ls_out_check_port_sec/),
@@ -66,6 +93,11 @@ const RULES: readonly Rule[] = [
         ...(by.northbound === undefined ? {} : { northbound: by.northbound }),
       };
     },
+  },
+  {
+    applies: ({ stage, northbound }) => northbound?.table === "Load_Balancer" && /_lb|_dnat/.test(stage ?? ""),
+    cause: (_drop, { northbound }) =>
+      northbound === undefined ? undefined : { code: "no-backend", text: `${northbound.text} has no backend for it`, northbound },
   },
   {
     applies: inStage(/lr_in_ip_routing/),
@@ -99,6 +131,13 @@ const RULES: readonly Rule[] = [
     cause: () => ({
       code: "destination-unknown",
       text: "no port of the switch has the destination's Ethernet address, and none takes unknown ones",
+    }),
+  },
+  {
+    applies: ({ bridge, table, flow }) => bridge === "br-int" && table === 0 && flow === undefined,
+    cause: (drop) => ({
+      code: "port-unbound",
+      text: `${drop.node} has no flow for the interface: its port is bound elsewhere, to nobody, or disabled`,
     }),
   },
   {

@@ -3,7 +3,8 @@ import { field, readField } from "@weft/openflow";
 import { decode, find, GENEVE_PORT, get24, ovnPorts, printPacket } from "@weft/packet";
 import type { DpAction, TraceLookup } from "@weft/vswitch";
 import { type Hypervisor, settingOf } from "../cloud/cloud.ts";
-import type { CloudCopy, CloudEvents } from "../copy/cloudCopy.ts";
+import type { CloudCopy, CloudEvents, Role } from "../copy/cloudCopy.ts";
+import { opcodeOf } from "../copy/controllers.ts";
 import type { Provenance } from "../provenance/provenance.ts";
 import { portInterfaces } from "../verify/ports.ts";
 import { flowStep, lookupsOf, nearMisses } from "./flowSteps.ts";
@@ -27,6 +28,7 @@ export interface Departure extends Arrival {
 }
 
 export interface Arrival {
+  readonly role: Role;
   readonly node: Hypervisor;
   readonly device: string;
   readonly frame: Uint8Array;
@@ -64,14 +66,14 @@ class Recorder implements CloudEvents, Walk {
   }
 
   arrived(node: Hypervisor, device: string, frame: Uint8Array): void {
-    this.stations.push({ kind: "enters", node: node.name, device, ...this.#portOf(node, device), packet: packetText(frame) });
+    this.#push({ kind: "enters", node: node.name, device, ...this.#portOf(node, device), packet: packetText(frame) });
   }
 
   translated(...[node, bridge, made, actions]: Parameters<CloudEvents["translated"]>): void {
     const lookups = made === undefined ? [] : lookupsOf(made.nodes);
     const last = lookups.at(-1);
     if (last !== undefined) this.#last.set(node, last);
-    this.stations.push({
+    this.#push({
       kind: "switch",
       node: node.name,
       resumed: made?.nodes.some(({ children }) => children.some(({ kind }) => kind === "thaw")) ?? false,
@@ -86,9 +88,15 @@ class Recorder implements CloudEvents, Walk {
       this.#drop(node, last?.rule === undefined ? "no flow matched" : "the flow has no output", last);
   }
 
+  /** A station of the packet that something happens to now. */
+  #push(station: Station): void {
+    const { role } = this.#copy;
+    this.stations.push(role === "packet" ? station : { ...station, of: role });
+  }
+
   #drop(node: Hypervisor, reason: string, lookup: TraceLookup | undefined): void {
     const towards = lookup === undefined ? undefined : this.#towards(lookup.key);
-    this.stations.push({
+    this.#push({
       kind: "dropped",
       node: node.name,
       reason,
@@ -115,8 +123,8 @@ class Recorder implements CloudEvents, Walk {
   }
 
   onWire(node: Hypervisor, device: string, network: string, frame: Uint8Array): void {
-    this.departures.push({ node, device, network, frame });
-    this.stations.push({ kind: "physical", node: node.name, device, network, packet: packetText(frame) });
+    this.departures.push({ role: this.#copy.role, node, device, network, frame });
+    this.#push({ kind: "physical", node: node.name, device, network, packet: packetText(frame) });
   }
 
   tunnelled(...[node, to, payload, outer, udpPort]: Parameters<CloudEvents["tunnelled"]>): "pass" | "drop" {
@@ -126,7 +134,7 @@ class Recorder implements CloudEvents, Walk {
     const size = payload.length + UDP + IP[outer.dst.includes(":") ? 6 : 4];
     const source = outer.src === "" ? ((settingOf(node, "ovn-encap-ip") ?? "").split(",")[0] ?? "") : outer.src;
     const ports = protocol === "geneve" ? portsOf(payload) : undefined;
-    this.stations.push({
+    this.#push({
       kind: "tunnel",
       node: node.name,
       ...(to === undefined ? {} : { to: to.name }),
@@ -154,18 +162,32 @@ class Recorder implements CloudEvents, Walk {
   }
 
   delivered(node: Hypervisor, device: string, frame: Uint8Array): void {
-    this.arrivals.push({ node, device, frame });
-    this.stations.push({ kind: "delivered", node: node.name, device, ...this.#portOf(node, device), packet: packetText(frame) });
+    this.arrivals.push({ role: this.#copy.role, node, device, frame });
+    this.#push({ kind: "delivered", node: node.name, device, ...this.#portOf(node, device), packet: packetText(frame) });
   }
 
-  toController(...[node, bridge]: Parameters<CloudEvents["toController"]>): void {
+  toController(...[node, bridge, packetIn]: Parameters<CloudEvents["toController"]>): void {
     const lookup = this.#last.get(node);
-    this.stations.push({
+    const action = opcodeOf(packetIn);
+    this.#push({
       kind: "controller",
       node: node.name,
       bridge,
+      ...(action === undefined ? {} : { action }),
       ...(lookup === undefined ? {} : { by: flowStep(lookup, this.#provenance) }),
     });
+  }
+
+  fromController(node: Hypervisor, packet: Uint8Array, resumed: boolean): void {
+    this.#push({ kind: "controller-sends", node: node.name, packet: packetText(packet), resumed });
+  }
+
+  said(node: Hypervisor, text: string): void {
+    this.#push({ kind: "controller-says", node: node.name, text });
+  }
+
+  learned(...[node, { ip, mac }]: Parameters<CloudEvents["learned"]>): void {
+    this.#push({ kind: "learned", node: node.name, ...(ip === undefined ? {} : { ip }), mac });
   }
 
   #portOf(node: Hypervisor, device: string): { readonly port?: string } {
@@ -201,6 +223,11 @@ function leadsOn(action: DpAction): boolean {
 /** tcpdump -nevvt. */
 export function packetText(frame: Uint8Array): string {
   return printPacket(frame, { time: "none", link: true, numeric: true, verbose: 1 }).replace(/\n\s+/g, " ");
+}
+
+/** tcpdump -nt. */
+export function briefText(frame: Uint8Array): string {
+  return printPacket(frame, { time: "none", numeric: true }).replace(/\n\s+/g, " ");
 }
 
 function portsOf(payload: Uint8Array): { readonly ingress: number; readonly egress: number } | undefined {

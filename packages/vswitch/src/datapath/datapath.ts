@@ -602,9 +602,11 @@ export class Datapath implements Executor {
       packet,
       frozen,
       sideEffects: true,
-      tracing: false,
+      tracing: this.recorder !== undefined,
+      names: this.recorder !== undefined,
       actions: frozen === undefined ? actions : undefined,
     });
+    this.recorder?.(bridge, made, key);
     key[WORD.in_port] = port?.dpPort ?? 0;
     applyEffects(made.effects, 1, frame.length, this.now(), key[WORD.tcp_flags] as number, true);
     this.#nesting++;
