@@ -178,8 +178,8 @@ function* routerNetwork({ cause: { code }, destination }: Situation, nb: Northbo
   }
 }
 
-/** A route by whoever the router knows as a way on: other routes' next hops, routers beside it, and learned neighbours. */
-function* routes({ cloud: { sb }, cause: { code, flow }, destination }: Situation, nb: Northbound): Generator<Candidate> {
+/** A route by what is known to forward packets: other routes' next hops, and routers beside it. */
+function* routes({ cause: { code, flow }, destination }: Situation, nb: Northbound): Generator<Candidate> {
   if (code !== "no-route" || destination === undefined) return;
   const router = routerOf(nb, flow?.network);
   if (router === undefined) return;
@@ -189,8 +189,6 @@ function* routes({ cloud: { sb }, cause: { code, flow }, destination }: Situatio
   for (const uuid of router.static_routes) near.add(nb.table("Logical_Router_Static_Route").get(uuid)?.nexthop ?? "");
   const others = [...nb.table("Logical_Router_Port").rows()].filter((row) => !router.ports.includes(row._uuid));
   for (const { networks } of others) for (const network of networks) near.add(network.split("/")[0] ?? "");
-  const names = new Set(lrps.map(({ name }) => name));
-  for (const { logical_port, ip } of sb?.table("MAC_Binding").rows() ?? []) if (names.has(logical_port)) near.add(ip);
   const whole = `${destination}/${destination.includes(":") ? 128 : 32}`;
   for (const nexthop of near) {
     if (nexthop === "" || own.has(nexthop) || nexthop.includes(":") !== destination.includes(":")) continue;
