@@ -50,6 +50,8 @@ const NETWORK = [
   "ovn-nbctl --wait=hv sync",
 ].join("\n");
 
+const START = 'daemon $DIR/w1 controller "$(prog CONTROLLER ovn-controller)" unix:$DIR/w1/db.sock';
+
 /** A UDP packet from the first port of one network to the first of the other, through the router. */
 function packet(number: number): string {
   return toHex(
@@ -62,20 +64,36 @@ function packet(number: number): string {
   );
 }
 
+const OFCTL = "hv_do w1 ovs-ofctl -O OpenFlow15";
+
+/** The flows without what changes by itself, sorted. */
+function flowsOf(cloud: Cloud): string[] {
+  const dump = cloud.run(`${OFCTL} --no-stats dump-flows unix:$DIR/w1/br-int.mgmt`);
+  return dump
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line.includes("actions="))
+    .sort();
+}
+
 /** The flows with how long they have been there (s). */
 function flowAges(cloud: Cloud): number[] {
-  const dump = cloud.run("hv_do w1 ovs-ofctl -O OpenFlow15 dump-flows unix:$DIR/w1/br-int.mgmt | grep -o 'duration=[0-9.]*'");
+  const dump = cloud.run(`${OFCTL} dump-flows unix:$DIR/w1/br-int.mgmt | grep -o 'duration=[0-9.]*'`);
   return [...dump.matchAll(/duration=([\d.]+)/g)].map((match) => Number(match[1]));
 }
 
-async function restart(controller: Side, vswitchd: Side): Promise<{ sent: number; lost: number; touched: number }> {
-  const cloud = new Cloud({
+function cloudOf(controller: Side, vswitchd: Side): Cloud {
+  return new Cloud({
     OVSDB_SERVER: "reference",
     NORTHD: "reference",
     CONTROLLER: controller,
     VSWITCHD: vswitchd,
     tools: "reference",
   });
+}
+
+async function restart(controller: Side, vswitchd: Side): Promise<{ sent: number; lost: number; touched: number }> {
+  const cloud = cloudOf(controller, vswitchd);
   try {
     cloud.run(NETWORK);
     const flows = flowAges(cloud).length;
@@ -92,7 +110,7 @@ async function restart(controller: Side, vswitchd: Side): Promise<{ sent: number
     await cloud.control("w1/controller").call("exit", "--restart");
     const stopped = clock.now();
     await clock.sleep(500);
-    await cloud.background('daemon $DIR/w1 controller "$(prog CONTROLLER ovn-controller)" unix:$DIR/w1/db.sock');
+    await cloud.background(START);
     await cloud.background("ovn-nbctl --wait=hv sync");
     await clock.sleep(500);
     going = false;
@@ -115,4 +133,47 @@ test.each<[Side, Side]>([
   expect(sent).toBeGreaterThan(200);
   expect(lost).toBe(0);
   if (controller === "weft") expect(touched).toBe(0);
+});
+
+/** What somebody may do to the flows by hand: a table lost, all actions of another wrong, single flows wrong in each part. */
+function tamper(cloud: Cloud, flows: readonly string[]): void {
+  const bridge = "unix:$DIR/w1/br-int.mgmt";
+  const of = (table: number, number: number) => flows.filter((flow) => flow.includes(`table=${table},`))[number]!;
+  const parts = (flow: string) => ({
+    match: flow.replace(/^cookie=\w+, /, "").replace(/ actions=.*$/, ""),
+    cookie: /cookie=(\w+)/.exec(flow)![1]!,
+    actions: flow.replace(/^.* actions=/, ""),
+  });
+  const [recooked, redirected] = [parts(of(75, 3)), parts(of(75, 7))];
+  for (const command of [
+    `del-flows ${bridge} table=74`,
+    `mod-flows ${bridge} "table=73 actions=resubmit(,9)"`,
+    `add-flow ${bridge} "cookie=0x1234,${recooked.match} actions=${recooked.actions}"`,
+    `add-flow ${bridge} "cookie=${redirected.cookie},${redirected.match} actions=drop"`,
+    `add-flow ${bridge} "table=40,priority=77,ip actions=resubmit(,41)"`,
+  ])
+    cloud.run(`${OFCTL} ${command}`);
+}
+
+test("flows that somebody altered while the controller was down are put right, and those that nobody asks for go", {
+  timeout: 120_000,
+}, async () => {
+  const cloud = cloudOf("weft", "reference");
+  try {
+    cloud.run(NETWORK);
+    const before = flowsOf(cloud);
+    await cloud.control("w1/controller").call("exit", "--restart");
+    tamper(cloud, before);
+    const altered = new Set(flowsOf(cloud));
+    expect(before.filter((flow) => !altered.has(flow)).length).toBeGreaterThan(PORTS);
+    expect([...altered].filter((flow) => !before.includes(flow)).length).toBeGreaterThan(PORTS);
+    await cloud.background(START);
+    await cloud.background("ovn-nbctl --wait=hv sync");
+    const after = flowsOf(cloud);
+    const [wanted, found] = [new Set(before), new Set(after)];
+    expect(before.filter((flow) => !found.has(flow))).toEqual([]);
+    expect(after.filter((flow) => !wanted.has(flow))).toEqual([]);
+  } finally {
+    cloud.stop(true);
+  }
 });

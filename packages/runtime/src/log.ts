@@ -202,28 +202,35 @@ export function formatRecord(record: LogRecord, pattern: string, programName = "
   );
 }
 
+/** The second that was formatted last, and its text: most lines follow others of the same second. */
+let recent = { second: Number.NaN, pattern: "", text: "" };
+
 /** strftime for the few letters that log patterns use; `###` stands for milliseconds. UTC. */
 function formatTime(time: number, pattern: string): string {
-  const date = new Date(time);
+  const second = Math.floor(time / 1000);
+  if (recent.second !== second || recent.pattern !== pattern) recent = { second, pattern, text: formatSecond(second, pattern) };
+  return recent.text.replace("###", String(Math.floor(time - 1000 * second)).padStart(3, "0"));
+}
+
+function formatSecond(second: number, pattern: string): string {
+  const date = new Date(1000 * second);
   const two = (value: number) => String(value).padStart(2, "0");
-  return pattern
-    .replace(/%([YmdHMS])/g, (_, letter: string) => {
-      switch (letter) {
-        case "Y":
-          return String(date.getUTCFullYear());
-        case "m":
-          return two(date.getUTCMonth() + 1);
-        case "d":
-          return two(date.getUTCDate());
-        case "H":
-          return two(date.getUTCHours());
-        case "M":
-          return two(date.getUTCMinutes());
-        default:
-          return two(date.getUTCSeconds());
-      }
-    })
-    .replace("###", String(date.getUTCMilliseconds()).padStart(3, "0"));
+  return pattern.replace(/%([YmdHMS])/g, (_, letter: string) => {
+    switch (letter) {
+      case "Y":
+        return String(date.getUTCFullYear());
+      case "m":
+        return two(date.getUTCMonth() + 1);
+      case "d":
+        return two(date.getUTCDate());
+      case "H":
+        return two(date.getUTCHours());
+      case "M":
+        return two(date.getUTCMinutes());
+      default:
+        return two(date.getUTCSeconds());
+    }
+  });
 }
 
 function isDestination(word: string): word is LogDestination {

@@ -84,13 +84,25 @@ export class Exchange {
     const adding: Adding = { first: 0, last: 0, errors: [] };
     this.#adding.add(adding);
     try {
-      const opened = this.#control(bundle, "open_request");
-      // Nothing waits for the answer: where the bundle is refused, so is all that follows. It is looked at in the end.
-      opened.catch(() => {});
       const rest = messages[Symbol.iterator]();
-      while (this.#addSome(bundle, rest, adding)) if (pauses) await this.#sender.pause?.();
-      await this.#control(bundle, "commit_request");
-      await opened;
+      const answers: Promise<unknown>[] = [];
+      const control = (request: "open_request" | "commit_request"): void => {
+        const answer = this.#control(bundle, request);
+        // Nothing waits for the first: where the bundle is refused, so is all that follows. It is looked at in the end.
+        answer.catch(() => {});
+        answers.unshift(answer);
+      };
+      let more = true;
+      for (let first = true; more; first = false) {
+        if (!first && pauses) await this.#sender.pause?.();
+        // A small bundle is sent in one piece, which wakes the switch once.
+        this.batch(() => {
+          if (first) control("open_request");
+          more = this.#addSome(bundle, rest, adding);
+          if (!more) control("commit_request");
+        });
+      }
+      for (const answer of answers) await answer;
     } finally {
       this.#adding.delete(adding);
     }
@@ -104,20 +116,16 @@ export class Exchange {
   /** Adds the next messages to a bundle. Returns whether there may be more. */
   #addSome(bundle: number, rest: Iterator<Message>, adding: Adding): boolean {
     if (this.#closed !== undefined) throw this.#closed;
-    let more = true;
-    this.batch(() => {
-      for (let i = 0; i < PIECE && more; i++) {
-        const { done, value: message } = rest.next();
-        more = done !== true;
-        if (done === true) break;
-        const xid = this.#sender.nextXid();
-        if (adding.first === 0) adding.first = xid;
-        adding.last = xid;
-        // The message inside has to have the transaction id of the one around it.
-        this.#sender.send({ type: "bundle_add", bundle, flags: FLAGS, message: { version: OF15, xid, message } }, xid);
-      }
-    });
-    return more;
+    for (let i = 0; i < PIECE; i++) {
+      const { done, value: message } = rest.next();
+      if (done === true) return false;
+      const xid = this.#sender.nextXid();
+      if (adding.first === 0) adding.first = xid;
+      adding.last = xid;
+      // The message inside has to have the transaction id of the one around it.
+      this.#sender.send({ type: "bundle_add", bundle, flags: FLAGS, message: { version: OF15, xid, message } }, xid);
+    }
+    return true;
   }
 
   /** Sends a request; resolves with all parts of the reply of that type, those left out that `take` has taken. */

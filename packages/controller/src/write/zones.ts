@@ -46,6 +46,10 @@ const PREFIX = "ct-zone-";
 
 export class ZoneBook {
   readonly #byName = new Map<string, number>();
+  /** The same as the bridge's external_ids say it. */
+  readonly #texts = new Map<string, string>();
+  /** The zones that the engine knows of. */
+  readonly #told = new Map<string, number>();
   /** How many names have a zone: several where all of them ask for it. */
   readonly #taken = new Map<number, number>();
   readonly #wanted = new Set<string>();
@@ -136,6 +140,8 @@ export class ZoneBook {
         this.#give(name, id);
         fresh.push(id);
       }
+      if (this.#told.get(name) === id) continue;
+      this.#told.set(name, id);
       engine.set(zones, name, id);
     }
     return fresh;
@@ -143,12 +149,15 @@ export class ZoneBook {
 
   #give(name: string, id: number): void {
     this.#byName.set(name, id);
+    this.#texts.set(PREFIX + name, String(id));
     this.#taken.set(id, (this.#taken.get(id) ?? 0) + 1);
     this.#version++;
   }
 
   #release(engine: Engine, name: string, id: number): void {
     this.#byName.delete(name);
+    this.#texts.delete(PREFIX + name);
+    this.#told.delete(name);
     this.#version++;
     engine.delete(zones, name);
     const others = (this.#taken.get(id) ?? 1) - 1;
@@ -181,15 +190,13 @@ export class ZoneBook {
     const row = uuid === undefined ? undefined : read(vs.Bridge, uuid);
     if (row === undefined || read(config, 0) === undefined) return;
     const gone: string[] = [];
-    const added: [string, string][] = [];
+    let right = 0;
     for (const [key, value] of row.external_ids) {
-      if (!key.startsWith(PREFIX)) continue;
-      if (this.#byName.get(key.slice(PREFIX.length)) !== Number(value)) gone.push(key);
+      if (this.#texts.get(key) === value) right++;
+      else if (key.startsWith(PREFIX)) gone.push(key);
     }
-    for (const [name, id] of this.#byName) {
-      const key = PREFIX + name;
-      if (row.external_ids.get(key) !== String(id)) added.push([key, String(id)]);
-    }
+    // Looked for only where some are missing: this is done after every change, and there are as many as ports.
+    const added = right === this.#texts.size ? [] : [...this.#texts].filter(([key, text]) => row.external_ids.get(key) !== text);
     if (gone.length > 0 || added.length > 0)
       transaction.mutate("Bridge", row._uuid, "external_ids", { delete: gone, insert: added });
   }

@@ -3,11 +3,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LogicalError } from "../error.ts";
 import { actions as corpus, wrongActions } from "../interop/corpus.ts";
-import { encodeActions } from "./encode.ts";
+import { encodeActions, encodeEverywhere } from "./encode.ts";
 import type { EncodeOptions } from "./encodeParts.ts";
 import { formatActions } from "./format.ts";
 import { type GroupRequest, groupKey } from "./groups.ts";
 import { type ParseActionsOptions, parseActions } from "./parse.ts";
+import type { LogicalAction } from "./types.ts";
 
 const DHCP = new Map([
   ["offerip", { code: 0, type: "ipv4" }],
@@ -29,6 +30,16 @@ function encode(text: string, more: Partial<EncodeOptions> = {}): string {
       ...more,
     }),
   );
+}
+
+/** Undefined for actions that do not parse. */
+function parsed(text: string): readonly LogicalAction[] | undefined {
+  try {
+    return parseActions(text, options).actions;
+  } catch (error) {
+    if (error instanceof LogicalError) return undefined;
+    throw error;
+  }
 }
 
 describe("encoding", () => {
@@ -65,6 +76,25 @@ describe("encoding", () => {
     expect(keys[0]).toBe(keys[1]);
     expect(keys[0]).not.toBe(keys[2]);
     expect(requests[0]!.buckets.map(({ weight }) => weight)).toEqual([100, 100]);
+  });
+
+  test("what is encoded for all flows at once is what it is on every datapath", () => {
+    const common = { pipeline: "ingress", meter: () => 1, wire: () => new Uint8Array([1]) } as const;
+    const everyOptions: EncodeOptions[] = [
+      { ...common, isSwitch: true, datapath: 1, cookie: 1, lookupPort: () => 1, group: () => 1 },
+      { ...common, isSwitch: false, datapath: 2, cookie: 2, lookupPort: () => 2, group: () => 2, controllerMeter: "meter" },
+    ];
+    let everywhere = 0;
+    for (const [, , text] of corpus) {
+      const actions = parsed(text);
+      const encoded = actions === undefined ? undefined : encodeEverywhere(actions, "ingress");
+      if (actions === undefined || encoded === undefined) continue;
+      everywhere++;
+      for (const one of everyOptions) expect(encoded, text).toEqual(encodeActions(actions, one));
+    }
+    expect(everywhere).toBeGreaterThan(20);
+    for (const text of ["arp { output; };", "ct_next;", 'outport = "lsp1";', "igmp;", "ct_lb_mark(backends=10.0.0.1:80);"])
+      expect(encodeEverywhere(parsed(text)!, "ingress"), text).toBeUndefined();
   });
 
   test("without a group allocator a load balancer fails loudly", () => {

@@ -23,37 +23,52 @@ export function encodeActions(actions: readonly LogicalAction[], options: Encode
  * those who encode the same actions for many flows. Otherwise undefined.
  */
 export function encodeEverywhere(actions: readonly LogicalAction[], pipeline: Pipeline): readonly Action[] | undefined {
-  let asked = false;
-  const ask = <T>(answer: T): T => {
-    asked = true;
+  const options = new AskedOptions(pipeline);
+  const encoded = encodeActions(actions, options);
+  return options.asked ? undefined : encoded;
+}
+
+/** Options that note whether anything was asked of them. */
+class AskedOptions implements Required<EncodeOptions> {
+  readonly pipeline: Pipeline;
+  asked = false;
+  // Encoders may call these without the object.
+  readonly lookupPort = (): undefined => this.#answer(undefined);
+  readonly isLocal = (): boolean => this.#answer(false);
+  readonly tunnelPort = (): undefined => this.#answer(undefined);
+  readonly group = (): number => this.#answer(0);
+  readonly meter = (): undefined => this.#answer(undefined);
+  readonly wire = (): Uint8Array => this.#answer(new Uint8Array());
+  readonly collectorSet = (): boolean => this.#answer(true);
+
+  constructor(pipeline: Pipeline) {
+    this.pipeline = pipeline;
+  }
+
+  #answer<T>(answer: T): T {
+    this.asked = true;
     return answer;
-  };
-  const encoded = encodeActions(actions, {
-    pipeline,
-    get isSwitch() {
-      return ask(false);
-    },
-    get datapath() {
-      return ask(0);
-    },
-    get cookie() {
-      return ask(0);
-    },
-    lookupPort: () => ask(undefined),
-    isLocal: () => ask(false),
-    tunnelPort: () => ask(undefined),
-    group: () => ask(0),
-    meter: () => ask(undefined),
-    get controllerMeter() {
-      return ask("");
-    },
-    wire: () => ask(new Uint8Array()),
-    collectorSet: () => ask(true),
-    get explicitOutput() {
-      return ask(false);
-    },
-  });
-  return asked ? undefined : encoded;
+  }
+
+  get isSwitch(): boolean {
+    return this.#answer(false);
+  }
+
+  get datapath(): number {
+    return this.#answer(0);
+  }
+
+  get cookie(): number {
+    return this.#answer(0);
+  }
+
+  get controllerMeter(): string {
+    return this.#answer("");
+  }
+
+  get explicitOutput(): boolean {
+    return this.#answer(false);
+  }
 }
 
 function bitsNamed(name: string, offset = 0, bits?: number): Subfield {

@@ -80,7 +80,7 @@ interface PortTerm {
 
 /** A match with gaps (see Match.data), which {@link MatchTemplate.instantiate} fills in. */
 interface TemplateFlow {
-  readonly data: Int32Array;
+  readonly data: readonly number[];
   /** Where the datapath's key goes. */
   readonly datapathAt: number;
   readonly ports: readonly PortTerm[];
@@ -104,6 +104,13 @@ interface Made {
 
 const NONE: readonly ConjunctionRef[] = [];
 
+/** How many clauses each conjunction of a template has. */
+function clauseCounts(flows: readonly TemplateFlow[]): readonly number[] {
+  const counts: number[] = [];
+  for (const flow of flows) for (const { conjunction, clauses } of flow.clauses) counts[conjunction] = clauses;
+  return counts;
+}
+
 /** A compiled match in which ports and the datapath are still names. */
 export class MatchTemplate {
   readonly #flows: readonly TemplateFlow[];
@@ -113,18 +120,21 @@ export class MatchTemplate {
   readonly conjunctions: number;
   readonly #fillings: readonly Filling[];
 
-  constructor(flows: readonly TemplateFlow[], conjunctions: number, fillings: readonly Filling[] = []) {
+  constructor(
+    flows: readonly TemplateFlow[],
+    conjunctions: number,
+    fillings: readonly Filling[] = [],
+    clauses: readonly number[] = clauseCounts(flows),
+  ) {
     this.#flows = flows;
     this.conjunctions = conjunctions;
     this.#fillings = fillings;
-    const counts: number[] = [];
-    for (const flow of flows) for (const { conjunction, clauses } of flow.clauses) counts[conjunction] = clauses;
-    this.#clauses = counts;
+    this.#clauses = clauses;
   }
 
   /** The same with other constants in the holes of its shape. */
   filled(fillings: readonly Filling[]): MatchTemplate {
-    return new MatchTemplate(this.#flows, this.conjunctions, fillings);
+    return new MatchTemplate(this.#flows, this.conjunctions, fillings, this.#clauses);
   }
 
   /** True if no packet can match, whatever the ports are. */
@@ -180,18 +190,18 @@ export class MatchTemplate {
 /** A flow's match for one datapath; undefined where one of its ports is not known there. */
 function instance(flow: TemplateFlow, fillings: readonly Filling[], options: InstantiateOptions): Match | undefined {
   const data = flow.data.slice();
-  data[flow.datapathAt] = options.datapath;
+  data[flow.datapathAt] = options.datapath | 0;
   for (const { field: name, port, hole, at } of flow.ports) {
     const actual = hole === undefined ? port : (fillings[hole] as string); // a port's hole is filled with a name
     const key = actual === NO_PORT ? 0 : options.lookupPort(actual, name);
     if (key === undefined) return undefined;
-    data[at] = key;
+    data[at] = key | 0;
   }
   for (const { index, at, words } of flow.holes) {
     const filling = fillings[index] as readonly number[]; // as Holes.bits has told them apart
-    for (let i = 0; i < words; i++) data[at + 3 * i] = filling[i]!;
+    for (let i = 0; i < words; i++) data[at + 3 * i] = filling[i]! | 0;
   }
-  if (flow.conjunction !== undefined) data[flow.conjunctionAt] = conjunctionId(options.conjunctionId, flow.conjunction);
+  if (flow.conjunction !== undefined) data[flow.conjunctionAt] = conjunctionId(options.conjunctionId, flow.conjunction) | 0;
   return new Match(data);
 }
 
@@ -337,7 +347,7 @@ function templateFlow(
 }
 
 /** Where in a match's data the value of a word stands. */
-function valueAt(data: Int32Array, word: number): number {
+function valueAt(data: readonly number[], word: number): number {
   let at = 0;
   while (at < data.length && data[at] !== word) at += 3;
   return at + 1;

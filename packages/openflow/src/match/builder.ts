@@ -134,9 +134,7 @@ export class MatchBuilder {
   build(): Match {
     const words = this.#words;
     if (words.length === 0) return Match.ANY;
-    const data = new Int32Array(words.length);
-    for (let i = 0; i < words.length; i++) data[i] = words[i]!;
-    return new Match(data);
+    return new Match(words.slice());
   }
 }
 

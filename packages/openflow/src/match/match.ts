@@ -14,14 +14,17 @@ export interface FieldMatch {
 
 export class Match {
   /** Matches every packet. */
-  static readonly ANY: Match = new Match(new Int32Array(0));
+  static readonly ANY: Match = new Match([]);
 
-  /** Triples of word offset, value, mask. Never changed. */
-  readonly data: Int32Array;
+  /**
+   * Triples of word offset, value, mask, each a number of 32 bits with sign. Never changed. No Int32Array: those of more
+   * than 64 bytes have their bytes outside of the heap, which takes ten times as long to make.
+   */
+  readonly data: readonly number[];
   #key: string | undefined;
 
   /** `data` must be canonical; build matches with a MatchBuilder. */
-  constructor(data: Int32Array) {
+  constructor(data: readonly number[]) {
     this.data = data;
   }
 
@@ -202,7 +205,7 @@ export class Match {
       words.push([offset, this.value(i), this.mask(i)]);
     }
     words.sort((a, b) => a[0] - b[0]);
-    return new Match(Int32Array.from(words.flat()));
+    return new Match(words.flat());
   }
 
   /** The key's value of `field` under this match's values. */
@@ -226,5 +229,5 @@ export function denseOf(match: Match, words: number): { readonly values: Int32Ar
 export function matchOfKey(key: Int32Array, masks: Int32Array): Match {
   const data: number[] = [];
   for (let i = 0; i < masks.length; i++) if (masks[i] !== 0) data.push(i, key[i]! & masks[i]!, masks[i]!);
-  return new Match(Int32Array.from(data));
+  return new Match(data);
 }

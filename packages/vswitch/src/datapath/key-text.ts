@@ -96,9 +96,7 @@ export function formatDpKey(key: Int32Array, mask: Int32Array, port: PortName, v
   if (type !== ETH_NONE) parts.push(`eth_type(0x${type.toString(16).padStart(4, "0")})`);
   for (const group of groupsOf(key)) parts.push(formatGroup(group, key, mask, verbose) || undefined);
   if (word(WORD.nw_proto) === IP_TCP && bits(WORD.tcp_flags) !== 0) {
-    const flags = formatMatch(
-      new Match(Int32Array.of(WORD.tcp_flags, word(WORD.tcp_flags) & bits(WORD.tcp_flags), bits(WORD.tcp_flags))),
-    );
+    const flags = formatMatch(new Match([WORD.tcp_flags, word(WORD.tcp_flags) & bits(WORD.tcp_flags), bits(WORD.tcp_flags)]));
     parts.push(flags.replace(/^tcp_flags=(.*)$/, "tcp_flags($1)"));
   }
   const text = parts.filter((part) => part !== undefined).join(",");
