@@ -37,7 +37,7 @@ export {
   parseFlowMod,
 } from "./text/flow.ts";
 export { parseBucketId, parseGroupId, parseGroupMod, takeGroupCommand } from "./text/group.ts";
-export { fieldsOf, formatMatch, formatWholeFlow, parseMatch } from "./text/match.ts";
+export { fieldsOf, formatMatch, formatWholeFlow, parseMatch, protocolNamed } from "./text/match.ts";
 export { parseMeterId, parseMeterMod } from "./text/meter.ts";
 export { formatPort, formatTable, type Names, NO_NAMES, namesOf, parsePort, parseTable, quoteName } from "./text/names.ts";
 export { formatOxms, matchOfOxms, matchToOxms, parseOxms } from "./text/oxm.ts";

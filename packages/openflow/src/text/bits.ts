@@ -58,14 +58,14 @@ export function formatBitMatch(bits: BitNames, value: number, mask: number): str
 
 /** Parses "+a-b", "a|b" into value and mask. Numbers are not taken here. Throws a TextError. */
 export function parseBits(bits: BitNames, text: string): { readonly value: number; readonly mask: number } {
-  const bitOf = (name: string): number => {
+  const bitOf = (name: string, whole = name): number => {
     const i = bits.names.indexOf(name);
-    if (i < 0) throw new TextError(`${name}: unknown ${bits.title} flag(s)`, text);
+    if (i < 0) throw new TextError(`${whole}: unknown ${bits.title} flag(s)`, text);
     return 1 << i;
   };
   let value = 0;
   if (!/^[+-]/.test(text)) {
-    for (const name of text.split("|")) value |= bitOf(name);
+    for (const name of text.split("|")) value |= bitOf(name, text);
     return { value, mask: bits.all };
   }
   let mask = 0;

@@ -48,11 +48,17 @@ export function setProtocol(builder: MatchBuilder, key: string): boolean {
     builder.setWord(WORD.packet_type, 0, -1);
     return true;
   }
-  const found = PROTOCOLS.get(key);
+  const found = protocolNamed(key);
   if (found === undefined) return false;
-  builder.setWord(WORD.eth_type, found[0], 0xffff);
-  if (found[1] !== undefined) builder.setWord(WORD.nw_proto, found[1], 0xff);
+  builder.setWord(WORD.eth_type, found.ethType, 0xffff);
+  if (found.ipProto !== undefined) builder.setWord(WORD.nw_proto, found.ipProto, 0xff);
   return true;
+}
+
+/** What a protocol shorthand ("tcp6") stands for; undefined when `key` is none. */
+export function protocolNamed(key: string): { readonly ethType: number; readonly ipProto: number | undefined } | undefined {
+  const found = PROTOCOLS.get(key);
+  return found === undefined ? undefined : { ethType: found[0], ipProto: found[1] };
 }
 
 /** Fields whose exact match looks, in Open vSwitch, only at the bits that are set in the value. */

@@ -24,10 +24,13 @@ function isSeparator(c: string | undefined): boolean {
 /** Reads items one by one from `text`. */
 export class Scanner {
   readonly text: string;
+  readonly #lenient: boolean;
   #at = 0;
 
-  constructor(text: string) {
+  /** `lenient`: quotes mean nothing, and what is not closed reaches to the end. */
+  constructor(text: string, lenient = false) {
     this.text = text;
+    this.#lenient = lenient;
   }
 
   /** Offset of the next character that was not read. */
@@ -45,7 +48,7 @@ export class Scanner {
       return undefined;
     }
     const start = i;
-    if (text[i] === '"') {
+    if (text[i] === '"' && !this.#lenient) {
       i = endOfQuotes(text, i);
     } else {
       while (i < text.length && !isSeparator(text[i]) && text[i] !== "=" && text[i] !== ":" && text[i] !== "(") i++;
@@ -53,7 +56,7 @@ export class Scanner {
     const key = text.slice(start, i);
     const c = text[i];
     if (c === "(") {
-      const close = closingParenthesis(text, i);
+      const close = closingParenthesis(text, i, this.#lenient);
       let end = close + 1;
       while (end < text.length && !isSeparator(text[end])) end++;
       this.#at = end;
@@ -68,7 +71,7 @@ export class Scanner {
     }
     if (c === "=" || c === ":") {
       const valueStart = i + 1;
-      i = endOfValue(text, valueStart);
+      i = endOfValue(text, valueStart, this.#lenient);
       this.#at = i;
       return { key, value: text.slice(valueStart, i), delimiter: c, suffix: "", start, valueStart };
     }
@@ -84,33 +87,34 @@ function endOfQuotes(text: string, open: number): number {
   return i + 1;
 }
 
-function closingParenthesis(text: string, open: number): number {
+function closingParenthesis(text: string, open: number, lenient: boolean): number {
   let depth = 0;
   for (let i = open; i < text.length; i++) {
     if (text[i] === "(") depth++;
     else if (text[i] === ")" && --depth === 0) return i;
   }
+  if (lenient) return text.length;
   throw new TextError(`${text.slice(open)}: missing closing parenthesis`, text, open);
 }
 
-function endOfValue(text: string, from: number): number {
+function endOfValue(text: string, from: number, lenient: boolean): number {
   let depth = 0;
   let i = from;
   for (; i < text.length; i++) {
     const c = text[i];
-    if (c === '"') i = endOfQuotes(text, i) - 1;
+    if (c === '"' && !lenient) i = endOfQuotes(text, i) - 1;
     else if (c === "(") depth++;
     else if (c === ")") {
       if (--depth < 0) break;
     } else if (depth === 0 && isSeparator(c)) break;
   }
-  if (depth > 0) throw new TextError(`${text.slice(from)}: missing closing parenthesis`, text, from);
+  if (depth > 0 && !lenient) throw new TextError(`${text.slice(from)}: missing closing parenthesis`, text, from);
   return i;
 }
 
-/** All items of `text`. */
-export function items(text: string): Item[] {
-  const scanner = new Scanner(text);
+/** All items of `text`; see {@link Scanner} for `lenient`. */
+export function items(text: string, lenient = false): Item[] {
+  const scanner = new Scanner(text, lenient);
   const found: Item[] = [];
   for (let item = scanner.next(); item !== undefined; item = scanner.next()) found.push(item);
   return found;

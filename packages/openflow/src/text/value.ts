@@ -142,7 +142,8 @@ export function parseFieldValue(field: Field, text: string, names: Names = NO_NA
     case "ofp10-port":
     case "ofp11-port": {
       const port = parsePort(text, names);
-      if (port !== undefined) return { value: BigInt(port), mask: undefined };
+      const tooWide = field.format === "ofp10-port" && (integerOf(text) ?? 0n) > 0xffffn;
+      if (port !== undefined && !tooWide) return { value: BigInt(port), mask: undefined };
       const masked = text.includes("/") ? parseInteger(field, text) : undefined;
       if (masked !== undefined) return masked;
       throw new TextError(`${text}: invalid or unknown port for ${field.name}`, text);
@@ -156,6 +157,7 @@ export function parseFieldValue(field: Field, text: string, names: Names = NO_NA
     case "tcp-flags":
     case "ct-state":
     case "tunnel-flags": {
+      if (text === "") return { value: 0n, mask: 0n };
       const bits = BITS[field.format]!;
       if (/^[0-9]/.test(text)) {
         const { value, mask } = parseInteger(field, text);
@@ -200,11 +202,10 @@ function ipMask(text: string, mask: string, bits: number, parse: (text: string) 
 function parseInteger(field: Field, text: string): MaskedValue {
   const [value, mask] = parts(text);
   const v = integerOf(value);
-  if (v === undefined || v < 0n) throw wrong(field, text);
+  if (v === undefined) throw wrong(field, text);
   // What fits the bytes is taken; bits beyond the field's are dropped where the match is made.
-  const bits = field.format === "decimal" || field.format === "hexadecimal" ? 8 * field.bytes : field.bits;
-  const max = 1n << BigInt(bits);
-  if (v >= max) throw new TextError(`${text}: value too large for ${field.bytes}-byte field ${field.name}`, text);
+  const max = 1n << BigInt(8 * field.bytes);
+  if (v < 0n || v >= max) throw new TextError(`${text}: value too large for ${field.bytes}-byte field ${field.name}`, text);
   if (mask === undefined) return { value: v, mask: undefined };
   let m = integerOf(mask);
   if (m !== undefined && m < 0n) m &= max - 1n;

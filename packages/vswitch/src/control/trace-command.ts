@@ -7,9 +7,7 @@ import {
   type Match,
   MatchBuilder,
   matchErrorOf,
-  OFPP,
   parseActions,
-  parseMatch,
 } from "@weft/openflow";
 import { fromHex } from "@weft/packet";
 import { messageOf, WeftError } from "@weft/runtime";
@@ -17,12 +15,13 @@ import type { Datapath } from "../datapath/datapath.ts";
 import { parseDpFlow } from "../datapath/key-text.ts";
 import { composeFrame } from "../flow/compose.ts";
 import { extract } from "../flow/extract.ts";
-import { FLOW_WORDS, VLAN_CFI, WORD } from "../flow/key.ts";
+import { WORD } from "../flow/key.ts";
 import { Packet } from "../flow/packet.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import { OpenFlowRefusal } from "../ofproto/errors.ts";
 import { checkActions } from "../ofproto/flow-mods.ts";
 import { bridgeNames } from "../xlate/text.ts";
+import { parseExactFlow } from "./exactFlow.ts";
 import { trace } from "./trace.ts";
 
 /** How appctl's users name the one datapath that there is. */
@@ -172,7 +171,7 @@ function whereAndWhat(datapath: Datapath, options: Options): { bridge: Bridge; k
 function ofDatapath(datapath: Datapath, text: string): { bridge: Bridge; key: Int32Array } {
   let flow: Int32Array;
   try {
-    flow = parseDpFlow(text, (name) => [...datapath.ports.values()].find((port) => port.name === name)?.number);
+    flow = parsePlaced(datapath, text);
   } catch (error) {
     throw bad(`${messageOf(error)} (or the bridge name was omitted)`);
   }
@@ -184,37 +183,25 @@ function ofDatapath(datapath: Datapath, text: string): { bridge: Bridge; key: In
 function ofBridge(datapath: Datapath, [first, flow]: readonly string[]): { bridge: Bridge; key: Int32Array } {
   const name = first as string;
   const text = flow as string;
-  if (isDpFlow(text)) {
+  if (isDpFlow(datapath, text)) {
     if (name !== DATAPATH) throw bad("Cannot find the datapath");
     return ofDatapath(datapath, text);
   }
   const bridge = datapath.bridges.get(name);
   if (bridge === undefined) throw bad(`${name}: unknown bridge`);
-  return { bridge, key: keyOfText(bridge, text) };
+  return { bridge, key: parseExactFlow(text, bridgeNames(bridge), bridge.tlv) };
 }
 
-function isDpFlow(text: string): boolean {
-  return text === "" || text.includes("(");
-}
-
-const VLAN_HEADERS = [
-  [WORD.vlan_tci, WORD.vlan_tpid],
-  [WORD.vlan_tci1, WORD.vlan_tpid1],
-] as const;
-
-/** A key from a flow in ovs-ofctl's syntax. */
-function keyOfText(bridge: Bridge, text: string): Int32Array {
-  const key = new Int32Array(FLOW_WORDS);
-  key[WORD.in_port] = OFPP.NONE;
+function isDpFlow(datapath: Datapath, text: string): boolean {
   try {
-    const placed = parseMatch(text, bridgeNames(bridge)).place(bridge.tlv);
-    if (placed === undefined) throw bad("tunnel metadata is not mapped");
-    for (let i = 0; i < placed.size; i++) key[placed.offset(i)] = placed.value(i);
+    parsePlaced(datapath, text);
+    return true;
   } catch (error) {
-    const why = messageOf(error).replace(`${text}: `, "").replace("unknown keyword", "unknown field");
-    throw bad(`Bad openflow flow syntax: ${text}: ${why}`);
+    if (!(error instanceof WeftError)) throw error;
+    return false;
   }
-  // A flow's text does not say what kind of VLAN header it has.
-  for (const [tci, tpid] of VLAN_HEADERS) if (((key[tci] as number) & VLAN_CFI) !== 0) key[tpid] ||= 0x8100;
-  return key;
+}
+
+function parsePlaced(datapath: Datapath, text: string): Int32Array {
+  return parseDpFlow(text, (name) => [...datapath.ports.values()].find((port) => port.name === name)?.number);
 }

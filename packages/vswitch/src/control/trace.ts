@@ -60,8 +60,8 @@ function traceOne(
   const final = made.flow;
   final[WORD.actset_output] = 0;
   final[WORD.conj_id] = 0;
-  // What the text does not show counts too.
-  const same = final.every((word, i) => word === shown[i]);
+  // What the text does not show counts too, but not what a translation begins with by itself.
+  const same = final.every((word, i) => word === shown[i] || i === WORD.actset_output);
   text += `\nFinal flow: ${same ? "unchanged" : flowText(final, bridge.tlv, names)}`;
   text += `\nMegaflow: ${megaflowText(key, made.mask, bridge.tlv, names)}`;
   text += `\nDatapath actions: ${formatDpActions(made.actions, request.names ? datapath.portName : portNumber)}`;
@@ -89,7 +89,8 @@ const SLOW_TEXT = {
 export function trace(datapath: Datapath, request: TraceRequest): string {
   const port = request.bridge.ports.get(request.key[WORD.in_port] as number);
   const ids: number[] = [];
-  const first = traceOne(datapath, request, request.bridge, request.key, port, undefined, request.key);
+  const resumed = datapath.recirc.get(request.key[WORD.recirc_id] as number);
+  const first = traceOne(datapath, request, request.bridge, request.key, port, resumed, request.key);
   ids.push(...first.ids);
   let { text } = first;
   const queue = [...first.recircs];
@@ -115,7 +116,7 @@ export function trace(datapath: Datapath, request: TraceRequest): string {
     const result = traceOne(
       datapath,
       request,
-      frozen.bridge,
+      request.bridge,
       key,
       frozen.bridge.ports.get(frozen.metadata[WORD.in_port] as number),
       frozen,

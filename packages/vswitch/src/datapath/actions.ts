@@ -87,6 +87,8 @@ export type DpAction =
       readonly controllerId: number;
       readonly maxLen: number;
     }
+  /** Says that something dropped the packet, where other actions stand beside it. */
+  | { readonly type: "drop" }
   | { readonly type: "slow_path"; readonly reason: SlowReason }
   | {
       readonly type: "set";
@@ -234,6 +236,8 @@ export function formatDpAction(action: DpAction, port: PortName): string {
         `continuation=${action.continuation ? 1 : 0},recirc_id=${action.recircId},rule_cookie=${sharpBig(action.cookie)},` +
         `controller_id=${action.controllerId},max_len=${action.maxLen}))`
       );
+    case "drop":
+      return "drop";
     case "slow_path":
       return `userspace(pid=0,slow_path(${action.reason}))`;
     case "set": {

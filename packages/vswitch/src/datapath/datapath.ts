@@ -17,7 +17,7 @@ import { type Bridge, HIDDEN_TABLE } from "../ofproto/bridge.ts";
 import type { Meter } from "../ofproto/meter.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import { Rule } from "../ofproto/rule.ts";
-import { formatAddress, type IpAddress, parseAddress } from "../tunnel/address.ts";
+import { type IpAddress, parseAddress } from "../tunnel/address.ts";
 import { NeighbourTable } from "../tunnel/neighbours.ts";
 import { neighbourRequest } from "../tunnel/request.ts";
 import { RouteTable } from "../tunnel/routes.ts";
@@ -57,8 +57,6 @@ export interface DatapathOptions {
 
 /** Packets within one another (recirculation, tunnels) before one is dropped. */
 const MAX_NESTING = 16;
-/** Time between two requests for a neighbour that does not answer; a little less than the second that it is in the reference. */
-const ASK_MS = 900;
 /** Cached flows not used for so long go. */
 const MAX_IDLE_MS = 10_000;
 
@@ -81,8 +79,6 @@ export class Datapath implements Executor {
   readonly #meters = new Map<number, Meter>();
   #generation = 1;
   #nesting = 0;
-  /** When neighbours were asked for last. */
-  readonly #asked = new Map<string, number>();
   /** What is left to be done with the packet in hand. */
   #offload: FrameOffload | undefined;
   readonly #pool: Packet[] = [];
@@ -484,7 +480,6 @@ export class Datapath implements Executor {
     }
     for (const bridge of this.bridges.values()) if (bridge.macs.expire(now)) this.invalidate();
     if (this.neighbours.expire(now)) this.invalidate();
-    for (const [neighbour, asked] of this.#asked) if (now - asked >= ASK_MS) this.#asked.delete(neighbour);
     this.conntracker.maintain(now);
   }
 
@@ -626,15 +621,9 @@ export class Datapath implements Executor {
     });
   }
 
-  /** The same for packets of cached flows, which may be many: once a second for each neighbour. */
-  askNeighbourAgain(bridge: Bridge, smac: Mac, source: IpAddress, target: IpAddress): void {
-    const asked = this.#asked.get(`${bridge.name} ${formatAddress(target)}`);
-    if (asked === undefined || this.now() - asked >= ASK_MS) this.askNeighbour(bridge, smac, source, target);
-  }
-
-  /** Asks for a tunnel neighbour, out of the bridge as from its LOCAL port. */
-  askNeighbour(bridge: Bridge, smac: Mac, source: IpAddress, target: IpAddress): void {
-    this.#asked.set(`${bridge.name} ${formatAddress(target)}`, this.now());
+  /** Asks for a tunnel neighbour, out of the bridge as from its LOCAL port. False: it was asked for within the last second. */
+  askNeighbour(bridge: Bridge, smac: Mac, source: IpAddress, target: IpAddress): boolean {
+    if (!this.neighbours.ask(bridge.name, target, this.now())) return false;
     const frame = neighbourRequest(smac, source, target);
     // After the packet in hand is done: the request is a packet of its own.
     this.#clock.soon(() => {
@@ -642,6 +631,7 @@ export class Datapath implements Executor {
         key[WORD.in_port] = OFPP.LOCAL;
       });
     });
+    return true;
   }
 
   /** Where tunnels end, from the addresses of the bridges' LOCAL devices. */

@@ -114,6 +114,8 @@ function compileOne(
         executor.toController(packet, action);
         return true;
       };
+    case "drop":
+      return () => true;
     case "slow_path":
       return (packet) => {
         executor.slowPath(packet, action.reason);

@@ -91,11 +91,13 @@ export function bundleTrunks(bundle: Bundle, vlan: number): boolean {
   return bundle.trunks === undefined || bundle.trunks.has(vlan);
 }
 
-export function bundleIncludesVlan(bundle: Bundle, vlan: number): boolean {
+/** Does a bundle carry packets of this VLAN, and of this VLAN within it (0: none)? */
+export function bundleIncludesVlan(bundle: Bundle, vlan: number, inner: number): boolean {
   switch (bundle.vlanMode) {
     case "access":
+      return vlan === bundle.tag && inner === 0;
     case "dot1q-tunnel":
-      return vlan === bundle.tag;
+      return vlan === bundle.tag && (bundle.cvlans === undefined || bundle.cvlans.has(inner));
     case "native-tagged":
     case "native-untagged":
       return vlan === bundle.tag || bundleTrunks(bundle, vlan);

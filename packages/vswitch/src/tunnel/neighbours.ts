@@ -10,8 +10,20 @@ interface Entry {
   expires: number;
 }
 
+/** A neighbour that was asked for and has not answered. */
+interface Incomplete {
+  readonly address: IpAddress;
+  readonly bridge: string;
+  /** Monotonic ms. */
+  readonly expires: number;
+}
+
+/** Time between two requests for a neighbour that does not answer; a little less than the second that it is in the reference. */
+const ASK_MS = 900;
+
 export class NeighbourTable {
   readonly #entries = new Map<string, Entry>();
+  readonly #incomplete = new Map<string, Incomplete>();
   /** tnl/neigh/aging. */
   agingMs = 900_000;
 
@@ -20,8 +32,17 @@ export class NeighbourTable {
     return entry === undefined || entry.expires <= now ? undefined : entry.mac;
   }
 
+  /** Notes that a neighbour is asked for. False: it was a moment ago, and is not to be asked again. */
+  ask(bridge: string, address: IpAddress, now: number): boolean {
+    const id = key(bridge, address);
+    if ((this.#incomplete.get(id)?.expires ?? now) > now) return false;
+    this.#incomplete.set(id, { address, bridge, expires: now + ASK_MS });
+    return true;
+  }
+
   /** Returns whether something changed. */
   set(bridge: string, address: IpAddress, mac: Mac, now: number): boolean {
+    this.#incomplete.delete(key(bridge, address));
     const old = this.#entries.get(key(bridge, address));
     if (old !== undefined && old.mac === mac && old.expires > now) {
       old.expires = now + this.agingMs;
@@ -40,6 +61,7 @@ export class NeighbourTable {
   flush(): boolean {
     const any = this.#entries.size > 0;
     this.#entries.clear();
+    this.#incomplete.clear();
     return any;
   }
 
@@ -50,6 +72,7 @@ export class NeighbourTable {
       this.#entries.delete(k);
       changed = true;
     }
+    for (const [k, { expires }] of this.#incomplete) if (expires <= now) this.#incomplete.delete(k);
     return changed;
   }
 
@@ -60,6 +83,8 @@ export class NeighbourTable {
       (entry) =>
         `${formatAddress(entry.address).padEnd(45)} ${formatMac(entry.mac)}   ${entry.bridge}${entry.expires <= now ? " STALE" : ""}`,
     );
+    for (const { address, bridge, expires } of this.#incomplete.values())
+      if (expires > now) lines.push(`${formatAddress(address).padEnd(66)}${bridge} INCOMPLETE`);
     return ["IP                                            MAC                 Bridge", rule, ...lines].join("\n");
   }
 }

@@ -6,6 +6,7 @@ import { FLOW_WORDS, WORD } from "../flow/key.ts";
 import type { Packet } from "../flow/packet.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { Rule } from "../ofproto/rule.ts";
+import type { IpAddress } from "../tunnel/address.ts";
 import { commit } from "./commit.ts";
 import type { Effect } from "./effects.ts";
 import type { FrozenAction, StackEntry } from "./freeze.ts";
@@ -127,6 +128,8 @@ export class Context {
   exit = false;
   error: TranslationError | undefined;
   conntracked = false;
+  /** Where the tunnel ended that the packet came out of: tunnels to there are loops. */
+  ownAddress: IpAddress | undefined;
   freezing = false;
   /** With `freezing`: kept for whoever reads the trace. */
   freezeKind: "mpls" | "hash" | undefined;

@@ -10,7 +10,7 @@ import { inputTags, inputVlanValid, type Tags, tagsOf } from "./vlan.ts";
 
 type Output = (ctx: Context, port: number, last: boolean) => void;
 
-function mirror(ctx: Context, wanted: number, tags: Tags, before: Tags, output: Output): void {
+function mirror(ctx: Context, wanted: number, tags: Tags, output: Output): void {
   const { bridge } = ctx;
   let left = wanted & ~ctx.mirrors;
   if (left === 0) return;
@@ -28,13 +28,13 @@ function mirror(ctx: Context, wanted: number, tags: Tags, before: Tags, output: 
     ctx.effects.push({ kind: "mirror", mirror: one });
     if (one.snaplen > 0 && one.snaplen < 65535) ctx.odp.push({ type: "trunc", max: one.snaplen });
     const send = (bundle: Bundle, withTags: Tags): void => {
-      outputNormal(ctx, bundle, withTags, before, (port, last) => output(ctx, port, last), false);
+      outputNormal(ctx, bundle, withTags, (port, last) => output(ctx, port, last), false);
     };
     if (one.out !== undefined) send(one.out, tags);
     else if (one.outVlan !== undefined && one.outVlan !== tags[0].vid && !isMacReserved(macAt(ctx.flow, WORD.eth_dst))) {
       const moved: Tags = [{ tpid: 0x8100, vid: one.outVlan, pcp: tags[0].pcp }, tags[1]];
       for (const bundle of bridge.bundles.values()) {
-        if (bundle.mirrorOut === 0 && bundleIncludesVlan(bundle, one.outVlan)) send(bundle, moved);
+        if (bundle.mirrorOut === 0 && bundleIncludesVlan(bundle, one.outVlan, tags[1].vid)) send(bundle, moved);
       }
     }
   }
@@ -44,7 +44,7 @@ export function mirrorEgress(ctx: Context, port: OfPort, output: Output): void {
   const bundle = port.bundle;
   if (ctx.bridge.mirrors.length === 0 || bundle === undefined || bundle.dstMirrors === 0) return;
   const tags = tagsOf(ctx.flow);
-  mirror(ctx, bundle.dstMirrors, inputTags(bundle, tags), tags, output);
+  mirror(ctx, bundle.dstMirrors, inputTags(bundle, tags), output);
 }
 
 export function mirrorIngress(ctx: Context, output: Output): void {
@@ -58,7 +58,7 @@ export function mirrorIngress(ctx: Context, output: Output): void {
   // The reason is told where the packet is forwarded, not here.
   ctx.nodes.length = probe;
   if (!valid) return;
-  mirror(ctx, bundle.srcMirrors, inputTags(bundle, before), before, output);
+  mirror(ctx, bundle.srcMirrors, inputTags(bundle, before), output);
 }
 
 /** Which mirrors have had a packet already, when it goes from one bridge into another. Each bridge has mirrors of its own. */

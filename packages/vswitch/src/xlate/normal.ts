@@ -1,9 +1,10 @@
 /** NORMAL: what a learning VLAN switch does with a packet (ovs-actions(7), ovs-vswitchd.conf.db(5) on VLAN modes). */
 
-import { PORT_CONFIG } from "@weft/openflow";
+import { OFPP, PORT_CONFIG } from "@weft/openflow";
 import { formatMac, isMacReserved } from "@weft/packet";
 import { macAt } from "../datapath/fields.ts";
 import { ETH_ARP, WORD } from "../flow/key.ts";
+import type { Bridge } from "../ofproto/bridge.ts";
 import { type Bundle, bundleIncludesVlan } from "../ofproto/port.ts";
 import type { Context } from "./context.ts";
 import { inputTags, inputVlanValid, outputTags, putTags, type Tags, tagsOf } from "./vlan.ts";
@@ -13,12 +14,37 @@ export type OutputPort = (port: number, last: boolean) => void;
 
 /** The bundle that the packet came in on; reports when there is none. */
 export function inputBundle(ctx: Context): Bundle | undefined {
+  if (ctx.inPort === OFPP.NONE || ctx.inPort === OFPP.CONTROLLER) return nowhere(ctx.bridge);
   const port = ctx.bridge.ports.get(ctx.inPort);
   if (port?.bundle === undefined) {
     ctx.report("error", `received packet on unknown port ${ctx.inPort === 0xfffe ? "LOCAL" : ctx.inPort}`);
     return undefined;
   }
   return port.bundle;
+}
+
+/** Where packet-outs come from that name no port: all VLANs may, and no address is learned there. */
+function nowhere(bridge: Bridge): Bundle {
+  return {
+    name: "",
+    bridge,
+    ports: [],
+    vlanMode: "trunk",
+    tag: 0,
+    trunks: undefined,
+    cvlans: undefined,
+    qinqEthType: 0x88a8,
+    priorityTags: "no",
+    protected: false,
+    srcMirrors: 0,
+    dstMirrors: 0,
+    mirrorOut: 0,
+  };
+}
+
+/** Why nothing comes in on the port that a mirror sends to. */
+export function mirrorOnly({ name }: Bundle): string {
+  return `dropping packet received on port ${name}, which is reserved exclusively for mirroring`;
 }
 
 export function xlateNormal(ctx: Context, output: OutputPort, last: boolean): void {
@@ -32,7 +58,7 @@ export function xlateNormal(ctx: Context, output: OutputPort, last: boolean): vo
     return;
   }
   if (bundle.mirrorOut !== 0) {
-    ctx.report("error", `dropping packet received on port ${bundle.name}, which is reserved exclusively for mirroring`);
+    ctx.report("error", mirrorOnly(bundle));
     ctx.report("warning", "input port is mirror output port, dropping");
     return;
   }
@@ -50,14 +76,14 @@ export function xlateNormal(ctx: Context, output: OutputPort, last: boolean): vo
     return;
   }
   if (flow[WORD.eth_type] === ETH_ARP && dst === 0xffff_ffff_ffff) lookGratuitous(ctx);
-  learn(ctx, bundle, vlan, src);
+  if (bundle.ports.length > 0) learn(ctx, bundle, vlan, src);
   const entry = bridge.macs.lookup(vlan, dst);
   if (entry !== undefined) {
     if (entry.port === bundle) ctx.report("detail", "learned port is input port, dropping");
     else if (bundle.protected && entry.port.protected) ctx.report("detail", "learned port is protected, dropping");
     else {
       ctx.report("detail", "forwarding to learned port");
-      outputNormal(ctx, entry.port, tags, before, output, last);
+      outputNormal(ctx, entry.port, tags, output, last);
     }
     return;
   }
@@ -66,12 +92,12 @@ export function xlateNormal(ctx: Context, output: OutputPort, last: boolean): vo
     (other) =>
       other !== bundle &&
       other.ports.length > 0 &&
-      bundleIncludesVlan(other, vlan) &&
+      bundleIncludesVlan(other, vlan, tags[1].vid) &&
       other.mirrorOut === 0 &&
       !(bundle.protected && other.protected) &&
       other.ports.every((port) => (port.config & PORT_CONFIG.NO_FLOOD) === 0),
   );
-  for (const [i, other] of targets.entries()) outputNormal(ctx, other, tags, before, output, last && i === targets.length - 1);
+  for (const [i, other] of targets.entries()) outputNormal(ctx, other, tags, output, last && i === targets.length - 1);
 }
 
 /** Whether an ARP is gratuitous is asked of every broadcast one, so that locked entries stay where they are. */
@@ -96,12 +122,12 @@ function learn(ctx: Context, bundle: Bundle, vlan: number, mac: number): void {
 }
 
 /** Sends a packet with the bridge's tags out of a bundle. */
-export function outputNormal(ctx: Context, bundle: Bundle, tags: Tags, before: Tags, output: OutputPort, last: boolean): void {
+export function outputNormal(ctx: Context, bundle: Bundle, tags: Tags, output: OutputPort, last: boolean): void {
   const port = bundle.ports[0];
   if (port === undefined) return;
   const { flow } = ctx;
   const saved = flow.slice(WORD.vlan_tci, WORD.vlan_tpid1 + 1);
-  putTags(ctx, outputTags(bundle, tags), before, bundle.priorityTags);
+  putTags(ctx, outputTags(bundle, tags), bundle.priorityTags);
   output(port.ofport, last);
   flow.set(saved, WORD.vlan_tci);
 }

@@ -63,7 +63,7 @@ export function outputPort(ctx: Context, ofport: number, last: boolean): void {
     return;
   }
   if ((port.config & PORT_CONFIG.NO_FWD) !== 0) {
-    ctx.report("warning", "OFPPC_NO_FWD set, skipping output");
+    ctx.report("detail", "OFPPC_NO_FWD set, skipping output");
     return;
   }
   if (port.kind === "patch") {

@@ -14,6 +14,7 @@ const ND_ADVERT = 136;
 export function terminateTunnel(ctx: Context, port: OfPort): number | undefined {
   const { datapath, flow } = ctx;
   if (!datapath.nativeTunnels || port.ofport !== OFPP.LOCAL || !datapath.tunnelPorts.any) return undefined;
+  if ((datapath.addresses.get(port.name) ?? []).length === 0) return undefined;
   const found = datapath.tunnelPorts.lookup(flow, ctx.wc);
   if (found !== undefined) return found;
   if (flow[WORD.eth_type] === ETH_ARP) learnFromArp(ctx, port);

@@ -81,16 +81,39 @@ export function conjunctiveText(ctx: Context, rule: Rule): string {
 
 /** A packet's flow as ovs prints flows: every field that such a packet has. `tlv` is its bridge's. */
 export function flowText(key: Int32Array, tlv: TlvMap, names: Names = NO_NAMES): string {
-  const text = formatWholeFlow(wholeFlow(key, tlv), names);
-  if (((key[WORD.vlan_tci] as number) & VLAN_CFI) === 0) return text;
+  const text = withInnerLabels(formatWholeFlow(wholeFlow(key, tlv), names), key, undefined);
+  if (key[WORD.vlan_tci] === 0) return text;
   // The inner header is no OpenFlow field, but part of a flow.
   const inner = key[WORD.vlan_tci1] as number;
   const shown =
     (inner & VLAN_CFI) === 0
       ? `vlan_tci1=0x${inner.toString(16).padStart(4, "0")}`
       : `dl_vlan1=${inner & 0xfff},dl_vlan_pcp1=${(inner >>> 13) & 7}`;
-  return text.replace(/(dl_vlan=\d+,dl_vlan_pcp=\d)/, `$1,${shown}`);
+  return text.replace(/(dl_vlan=\d+,dl_vlan_pcp=\d|vlan_tci=0x[0-9a-f]{4})/, `$1,${shown}`);
 }
+
+/** Adds the second and the third label of a stack, which are no OpenFlow fields, to a text that ends with the first's. */
+function withInnerLabels(text: string, key: Int32Array, masks: Int32Array | undefined): string {
+  if (!isMpls(key)) return text;
+  let shown = "";
+  for (const [name, word] of INNER_LABELS) {
+    const mask = masks === undefined ? -1 : (masks[word] as number);
+    const value = (key[word] as number) >>> 0;
+    if (mask === -1) shown += `,${name}=${value}`;
+    else if (mask !== 0) shown += `,${name}=0x${hex8(value & mask)}/0x${hex8(mask)}`;
+    if (masks === undefined && (value & MPLS_BOS) !== 0) break;
+  }
+  if (masks === undefined && ((key[WORD.mpls_lse] as number) & MPLS_BOS) !== 0) shown = "";
+  return text.replace(/mpls_\w+=[^,]*(?!.*mpls_\w+=)/, (last) => last + shown);
+}
+
+const MPLS_BOS = 0x100;
+const INNER_LABELS = [
+  ["mpls_lse1", WORD.mpls_lse1],
+  ["mpls_lse2", WORD.mpls_lse2],
+] as const;
+const hex8 = (value: number): string => (value >>> 0).toString(16).padStart(8, "0");
+const isMpls = (key: Int32Array): boolean => key[WORD.eth_type] === ETH_MPLS || key[WORD.eth_type] === ETH_MPLSM;
 
 /** The match that stands for exactly this packet: fields that it has are exact; registers and metadata only where they are not zero. */
 function wholeFlow(key: Int32Array, tlv: TlvMap): Match {
@@ -140,10 +163,25 @@ function wholeFlow(key: Int32Array, tlv: TlvMap): Match {
   ifSet(WORD.ct_zone, 1);
   ifSet(WORD.ct_mark, 1);
   ifSet(WORD.ct_label, 4);
+  if (key[WORD.ct_nw_proto] !== 0) connectionFields(key, exact);
   if (key[WORD.recirc_id] !== 0 || key[WORD.ct_state] !== 0) exact(WORD.packet_type);
   exact(WORD.in_port);
   packetFields(key, exact);
   return b.build();
+}
+
+/** The original tuple of a connection. */
+function connectionFields(key: Int32Array, exact: (word: number, words?: number, mask?: number) => void): void {
+  if (key[WORD.eth_type] === ETH_IPV6) {
+    exact(WORD.ct_ipv6_src, 4);
+    exact(WORD.ct_ipv6_dst, 4);
+  } else {
+    exact(WORD.ct_nw_src);
+    exact(WORD.ct_nw_dst);
+  }
+  exact(WORD.ct_nw_proto, 1, 0xff);
+  exact(WORD.ct_tp_src, 1, 0xffff);
+  exact(WORD.ct_tp_dst, 1, 0xffff);
 }
 
 const tunnelV6 = (key: Int32Array): boolean => {
@@ -226,7 +264,7 @@ export function packetFields(key: Int32Array, exact: (word: number, words?: numb
 /** A megaflow's text. `tlv` is the bridge's that the packet came to. */
 export function megaflowText(key: Int32Array, masks: Int32Array, tlv: TlvMap, names: Names): string {
   // These fields are narrower than the place that they have in a key, so that their masks never are all ones.
-  return formatMatch(maskedMatch(key, masks, tlv), names)
+  return withInnerLabels(formatMatch(maskedMatch(key, masks, tlv), names), key, masks)
     .replace(
       /(icmp_(?:type|code))=(\d+)(?![x\d])/g,
       (_, name: string, value: string) => `${name}=0x${Number(value).toString(16)}/0xff`,
@@ -239,7 +277,8 @@ function maskedMatch(key: Int32Array, given: Int32Array, tlv: TlvMap): Match {
   const masks = given.slice();
   // Whether there is a VLAN header goes with the Ethernet type, without being told.
   for (const word of [WORD.vlan_tci, WORD.vlan_tci1]) {
-    if (((key[word] as number) & VLAN_CFI) === 0) masks[word] = 0;
+    if (key[word] === 0) masks[word] = 0;
+    else if (((key[word] as number) & VLAN_CFI) === 0 && masks[word] !== 0) masks[word] = 0xffff;
   }
   masks[WORD.vlan_tpid] = 0;
   masks[WORD.vlan_tci1] = 0;

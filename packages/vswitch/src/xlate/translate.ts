@@ -453,7 +453,6 @@ export function xlateClone(ctx: Context, actions: readonly Action[], last: boole
     restore();
     return;
   }
-  ctx.commit();
   const base = ctx.base.slice();
   const outer = ctx.odp;
   ctx.odp = [];

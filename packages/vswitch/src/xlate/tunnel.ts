@@ -3,7 +3,8 @@ import { TUN_METADATA_FIELDS } from "@weft/openflow";
 import { formatIpv4, formatIpv6, formatMac, ipv4Of, type Mac, macOf } from "@weft/packet";
 import type { DpAction, GeneveOption } from "../datapath/actions.ts";
 import { ipv6At, putIpv6, putMac } from "../datapath/fields.ts";
-import { ETH_IP, ETH_IPV6, IP_UDP, WORD } from "../flow/key.ts";
+import { ETH_IP, ETH_IPV6, IP_UDP, TUN_CSUM, TUN_DF, TUN_KEY, WORD } from "../flow/key.ts";
+import type { Bridge } from "../ofproto/bridge.ts";
 import type { OfPort, TunnelConfig } from "../ofproto/port.ts";
 import { type IpAddress, parseAddress } from "../tunnel/address.ts";
 import { buildHeader } from "../tunnel/header.ts";
@@ -14,7 +15,7 @@ type EnterBridge = (ctx: Context, from: OfPort | undefined, peer: OfPort, last: 
 const addressText = (address: IpAddress): string => (address.family === 4 ? formatIpv4(address.ip) : formatIpv6(address.ip));
 
 /** The outer address that the flow's tunnel fields hold; undefined when there is none. */
-function flowAddress(key: Int32Array, v4: number, v6: number): IpAddress | undefined {
+export function flowAddress(key: Int32Array, v4: number, v6: number): IpAddress | undefined {
   if (key[v4] !== 0) return { family: 4, ip: ipv4Of((key[v4] as number) >>> 0) };
   const ip = ipv6At(key, v6);
   return ip === 0n ? undefined : { family: 6, ip };
@@ -48,7 +49,8 @@ function flowOptions(ctx: Context): GeneveOption[] {
 }
 
 interface Outer {
-  readonly dst: IpAddress;
+  /** Undefined: the flow has none. */
+  readonly dst: IpAddress | undefined;
   readonly src: IpAddress | undefined;
   readonly id: bigint;
   readonly tos: number;
@@ -56,13 +58,9 @@ interface Outer {
   readonly options: readonly GeneveOption[];
 }
 
-function outerOf(ctx: Context, config: TunnelConfig): Outer | undefined {
+function outerOf(ctx: Context, config: TunnelConfig): Outer {
   const { flow } = ctx;
   const dst = config.remoteIp === "flow" ? flowAddress(flow, WORD.tun_dst, WORD.tun_ipv6_dst) : parseAddress(config.remoteIp);
-  if (dst === undefined) {
-    ctx.report("warning", "Tunneling decided against output");
-    return undefined;
-  }
   const src =
     config.localIp === "flow"
       ? flowAddress(flow, WORD.tun_src, WORD.tun_ipv6_src)
@@ -91,8 +89,13 @@ export function outputTunnel(ctx: Context, port: OfPort, last: boolean, enter: E
   const config = port.tunnel;
   if (config === undefined || port.dpPort === undefined) return;
   const outer = outerOf(ctx, config);
-  if (outer === undefined) return;
-  if (ctx.datapath.throughHost(outer.dst, (ctx.flow[WORD.pkt_mark] as number) >>> 0)) {
+  const { dst } = outer;
+  if (dst === undefined || isSame(dst, ctx.ownAddress)) {
+    ctx.report("warning", "Not tunneling to our own address");
+    putOuter(ctx.flow, outer, config);
+    return;
+  }
+  if (ctx.datapath.throughHost(dst, (ctx.flow[WORD.pkt_mark] as number) >>> 0)) {
     ctx.commit();
     ctx.report("detail", "output to kernel tunnel");
     ctx.effects.push({ kind: "transmit", port });
@@ -101,7 +104,7 @@ export function outputTunnel(ctx: Context, port: OfPort, last: boolean, enter: E
       tunnel: {
         id: outer.id,
         src: outer.src,
-        dst: outer.dst,
+        dst,
         tos: outer.tos,
         ttl: outer.ttl,
         tpDst: config.dstPort,
@@ -114,42 +117,66 @@ export function outputTunnel(ctx: Context, port: OfPort, last: boolean, enter: E
     ctx.odp.push({ type: "output", port: port.dpPort });
     return;
   }
-  outputNative(ctx, port, config, outer, last, enter);
+  if (outputNative(ctx, port, config, { ...outer, dst }, last, enter)) return;
+  const dropped: DpAction = { type: "drop" };
+  ctx.odp.push(last ? dropped : { type: "clone", actions: [dropped] });
 }
 
-/** OVS's own tunnels: route, neighbour, header; then the outer packet goes through the bridge that it leaves by. */
-function outputNative(ctx: Context, port: OfPort, config: TunnelConfig, outer: Outer, last: boolean, enter: EnterBridge): void {
+const isSame = (a: IpAddress, b: IpAddress | undefined): boolean => a.family === b?.family && a.ip === b.ip;
+
+/** The flow's tunnel fields as the packet would have been sent with. */
+function putOuter(flow: Int32Array, { dst, src, id, tos, ttl }: Outer, config: TunnelConfig): void {
+  const putAddress = (address: IpAddress | undefined, v4: number, v6: number): void => {
+    flow[v4] = address?.family === 4 ? address.ip | 0 : 0;
+    putIpv6(flow, v6, address?.family === 6 ? address.ip : 0n);
+  };
+  putAddress(src, WORD.tun_src, WORD.tun_ipv6_src);
+  putAddress(dst, WORD.tun_dst, WORD.tun_ipv6_dst);
+  flow[WORD.tun_id] = Number(id >> 32n) | 0;
+  flow[WORD.tun_id + 1] = Number(id & 0xffff_ffffn) | 0;
+  flow[WORD.tun_tos] = tos;
+  flow[WORD.tun_ttl] = ttl;
+  flow[WORD.tun_flags] = (config.df ? TUN_DF : 0) | (config.csum ? TUN_CSUM : 0) | (config.outKey === undefined ? 0 : TUN_KEY);
+}
+
+/** OVS's own tunnels: route, neighbour, header; then the outer packet goes through the bridge that it leaves by. False: there is no way. */
+function outputNative(
+  ctx: Context,
+  port: OfPort,
+  config: TunnelConfig,
+  outer: Outer & { readonly dst: IpAddress },
+  last: boolean,
+  enter: EnterBridge,
+): boolean {
   const { datapath } = ctx;
   ctx.commit();
   ctx.report("detail", "output to native tunnel");
   const route = datapath.routes.lookup(outer.dst, (ctx.flow[WORD.pkt_mark] as number) >>> 0);
   const outBridge = route === undefined ? undefined : datapath.bridgeOfDevice(route.device);
   const source = outer.src ?? route?.source;
-  if (route === undefined || outBridge === undefined || outBridge.local === undefined) {
+  if (route === undefined || outBridge?.local === undefined || !isOwn(ctx, outBridge, outer.src)) {
     ctx.report("warning", "native tunnel routing failed");
-    return;
+    return false;
   }
   const nextHop = route.gateway ?? outer.dst;
   ctx.report("detail", `tunneling to ${addressText(nextHop)} via ${outBridge.name}`);
   const smac: Mac = macOf(outBridge.local.mac);
   if (source === undefined || source.family !== outer.dst.family) {
     ctx.report("warning", "native tunnel routing failed");
-    return;
+    return false;
   }
   let dmac = datapath.neighbours.lookup(outBridge.name, nextHop, datapath.now());
   if (dmac === undefined && isMulticast(nextHop)) dmac = multicastMac(nextHop);
   if (dmac === undefined) {
     const kind = nextHop.family === 4 ? "ARP request" : "ND request";
-    ctx.report("detail", `neighbor cache miss for ${addressText(nextHop)} on bridge ${outBridge.name}, sending ${kind}`);
-    if (ctx.sideEffects) datapath.askNeighbour(outBridge, smac, source, nextHop);
-    ctx.effects.push({ kind: "neighbour", again: () => datapath.askNeighbourAgain(outBridge, smac, source, nextHop) });
-    return;
+    const ask = (): boolean => datapath.askNeighbour(outBridge, smac, source, nextHop);
+    const what = ask() ? "sending" : "waiting on";
+    ctx.report("detail", `neighbor cache miss for ${addressText(nextHop)} on bridge ${outBridge.name}, ${what} ${kind}`);
+    ctx.effects.push({ kind: "neighbour", again: ask });
+    return false;
   }
   ctx.effects.push({ kind: "neighbour", again: () => datapath.neighbours.used(outBridge.name, nextHop, datapath.now()) });
-  ctx.report(
-    "detail",
-    `tunneling from ${formatMac(smac)} ${addressText(source)} to ${formatMac(dmac)} ${addressText(outer.dst)}`,
-  );
+  ctx.report("detail", `tunneling from ${formatMac(smac)} ${addressText(source)} to ${formatMac(dmac)} ${addressText(nextHop)}`);
   const header = buildHeader({
     protocol: config.protocol,
     ethDst: dmac,
@@ -166,7 +193,7 @@ function outputNative(ctx: Context, port: OfPort, config: TunnelConfig, outer: O
     options: outer.options,
   });
   const outPort = outBridge.local.dpPort;
-  if (outPort === undefined || port.dpPort === undefined) return;
+  if (outPort === undefined || port.dpPort === undefined) return false;
   const before = ctx.odp;
   const inner: DpAction[] = [{ type: "tnl_push", tunnelPort: port.dpPort, outPort, header }];
   ctx.odp = inner;
@@ -183,6 +210,13 @@ function outputNative(ctx: Context, port: OfPort, config: TunnelConfig, outer: O
   ctx.base.set(saved.base);
   // What the outer packet's bridge looked at is not of the packet that came in.
   ctx.wc.set(saved.wc);
+  return true;
+}
+
+/** Whether tunnels of this bridge may have the address as their source: any of its own, or what the route says. */
+function isOwn({ datapath }: Context, bridge: Bridge, source: IpAddress | undefined): boolean {
+  if (source === undefined) return true;
+  return (datapath.addresses.get(bridge.name) ?? []).some((address) => isSame(address, source));
 }
 
 /** The key of the packet as it is once encapsulated. */

@@ -67,26 +67,25 @@ export function inputTags(bundle: Bundle, tags: Tags): Tags {
 
 /** The tags of a frame that leaves by `bundle`. */
 export function outputTags(bundle: Bundle, tags: Tags): Tags {
+  const priorityOnly: Tag = { tpid: 0, vid: 0, pcp: bundle.priorityTags === "no" ? 0 : tags[0].pcp };
   switch (bundle.vlanMode) {
     case "access":
-      return [{ ...tags[0], vid: 0 }, NO_TAG];
+      return [priorityOnly, NO_TAG];
     case "trunk":
     case "native-tagged":
       return tags;
     case "native-untagged":
-      return tags[0].vid === bundle.tag ? [{ ...tags[0], vid: 0 }, tags[1]] : tags;
+      return tags[0].vid === bundle.tag ? [priorityOnly, tags[1]] : tags;
     case "dot1q-tunnel":
       return [tags[1], NO_TAG];
   }
 }
 
-/** Writes tags into the flow. A tag without VLAN is left out unless the port wants priority tags, or `before` had it just so. */
-export function putTags(ctx: Context, tags: Tags, before: Tags, priorityTags: Bundle["priorityTags"]): void {
+/** Writes tags into the flow. A tag of neither VLAN nor priority is left out, unless the port always wants those that come. */
+export function putTags(ctx: Context, tags: Tags, priorityTags: Bundle["priorityTags"]): void {
   const { flow } = ctx;
-  const same = (a: Tag, b: Tag): boolean => a.vid === b.vid && a.pcp === b.pcp && a.tpid === b.tpid;
-  if (same(tags[0], before[0]) && same(tags[1], before[1])) return;
   const outer = tags[0];
-  const wanted = outer.vid !== 0 || priorityTags === "always" || (priorityTags === "if-nonzero" && outer.pcp !== 0);
+  const wanted = outer.vid !== 0 || outer.pcp !== 0 || (priorityTags === "always" && outer.tpid !== 0);
   const put = (word: number, tag: Tag): void => {
     flow[word] = VLAN_CFI | (tag.pcp << 13) | tag.vid;
     flow[word + 1] = tag.tpid === 0 ? 0x8100 : tag.tpid;

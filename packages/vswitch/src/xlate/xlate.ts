@@ -24,11 +24,13 @@ import { Context, type RecircInTrace, type TranslationError } from "./context.ts
 import type { Effect } from "./effects.ts";
 import { clearTracking, type FrozenState, thawMetadata } from "./freeze.ts";
 import { mirrorIngress } from "./mirror.ts";
+import { mirrorOnly } from "./normal.ts";
 import { outputPort } from "./output.ts";
 import { actionText, isTunnelled } from "./text.ts";
 import { forkRecirculation } from "./thaw.ts";
 import type { TraceNode } from "./trace.ts";
-import { ENGINE, xlateActionSet } from "./translate.ts";
+import { ENGINE, lookup, xlateActionSet } from "./translate.ts";
+import { flowAddress } from "./tunnel.ts";
 
 export interface XlateRequest {
   readonly datapath: Datapath;
@@ -107,6 +109,7 @@ export function xlate(request: XlateRequest): Translation {
     names: request.names ?? false,
     packetOut: frozen === undefined && request.actions !== undefined,
   });
+  ctx.ownAddress = flowAddress(key, WORD.tun_dst, WORD.tun_ipv6_dst);
   const { wc } = ctx;
   wc[WORD.in_port] = -1;
   wc[WORD.recirc_id] = -1;
@@ -116,9 +119,11 @@ export function xlate(request: XlateRequest): Translation {
   if (type === ETH_IP || type === ETH_IPV6) wc[WORD.nw_frag] = 3;
   if (isTunnelled(key)) lookTunnel(ctx);
 
-  const node = ctx.report("bridge", `bridge("${ctx.bridge.name}")`);
+  // A trace goes on where it began, whatever bridge the rest of the pipeline is of.
+  const node = ctx.report("bridge", `bridge("${bridge.name}")`);
   ctx.within(node, () => {
     if (frozen !== undefined) thaw(ctx, frozen);
+    else if (flow[WORD.recirc_id] !== 0) lostRecirculation(ctx);
     else if (request.actions !== undefined) ENGINE.actions(ctx, request.actions, true);
     else start(ctx, request.port);
     // The action set belongs to the pipeline's first table.
@@ -187,6 +192,12 @@ function start(ctx: Context, port: OfPort | undefined): void {
   const ingress = port.bundle?.mirrorOut ?? 0;
   if (port.kind === "patch" || port.kind === "tunnel") ctx.effects.push({ kind: "receive", port });
   if (interceptBfd(ctx, port)) return;
+  if (ingress !== 0 && port.bundle !== undefined) {
+    const why = mirrorOnly(port.bundle);
+    lookup(ctx, 0, true);
+    ctx.within(ctx.nodes.at(-1), () => ctx.report("error", why));
+    return;
+  }
   if (bridge.mirrors.length > 0 && ingress === 0) mirrorIngress(ctx, outputPort);
   pipeline(ctx, 0, true);
 }
@@ -217,6 +228,12 @@ function interceptBfd(ctx: Context, { bfd }: OfPort): boolean {
   ctx.slow = "bfd";
   ctx.odp.push({ type: "slow_path", reason: "bfd" });
   return true;
+}
+
+/** Where the packet would go on is not known, or not any more. */
+function lostRecirculation(ctx: Context): void {
+  ctx.report("error", `Recirculation context not found for ID ${(ctx.flow[WORD.recirc_id] as number).toString(16)}`);
+  ctx.fail("No recirculation context");
 }
 
 function thaw(ctx: Context, frozen: FrozenState): void {
