@@ -104,7 +104,7 @@ export class MatchBuilder {
         return this.setWord(WORD.nw_tos, fit(f, value, 0xff) & 0xfc, 0xfc);
     }
     if (f.words === 1) {
-      const max = f.bits === 32 ? 0xffffffff : 2 ** f.bits - 1;
+      const max = 0xffffffff >>> (32 - f.bits);
       const word = fit(f, value, max) << f.shift;
       // arp_op has 16 bits and, as in OVS, 8 in the key: those above are never looked at.
       return this.setWord(f.word, word, mask === undefined ? f.wordMask : (fit(f, mask, max) << f.shift) & f.wordMask);

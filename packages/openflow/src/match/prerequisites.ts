@@ -56,13 +56,12 @@ function exactByte(words: Words, offset: number, value: number): boolean {
 
 /** Whether everything that `prerequisite` asks for is matched. */
 export function meets(words: Words, prerequisite: Prerequisite): boolean {
+  // These are most fields; the Ethernet type takes some looking for.
+  if (prerequisite === "none") return true;
+  if (prerequisite === "ethernet") return isEthernet(words);
   const type = etherTypeOf(words);
   const isIp = type === ETH_TYPE.ip || type === ETH_TYPE.ipv6;
   switch (prerequisite) {
-    case "none":
-      return true;
-    case "ethernet":
-      return isEthernet(words);
     case "vlan-vid":
       return isEthernet(words) && (words.wordMask(WORD.vlan_tci) & words.wordValue(WORD.vlan_tci) & 0x1000) !== 0;
     case "arp":

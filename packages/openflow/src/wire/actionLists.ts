@@ -23,7 +23,7 @@ export class ActionLists {
   #size = 0;
 
   /** @param most Lists that are kept: the first ones. */
-  constructor(most = 4096) {
+  constructor(most = 16384) {
     this.#most = most;
   }
 

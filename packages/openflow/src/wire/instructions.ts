@@ -118,18 +118,14 @@ export function decodeInstructions(input: ByteReader, version: number): Action[]
     if (problem !== undefined) throw input.fail("OFPBAC_UNSUPPORTED_ORDER", problem);
     return actions;
   }
-  const found = new Map<Kind, Action[]>();
+  if (input.left === 0) return [];
+  const [first, only] = readInstruction(input, version);
+  // Nearly all flows have one instruction.
+  if (input.left === 0) return only;
+  const found = new Map<Kind, Action[]>([[first, only]]);
   while (input.left > 0) {
     const start = input.at;
-    if (input.left < 8) throw input.fail("OFPBIC_BAD_LEN", "truncated instruction");
-    const type = input.u16();
-    const length = input.u16();
-    if (length < 8 || length % 8 !== 0 || start + length > input.end) {
-      input.at = start;
-      throw input.fail("OFPBIC_BAD_LEN", `instruction length ${length}`);
-    }
-    const part = input.part(length - 4, "OFPBIC_BAD_LEN");
-    const [kind, actions] = decodeInstruction(part, type, length, version);
+    const [kind, actions] = readInstruction(input, version);
     if (found.has(kind)) {
       input.at = start;
       throw input.fail("OFPBIC_DUP_INST", kind);
@@ -139,6 +135,18 @@ export function decodeInstructions(input: ByteReader, version: number): Action[]
   const actions: Action[] = [];
   for (const kind of ORDER) actions.push(...(found.get(kind) ?? []));
   return actions;
+}
+
+function readInstruction(input: ByteReader, version: number): [Kind, Action[]] {
+  const start = input.at;
+  if (input.left < 8) throw input.fail("OFPBIC_BAD_LEN", "truncated instruction");
+  const type = input.u16();
+  const length = input.u16();
+  if (length < 8 || length % 8 !== 0 || start + length > input.end) {
+    input.at = start;
+    throw input.fail("OFPBIC_BAD_LEN", `instruction length ${length}`);
+  }
+  return decodeInstruction(input.part(length - 4, "OFPBIC_BAD_LEN"), type, length, version);
 }
 
 function decodeInstruction(part: ByteReader, type: number, length: number, version: number): [Kind, Action[]] {

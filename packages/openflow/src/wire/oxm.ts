@@ -175,7 +175,7 @@ class OxmWriter {
     const masks = OxmWriter.#masks;
     const top = field.bits - 32 * (field.words - 1);
     let looked = masks[field.word]!;
-    let exact = looked === (top === 32 ? -1 : 2 ** top - 1);
+    let exact = looked === (top === 32 ? -1 : (1 << top) - 1);
     for (let i = 1; i < field.words; i++) {
       const mask = masks[field.word + i]!;
       looked |= mask;
@@ -483,7 +483,7 @@ function setWords(input: ByteReader, builder: MatchBuilder, { field, hasMask, le
   if (hasMask) readWords(input, field, readMasks);
   else {
     readMasks.fill(-1);
-    if (bits % 32 !== 0) readMasks[0] = 2 ** (bits % 32) - 1;
+    if (bits % 32 !== 0) readMasks[0] = 0xffffffff >>> (32 - (bits % 32));
   }
   for (let i = 0; i < words; i++)
     if ((readValues[i]! & ~readMasks[i]!) !== 0) throw input.fail("OFPBMC_BAD_WILDCARDS", field.name);
