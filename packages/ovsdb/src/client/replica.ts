@@ -25,7 +25,7 @@ export interface ReplicaOptions<S extends SchemaJson> extends SessionOptions {
   readonly monitor?: { readonly [T in TableName<S>]?: true | readonly (keyof S["tables"][T]["columns"] & string)[] };
   /** Conditions from the start on: see `setCondition`. */
   readonly conditions?: { readonly [T in TableName<S>]?: readonly Condition[] | boolean };
-  /** Of a clustered database, talk to the leader only. True by default. */
+  /** Of a clustered database, talk to the leader only, and so to no relay. True by default. */
   readonly leaderOnly?: boolean;
   /** Give up when every remote has failed once: `ready()` rejects. */
   readonly once?: boolean;
@@ -236,10 +236,11 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
     if (entry === undefined) return `no ${this.#database} database on server`;
     if (entry.model === "standalone") return undefined;
     if (!entry.connected) return `${this.#database}: database is disconnected, trying another server`;
-    if (entry.model !== "clustered") return undefined;
+    // A relay is no leader either.
     if ((this.#options.leaderOnly ?? true) && !entry.leader) {
       return "clustered database server is not cluster leader; trying another server";
     }
+    if (entry.model !== "clustered") return undefined;
     if (entry.index !== undefined) {
       if (entry.index < this.#minIndex) return "clustered database server has stale data; trying another server";
       this.#minIndex = entry.index;

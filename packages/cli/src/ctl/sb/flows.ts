@@ -66,18 +66,20 @@ function entries(call: Reader, only: Datapath | undefined): Entry[] {
 
 const stageOf = (flow: Flow) => (flow.external_ids.get("stage-name") ?? "").padEnd(19);
 
-/** The beginning of a uuid, as a flow's cookie shows it: "0x80986ea1". */
+/** The beginning of a uuid, as a flow's cookie shows it: "0x80986ea1", without the zeros in front. Capitals match nothing, as in the reference. */
 function partialUuid(text: string): string {
-  const bare = text.replace(/^0x/i, "").toLowerCase();
-  if (!/^[0-9a-f-]{1,36}$/.test(bare)) fail(`${text} is not a UUID or the beginning of a UUID`);
-  return bare;
+  const bare = text.replace(/^0x/i, "");
+  if (!/^[0-9a-f-]{1,36}$/i.test(bare)) fail(`${text} is not a UUID or the beginning of a UUID`);
+  return withoutZeros(bare);
 }
+
+const withoutZeros = (text: string): string => text.replace(/^0+/, "");
 
 function list(call: SbCall): void {
   const [first] = call.args;
   const only = first === undefined ? undefined : findDatapath(call, call.rules, first);
   const wanted = call.args.slice(only === undefined ? 0 : 1).map(partialUuid);
-  const chosen = (uuid: Uuid) => wanted.length === 0 || wanted.some((text) => uuid.startsWith(text));
+  const chosen = (uuid: Uuid) => wanted.length === 0 || wanted.some((text) => withoutZeros(uuid).startsWith(text));
   const prefix = (uuid: Uuid) => (call.has("uuid") ? `uuid=0x${uuid.slice(0, 8)}, ` : "");
   let section = "";
   for (const { flow, datapath } of entries(call, only)) {
