@@ -189,6 +189,18 @@ describe("weft trace", () => {
     expect(told).toContainEqual(expect.stringMatching(/^w2 DROPPED 3 in table \d+: logical flow ls_in_acl_action$/));
   });
 
+  it("says what could not be asked, and asks it by --control", { timeout: 180_000 }, () => {
+    const program = join(import.meta.dirname, "../packages/cli/bin/weft.js");
+    const hypervisors = nodes.map((name) => `--hypervisor ${name}=unix:$DIR/${name}/db.sock=unix:$DIR/${name}/%s.mgmt`).join(" ");
+    const command = `${process.execPath} ${program} trace --ovnnb-db unix:$DIR/central/nb.sock --ovnsb-db unix:$DIR/central/sb.sock ${hypervisors}`;
+    const without = cloud.run(`${command} p2 p1 || true`);
+    expect(without).toContain("unknown: w2: its connections, and what its bridges have learned (--control)");
+    const controls = nodes.map((name) => `--control ${name}=$DIR/${name}/vswitchd.ctl`).join(" ");
+    const asked = cloud.run(`${command} ${controls} p2 p1 || true`);
+    expect(asked).toContain("p2 ");
+    expect(asked).not.toContain("its connections");
+  });
+
   it("names the ACL that drops", { timeout: 60_000 }, async () => {
     const report = await trace("p2", "p1", "udp.dst == 7");
     expect(report.cause?.code).toBe("acl");

@@ -13,6 +13,7 @@ export const deployment: CloudFinder = {
     { name: "ovnnb-db", argument: "required" },
     { name: "ovnsb-db", argument: "required" },
     { name: "hypervisor", argument: "required" },
+    { name: "control", argument: "required" },
     { name: "no-leader-only" },
     ...tlsOptions,
   ],
@@ -24,6 +25,9 @@ export const deployment: CloudFinder = {
                           a hypervisor's Open_vSwitch database (tcp:192.0.2.11:6640) and the OpenFlow remote of a bridge,
                           where %s is the bridge's name (default: unix:RUNDIR/%s.mgmt); may be given several times.
                           Without any, this host's switch
+  --control NAME=VSWITCHD[=CONTROLLER]
+                          control sockets of a hypervisor's ovs-vswitchd and ovn-controller, as paths on this host (forwarded by
+                          ssh -L LOCAL.ctl:/var/run/openvswitch/ovs-vswitchd.PID.ctl): its connections and what it has learned
   --no-leader-only        any server of a clustered database will do
   --private-key, --certificate, --ca-cert FILE
                           for ssl: remotes
@@ -31,7 +35,13 @@ export const deployment: CloudFinder = {
   async find(host, options) {
     const value = (name: string): string | undefined => options.findLast((option) => option.name === name)?.value;
     const tls = tlsProviderOf(host.runtime.files, options);
-    const given = options.filter(({ name }) => name === "hypervisor").map((option) => named(option, host, tls));
+    const sockets = controlSockets(options);
+    const given = options
+      .filter(({ name }) => name === "hypervisor")
+      .map((option) => named(option, host, tls))
+      .map((place) => withControl(place, host, sockets.get(place.name)));
+    for (const name of sockets.keys())
+      if (!given.some((place) => place.name === name)) throw new UsageError(`--control ${name}: no --hypervisor has that name`);
     const local = given.length > 0 ? undefined : await localHypervisor(host, tls);
     const hypervisors = local === undefined ? given : [local];
     const socket = async (file: string): Promise<string | undefined> => {
@@ -69,6 +79,37 @@ function named({ value = "" }: GivenOption, host: Host, tls: TlsProvider | undef
     database,
     bridge: (bridgeName) => bridge.replace("%s", bridgeName),
     ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+interface ControlSockets {
+  readonly vswitchd: string;
+  readonly controller: string | undefined;
+}
+
+/** --control, by hypervisor. */
+function controlSockets(options: readonly GivenOption[]): ReadonlyMap<string, ControlSockets> {
+  const given = options.filter(({ name }) => name === "control");
+  return new Map(
+    given.map(({ value = "" }) => {
+      const [name = "", vswitchd = "", controller] = value.split("=");
+      if (name === "" || vswitchd === "") throw new UsageError(`--control ${value}: not NAME=VSWITCHD[=CONTROLLER]`);
+      return [name, { vswitchd, controller }];
+    }),
+  );
+}
+
+function withControl(place: HypervisorPlace, host: Host, sockets: ControlSockets | undefined): HypervisorPlace {
+  if (sockets === undefined) return place;
+  const { vswitchd, controller } = sockets;
+  return {
+    ...place,
+    controls: controller === undefined ? ["ovs-vswitchd"] : ["ovs-vswitchd", "ovn-controller"],
+    control(target, command, ...args) {
+      const socket = target === "ovs-vswitchd" ? vswitchd : controller;
+      if (socket === undefined) throw new UsageError(`--control ${place.name}: without ovn-controller's socket`);
+      return sendControl(host, socket, command, args);
+    },
   };
 }
 

@@ -29,7 +29,7 @@ const pause = (ms: number) => lab.runtime.clock.run(lab.runtime.clock.sleep(ms))
 const ask = (what: "break" | "mend" | "reveal" | "list", name?: string) =>
   lab.runtime.clock.run(faultReply(lab.lab, { what, ...(name === undefined ? {} : { name }) }), 60_000);
 
-it("breaks with every fault, and mends it", { timeout: 120_000 }, async () => {
+it("breaks with every fault, and mends it", { timeout: 300_000 }, async () => {
   expect(await lab.sh("central", "weft verify")).toBe(HEALTHY);
   for (const { name } of (await ask("list")).faults) {
     await ask("break", name);

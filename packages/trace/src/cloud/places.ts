@@ -35,6 +35,8 @@ export interface HypervisorPlace {
    * Absent: control sockets are out of reach, as over TCP.
    */
   control?(target: "ovs-vswitchd" | "ovn-controller", command: string, ...args: readonly string[]): Promise<string>;
+  /** Whose control sockets these are; absent: both. */
+  readonly controls?: readonly ("ovs-vswitchd" | "ovn-controller")[];
   /** The host's devices; absent: not known. */
   links?(): readonly Link[] | Promise<readonly Link[]>;
 }

@@ -195,11 +195,19 @@ function copyDatabase({ ovs }: Hypervisor): MemoryReplica<VsSchema> {
         const { _uuid: uuid, ...columns } = row;
         for (const away of ["controller", "manager_options", "ssl", "netflow", "sflow", "ipfix"])
           Reflect.deleteProperty(columns, away);
+        // A copy has nobody to talk BFD to: what is alive now stays so.
+        if (Reflect.get(columns, "bfd") !== undefined && isAlive(row)) Reflect.deleteProperty(columns, "bfd");
         transaction.insert(table, columns, uuid as Uuid);
       }
     }
   });
   return copy;
+}
+
+/** Whether packets may be sent by an interface, by its own word (ovs-vswitchd.conf.db(5), Interface.bfd_status). */
+function isAlive(row: object): boolean {
+  const status: unknown = Reflect.get(row, "bfd_status");
+  return !(status instanceof Map) || status.get("forwarding") !== "false";
 }
 
 /** Devices of whatever name: each is there, is up, and tells what is sent. */

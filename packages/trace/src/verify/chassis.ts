@@ -28,7 +28,8 @@ export function* verifyProgress({ nb, sb, hypervisors }: Cloud): Generator<Findi
 export async function* verifyConnections({ hypervisors }: Cloud): AsyncGenerator<Finding> {
   for (const hypervisor of hypervisors) {
     const { place, name } = hypervisor;
-    if (place.control === undefined || settingOf(hypervisor, "ovn-remote") === undefined) continue;
+    if (place.control === undefined || place.controls?.includes("ovn-controller") === false) continue;
+    if (settingOf(hypervisor, "ovn-remote") === undefined) continue;
     let status: string;
     try {
       status = (await place.control("ovn-controller", "connection-status")).trim();

@@ -4,10 +4,12 @@ import { newFlowKey, VLAN_PRESENT, WORD } from "@weft/openflow";
 import {
   formatIpv6,
   formatMac,
+  ipv4Contains,
   linkLocalOfMac,
   multicastMacOfIpv4,
   multicastMacOfIpv6,
   parseIpv4,
+  parseIpv4Prefix,
   parseIpv6,
   parseMac,
 } from "@weft/packet";
@@ -128,12 +130,52 @@ function nextHop(
   if (to !== undefined && to.row.datapath === from.row.datapath) return to.mac;
   const routers = routerPortsOn(cloud, from.row.datapath);
   const own = routers.find(({ networks }) => networks.some((network) => network.split("/")[0] === target));
+  const named = own === undefined ? leasedNextHop(cloud, from, target) : undefined;
+  if (named !== undefined) return named;
   const gateway = own ?? gatewayFor(routers, source ?? "");
   if (gateway === undefined)
     throw new TraceQuestionError(
       `${target ?? "the destination"} is not in the network of ${from.name}, and its switch has no router port: say where to with eth.dst`,
     );
   return gateway.mac;
+}
+
+/**
+ * The Ethernet address that a guest with a lease sends to (DHCP_Options: cidr, options router and classless_static_route): the
+ * destination's own in its network, else that of the router that the lease names, which may be none of the cloud's.
+ */
+function leasedNextHop({ nb, sb, hosts }: Cloud, { name, row }: Endpoint, target: string | undefined): string | undefined {
+  const port = [...(nb?.table("Logical_Switch_Port").rows() ?? [])].find((one) => one.name === name);
+  const lease = port?.dhcpv4_options === undefined ? undefined : nb?.table("DHCP_Options").get(port.dhcpv4_options);
+  if (lease === undefined || target === undefined || parseIpv4(target) === undefined) return undefined;
+  const near = isWithin(lease.cidr, target);
+  const hop = near ? target : (staticRoute(lease.options.get("classless_static_route"), target) ?? lease.options.get("router"));
+  if (hop === undefined) return undefined;
+  const owner = [...(sb?.table("Port_Binding").rows() ?? [])]
+    .filter(({ datapath, options }) => datapath === row.datapath || options.has("peer"))
+    .flatMap(({ mac }) => mac.map((text) => text.split(/\s+/)))
+    .find(([, ...ips]) => ips.some((ip) => ip.split("/")[0] === hop));
+  const learned = [...(sb?.table("MAC_Binding").rows() ?? [])].find(({ ip }) => ip === hop);
+  const mac = owner?.[0] ?? hosts.find(({ ips }) => ips.includes(hop))?.mac ?? learned?.mac;
+  if (mac !== undefined || near) return mac;
+  throw new TraceQuestionError(
+    `the DHCP options of ${name} name ${hop} as the router to ${target}, whose Ethernet address is not known: say it with eth.dst`,
+  );
+}
+
+/** The router to an address by the most specific of an option's routes: "{169.254.169.254/32,10.0.0.2, 0.0.0.0/0,10.0.0.1}". */
+function staticRoute(option: string | undefined, target: string): string | undefined {
+  const pairs = [...(option ?? "").matchAll(/([\d.]+(?:\/\d+)?)\s*,\s*([\d.]+)(?![\d./])/g)];
+  const fitting = pairs
+    .map(([, network = "", hop = ""]) => ({ network, hop }))
+    .filter(({ network }) => isWithin(network, target));
+  const length = ({ network }: { readonly network: string }): number => Number(network.split("/")[1] ?? 32);
+  return fitting.sort((a, b) => length(b) - length(a))[0]?.hop;
+}
+
+function isWithin(network: string, ip: string): boolean {
+  const [prefix, address] = [parseIpv4Prefix(network), parseIpv4(ip)];
+  return prefix !== undefined && address !== undefined && ipv4Contains(prefix, address);
 }
 
 function transportOf(says: (name: string) => boolean, family: 4 | 6, udpPort: number): string[] {

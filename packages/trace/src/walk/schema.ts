@@ -171,6 +171,11 @@ export const traceReport = z
     cause: cause.optional(),
     there: leg,
     back: leg.optional().describe("the answer's way; absent: none is expected, or the packet did not arrive"),
+    unknown: z
+      .array(z.string())
+      .readonly()
+      .optional()
+      .describe("what could not be asked of the hypervisors on the way, so that it was taken as if there were nothing"),
     logical: z
       .object({ delivers: z.boolean(), text: z.string() })
       .optional()

@@ -18,6 +18,7 @@ export function formatReport(report: TraceReport, options: TraceTextOptions): st
   if (cause?.remedy !== undefined) text += `  remedy:  ${cause.remedy.text} (tried on a copy: it arrives)\n`;
   if (logical !== undefined && report.outcome === "not-delivered")
     text += `  logical: ovn-trace says that the logical network ${logical.delivers ? "delivers" : "does not deliver"} it\n`;
+  for (const what of report.unknown ?? []) text += `  unknown: ${what}\n`;
   for (const { code, subject, flows = [] } of findings) {
     text += `  ${code}: ${subject}\n`;
     for (const { is, flow } of flows) text += `    ${is === "installed" ? "installed:" : "wanted:   "} ${flow}\n`;

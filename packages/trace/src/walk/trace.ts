@@ -37,6 +37,22 @@ export interface FrameQuestion {
 }
 
 export async function tracePacket(cloud: Cloud, question: TraceQuestion): Promise<TraceReport> {
+  return withUnknown(cloud, await followed(cloud, question));
+}
+
+/** With what could not be asked of the hypervisors that the packet has passed. */
+function withUnknown(cloud: Cloud, report: TraceReport): TraceReport {
+  const passed = new Set([...report.there.stations, ...(report.back?.stations ?? [])].map(({ node }) => node));
+  const unknown = cloud.hypervisors
+    .filter(({ name }) => passed.has(name))
+    .flatMap(({ name, learned, links }) => [
+      ...(learned === undefined ? [`${name}: its connections, and what its bridges have learned (--control)`] : []),
+      ...(links === undefined ? [`${name}: the MTU of its devices`] : []),
+    ]);
+  return unknown.length === 0 ? report : { ...report, unknown };
+}
+
+async function followed(cloud: Cloud, question: TraceQuestion): Promise<TraceReport> {
   const { sb } = cloud;
   if (sb === undefined) throw new TraceQuestionError("a trace needs the southbound database");
   const provenance = new Provenance(sb, cloud.nb);
@@ -148,13 +164,13 @@ export async function traceFrame(cloud: Cloud, { node, device, frame }: FrameQue
     const ends = arrivals.map((arrival) => `${arrival.device} on ${arrival.node.name}`);
     const cause = ends.length > 0 ? undefined : causeOf(went.stations.filter(({ of }) => of === undefined));
     const there = { from: `${node}:${device}`, to: ends.join(", "), ...shown(frame), delivered: ends.length > 0 };
-    return {
+    return withUnknown(cloud, {
       outcome: "traced",
       verdict:
         ends.length > 0 ? `it leaves by ${ends.join(", ")}` : `it leaves by no device: ${cause?.text ?? "nothing became of it"}`,
       ...(cause === undefined ? {} : { cause }),
       there: { ...there, stations: went.stations },
-    };
+    });
   } finally {
     await copy.stop();
   }
