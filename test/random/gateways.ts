@@ -5,18 +5,25 @@
 import type { RandomNetwork } from "./network.ts";
 import { Chance } from "./xorshift.ts";
 
-const CHASSIS = ["ch1", "ch2", "ch3"];
-
 type Edit = readonly string[];
 
+/** What the gateways stand on. */
+export interface Site {
+  readonly chassis: readonly string[];
+  /** The physical network of the localnet port of an edit with this number. */
+  networkName(number: number): string;
+}
+
+const IMAGINED: Site = { chassis: ["ch1", "ch2", "ch3"], networkName: (number) => `n${number}` };
+
 /** Edits for the network as it is now. The same seed gives the same edits for the same network. */
-export function gatewayEdits(network: RandomNetwork, seed: number, count: number): Edit[] {
+export function gatewayEdits(network: RandomNetwork, seed: number, count: number, site = IMAGINED): Edit[] {
   const chance = new Chance(seed);
   const edits: Edit[] = [];
   const used = new Set<string>();
   const kinds = [gatewayRouter, gatewayPort, gatewayPort, nat, nat, nat, nat, group, mtu, option, localnet];
   for (let tries = 0; edits.length < count && tries < count * 20; tries++) {
-    const edit = chance.pick(kinds)(network, chance, edits.length);
+    const edit = chance.pick(kinds)(network, chance, edits.length, site);
     const key = edit?.slice(0, edit[0] === "lrp-set-gateway-chassis" ? 3 : undefined).join(" ");
     // ovn-nbctl makes a second row of what it has not made in an earlier transaction.
     if (edit === undefined || key === undefined || used.has(key)) continue;
@@ -26,20 +33,20 @@ export function gatewayEdits(network: RandomNetwork, seed: number, count: number
   return edits;
 }
 
-type Kind = (network: RandomNetwork, chance: Chance, number: number) => Edit | undefined;
+type Kind = (network: RandomNetwork, chance: Chance, number: number, site: Site) => Edit | undefined;
 
-const gatewayRouter: Kind = ({ routers }, chance) => {
+const gatewayRouter: Kind = ({ routers }, chance, _, { chassis }) => {
   const router = chance.pick(routers);
-  return ["set", "Logical_Router", router.name, `options:chassis=${chance.pick(CHASSIS)}`];
+  return ["set", "Logical_Router", router.name, `options:chassis=${chance.pick(chassis)}`];
 };
 
-const gatewayPort: Kind = ({ routers }, chance) => {
+const gatewayPort: Kind = ({ routers }, chance, _, { chassis }) => {
   const ports = chance.pick(routers).ports.filter(({ attached }) => attached !== undefined);
   if (ports.length === 0) return undefined;
-  return ["lrp-set-gateway-chassis", chance.pick(ports).name, chance.pick(CHASSIS), String(1 + chance.below(30))];
+  return ["lrp-set-gateway-chassis", chance.pick(ports).name, chance.pick(chassis), String(1 + chance.below(30))];
 };
 
-const localnet: Kind = ({ switches }, chance, number) => {
+const localnet: Kind = ({ switches }, chance, number, { networkName }) => {
   const at = chance.pick(switches);
   if (at.ports.some(({ kind }) => kind === "localnet")) return undefined;
   const name = `${at.name}-outside`;
@@ -55,7 +62,7 @@ const localnet: Kind = ({ switches }, chance, number) => {
     "--",
     "lsp-set-options",
     name,
-    `network_name=n${number}`,
+    `network_name=${networkName(number)}`,
   ];
 };
 

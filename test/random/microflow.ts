@@ -45,7 +45,15 @@ export class Chance {
   }
 }
 
-function known(network: RandomNetwork): { readonly guests: Known; readonly routers: Known } {
+/** Addresses that packets are sent to besides those of guests and routers. */
+export interface Services {
+  readonly ip4: readonly string[];
+  readonly ip6: readonly string[];
+}
+
+const NONE: Services = { ip4: [], ip6: [] };
+
+function known(network: RandomNetwork, services: Services): { readonly guests: Known; readonly routers: Known } {
   const ports = network.switches.flatMap((at) => at.ports.filter((port) => port.mac !== "" && port.kind !== "router"));
   const routerPorts = network.routers.flatMap((router) => router.ports);
   const networks = routerPorts.flatMap((port) => port.networks.map((text) => text.slice(0, text.indexOf("/"))));
@@ -58,8 +66,8 @@ function known(network: RandomNetwork): { readonly guests: Known; readonly route
     },
     routers: {
       macs: routerPorts.map((port) => port.mac),
-      ip4: networks.filter((text) => !text.includes(":")),
-      ip6: networks.filter((text) => text.includes(":")),
+      ip4: [...networks.filter((text) => !text.includes(":")), ...services.ip4],
+      ip6: [...networks.filter((text) => text.includes(":")), ...services.ip6],
     },
   };
 }
@@ -79,11 +87,11 @@ function microflow(inport: string, words: readonly string[], fields: readonly Fi
 }
 
 /** Packets that a network's guests might send; none when it has no guests. `seed` decides, with the network. */
-export function microflows(network: RandomNetwork, seed: number, count: number): Microflow[] {
+export function microflows(network: RandomNetwork, seed: number, count: number, services = NONE): Microflow[] {
   const chance = new Chance(seed);
   const { guests: ports } = network;
   if (ports.length === 0) return [];
-  const { guests, routers } = known(network);
+  const { guests, routers } = known(network, services);
   const some = (what: keyof Known, others: readonly string[]): string => {
     const pool = chance.percent(55) ? guests[what] : routers[what];
     return pool.length > 0 && chance.percent(88) ? chance.pick(pool) : chance.pick(others);

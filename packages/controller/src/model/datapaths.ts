@@ -16,11 +16,12 @@ export const peerOf = derive<Uuid, Uuid | undefined>("peerOf", (uuid, read) => {
 });
 
 /**
- * Whether packets cross a patch port on this chassis. A distributed gateway port that always redirects is crossed on
- * the chassis of its HA group only.
+ * Whether packets cross a patch port on this chassis. The end of a gateway router is crossed where the router is, and a
+ * distributed gateway port that always redirects on the chassis of its HA group only.
  */
 function crossable(read: Read, ...ends: SbRow<"Port_Binding">[]): boolean {
   for (const end of ends) {
+    if (!connects(read, end)) return false;
     const redirect = end.options.get("chassis-redirect-port");
     const port = redirect === undefined ? undefined : read(portsByName, redirect)[0];
     if (port === undefined) continue;
@@ -28,6 +29,11 @@ function crossable(read: Read, ...ends: SbRow<"Port_Binding">[]): boolean {
     if (!read(inHaGroup, port) && read(claimOf, port) === undefined) return false;
   }
   return true;
+}
+
+/** Whether an end of a patch port is on this chassis: that of a gateway router may be on another. */
+export function connects(read: Read, { _uuid, type }: SbRow<"Port_Binding">): boolean {
+  return type === "patch" || (type === "l3gateway" && read(claimOf, _uuid) !== undefined);
 }
 
 /** The router's end of a patch port that packets cross here, if the router is a local datapath. */
@@ -43,7 +49,6 @@ export function crossedPeer(read: Read, patch: Uuid): SbRow<"Port_Binding"> | un
 export function* routersAt(read: Read, datapath: Uuid): Iterable<SbRow<"Port_Binding">> {
   for (const type of ["patch", "l3gateway"]) {
     for (const port of read(portsOfDatapath, `${datapath} ${type}`)) {
-      if (type === "l3gateway" && read(claimOf, port) === undefined) continue;
       const router = crossedPeer(read, port);
       if (router !== undefined) yield router;
     }
@@ -57,7 +62,6 @@ export const neighboursOf = derive<Uuid, readonly Uuid[]>(
     const found = new Set<Uuid>();
     for (const type of ["patch", "l3gateway"]) {
       for (const uuid of read(portsOfDatapath, `${datapath} ${type}`)) {
-        if (type === "l3gateway" && read(claimOf, uuid) === undefined) continue;
         const peer = read(peerOf, uuid);
         const here = read(sb.Port_Binding, uuid);
         const there = peer === undefined ? undefined : read(sb.Port_Binding, peer);

@@ -8,7 +8,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { parsePortAddresses } from "../model/addresses.ts";
 import { type Attachment, attachmentOf, claimOf, nestedDatapaths } from "../model/binding.ts";
 import { config, ownChassis } from "../model/config.ts";
-import { localnetOf, peerOf, routersAt } from "../model/datapaths.ts";
+import { connects, localnetOf, peerOf, routersAt } from "../model/datapaths.ts";
 import { haChassisOf } from "../model/ha.ts";
 import { portsByName, portsOfDatapath, sb } from "../model/inputs.ts";
 import { type Tunnel, tunnelFor } from "../model/tunnels.ts";
@@ -65,10 +65,10 @@ type Local =
 function localOf(read: Read, uuid: Uuid, row: Port): Local | undefined {
   const at = read(attachmentOf, uuid);
   if (at !== undefined) return { kind: "attached", at };
-  if (row.type === "patch" || (row.type === "l3gateway" && read(claimOf, uuid) !== undefined)) {
+  if (connects(read, row)) {
     const peer = read(peerOf, uuid);
     const other = peer === undefined ? undefined : read(sb.Port_Binding, peer);
-    return other === undefined ? undefined : { kind: "patch", peer: other };
+    return other === undefined || !connects(read, other) ? undefined : { kind: "patch", peer: other };
   }
   if (row.type === "chassisredirect" && read(claimOf, uuid) !== undefined) {
     const to = distributedPort(read, row);

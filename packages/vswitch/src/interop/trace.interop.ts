@@ -78,6 +78,17 @@ describe("what is translated and looked at", () => {
       ["in_port=1,dl_vlan=5,dl_vlan_pcp=0", "in_port=1,dl_vlan=5,dl_vlan_pcp=3", "in_port=1,dl_vlan=6", "in_port=1"],
     ],
     [
+      "marks and labels that a packet is tracked with",
+      [
+        "table=0,tcp,actions=ct(commit,table=1,exec(set_field:0x2/0x2->ct_mark,set_field:0x7/0xff->ct_label))",
+        "table=1,tcp,ct_mark=2/2,actions=ct(commit,table=2,exec(set_field:0x4/0x4->ct_mark))",
+        "table=1,tcp,actions=ct(table=2,nat)",
+        "table=2,actions=output:2",
+        "table=0,udp,actions=ct(commit,exec(set_field:5->ct_mark)),ct(table=1,zone=5)",
+      ],
+      ["in_port=1,tcp", "in_port=1,tcp,ct_state=trk|new,ct_mark=9,ct_label=3", "in_port=1,udp"],
+    ],
+    [
       "tunnels and their options",
       [
         "priority=2,tun_metadata0=1/3,actions=output:2",
@@ -125,6 +136,39 @@ describe("what is translated and looked at", () => {
   it.each(cases)("%s", async (_what, flows, packets) => {
     await configure(flows);
     for (const packet of packets) await same(["br0", packet]);
+  });
+
+  it.each([
+    "ip_src),selection_method_param=7",
+    "ip_src,udp_dst),selection_method_param=4294967303",
+    "ip_src,udp_dst",
+    "udp_dst",
+    "tcp_src,tcp_dst",
+    "ipv6_src,tcp_src",
+    "eth_src,eth_dst,ip_src,ip_dst,tcp_dst",
+    "ip_proto,sctp_src",
+    "ip_src=255.255.0.0,tcp_dst=0xff00",
+    "arp_spa,eth_type",
+    "icmp_type",
+    "nd_target,ip_frag",
+  ])("a group that hashes %s", async (fields) => {
+    const buckets = [0, 1, 2].map((id) => `bucket=bucket_id:${id},actions=output:2`).join(",");
+    const how = `selection_method=hash,fields(${fields}${fields.includes(")") ? "" : ")"}`;
+    await configure(["actions=group:1"], [`group_id=1,type=select,${how},${buckets}`]);
+    const ip4 = "dl_src=00:00:00:00:01:02,nw_src=10.2.0.40,nw_dst=10.0.0.111";
+    const ip6 = "ipv6_src=fd00::5,ipv6_dst=fd00::6";
+    for (const packet of [
+      `tcp,${ip4},tcp_src=4242,tcp_dst=443`,
+      `udp,${ip4},udp_src=4242,udp_dst=443`,
+      `sctp,${ip4},sctp_src=4242,sctp_dst=443`,
+      `icmp,${ip4},icmp_type=8`,
+      `tcp6,${ip6},tcp_src=4242,tcp_dst=443`,
+      `udp6,${ip6},udp_src=4242,udp_dst=443`,
+      "arp,arp_spa=10.0.0.1,arp_tpa=10.0.0.2",
+      "dl_vlan=5,dl_vlan_pcp=1,dl_type=0x1234",
+      "icmp6,icmpv6_type=135,icmpv6_code=0,nd_target=fd00::9",
+    ])
+      await same(["br0", `in_port=1,${packet}`]);
   });
 
   it.each(["", ",selection_method=dp_hash", `,selection_method=dp_hash,selection_method_param=${0x1_0000_0007}`])(

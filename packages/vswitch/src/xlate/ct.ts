@@ -51,6 +51,8 @@ export function xlateCt(ctx: Context, action: ActionOf<"ct">): void {
     nat: nat?.type === "nat" ? natOf(nat) : undefined,
   };
   ctx.odp.push(made);
+  // A trace goes on with the mark and label that the connection gets.
+  const tracked = flow.slice();
   flow[WORD.ct_mark] = saved.mark;
   flow.set(saved.label, WORD.ct_label);
   wc[WORD.ct_mark] = savedWc.mark;
@@ -61,7 +63,7 @@ export function xlateCt(ctx: Context, action: ActionOf<"ct">): void {
     const state = frozenState(ctx, action.table, []);
     const id = recirculate(ctx, state);
     ctx.conntracked = before;
-    ctx.recircs.push({ id, kind: "conntrack", flow: Int32Array.from(flow), zone, nat: made.nat });
+    ctx.recircs.push({ id, kind: "conntrack", flow: tracked, zone, nat: made.nat });
     ctx.report(
       "detail",
       `A clone of the packet is forked to recirculate. The forked pipeline will be resumed at table ${action.table}.`,

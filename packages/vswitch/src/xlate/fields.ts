@@ -155,10 +155,9 @@ export function applicable(ctx: Context, prerequisite: string): boolean {
   const type = flow[WORD.eth_type] as number;
   const protocol = flow[WORD.nw_proto] as number;
   const l4 = (wanted: number, v4: boolean, v6: boolean): boolean => {
-    const ok =
-      ((v4 && type === ETH_IP) || (v6 && type === ETH_IPV6)) && protocol === wanted && ((flow[WORD.nw_frag] as number) & 2) === 0;
+    if (!((v4 && type === ETH_IP) || (v6 && type === ETH_IPV6))) return false;
     ctx.look(WORD.nw_proto, 0xff);
-    return ok;
+    return protocol === wanted && ((flow[WORD.nw_frag] as number) & 2) === 0;
   };
   switch (prerequisite) {
     case "ip":

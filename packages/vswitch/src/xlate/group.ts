@@ -4,6 +4,7 @@ import { WORD } from "../flow/key.ts";
 import type { Group, GroupBucket } from "../ofproto/group.ts";
 import { portAlive } from "./choose.ts";
 import type { Context } from "./context.ts";
+import { applicable } from "./fields.ts";
 import { finishHash, hashFields, mixHash } from "./hash.ts";
 
 /** Returns true when the rest of the caller's list is frozen with the group. */
@@ -136,7 +137,7 @@ function bestBucket(ctx: Context, group: Group, hash: number): GroupBucket | und
   let bestScore = -1;
   for (const bucket of group.buckets) {
     if (!alive(ctx, bucket, 0, false)) continue;
-    const score = (finishHash(mixHash(hash, bucket.id)) & 0xffff) * bucket.weight;
+    const score = (hashWords([0n, BigInt(hash)], 8, bucket.id) & 0xffff) * bucket.weight;
     ctx.report("detail", `bucket ${bucket.id}: score ${score}`);
     if (score > bestScore) {
       bestScore = score;
@@ -149,40 +150,33 @@ function bestBucket(ctx: Context, group: Group, hash: number): GroupBucket | und
 /** The hash over the fields that the group names; each of them that the packet has counts as looked at. */
 function hashSelected(ctx: Context, group: Group): number {
   const { fields, param } = group.description.selection;
-  let hash = Number(BigInt.asUintN(32, param ^ (param >> 32n)));
+  let hash = hashWords([param, param >> 32n], 8, 0);
   for (const { field: id, mask } of fields) {
     const f = FIELDS[id];
-    if (f === undefined || !present(ctx, f.prerequisite)) continue;
+    if (f === undefined || !applicable(ctx, f.prerequisite)) continue;
     const all = (1n << BigInt(f.bits)) - 1n;
     ctx.lookField(f, mask & all);
-    let value = ctx.readField(f) & mask;
-    do {
-      hash = mixHash(hash, Number(BigInt.asIntN(32, value)));
-      value >>= 32n;
-    } while (value > 0n);
+    const bytes = bigEndian(ctx.readField(f) & mask, Math.ceil(f.bits / 8));
+    hash = hashWords(littleEndianWords(bytes), bytes.length, hash);
   }
-  return finishHash(hash);
+  return hash;
 }
 
-function present(ctx: Context, prerequisite: string): boolean {
-  const type = ctx.flow[WORD.eth_type];
-  const protocol = ctx.flow[WORD.nw_proto];
-  switch (prerequisite) {
-    case "ipv4":
-      return type === 0x0800;
-    case "ipv6":
-      return type === 0x86dd;
-    case "ip":
-      return type === 0x0800 || type === 0x86dd;
-    case "tcp":
-      return protocol === 6;
-    case "udp":
-      return protocol === 17;
-    case "sctp":
-      return protocol === 132;
-    default:
-      return true;
-  }
+function hashWords(words: readonly bigint[], bytes: number, basis: number): number {
+  return finishHash(words.reduce((hash, word) => mixHash(hash, Number(BigInt.asIntN(32, word))), basis) ^ bytes);
+}
+
+function bigEndian(value: bigint, length: number): number[] {
+  return Array.from({ length }, (_, i) => Number((value >> BigInt(8 * (length - 1 - i))) & 0xffn));
+}
+
+/** The last word may lack bytes, which count as zero. */
+function littleEndianWords(bytes: readonly number[]): bigint[] {
+  const words: bigint[] = [];
+  bytes.forEach((byte, i) => {
+    words[i >> 2] = (words[i >> 2] ?? 0n) | (BigInt(byte) << BigInt(8 * (i & 3)));
+  });
+  return words;
 }
 
 const tables = new WeakMap<readonly GroupBucket[], readonly GroupBucket[]>();
