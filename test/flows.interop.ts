@@ -148,6 +148,8 @@ afterAll(async () => {
 /** How each switch reaches the other chassis. What is set by hand ages, and goes when devices of the host change. */
 async function reach(): Promise<void> {
   for (const [index, { name }] of nodes.entries()) {
+    // Nobody answers the probes that gateways are watched by.
+    await control(`${name}-switch`, "bfd/set-forwarding", "true");
     for (const which of [`${name}-switch`, `${name}p-switch`]) {
       const ip = `10.9.0.${index + 1}`;
       await control(which, "netdev-dummy/ip4addr", "br-phys", `${ip}/24`);
@@ -430,6 +432,8 @@ interface Counts {
   forwarded: number;
   /** Packets for which two flows of one table and priority match: which of them counts is open. */
   equals: number;
+  /** Packets for which the reference's two switches look at different bits. */
+  disputed: number;
 }
 
 interface Difference {
@@ -465,15 +469,17 @@ async function compare(
       if (!chooseAmongEquals(expected, played)) return { what: `our controller's flows, ${what}`, got: played, expected };
       counts.equals++;
     }
-    // What was looked at depends on flows that were there before, too: the second switch has had none.
-    const looked = withMegaflowsOf(expected, played);
+    // What was looked at depends on the order of flows and on flows that are gone, too: the reference's switches may differ.
+    const settledLooks = megaflows(expected) === megaflows(played);
+    const comparable = (text: string) => (settledLooks ? text : text.replace(MEGAFLOW, ""));
+    if (!settledLooks) counts.disputed++;
     const { datapath } = memories.get(node)!;
     const got = ourTrace(datapath, "--names", "br-int", flow);
-    if (got !== expected && got !== looked) return { what: `our switch, ${what}`, got, expected };
-    if (numbers !== undefined && looked === expected) {
+    if (comparable(got) !== comparable(expected)) return { what: `our switch, ${what}`, got, expected };
+    if (numbers !== undefined) {
       const expected = traced(await numbers);
       const got = ourTrace(datapath, "br-int", flow);
-      if (got !== expected) return { what: `our switch, ${what}`, got, expected };
+      if (comparable(got) !== comparable(expected)) return { what: `our switch, ${what}`, got, expected };
     }
     counts.packets++;
     if (actions.some((one) => one !== "drop")) counts.forwarded++;
@@ -492,12 +498,8 @@ function chooseAmongEquals(one: string, other: string): boolean {
   return rank(a) !== undefined && rank(a) === rank(b);
 }
 
-/** A trace with the megaflows of another of as many. */
-function withMegaflowsOf(trace: string, other: string): string {
-  const megaflows = other.match(/^Megaflow: .*$/gm) ?? [];
-  if (megaflows.length !== trace.match(/^Megaflow: .*$/gm)?.length) return trace;
-  return trace.replace(/^Megaflow: .*$/gm, () => megaflows.shift()!);
-}
+const MEGAFLOW = /^Megaflow: .*$/gm;
+const megaflows = (trace: string) => trace.match(MEGAFLOW)?.join();
 
 function ourTrace(datapath: Datapath, ...words: readonly string[]): string {
   try {
@@ -508,7 +510,7 @@ function ourTrace(datapath: Datapath, ...words: readonly string[]): string {
 }
 
 it(`${networks} random networks: packets go the same way`, { timeout: 30_000 * networks }, async () => {
-  const counts = { packets: 0, forwarded: 0, equals: 0 };
+  const counts = { packets: 0, forwarded: 0, equals: 0, disputed: 0 };
   for (let seed = first; seed < first + networks; seed++) {
     const network = new RandomNetwork(seed, { static: true });
     const services = await become(network, seed);
@@ -529,4 +531,5 @@ it(`${networks} random networks: packets go the same way`, { timeout: 30_000 * n
   expect(counts.packets).toBeGreaterThan(networks * 20);
   expect(counts.forwarded).toBeGreaterThan(counts.packets / 5);
   expect(counts.equals).toBeLessThan(counts.packets / 500);
+  expect(counts.disputed).toBeLessThan(counts.packets / 20);
 });

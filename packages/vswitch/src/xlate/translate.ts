@@ -2,7 +2,9 @@
  * The translation of actions (ovs-actions(7)): what the flow tables want done to a packet becomes datapath actions, and what
  * decided it becomes a mask. {@link doActions} runs an action list; resubmit and goto_table go through {@link resubmitTo}.
  */
+
 import { type Action, field, OFPP } from "@weft/openflow";
+import type { DpAction } from "../datapath/actions.ts";
 import { putMac } from "../datapath/fields.ts";
 import { ETH_IP, IP_SCTP, IP_TCP, IP_UDP, VLAN_CFI, WORD } from "../flow/key.ts";
 import type { FlowTable } from "../ofproto/flow-table.ts";
@@ -120,7 +122,6 @@ export function doActions(ctx: Context, actions: readonly Action[], last: boolea
 /** Returns true when the rest of the list has been dealt with. */
 function doAction(ctx: Context, action: Action, actions: readonly Action[], i: number, last: boolean): boolean {
   const { flow } = ctx;
-  const lastOfList = i === actions.length - 1;
   switch (action.type) {
     case "set_field":
       setField(ctx, action);
@@ -322,7 +323,6 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
       break;
     case "clone":
       // Of what is not yet in effect the clone would give the datapath its own, and what follows it again.
-      if (!last) ctx.commit();
       xlateClone(ctx, action.actions, last);
       break;
     case "ct":
@@ -339,7 +339,7 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
       ctx.exit = true;
       break;
     case "check_pkt_larger":
-      checkPacketLarger(ctx, action, actions.slice(i + 1), last || lastOfList);
+      checkPacketLarger(ctx, action, actions.slice(i + 1));
       return true;
     case "delete_field":
       ctx.report("detail", `delete ${action.field.name}`);
@@ -404,22 +404,18 @@ function outputTruncated(ctx: Context, port: number, maxLen: number, last: boole
   } else outputTo(ctx, port, maxLen, last);
 }
 
-/** Which actions can be undone by setting the fields back; a clone of only those needs no clone in the datapath. */
-export function reversible(actions: readonly Action[]): boolean {
+/** Whether what datapath actions do to a packet can be undone by setting its fields back; what is in a clone is undone there. */
+function reversible(actions: readonly DpAction[]): boolean {
   return actions.every((action) => {
     switch (action.type) {
       case "ct":
+      case "ct_clear":
       case "meter":
-      case "nat":
-      case "output_trunc":
-      case "encap":
-      case "decap":
-      case "dec_nsh_ttl":
-      case "check_pkt_larger":
-      case "delete_field":
+      case "trunc":
+      case "tnl_push":
         return false;
-      case "clone":
-        return true;
+      case "check_pkt_len":
+        return reversible(action.gt) && reversible(action.le);
       default:
         return true;
     }
@@ -436,40 +432,29 @@ export function xlateClone(ctx: Context, actions: readonly Action[], last: boole
     wasMpls: ctx.wasMpls,
   };
   ctx.actionSet = [];
-  const restore = (): void => {
-    ctx.stack = saved.stack;
-    ctx.actionSet = saved.actionSet;
-    ctx.flow.set(saved.flow);
-    ctx.conntracked = saved.conntracked;
-    ctx.wasMpls = saved.wasMpls;
-  };
-  const run = (isLast: boolean): void => {
-    doActions(ctx, actions, isLast, inGroup);
-    if (!ctx.freezing) xlateActionSet(ctx);
-    if (ctx.freezing) forkRecirculation(ctx);
-  };
-  if (last || reversible(actions)) {
-    run(last);
-    restore();
-    return;
-  }
+  if (!last) ctx.commit();
   const base = ctx.base.slice();
   const outer = ctx.odp;
   ctx.odp = [];
-  run(true);
+  doActions(ctx, actions, true, inGroup);
+  if (!ctx.freezing) xlateActionSet(ctx);
+  if (ctx.freezing) forkRecirculation(ctx);
   const inner = ctx.odp;
   ctx.odp = outer;
-  if (inner.length > 0) ctx.odp.push({ type: "clone", actions: inner });
-  ctx.base.set(base);
-  restore();
+  if (last || reversible(inner)) ctx.odp.push(...inner);
+  else {
+    ctx.odp.push({ type: "clone", actions: inner });
+    ctx.base.set(base);
+  }
+  ctx.stack = saved.stack;
+  ctx.actionSet = saved.actionSet;
+  ctx.flow.set(saved.flow);
+  ctx.conntracked = saved.conntracked;
+  ctx.wasMpls = saved.wasMpls;
 }
 
-function checkPacketLarger(
-  ctx: Context,
-  action: Extract<Action, { type: "check_pkt_larger" }>,
-  rest: readonly Action[],
-  last: boolean,
-): void {
+/** Each way goes on for itself, and to its end: nothing follows there, whatever does here. */
+function checkPacketLarger(ctx: Context, action: Extract<Action, { type: "check_pkt_larger" }>, rest: readonly Action[]): void {
   ctx.commit();
   const saved = {
     stack: ctx.stack.slice(),
@@ -481,10 +466,10 @@ function checkPacketLarger(
   const flow = ctx.flow.slice();
   const base = ctx.base.slice();
   const outer = ctx.odp;
-  const branch = (value: bigint): import("../datapath/actions.ts").DpAction[] => {
+  const branch = (value: bigint): DpAction[] => {
     ctx.odp = [];
     ctx.writeSubfield(action.dst, value);
-    doActions(ctx, rest, last);
+    doActions(ctx, rest, true);
     if (!ctx.freezing) xlateActionSet(ctx);
     if (ctx.freezing) forkRecirculation(ctx);
     const made = ctx.odp;

@@ -151,14 +151,10 @@ export function xlate(request: XlateRequest): Translation {
   };
 }
 
-/** What nothing follows needs no copy of the packet. */
+/** What nothing follows needs no copy of the packet. A copy within the last one stays, as the reference has it. */
 function withoutLastClone(actions: readonly DpAction[]): readonly DpAction[] {
-  let list = actions;
-  for (;;) {
-    const last = list[list.length - 1];
-    if (last?.type !== "clone") return list;
-    list = [...list.slice(0, -1), ...last.actions];
-  }
+  const last = actions.at(-1);
+  return last?.type === "clone" ? [...actions.slice(0, -1), ...last.actions] : actions;
 }
 
 /** Which tunnel port a packet is received on depends on its outer addresses and key. */
