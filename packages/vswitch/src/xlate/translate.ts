@@ -484,6 +484,8 @@ function checkPacketLarger(ctx: Context, action: Extract<Action, { type: "check_
   };
   const gt = branch(1n);
   const le = branch(0n);
+  // A trace that a pause has ended has ended here, too.
+  ctx.exit ||= ctx.freezing;
   ctx.odp = outer;
   ctx.odp.push({ type: "check_pkt_len", size: action.length, gt, le });
 }
