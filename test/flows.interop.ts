@@ -531,5 +531,5 @@ it(`${networks} random networks: packets go the same way`, { timeout: 30_000 * n
   expect(counts.packets).toBeGreaterThan(networks * 20);
   expect(counts.forwarded).toBeGreaterThan(counts.packets / 5);
   expect(counts.equals).toBeLessThan(counts.packets / 500);
-  expect(counts.disputed).toBeLessThan(counts.packets / 20);
+  expect(counts.disputed).toBeLessThan(counts.packets / 10);
 });

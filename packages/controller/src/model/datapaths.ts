@@ -22,13 +22,28 @@ export const peerOf = derive<Uuid, Uuid | undefined>("peerOf", (uuid, read) => {
 function crossable(read: Read, ...ends: SbRow<"Port_Binding">[]): boolean {
   for (const end of ends) {
     if (!connects(read, end)) return false;
-    const redirect = end.options.get("chassis-redirect-port");
-    const port = redirect === undefined ? undefined : read(portsByName, redirect)[0];
-    if (port === undefined) continue;
-    if (read(sb.Port_Binding, port)?.options.get("always-redirect") !== "true") continue;
-    if (!read(inHaGroup, port) && read(claimOf, port) === undefined) return false;
+    const gateway = gatewayOf(read, end);
+    if (gateway === undefined || gateway.options.get("always-redirect") !== "true") continue;
+    if (!redirectsHere(read, gateway)) return false;
   }
   return true;
+}
+
+/** The chassisredirect port of a distributed gateway port. */
+function gatewayOf(read: Read, end: SbRow<"Port_Binding">): SbRow<"Port_Binding"> | undefined {
+  const name = end.options.get("chassis-redirect-port");
+  const port = name === undefined ? undefined : read(portsByName, name)[0];
+  return port === undefined ? undefined : read(sb.Port_Binding, port);
+}
+
+function redirectsHere(read: Read, { _uuid }: SbRow<"Port_Binding">): boolean {
+  return read(inHaGroup, _uuid) || read(claimOf, _uuid) !== undefined;
+}
+
+/** Whether a datapath makes the one behind a patch port local: not through a gateway port from outside, unless it redirects to here. */
+function leads(read: Read, here: SbRow<"Port_Binding">, there: SbRow<"Port_Binding">): boolean {
+  const gateway = gatewayOf(read, there);
+  return crossable(read, here, there) && (gateway === undefined || redirectsHere(read, gateway));
 }
 
 /** Whether an end of a patch port is on this chassis: that of a gateway router may be on another. */
@@ -65,7 +80,7 @@ export const neighboursOf = derive<Uuid, readonly Uuid[]>(
         const peer = read(peerOf, uuid);
         const here = read(sb.Port_Binding, uuid);
         const there = peer === undefined ? undefined : read(sb.Port_Binding, peer);
-        if (here !== undefined && there !== undefined && crossable(read, here, there)) found.add(there.datapath);
+        if (here !== undefined && there !== undefined && leads(read, here, there)) found.add(there.datapath);
       }
     }
     return [...found].sort();
