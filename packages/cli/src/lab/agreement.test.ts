@@ -1,6 +1,6 @@
 /**
- * weft trace agrees with the packet: in the built-in labs, pings of guests chosen by chance, to other guests, floating IPs, load balancers'
- * addresses and machines outside, are seen where the trace says, and answered where it says that they are.
+ * weft trace agrees with the packet: in the built-in labs, pings of guests chosen by chance, to other guests, floating IPs and
+ * machines outside, are seen where the trace says, and answered where it says that they are.
  */
 import { builtinLabs, EchoRecorder, formatIp, parseLab } from "@weft/lab";
 import { formatMac } from "@weft/packet";

@@ -5,7 +5,7 @@
 import { Core } from "@weft/controller";
 import { createNorthd } from "@weft/northd";
 import { type MemoryReplica, memoryReplica, type Replica, type SchemaJson, type TableName, type Uuid } from "@weft/ovsdb";
-import { ConfigurableLogBook, type Runtime } from "@weft/runtime";
+import { ConfigurableLogBook, messageOf, type Runtime } from "@weft/runtime";
 import { type NbSchema, openVSwitch, ovnNorthbound, ovnSouthbound, type SbSchema } from "@weft/schemas";
 import type { InstalledState } from "../cloud/bridge.ts";
 import { type Cloud, type Hypervisor, integrationBridgeOf } from "../cloud/cloud.ts";
@@ -59,7 +59,11 @@ const CLAIM_ROUNDS = 4;
 /** Writes what a controller would write of its own: the ports that it claims. Returns whether there was anything. */
 function claim(sb: MemoryReplica<SbSchema>, { ovs, systemId, place }: Hypervisor): boolean {
   if (systemId === "") return false;
-  const core = new Core({ settings: { systemId, hostname: "", rundir: "", startTime: 0 }, onError: () => undefined });
+  const log = place.runtime.log.logger("what_if");
+  const core = new Core({
+    settings: { systemId, hostname: "", rundir: "", startTime: 0 },
+    onError: ({ definition, key, error }) => log.warn(`${definition} ${key}: ${messageOf(error)}`),
+  });
   core.feed("sb", rowsOf(ovnSouthbound.tables, sb));
   core.feed("ovs", rowsOf(openVSwitch.tables, ovs));
   core.commit(true);
