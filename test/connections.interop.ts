@@ -24,7 +24,7 @@ import { afterEach, expect, it } from "vitest";
 import { wordsOf } from "./northdPair.ts";
 import { gatewayEdits } from "./random/gateways.ts";
 import { randomLoadBalancers } from "./random/loadBalancers.ts";
-import { Chance } from "./random/microflow.ts";
+import { Chance, servicesOf } from "./random/microflow.ts";
 import { RandomNetwork } from "./random/network.ts";
 import * as xorshift from "./random/xorshift.ts";
 import { allWeft, Cloud, linkPrograms, type Mix } from "./reference/cloud.ts";
@@ -255,17 +255,13 @@ it.each(seeds)("the connections of network %i", async (seed) => {
   const network = new RandomNetwork(seed, { static: true });
   const made = edits(network, seed);
   const guests = network.switches.flatMap(({ ports }) => ports.filter(({ kind, ip4 }) => kind === "vif" && ip4 !== undefined));
-  const words = made.flat().join(" ");
-  const outside = [...words.matchAll(/external_ip="([^"]+)"/g)].map(([, address]) => address!);
-  const vips = [...words.matchAll(/"([^"]+)"="/g)].map(
-    ([, vip]) => vip!.match(/^\[(.+)\]/)?.[1] ?? vip!.replace(/^([^:]+):\d+$/, "$1"),
-  );
+  const { ip4, ip6 } = servicesOf(made);
   for (const mix of [allReference, { ...allWeft, tools: "reference" } as const]) sides.push(new Side(mix, made, guests));
   const chance = new Chance(seed);
   // What guests have heard while the network came up.
   await Promise.all(sides.map((side) => side.settle([])));
   for (let number = 0; number < connections; number++) {
-    const { from, what, frame } = opening(network, guests, [...outside, ...vips], chance, number);
+    const { from, what, frame } = opening(network, guests, [...ip4, ...ip6], chance, number);
     const told: string[][] = [[], []];
     for (let looks = 0; ; looks += QUIET) {
       if (looks === 0) await Promise.all(sides.map((side) => side.send(from.name, frame)));

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { wordsOf } from "./northdPair.ts";
 import { gatewayEdits } from "./random/gateways.ts";
 import { randomLoadBalancers } from "./random/loadBalancers.ts";
-import { Chance, type Microflow, microflows, type Services } from "./random/microflow.ts";
+import { Chance, type Microflow, microflows, type Services, servicesOf } from "./random/microflow.ts";
 import { RandomNetwork } from "./random/network.ts";
 import * as xorshift from "./random/xorshift.ts";
 import { Daemons, schemaFiles } from "./reference/daemons.ts";
@@ -185,17 +185,6 @@ function extras(network: RandomNetwork, seed: number): (readonly string[])[] {
   const gateways = seed % 2 === 0 ? gatewayEdits(network, seed, 12, SITE) : [];
   const balancers = seed % 4 < 2 ? randomLoadBalancers(new xorshift.Chance(seed), holders, 4).map(wordsOf) : [];
   return [...gateways, ...balancers];
-}
-
-/** The external addresses of NAT and the VIPs among edits. */
-function servicesOf(edits: readonly (readonly string[])[]): Services {
-  const words = edits.flat().join(" ");
-  const outside = [...words.matchAll(/external_ip="([^"]+)"/g)].map(([, address]) => address!);
-  const vips = [...words.matchAll(/"([^"]+)"="/g)].map(
-    ([, vip]) => vip!.match(/^\[(.+)\]/)?.[1] ?? vip!.replace(/^([^:]+):\d+$/, "$1"),
-  );
-  const all = [...outside, ...vips];
-  return { ip4: all.filter((address) => !address.includes(":")), ip6: all.filter((address) => address.includes(":")) };
 }
 
 /** Makes a network on both chassis; returns what packets may be sent to besides guests and routers. */
@@ -488,12 +477,12 @@ async function compare(
 }
 
 /** Whether two traces part at flows of one table and priority. */
-function chooseAmongEquals(one: string, other: string): boolean {
-  const lines = other.split("\n");
+function chooseAmongEquals(one: string, another: string): boolean {
+  const lines = another.split("\n");
   const [a, b] = one
     .split("\n")
     .map((line, i) => [line, lines[i] ?? ""] as const)
-    .find(([line, else_]) => line !== else_) ?? ["", ""];
+    .find(([line, other]) => line !== other) ?? ["", ""];
   const rank = (line: string) => /^ *(\d+)\. .*\bpriority (\d+)/.exec(line)?.slice(1).join();
   return rank(a) !== undefined && rank(a) === rank(b);
 }

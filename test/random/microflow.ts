@@ -53,6 +53,17 @@ export interface Services {
 
 const NONE: Services = { ip4: [], ip6: [] };
 
+/** The external addresses of NAT and the VIPs of load balancers among edits, each the arguments of an ovn-nbctl call. */
+export function servicesOf(edits: readonly (readonly string[])[]): Services {
+  const words = edits.flat().join(" ");
+  const outside = [...words.matchAll(/external_ip="([^"]+)"/g)].map(([, address]) => address!);
+  const vips = [...words.matchAll(/"([^"]+)"="/g)].map(
+    ([, vip]) => vip!.match(/^\[(.+)\]/)?.[1] ?? vip!.replace(/^([^:]+):\d+$/, "$1"),
+  );
+  const all = [...outside, ...vips];
+  return { ip4: all.filter((address) => !address.includes(":")), ip6: all.filter((address) => address.includes(":")) };
+}
+
 function known(network: RandomNetwork, services: Services): { readonly guests: Known; readonly routers: Known } {
   const ports = network.switches.flatMap((at) => at.ports.filter((port) => port.mac !== "" && port.kind !== "router"));
   const routerPorts = network.routers.flatMap((router) => router.ports);

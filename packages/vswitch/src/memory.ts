@@ -9,7 +9,7 @@ import { Bridge } from "./ofproto/bridge.ts";
 import { FlowMods } from "./ofproto/flow-mods.ts";
 import { groupMod } from "./ofproto/group.ts";
 import { meterMod } from "./ofproto/meter.ts";
-import type { Bundle, OfPort, TunnelConfig } from "./ofproto/port.ts";
+import { type Bundle, newBundle, type OfPort, type TunnelConfig } from "./ofproto/port.ts";
 import { bridgeNames } from "./xlate/text.ts";
 
 export interface MemoryPort {
@@ -90,19 +90,10 @@ export class MemorySwitch {
       datapath.addPort({ number: dpPort, name: spec.name, type: "dummy", netdev: undefined, tunnel: undefined });
     }
     const bundle: Bundle = {
-      name: spec.name,
-      bridge,
-      ports: [],
+      ...newBundle(spec.name, bridge),
       vlanMode: spec.vlanMode ?? (spec.tag === undefined ? "trunk" : "access"),
       tag: spec.tag ?? 0,
       trunks: spec.trunks === undefined ? undefined : new Set(spec.trunks),
-      cvlans: undefined,
-      qinqEthType: 0x88a8,
-      priorityTags: "no",
-      protected: false,
-      srcMirrors: 0,
-      dstMirrors: 0,
-      mirrorOut: 0,
     };
     const port: OfPort = {
       bridge,

@@ -142,6 +142,12 @@ const faults: readonly Fault[] = [
     expected: ["floating-ip-incomplete: floating IP 172.16.0.5 of 10.0.0.1"],
   },
   {
+    name: "a distributed floating IP on another guest's port",
+    make: [["central", "ovn-nbctl --wait=hv lr-nat-add lr0 dnat_and_snat 172.16.0.5 10.0.0.1 vm2 00:00:00:00:05:05"]],
+    mend: [["central", "ovn-nbctl --wait=hv lr-nat-del lr0"]],
+    expected: ["floating-ip-misplaced: floating IP 172.16.0.5 of 10.0.0.1"],
+  },
+  {
     name: "a tunnel that loses packets in one direction",
     make: [
       ["hv1", "ip route add 192.0.2.12/32 via 192.0.2.99"],
@@ -150,7 +156,7 @@ const faults: readonly Fault[] = [
     meanwhile: ["hv1", "ip netns exec in1 ping -c60 -i0.2 -q 10.0.1.12"],
     mend: [
       ["hv1", "ip route del 192.0.2.12/32"],
-      ["hv1", "ip netns exec in1 ping -c20 -i0.2 -q 10.0.1.12"],
+      ["hv1", "ip netns exec in1 ping -c400 -i0.01 -q 10.0.1.12"],
     ],
     expected: ["tunnel-loses hv1: tunnel ovn-hv2-0 to hv2"],
   },

@@ -2,7 +2,7 @@
  * What a controller does with the packets of its switch, without the rest of it: for those who follow a packet through a copy
  * of a switch. What it would write to the Southbound is told to the listener instead.
  */
-import type { Message, PacketIn } from "@weft/openflow";
+import { type Message, OF15, type PacketIn } from "@weft/openflow";
 import type { Replica } from "@weft/ovsdb";
 import type { Mac } from "@weft/packet";
 import type { Runtime } from "@weft/runtime";
@@ -62,7 +62,7 @@ export function createResponder({ runtime, sb, send, learned }: ResponderOptions
     learned: () => undefined,
   });
   return {
-    hear: (packetIn) => packetIns.hear({ version: 6, xid: 0, message: packetIn }),
+    hear: (packetIn) => packetIns.hear({ version: OF15, xid: 0, message: packetIn }),
     resolved(neighbour, mac) {
       for (const { packetIn, packet } of buffered.take(neighbour, mac)) packetIns.resume(packetIn, packet);
     },

@@ -175,7 +175,7 @@ class OxmWriter {
     const masks = OxmWriter.#masks;
     const top = field.bits - 32 * (field.words - 1);
     let looked = masks[field.word]!;
-    let exact = looked === (top === 32 ? -1 : (1 << top) - 1);
+    let exact = looked === (top === 32 ? -1 : ~(-1 << top));
     for (let i = 1; i < field.words; i++) {
       const mask = masks[field.word + i]!;
       looked |= mask;

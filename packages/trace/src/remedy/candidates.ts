@@ -49,7 +49,7 @@ const PROPOSERS: readonly Proposer[] = [
   healthChecks,
   routerNetwork,
   routes,
-  policies,
+  strayRoute,
 ];
 
 /** Ports at both ends that somebody has switched off. */
@@ -156,6 +156,7 @@ const NO_WAY: ReadonlySet<Cause["code"]> = new Set<Cause["code"]>(["no-route", "
 function* routerNetwork({ cause: { code }, destination }: Situation, nb: Northbound): Generator<Candidate> {
   if (!NO_WAY.has(code) || destination === undefined) return;
   const ports = new Map([...nb.table("Logical_Switch_Port").rows()].map((row) => [row._uuid, row]));
+  const lrps = new Map([...nb.table("Logical_Router_Port").rows()].map((row) => [row.name, row]));
   for (const { ports: uuids } of nb.table("Logical_Switch").rows()) {
     const rows = uuids.flatMap((uuid) => ports.get(uuid) ?? []);
     const guest = rows.find(({ type, addresses }) => type === "" && addresses.join(" ").split(/\s+/).includes(destination));
@@ -164,10 +165,7 @@ function* routerNetwork({ cause: { code }, destination }: Situation, nb: Northbo
     const length = options?.cidr.split("/")[1];
     if (router === undefined || length === undefined || !contains(options?.cidr ?? "", destination)) continue;
     for (const { type, options: own } of rows) {
-      const lrp =
-        type === "router"
-          ? [...nb.table("Logical_Router_Port").rows()].find(({ name }) => name === own.get("router-port"))
-          : undefined;
+      const lrp = type === "router" ? lrps.get(own.get("router-port") ?? "") : undefined;
       if (lrp === undefined || lrp.networks.some((network) => contains(network, destination))) continue;
       const networks = [...lrp.networks, `${router}/${length}`];
       yield {
@@ -205,8 +203,8 @@ function* routes({ cause: { code, flow }, destination }: Situation, nb: Northbou
   }
 }
 
-/** A route that throws away, or a policy that sends elsewhere: without it the packet may go its way. */
-function* policies({ cause: { code, northbound } }: Situation, nb: Northbound): Generator<Candidate> {
+/** A route that throws away or leads astray: without it the packet may go its way. */
+function* strayRoute({ cause: { code, northbound } }: Situation, nb: Northbound): Generator<Candidate> {
   if (northbound?.table !== "Logical_Router_Static_Route" || code === "no-route") return;
   const uuid = northbound.uuid as Uuid;
   const router = [...nb.table("Logical_Router").rows()].find(({ static_routes }) => static_routes.includes(uuid));

@@ -100,11 +100,13 @@ class Ways {
       .find(({ row }) => row?.chassis !== undefined);
     if (redirect?.row?.chassis === undefined) return;
     this.gateway = sb.table("Chassis").get(redirect.row.chassis);
-    const peer = [...sb.table("Port_Binding").rows()].find(({ options }) => options.get("peer") === redirect.name);
-    const localnet = [...sb.table("Port_Binding").rows()].find(
-      ({ type, datapath }) => type === "localnet" && datapath === peer?.datapath,
-    );
-    this.network = localnet?.options.get("network_name");
+    const peer = this.#binding(this.#binding(redirect.name)?.options.get("peer") ?? "");
+    if (peer === undefined) return;
+    const beside = sb
+      .table("Port_Binding")
+      .index("trace.datapath", (row) => [row.datapath])
+      .get(peer.datapath);
+    this.network = beside.find(({ type }) => type === "localnet")?.options.get("network_name");
   }
 
   #binding(port: string): SbRow<"Port_Binding"> | undefined {

@@ -74,6 +74,25 @@ export interface Bundle {
   mirrorOut: number;
 }
 
+/** A bundle without ports, with the settings that a row of the Port table has by default: all VLANs. */
+export function newBundle(name: string, bridge: Bridge): Bundle {
+  return {
+    name,
+    bridge,
+    ports: [],
+    vlanMode: "trunk",
+    tag: 0,
+    trunks: undefined,
+    cvlans: undefined,
+    qinqEthType: 0x88a8,
+    priorityTags: "no",
+    protected: false,
+    srcMirrors: 0,
+    dstMirrors: 0,
+    mirrorOut: 0,
+  };
+}
+
 export interface MirrorConfig {
   readonly index: number;
   readonly name: string;

@@ -52,12 +52,12 @@ export function xlateCt(ctx: Context, action: ActionOf<"ct">): void {
   };
   ctx.odp.push(made);
   // A trace goes on with the mark and label that the connection gets.
-  const tracked = flow.slice();
+  const tracked = action.table === undefined ? undefined : flow.slice();
   flow[WORD.ct_mark] = saved.mark;
   flow.set(saved.label, WORD.ct_label);
   wc[WORD.ct_mark] = savedWc.mark;
   wc.set(savedWc.label, WORD.ct_label);
-  if (action.table !== undefined) {
+  if (action.table !== undefined && tracked !== undefined) {
     const before = ctx.conntracked;
     ctx.conntracked = true;
     const state = frozenState(ctx, action.table, []);

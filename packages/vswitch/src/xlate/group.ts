@@ -137,7 +137,7 @@ function bestBucket(ctx: Context, group: Group, hash: number): GroupBucket | und
   let bestScore = -1;
   for (const bucket of group.buckets) {
     if (!alive(ctx, bucket, 0, false)) continue;
-    const score = (hashWords([0n, BigInt(hash)], 8, bucket.id) & 0xffff) * bucket.weight;
+    const score = (hashWords([0, hash], 8, bucket.id) & 0xffff) * bucket.weight;
     ctx.report("detail", `bucket ${bucket.id}: score ${score}`);
     if (score > bestScore) {
       bestScore = score;
@@ -150,32 +150,30 @@ function bestBucket(ctx: Context, group: Group, hash: number): GroupBucket | und
 /** The hash over the fields that the group names; each of them that the packet has counts as looked at. */
 function hashSelected(ctx: Context, group: Group): number {
   const { fields, param } = group.description.selection;
-  let hash = hashWords([param, param >> 32n], 8, 0);
+  let hash = hashWords([Number(BigInt.asIntN(32, param)), Number(BigInt.asIntN(32, param >> 32n))], 8, 0);
   for (const { field: id, mask } of fields) {
     const f = FIELDS[id];
     if (f === undefined || !applicable(ctx, f.prerequisite)) continue;
     const all = (1n << BigInt(f.bits)) - 1n;
     ctx.lookField(f, mask & all);
-    const bytes = bigEndian(ctx.readField(f) & mask, Math.ceil(f.bits / 8));
-    hash = hashWords(littleEndianWords(bytes), bytes.length, hash);
+    const bytes = Math.ceil(f.bits / 8);
+    hash = hashWords(littleEndianWords(ctx.readField(f) & mask, bytes), bytes, hash);
   }
   return hash;
 }
 
-function hashWords(words: readonly bigint[], bytes: number, basis: number): number {
-  return finishHash(words.reduce((hash, word) => mixHash(hash, Number(BigInt.asIntN(32, word))), basis) ^ bytes);
+/** The hash of words of 32 bits that `bytes` bytes make; `basis` is what was hashed before. */
+function hashWords(words: readonly number[], bytes: number, basis: number): number {
+  return finishHash(words.reduce(mixHash, basis) ^ bytes);
 }
 
-function bigEndian(value: bigint, length: number): number[] {
-  return Array.from({ length }, (_, i) => Number((value >> BigInt(8 * (length - 1 - i))) & 0xffn));
-}
-
-/** The last word may lack bytes, which count as zero. */
-function littleEndianWords(bytes: readonly number[]): bigint[] {
-  const words: bigint[] = [];
-  bytes.forEach((byte, i) => {
-    words[i >> 2] = (words[i >> 2] ?? 0n) | (BigInt(byte) << BigInt(8 * (i & 3)));
-  });
+/** The words, first byte lowest, of a value of `bytes` bytes in network order. The last word may lack bytes, which count as zero. */
+function littleEndianWords(value: bigint, bytes: number): number[] {
+  const words: number[] = new Array(Math.ceil(bytes / 4)).fill(0);
+  for (let i = 0; i < bytes; i++) {
+    const byte = Number((value >> BigInt(8 * (bytes - 1 - i))) & 0xffn);
+    words[i >> 2] = (words[i >> 2] as number) | (byte << (8 * (i & 3)));
+  }
   return words;
 }
 

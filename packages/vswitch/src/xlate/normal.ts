@@ -4,8 +4,7 @@ import { OFPP, PORT_CONFIG } from "@weft/openflow";
 import { formatMac, isMacReserved } from "@weft/packet";
 import { macAt } from "../datapath/fields.ts";
 import { ETH_ARP, WORD } from "../flow/key.ts";
-import type { Bridge } from "../ofproto/bridge.ts";
-import { type Bundle, bundleIncludesVlan } from "../ofproto/port.ts";
+import { type Bundle, bundleIncludesVlan, newBundle } from "../ofproto/port.ts";
 import type { Context } from "./context.ts";
 import { inputTags, inputVlanValid, outputTags, putTags, type Tags, tagsOf } from "./vlan.ts";
 
@@ -14,32 +13,14 @@ export type OutputPort = (port: number, last: boolean) => void;
 
 /** The bundle that the packet came in on; reports when there is none. */
 export function inputBundle(ctx: Context): Bundle | undefined {
-  if (ctx.inPort === OFPP.NONE || ctx.inPort === OFPP.CONTROLLER) return nowhere(ctx.bridge);
+  // Packet-outs that name no port may be of all VLANs, and no address is learned from them.
+  if (ctx.inPort === OFPP.NONE || ctx.inPort === OFPP.CONTROLLER) return newBundle("", ctx.bridge);
   const port = ctx.bridge.ports.get(ctx.inPort);
   if (port?.bundle === undefined) {
     ctx.report("error", `received packet on unknown port ${ctx.inPort === 0xfffe ? "LOCAL" : ctx.inPort}`);
     return undefined;
   }
   return port.bundle;
-}
-
-/** Where packet-outs come from that name no port: all VLANs may, and no address is learned there. */
-function nowhere(bridge: Bridge): Bundle {
-  return {
-    name: "",
-    bridge,
-    ports: [],
-    vlanMode: "trunk",
-    tag: 0,
-    trunks: undefined,
-    cvlans: undefined,
-    qinqEthType: 0x88a8,
-    priorityTags: "no",
-    protected: false,
-    srcMirrors: 0,
-    dstMirrors: 0,
-    mirrorOut: 0,
-  };
 }
 
 /** Why nothing comes in on the port that a mirror sends to. */

@@ -2,7 +2,6 @@
  * The translation of actions (ovs-actions(7)): what the flow tables want done to a packet becomes datapath actions, and what
  * decided it becomes a mask. {@link doActions} runs an action list; resubmit and goto_table go through {@link resubmitTo}.
  */
-
 import { type Action, field, OFPP } from "@weft/openflow";
 import type { DpAction } from "../datapath/actions.ts";
 import { putMac } from "../datapath/fields.ts";
@@ -322,7 +321,6 @@ function doAction(ctx: Context, action: Action, actions: readonly Action[], i: n
       // Nothing collects samples here; the packet itself goes on unchanged.
       break;
     case "clone":
-      // Of what is not yet in effect the clone would give the datapath its own, and what follows it again.
       xlateClone(ctx, action.actions, last);
       break;
     case "ct":
@@ -432,6 +430,7 @@ export function xlateClone(ctx: Context, actions: readonly Action[], last: boole
     wasMpls: ctx.wasMpls,
   };
   ctx.actionSet = [];
+  // Of what is not yet in effect the clone would give the datapath its own, and what follows it again.
   if (!last) ctx.commit();
   const base = ctx.base.slice();
   const outer = ctx.odp;
