@@ -50,6 +50,8 @@ export const vsColumns = {
   Bridge: ["name", "ports", "external_ids", "other_config", "fail_mode", "datapath_type", "flow_tables"],
   Port: ["name", "interfaces", "external_ids", "tag", "qos"],
   Interface: ["name", "type", "options", "external_ids", "ofport", "bfd", "bfd_status", "mac_in_use", "link_state", "mtu"],
+  QoS: ["type", "external_ids", "other_config", "queues"],
+  Queue: ["external_ids", "other_config"],
   Flow_Table: ["prefixes", "external_ids"],
   Datapath: ["capabilities", "ct_zones"],
   CT_Zone: ["limit", "timeout_policy"],

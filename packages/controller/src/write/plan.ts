@@ -1,5 +1,5 @@
 /**
- * What the databases should say as a whole: our chassis, tunnels, patch ports, and what of the Southbound we want to see.
+ * What the databases should say as a whole: our chassis, tunnels, patch ports, queues, and what of the Southbound we want to see.
  * One evaluation, so that the engine tells when any of it has changed.
  */
 import { each, sameContent } from "@weft/incremental";
@@ -7,11 +7,13 @@ import { type Settings, settings } from "../model/inputs.ts";
 import { type DesiredChassis, desiredChassis, ownPrivate } from "./chassis.ts";
 import { type Conditions, conditionsOf } from "./conditions.ts";
 import { type Pair, type WantedTunnel, wantedPatches, wantedTunnels } from "./local.ts";
+import { type WantedQueues, wantedQueues } from "./queues.ts";
 
 export interface Plan {
   readonly chassis: DesiredChassis | undefined;
   readonly tunnels: ReadonlyMap<string, WantedTunnel>;
   readonly patches: readonly Pair[];
+  readonly queues: WantedQueues;
   readonly conditions: Conditions;
 }
 
@@ -21,6 +23,7 @@ export const plans = each<Plan, 0, Settings>("plans", settings, function* (_key,
     chassis: read(desiredChassis, 0),
     tunnels: wantedTunnels(read),
     patches: wantedPatches(read),
+    queues: wantedQueues(read),
     conditions: conditionsOf(read),
   };
 });

@@ -7,8 +7,8 @@ import { keys, notYet, partly, remarked, type Support, works } from "./entry.ts"
 const noInterconnect = notYet("there is no ovn-ic");
 const told = partly("ovn-controller does not speak with routing daemons");
 const stretched = partly("ovn-controller does not speak EVPN");
-const unprobed = partly("ovn-controller does not probe");
-const probing = { interval: unprobed, timeout: unprobed, success_count: unprobed, failure_count: unprobed };
+const shaped = remarked("as queues in the switch's database; our ovs-vswitchd does not shape by them, and says so");
+const probing = keys("interval timeout success_count failure_count");
 
 export const support: Support = {
   NB_Global: {
@@ -115,9 +115,9 @@ export const support: Support = {
         "vtep-logical-switch": partly("there is no ovn-controller-vtep"),
         "activation-strategy": works,
         "iface-id-ver": notYet(),
-        qos_min_rate: partly("ovn-controller makes no queues"),
-        qos_max_rate: partly("ovn-controller makes no queues"),
-        qos_burst: partly("ovn-controller makes no queues"),
+        qos_min_rate: shaped,
+        qos_max_rate: shaped,
+        qos_burst: shaped,
         lsp_learn_mac: notYet("ovn-controller's part"),
         "is-nf": notYet("tunnels back: ovn-controller's part"),
         "nf-linked-port": notYet("tunnels back: ovn-controller's part"),
@@ -143,14 +143,14 @@ export const support: Support = {
   },
   Network_Function_Health_Check: {
     name: works,
-    options: keys("", probing),
+    options: probing,
     external_ids: works,
   },
   Network_Function: {
     name: works,
     outport: works,
     inport: works,
-    health_check: partly("ovn-controller does not probe"),
+    health_check: works,
     id: works,
     external_ids: works,
   },
@@ -164,7 +164,7 @@ export const support: Support = {
     external_ids: works,
   },
   Logical_Switch_Port_Health_Check: {
-    protocol: partly("ovn-controller does not probe"),
+    protocol: works,
     src_ip: works,
     port: works,
     address: works,
@@ -190,7 +190,7 @@ export const support: Support = {
     external_ids: works,
   },
   Load_Balancer_Group: { name: works, load_balancer: works },
-  Load_Balancer_Health_Check: { vip: works, options: keys("", probing), external_ids: works },
+  Load_Balancer_Health_Check: { vip: works, options: probing, external_ids: works },
   ACL: {
     name: works,
     priority: works,
@@ -367,7 +367,7 @@ export const support: Support = {
   HA_Chassis: { chassis_name: works, priority: works, external_ids: works },
   HA_Chassis_Group: { name: works, ha_chassis: works, external_ids: works },
   BFD: {
-    logical_port: partly("ovn-controller does not run the sessions"),
+    logical_port: works,
     dst_ip: works,
     min_tx: works,
     min_rx: works,
