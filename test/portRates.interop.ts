@@ -31,7 +31,11 @@ const RECOMPUTE = `hv_do w1 ovn-appctl -t $DIR/w1/controller.ctl inc-engine/reco
 test.each([
   ["nobody asks", "", "0 and 0"],
   ["a rate", "ovn-nbctl lsp-set-options p11 qos_max_rate=800000", `ovn_port=p11 burst=0 max-rate=800000 min-rate=0\n1 and 1`],
-  ["three rates", "ovn-nbctl lsp-set-options p11 qos_max_rate=800 qos_min_rate=400 qos_burst=90", "burst=90 max-rate=800 min-rate=400"],
+  [
+    "three rates",
+    "ovn-nbctl lsp-set-options p11 qos_max_rate=800 qos_min_rate=400 qos_burst=90",
+    "burst=90 max-rate=800 min-rate=400",
+  ],
   ["one more", "ovn-nbctl lsp-set-options p21 qos_burst=7", "ovn_port=p21 burst=7 max-rate=0 min-rate=0\n1 and 2"],
   ["a child", "ovn-nbctl lsp-add s1 child p11 7 -- lsp-set-options child qos_max_rate=70", "ovn_port=child burst=0 max-rate=70"],
   ["another network", "ovn-nbctl lsp-set-options p12 qos_max_rate=600", `eth5 ovn_qos=true linux-htb ${ALL}\n`],
@@ -56,8 +60,16 @@ test.each([
     `hv_do w1 ovs-vsctl --id=@q create QoS type=linux-htb other_config:max-rate=5 -- set port aside qos=@q >/dev/null\n${RECOMPUTE}`,
     "aside linux-htb max-rate=5\n",
   ],
-  ["nobody asks any more", "for p in p11 p21 p12 child; do ovn-nbctl lsp-set-options $p; done", "aside linux-htb max-rate=5\n1 and 0"],
-])("%s", async (_what, script, expected) => {
-  pair.run(script);
-  expect(await pair.sameRows(STATE, expected)).not.toBe("");
-}, 60_000);
+  [
+    "nobody asks any more",
+    "for p in p11 p21 p12 child; do ovn-nbctl lsp-set-options $p; done",
+    "aside linux-htb max-rate=5\n1 and 0",
+  ],
+])(
+  "%s",
+  async (_what, script, expected) => {
+    pair.run(script);
+    expect(await pair.sameRows(STATE, expected)).not.toBe("");
+  },
+  60_000,
+);

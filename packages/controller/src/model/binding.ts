@@ -54,6 +54,10 @@ export const claimOf: Derivation<Uuid, Claim | undefined> = derive<Uuid, Claim |
       const parent = row.virtual_parent === undefined ? undefined : byName(read, row.virtual_parent);
       return parent === undefined ? undefined : read(claimOf, parent);
     }
+    case "mirror": {
+      const sink = row.mirror_port === undefined ? undefined : byName(read, row.mirror_port);
+      return sink === undefined || read(claimOf, sink) !== "main" ? undefined : "main";
+    }
     case "l2gateway":
       return row.options.get("l2gateway-chassis") === own.chassis ? "main" : undefined;
     case "l3gateway":
@@ -70,7 +74,7 @@ export const claimOf: Derivation<Uuid, Claim | undefined> = derive<Uuid, Claim |
 
 /** Where a port is attached to the integration bridge here. */
 export interface Attachment {
-  readonly kind: "vif" | "container" | "localport" | "localnet" | "l2gateway";
+  readonly kind: "vif" | "container" | "localport" | "localnet" | "l2gateway" | "mirror";
   readonly ofport: number;
   /** The VLAN that separates the port from others at the same OpenFlow port; 0 for none. */
   readonly tag: number;
@@ -80,7 +84,7 @@ export interface Attachment {
 }
 
 /** How a port is delivered to from here, for ports that are an OpenFlow port of ours. */
-export const attachmentOf = derive<Uuid, Attachment | undefined>(
+export const attachmentOf: Derivation<Uuid, Attachment | undefined> = derive<Uuid, Attachment | undefined>(
   "attachmentOf",
   (uuid, read) => {
     const row = read(sb.Port_Binding, uuid);
@@ -101,6 +105,13 @@ export const attachmentOf = derive<Uuid, Attachment | undefined>(
           encapIp: iface.encapIp,
           iface: iface.uuid,
         };
+      }
+      case "mirror": {
+        const sink = row.mirror_port === undefined ? undefined : byName(read, row.mirror_port);
+        const at = sink === undefined ? undefined : read(attachmentOf, sink);
+        return at === undefined
+          ? undefined
+          : { kind: "mirror", ofport: at.ofport, tag: at.tag, encapIp: undefined, iface: undefined };
       }
       case "localnet":
       case "l2gateway": {
@@ -123,7 +134,7 @@ export const rootsOfDatapath = relation<Uuid, Uuid, Port>("rootsOfDatapath", sb.
   if (mayTakeOver || read(claimOf, uuid) !== undefined) yield row.datapath;
 });
 
-/** The datapaths of a port's container ports that are ours. */
+/** The datapaths of a port's container ports that are ours, and of what mirrors into it. */
 export const nestedDatapaths = derive<Uuid, ReadonlySet<Uuid>>("nestedDatapaths", (uuid, read) => {
   const row = read(sb.Port_Binding, uuid);
   const children = row === undefined ? [] : read(childrenOf, row.logical_port);

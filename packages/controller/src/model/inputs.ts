@@ -42,14 +42,16 @@ export const sbTables = [
   "Controller_Event",
   "IP_Multicast",
   "IGMP_Group",
+  "Mirror",
 ] as const satisfies readonly SbTable[];
 
 /** The tables of the local Open_vSwitch database that the controller reads, and the columns. */
 export const vsColumns = {
   Open_vSwitch: ["bridges", "external_ids", "other_config", "iface_types", "datapaths", "system_version", "ssl"],
-  Bridge: ["name", "ports", "external_ids", "other_config", "fail_mode", "datapath_type", "flow_tables"],
+  Bridge: ["name", "ports", "external_ids", "other_config", "fail_mode", "datapath_type", "flow_tables", "mirrors"],
   Port: ["name", "interfaces", "external_ids", "tag", "qos"],
   Interface: ["name", "type", "options", "external_ids", "ofport", "bfd", "bfd_status", "mac_in_use", "link_state", "mtu"],
+  Mirror: ["name", "external_ids", "select_src_port", "select_dst_port", "output_port"],
   QoS: ["type", "external_ids", "other_config", "queues"],
   Queue: ["external_ids", "other_config"],
   Flow_Table: ["prefixes", "external_ids"],
@@ -163,8 +165,9 @@ export const portsByType = index<string, Uuid, SbRow<"Port_Binding">>("portsByTy
 export const portsOfDatapath = index<string, Uuid, SbRow<"Port_Binding">>("portsOfDatapath", sb.Port_Binding, (row) => [
   `${row.datapath} ${row.type}`,
 ]);
+/** Ports within another one, by its name: containers, and mirrors' ports into it. */
 export const childrenOf = index<string, Uuid, SbRow<"Port_Binding">>("childrenOf", sb.Port_Binding, (row) =>
-  row.parent_port === undefined || row.parent_port === "" ? [] : [row.parent_port],
+  [row.parent_port, row.mirror_port].filter((name): name is string => name !== undefined && name !== ""),
 );
 export const bridgesByName = index<string, Uuid, VsRow<"Bridge">>("bridgesByName", vs.Bridge, (row) => [row.name]);
 export const bridgesOfPort = index<Uuid, Uuid, VsRow<"Bridge">>("bridgesOfPort", vs.Bridge, (row) => row.ports);

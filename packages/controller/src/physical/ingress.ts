@@ -39,7 +39,8 @@ function* entries(at: Attachment, anyVlan: boolean): Iterable<{ match: MatchSpec
 export const portIngress = each<DesiredFlow, Uuid, Port>("portIngress", sb.Port_Binding, function* (uuid, row, read) {
   const at = read(attachmentOf, uuid);
   const key = datapathKey(read, row);
-  if (at === undefined || key === undefined) return;
+  // What a mirror copies goes out by its port, and nothing comes in by it.
+  if (at === undefined || key === undefined || at.kind === "mirror") return;
   const rest = ingressMetadata(read, row, key, at);
   if (at.kind === "localport") rest.push(set(reg.flags, flag.localport, flag.localport));
   const anyVlan = row.options.get("vlan-passthru") === "true";

@@ -28,7 +28,8 @@ function membersOf(read: Read, row: SbRow<"Multicast_Group">): Members {
   const bridged = read(localnetOf, row.datapath) !== undefined;
   for (const uuid of row.ports) {
     const port = read(sb.Port_Binding, uuid);
-    if (port === undefined || port.datapath !== row.datapath) continue;
+    // northd counts the ports of mirrors in; the reference sends them nothing that is for many.
+    if (port === undefined || port.datapath !== row.datapath || port.type === "mirror") continue;
     if (port.type === "patch") {
       members.everywhere.push(port);
       members.patchAndLocalports.push(port);

@@ -131,11 +131,11 @@ export const portOutput = each<DesiredFlow, Uuid, Port>("portOutput", sb.Port_Bi
     actions: [],
     from: uuid,
   });
-  const container = local.kind === "attached" && local.at.kind === "container";
+  const inner = local.kind === "attached" && (local.at.kind === "container" || local.at.kind === "mirror");
   yield flow({
     table: t.saveInport,
     priority: 100,
-    match: container ? here : { ...here, [reg.flags]: [flag.allowLoopback, flag.allowLoopback] },
+    match: inner ? here : { ...here, [reg.flags]: [flag.allowLoopback, flag.allowLoopback] },
     actions: looped,
     from: uuid,
   });
@@ -262,7 +262,7 @@ function* bridged(read: Read, row: Port, here: MatchSpec): Iterable<DesiredFlow>
   });
 }
 
-const remotable = new Set(["", "virtual", "l2gateway", "l3gateway", "chassisredirect", "external"]);
+const remotable = new Set(["", "virtual", "l2gateway", "l3gateway", "chassisredirect", "external", "mirror"]);
 
 function* remote(read: Read, row: Port, key: number, isHere: boolean): Iterable<DesiredFlow> {
   const here = { metadata: key, [reg.outport]: row.tunnel_key };

@@ -36,7 +36,7 @@ export const claims = each<SbWrite, Uuid, Port>("claims", sb.Port_Binding, funct
   const additional = row.additional_chassis.includes(own);
   const others = row.additional_chassis.filter((chassis) => chassis !== own);
   if (claim === "main") {
-    const encap = row.type === "virtual" ? undefined : encapFor(read, uuid);
+    const encap = row.type === "virtual" || row.type === "mirror" ? undefined : encapFor(read, uuid);
     if (row.chassis !== own) {
       const before = row.chassis === undefined ? undefined : read(sb.Chassis, row.chassis)?.name;
       const first =

@@ -77,6 +77,7 @@ function portsOfChassis(us: Uuid, name: string): Condition[] {
     ["type", "==", "patch"],
     ["type", "==", "chassisredirect"],
     ["type", "==", "external"],
+    ["type", "==", "mirror"],
     ["parent_port", "!=", ["set", []]],
     ["chassis", "==", uuid(us)],
     ["additional_chassis", "includes", uuid(us)],

@@ -7,6 +7,7 @@ import type { Core } from "../core.ts";
 import { config } from "../model/config.ts";
 import type { Committer } from "./committer.ts";
 import { cleanLocal, writeBridge, writePatches, writePrefixes, writeTunnels } from "./local.ts";
+import { writeMirrors } from "./mirrors.ts";
 import { writeQueues } from "./queues.ts";
 
 export interface LocalSideOptions {
@@ -71,7 +72,7 @@ export class LocalSide {
   }
 
   /**
-   * Compares bridges, tunnels, patch ports, queues and zones as they are with the plan as a whole.
+   * Compares bridges, tunnels, patch ports, queues, mirrors and zones as they are with the plan as a whole.
    *
    * @param known Whether the chassis, and whether everything of the Southbound, is here and up to date.
    */
@@ -89,6 +90,7 @@ export class LocalSide {
       writeTunnels(read, transaction, plans.plan.tunnels);
       writePatches(read, transaction, plans.plan.patches);
       writeQueues(read, transaction, plans.plan.queues);
+      writeMirrors(read, transaction, plans.plan.mirrors);
     }
     if (known.all) {
       zones.write(read, transaction);

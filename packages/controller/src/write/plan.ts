@@ -1,5 +1,5 @@
 /**
- * What the databases should say as a whole: our chassis, tunnels, patch ports, queues, and what of the Southbound we want to see.
+ * What the databases should say as a whole: our chassis, tunnels, patch ports, queues, mirrors, and what of the Southbound we want to see.
  * One evaluation, so that the engine tells when any of it has changed.
  */
 import { each, sameContent } from "@weft/incremental";
@@ -7,6 +7,7 @@ import { type Settings, settings } from "../model/inputs.ts";
 import { type DesiredChassis, desiredChassis, ownPrivate } from "./chassis.ts";
 import { type Conditions, conditionsOf } from "./conditions.ts";
 import { type Pair, type WantedTunnel, wantedPatches, wantedTunnels } from "./local.ts";
+import { type WantedMirror, wantedMirrors } from "./mirrors.ts";
 import { type WantedQueues, wantedQueues } from "./queues.ts";
 
 export interface Plan {
@@ -14,6 +15,7 @@ export interface Plan {
   readonly tunnels: ReadonlyMap<string, WantedTunnel>;
   readonly patches: readonly Pair[];
   readonly queues: WantedQueues;
+  readonly mirrors: ReadonlyMap<string, WantedMirror>;
   readonly conditions: Conditions;
 }
 
@@ -24,6 +26,7 @@ export const plans = each<Plan, 0, Settings>("plans", settings, function* (_key,
     tunnels: wantedTunnels(read),
     patches: wantedPatches(read),
     queues: wantedQueues(read),
+    mirrors: wantedMirrors(read),
     conditions: conditionsOf(read),
   };
 });

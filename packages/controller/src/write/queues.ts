@@ -107,7 +107,10 @@ export function writeQueues(read: Read, transaction: Transaction<VsSchema>, want
   }
 }
 
-function insertQueue(transaction: Transaction<VsSchema>, { port, rates }: WantedQueue): ReturnType<Transaction<VsSchema>["insert"]> {
+function insertQueue(
+  transaction: Transaction<VsSchema>,
+  { port, rates }: WantedQueue,
+): ReturnType<Transaction<VsSchema>["insert"]> {
   return transaction.insert("Queue", { external_ids: [["ovn_port", port]], other_config: rates });
 }
 
@@ -131,6 +134,7 @@ function updateQueues(
     const row = read(vs.Queue, uuid);
     if (queue === undefined || row === undefined) continue;
     if (!sameContent(row.other_config, queue.rates)) transaction.update("Queue", uuid, { other_config: queue.rates });
-    if (row.external_ids.get("ovn_port") !== queue.port) transaction.update("Queue", uuid, { external_ids: [["ovn_port", queue.port]] });
+    if (row.external_ids.get("ovn_port") !== queue.port)
+      transaction.update("Queue", uuid, { external_ids: [["ovn_port", queue.port]] });
   }
 }
