@@ -57,9 +57,10 @@ export class Cloud {
     };
   }
 
-  /** Runs a script with the functions of cloud.sh while the test goes on. Rejects when it fails. */
-  async background(script: string): Promise<void> {
-    await promisify(execFile)("bash", ["-c", scriptOf(script)], { timeout: 240_000, env: this.env });
+  /** Runs a script with the functions of cloud.sh while the test goes on; returns what it prints. Rejects when it fails. */
+  async background(script: string): Promise<string> {
+    const { stdout } = await promisify(execFile)("bash", ["-c", scriptOf(script)], { timeout: 240_000, env: this.env });
+    return stdout;
   }
 
   /** Runs a script with the functions of cloud.sh. Throws with everything printed when it fails. */

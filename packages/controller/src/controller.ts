@@ -9,6 +9,7 @@ import { ovnInternalVersion, type SbSchema, type VsSchema } from "@weft/schemas"
 import { controlCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { BadLogicalFlow } from "./lflow/flows.ts";
+import { ageingDatapaths } from "./model/ageing.ts";
 import { bfdSessions } from "./model/bfd.ts";
 import { claimedPorts } from "./model/claimed.ts";
 import { config, integrationBridge, ownChassis } from "./model/config.ts";
@@ -144,6 +145,7 @@ export class RunningController implements Controller {
       wake,
       arrived: (nbCfg) => this.#reportNbCfg(nbCfg),
     });
+    this.core.engine.collect([ageingDatapaths], this.#packetSide.ageing.sink);
     this.core.engine.collect([announcements], this.#packetSide.announcer.sink);
     this.core.engine.collect([bfdSessions], this.#packetSide.bfd.sink);
     this.core.engine.collect([services], this.#packetSide.serviceMonitors.sink);

@@ -7,6 +7,7 @@ import type { ChangeSet, Replica, ReplicaState, TableName, TransactionResult, Uu
 import { type ControlCommand, Coverage, type Logger, messageOf, type Runtime, Stopwatch, type Timer } from "@weft/runtime";
 import type { NbRow, NbSchema, SbRow, SbSchema } from "@weft/schemas";
 import { ovnInternalVersion, ovnNorthbound } from "@weft/schemas";
+import { Ageing } from "./ageing.ts";
 import { northdCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { globalOptions, southboundOptions } from "./globalOptions.ts";
@@ -67,6 +68,8 @@ class Daemon implements Northd {
   readonly #failures = new Map<"northbound" | "southbound", string>();
   /** Chassis that lack features, which the log has named. */
   readonly #olderChassis = new Map<Uuid, string>();
+  readonly #ageing: Ageing;
+  #ageTimer: Timer | undefined;
   #nbCfgSeen: number | undefined;
   #nbCfgTime = 0;
 
@@ -78,6 +81,7 @@ class Daemon implements Northd {
     this.#log = runtime.log.logger("northd");
     this.#main = runtime.log.logger("ovn_northd");
     this.#engineLog = runtime.log.logger("inc_proc_eng");
+    this.#ageing = new Ageing({ nb, sb, clock: runtime.clock, log: runtime.log.logger("mac_binding_aging") });
     this.#unsupported = new Unsupported((text) => this.#log.warn(text));
     this.coverage = new Coverage(runtime.clock, ["northd_run", ...outcomes.map((status) => `txn_${status}`)]);
     this.controlCommands = northdCommands(this);
@@ -105,6 +109,7 @@ class Daemon implements Northd {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#retry?.cancel();
+    this.#ageTimer?.cancel();
     for (const stop of this.#stops.splice(0)) stop();
     while (this.#running) await this.#runtime.clock.sleep(1);
     for (const idle of this.#idlers.splice(0)) idle();
@@ -173,10 +178,12 @@ class Daemon implements Northd {
 
   #stateChanged(database: string, state: ReplicaState): void {
     if (state === "filling") this.#main.info(`OVN ${database} IDL reconnected, force recompute.`);
+    this.#ageing.restart();
     this.#kick();
   }
 
   #northboundChanged(set: ChangeSet): void {
+    this.#ageing.northboundChanged(set);
     for (const { table, uuid, after } of set.changes) {
       this.#core?.set(table as TableName<NbSchema>, uuid, after as object | undefined);
       if (after === undefined) continue;
@@ -192,6 +199,7 @@ class Daemon implements Northd {
 
   #southboundChanged(set: ChangeSet): void {
     this.#writer?.onChange(set);
+    this.#ageing.southboundChanged(set);
     for (const { table, uuid, before, after } of set.changes) {
       if (table === "Port_Binding") {
         const { logical_port } = (after ?? before) as SbRow<"Port_Binding">;
@@ -306,6 +314,16 @@ class Daemon implements Northd {
     }
     this.#failures.delete("southbound");
     await this.#reportConfiguration(nbCfg);
+    await this.#age();
+  }
+
+  /** Forgets what has aged, and comes again for what will have. */
+  async #age(): Promise<void> {
+    this.#ageTimer?.cancel();
+    const tx = this.#sb.transaction();
+    const next = this.#ageing.write(tx);
+    if (next !== undefined) this.#ageTimer = this.#runtime.clock.after(next, () => this.#kick());
+    if (!tx.empty) this.#counted(await tx.commit());
   }
 
   #dropSample(): string | undefined {

@@ -8,6 +8,7 @@ import { Channel } from "../ofctrl/channel.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
 import type { Dial } from "../ofctrl/link.ts";
 import { Activations } from "./activations.ts";
+import { Ageing } from "./ageing.ts";
 import { Announcer } from "./announce.ts";
 import { BfdBook } from "./bfd.ts";
 import { BufferedPackets } from "./buffered.ts";
@@ -22,6 +23,7 @@ import { Snooping } from "./snooping.ts";
 import { VirtualPorts } from "./virtualPorts.ts";
 
 export class PacketSide {
+  readonly ageing: Ageing;
   readonly announcer: Announcer;
   readonly serviceMonitors: ServiceMonitors;
   readonly bfd: BfdBook;
@@ -45,6 +47,7 @@ export class PacketSide {
     const { runtime } = options;
     this.#runtime = runtime;
     this.#wake = options.wake;
+    this.ageing = new Ageing({ clock: runtime.clock, log: runtime.log.logger("mac_cache"), wake: options.wake });
     this.announcer = new Announcer(runtime.clock);
     this.serviceMonitors = new ServiceMonitors(runtime.clock, runtime.random);
     this.bfd = new BfdBook(runtime.clock, runtime.random);
@@ -128,6 +131,7 @@ export class PacketSide {
       queries,
       this.routerAdvertisements.send(this.#exchange),
       this.prefixDelegation.send(this.#exchange),
+      this.#sb === undefined ? undefined : this.ageing.send(this.#exchange, this.#sb),
     );
   }
 
@@ -145,6 +149,7 @@ export class PacketSide {
       this.#events.write(this.#lookup, own, transaction);
       this.#activations.write(this.#lookup, own, transaction);
     }
+    if (this.#sb !== undefined) this.ageing.write(transaction, this.#sb);
     this.serviceMonitors.write(transaction);
     this.prefixDelegation.write(transaction);
     this.bfd.write(transaction);

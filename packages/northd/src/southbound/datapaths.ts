@@ -1,6 +1,7 @@
 /** Datapath_Binding: one row for every switch and router. */
 import { each } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
+import { lowestThreshold, parseThresholds } from "../model/ageing.ts";
 import { datapathKey, nb } from "../model/nb.ts";
 import { Ref, type Row, row } from "../output/row.ts";
 
@@ -46,8 +47,9 @@ export const routerDatapaths = each("northd/routerDatapaths", nb.Logical_Router,
   const second = lr.external_ids.get("neutron:router_name");
   if (second !== undefined && second !== "") ids.set("name2", second);
   if (lr.options.get("always_learn_from_arp_request") === "false") ids.set("always_learn_from_arp_request", "false");
-  const age = lowestThreshold(lr.options.get("mac_binding_age_threshold"));
-  if (age !== undefined) ids.set("mac_binding_age_threshold", age);
+  const thresholds = parseThresholds(lr.options.get("mac_binding_age_threshold"));
+  const age = thresholds === undefined ? undefined : lowestThreshold(thresholds);
+  if (age !== undefined) ids.set("mac_binding_age_threshold", String(age));
   const dynamic = lr.options.get("dynamic-routing") === "true" ? ROUTING : [];
   for (const name of ["ct-zone-limit", "snat-ct-zone", ...dynamic]) {
     const value = lr.options.get(name);
@@ -55,12 +57,3 @@ export const routerDatapaths = each("northd/routerDatapaths", nb.Logical_Router,
   }
   yield row("Datapath_Binding", uuid, { tunnel_key: key, external_ids: ids, nb_uuid: uuid, type: "logical-router" });
 });
-
-/** Of "CIDR:SECONDS;...;SECONDS" the least number of seconds: chassis refresh what is used at that pace. */
-function lowestThreshold(text: string | undefined): string | undefined {
-  const seconds = (text ?? "")
-    .split(";")
-    .map((entry) => Number(entry.slice(entry.lastIndexOf(":") + 1)))
-    .filter((value) => Number.isInteger(value) && value > 0);
-  return seconds.length === 0 ? undefined : String(Math.min(...seconds));
-}

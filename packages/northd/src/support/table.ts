@@ -26,8 +26,8 @@ export const support: Support = {
       "bfd-min-rx bfd-decay-min-rx bfd-min-tx bfd-mult mac_prefix northd_probe_interval ignore_lsp_down use_ct_inv_match " +
         "default_acl_drop vxlan_mode svc_monitor_mac svc_monitor_mac_dst svc_monitor_ip svc_monitor_ip_dst max_tunid ignore_chassis_features debug_drop_domain_id debug_drop_collector_set",
       {
-        mac_binding_removal_limit: notYet(),
-        fdb_removal_limit: partly("entries do not age"),
+        mac_binding_removal_limit: works,
+        fdb_removal_limit: works,
         controller_event: works,
         ic_probe_interval: noInterconnect,
         nbctl_probe_interval: notYet(),
@@ -75,7 +75,7 @@ export const support: Support = {
         "vlan-passthru broadcast-arps-to-all-routers",
       {
         dhcp_relay_port: works,
-        fdb_age_threshold: notYet(),
+        fdb_age_threshold: works,
         "ct-zone-limit": works,
         "dynamic-routing-vni": stretched,
         "dynamic-routing-bridge-ifname": stretched,
@@ -236,7 +236,7 @@ export const support: Support = {
         "snat-ct-zone ct-commit-all disable_garp_rarp",
       {
         mcast_relay: works,
-        mac_binding_age_threshold: notYet(),
+        mac_binding_age_threshold: works,
         "ct-zone-limit": works,
         "dynamic-routing": told,
         "dynamic-routing-redistribute": told,

@@ -1,0 +1,192 @@
+/**
+ * Keeps what is in use from ageing. The switch counts the packets that come from each neighbour and each FDB entry; while
+ * some come, the row's timestamp is written anew. Of neighbours that packets only go to, it asks for a sign of life.
+ * How often follows the thresholds: intervals, and which rows count as used, are those of ovn-controller 26.03 as seen.
+ */
+import type { Sink } from "@weft/incremental";
+import { type FlowStats, MatchBuilder, OFPG, OFPP } from "@weft/openflow";
+import type { Replica, Transaction, Uuid } from "@weft/ovsdb";
+import { emit, MAC_BROADCAST, MAC_ZERO, multicastMacOfIpv6, parseIpv4, parseIpv6, solicitedNodeOf } from "@weft/packet";
+import { type Clock, type Logger, messageOf } from "@weft/runtime";
+import type { SbRow, SbSchema } from "@weft/schemas";
+import { parsePortAddresses } from "../model/addresses.ts";
+import type { AgeingDatapath } from "../model/ageing.ts";
+import { type Exchange, SwitchError } from "../ofctrl/exchange.ts";
+import { cookieOf, resubmit, set } from "../physical/flow.ts";
+import { reg, tables as t } from "../tables.ts";
+import { packetOut } from "./packetOut.ts";
+
+/** The part of a threshold after which a row is looked at again, and refreshed again. */
+const PART = 3 / 16;
+
+type Aged = "MAC_Binding" | "FDB";
+type AgedRow = SbRow<"MAC_Binding"> | SbRow<"FDB">;
+
+/** What the flows of one table say: that a row was used by packets from it, or by packets to it. */
+interface Watch {
+  readonly openflowTable: number;
+  readonly rows: Aged;
+  readonly direction: "from" | "to";
+}
+
+const watches: readonly Watch[] = [
+  { openflowTable: t.macCacheUse, rows: "MAC_Binding", direction: "from" },
+  { openflowTable: t.lookupFdb, rows: "FDB", direction: "from" },
+  { openflowTable: t.macBinding, rows: "MAC_Binding", direction: "to" },
+];
+
+export class Ageing {
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #wake: () => void;
+  readonly #datapaths: { readonly [T in Aged]: Map<Uuid, AgeingDatapath> } = { MAC_Binding: new Map(), FDB: new Map() };
+  /** Timestamps (wall, ms) that rows are to have, until the database shows them. */
+  readonly #used: { readonly [T in Aged]: Map<Uuid, number> } = { MAC_Binding: new Map(), FDB: new Map() };
+  /** When the switch was asked last (monotonic ms), and whether it has yet to answer. */
+  #asked: number;
+  #asking = false;
+
+  constructor(options: { readonly clock: Clock; readonly log: Logger; readonly wake: () => void }) {
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#wake = options.wake;
+    this.#asked = options.clock.now();
+  }
+
+  readonly sink: Sink<AgeingDatapath> = {
+    add: (one) => {
+      this.#datapaths[one.what === "fdb" ? "FDB" : "MAC_Binding"].set(one.datapath, one);
+    },
+    remove: (one) => {
+      const datapaths = this.#datapaths[one.what === "fdb" ? "FDB" : "MAC_Binding"];
+      if (datapaths.get(one.datapath) === one) datapaths.delete(one.datapath);
+    },
+  };
+
+  /** Asks the switch what was used, if it is time to; returns when the next time is (monotonic ms). */
+  send(exchange: Exchange, sb: Replica<SbSchema>): number | undefined {
+    const thresholds = Object.values(this.#datapaths).flatMap((datapaths) =>
+      [...datapaths.values()].map(({ threshold }) => threshold),
+    );
+    if (thresholds.length === 0 || this.#asking) return undefined;
+    const interval = Math.min(...thresholds) * PART;
+    const now = this.#clock.now();
+    if (now < this.#asked + interval) return this.#asked + interval;
+    this.#asked = now;
+    this.#asking = true;
+    this.#ask(exchange, sb)
+      .catch((error: unknown) => {
+        // A connection that ends is told by who keeps it; the next one is asked anew.
+        if (error instanceof SwitchError) this.#log.warn(messageOf(error));
+      })
+      .finally(() => {
+        this.#asking = false;
+        this.#wake();
+      });
+    return undefined;
+  }
+
+  async #ask(exchange: Exchange, sb: Replica<SbSchema>): Promise<void> {
+    for (const watch of watches) {
+      if (this.#datapaths[watch.rows].size === 0) continue;
+      /** Seconds since the last packet, by cookie: a row may have several flows. */
+      const idle = new Map<number, number>();
+      await exchange.request(
+        {
+          type: "flow_stats_request",
+          match: new MatchBuilder().build(),
+          cookie: 0n,
+          cookieMask: 0n,
+          outPort: OFPP.NONE,
+          outGroup: OFPG.ANY,
+          table: watch.openflowTable,
+        },
+        "flow_stats_reply",
+        ({ flows }) => {
+          for (const { cookie, idleAge, packets } of flows as readonly FlowStats[]) {
+            // Of a flow that was never used the age is its own. A new neighbour is asked all the same.
+            if (packets === 0n && watch.direction === "from") continue;
+            const key = Number(cookie & 0xffffffffn);
+            idle.set(key, Math.min(idle.get(key) ?? Number.POSITIVE_INFINITY, idleAge));
+          }
+        },
+      );
+      for (const [cookie, seconds] of idle) {
+        for (const row of rowsOf(sb, watch.rows, cookie)) this.#heard(watch, row, seconds * 1000, exchange, sb);
+      }
+    }
+  }
+
+  #heard(watch: Watch, row: AgedRow, idle: number, exchange: Exchange, sb: Replica<SbSchema>): void {
+    const datapath = "dp_key" in row ? keyOf(sb, row.dp_key) : row.datapath;
+    const threshold = datapath === undefined ? undefined : this.#datapaths[watch.rows].get(datapath)?.threshold;
+    const used = this.#used[watch.rows];
+    const last = Math.max(row.timestamp, used.get(row._uuid) ?? 0);
+    const wall = Math.floor(this.#clock.wall());
+    if (threshold === undefined || idle > threshold || wall - last <= threshold * PART) return;
+    if (watch.direction === "from") used.set(row._uuid, wall);
+    else if (!("dp_key" in row)) probe(row, exchange, sb);
+  }
+
+  /** Puts the timestamps into a transaction; those that it could not bring are tried again with the next. */
+  write(transaction: Transaction<SbSchema>, sb: Replica<SbSchema>): void {
+    for (const table of ["MAC_Binding", "FDB"] as const) {
+      for (const [uuid, timestamp] of this.#used[table]) {
+        const row = sb.table(table).get(uuid);
+        if (row === undefined || row.timestamp >= timestamp) this.#used[table].delete(uuid);
+        else transaction.update(table, uuid, { timestamp });
+      }
+    }
+  }
+}
+
+/** Cookies are the first bits of uuids: several rows may have the same. */
+function rowsOf(sb: Replica<SbSchema>, table: Aged, cookie: number): readonly AgedRow[] {
+  const byCookie = ({ _uuid }: AgedRow): number[] => [cookieOf(_uuid)];
+  return table === "FDB"
+    ? sb.table("FDB").index("controller.cookie", byCookie).get(cookie)
+    : sb.table("MAC_Binding").index("controller.cookie", byCookie).get(cookie);
+}
+
+function keyOf(sb: Replica<SbSchema>, key: number): Uuid | undefined {
+  return sb
+    .table("Datapath_Binding")
+    .index("controller.key", (row) => [row.tunnel_key])
+    .get(key)[0]?._uuid;
+}
+
+/** Asks a neighbour for its address, from the port that it is a neighbour of. */
+function probe({ logical_port, ip, datapath }: SbRow<"MAC_Binding">, exchange: Exchange, sb: Replica<SbSchema>): void {
+  const port = sb
+    .table("Port_Binding")
+    .index("controller.name", (row) => [row.logical_port])
+    .get(logical_port)[0];
+  const metadata = sb.table("Datapath_Binding").get(datapath)?.tunnel_key;
+  const frame = port === undefined ? undefined : request(port.mac[0] ?? "", ip);
+  if (port === undefined || metadata === undefined || frame === undefined) return;
+  exchange.send(packetOut(frame, [set("metadata", metadata), set(reg.outport, port.tunnel_key), resubmit(t.localOutput)]));
+}
+
+/** An ARP request or a neighbour solicitation from the first address of a port: "MAC ADDRESS/LENGTH...". */
+function request(own: string, ip: string): Uint8Array | undefined {
+  const from = parsePortAddresses(own);
+  const v4 = parseIpv4(ip);
+  const v6 = v4 === undefined ? parseIpv6(ip) : undefined;
+  if (from === undefined) return undefined;
+  const { mac } = from;
+  const [sender] = from.ipv4;
+  if (v4 !== undefined && sender !== undefined) {
+    return emit([
+      { kind: "ethernet", dst: MAC_BROADCAST, src: mac },
+      { kind: "arp", operation: 1, senderMac: mac, senderIp: sender.address, targetMac: MAC_ZERO, targetIp: v4 },
+    ]);
+  }
+  const [source] = from.ipv6;
+  if (v6 === undefined || source === undefined) return undefined;
+  const dst = solicitedNodeOf(v6);
+  return emit([
+    { kind: "ethernet", dst: multicastMacOfIpv6(dst), src: mac },
+    { kind: "ipv6", src: source.address, dst, hopLimit: 255 },
+    { kind: "nd", type: 135, target: v6, options: [{ option: "source-mac", mac }] },
+  ]);
+}
