@@ -207,6 +207,43 @@ test("put_arp becomes a MAC_Binding, and the packets that waited for it go on", 
   expect(node.bridge.packets[1]!.packet.subarray(0, 6)).toEqual(Uint8Array.of(0x50, 0x54, 0, 0, 0, 9));
 });
 
+test("what packets have told is written again when the database refuses it", async () => {
+  const node = newNode();
+  addVif(node.ovs, "a1", 11);
+  const a = addDatapath(node.sb, "a", 3);
+  node.sb.insert("Port_Binding", { logical_port: "a1", datapath: a, tunnel_key: 2 });
+  await node.start();
+  const learn = (host: number): void =>
+    node.bridge.send({
+      type: "packet_in",
+      format: "nxt_packet_in2",
+      totalLength: 60,
+      reason: "action",
+      buffer: 0xffffffff,
+      table: 10,
+      cookie: 0n,
+      metadata: new MatchBuilder()
+        .set("metadata", 3)
+        .set("reg0", parseIpv4(`10.0.0.${host}`)!)
+        .set("reg14", 2)
+        .build(),
+      userdata: Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 0),
+      continuation: undefined,
+      packet: emit([
+        { kind: "ethernet", dst: parseMac("50:54:00:00:00:fe")!, src: parseMac(`50:54:00:00:00:0${host}`)! },
+        { kind: "ipv4", src: parseIpv4("10.0.0.1")!, dst: parseIpv4("10.0.0.9")! },
+      ]),
+    });
+  const known = (): string[] => [...node.sb.table("MAC_Binding").rows()].map(({ ip }) => ip).sort();
+  node.sb.failNext({ status: "error", error: "disk full", details: "" });
+  learn(8);
+  await node.settle(100);
+  expect(known()).toEqual([]);
+  learn(9);
+  await node.settle(1100);
+  expect(known()).toEqual(["10.0.0.8", "10.0.0.9"]);
+});
+
 test("stands still beside a northd of another version where it is told to", async () => {
   const node = newNode();
   const a = addDatapath(node.sb, "a", 1);

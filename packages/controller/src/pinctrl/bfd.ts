@@ -87,6 +87,7 @@ export class BfdBook {
     const now = this.#clock.now();
     let next: number | undefined;
     for (const running of this.#running.values()) {
+      const { news } = running;
       if (running.detect !== undefined && running.detect <= now) {
         running.remote = NOTHING;
         running.detect = undefined;
@@ -99,7 +100,8 @@ export class BfdBook {
         const least = running.session.mult === 1 ? 0.1 : 0;
         running.nextTx = now + interval * (1 - least - (this.#random.below(1000) / 1000) * (0.25 - least));
       }
-      const due = running.news ? now : Math.min(running.nextTx, running.detect ?? running.nextTx);
+      // Older news wait for the database.
+      const due = running.news && !news ? now : Math.min(running.nextTx, running.detect ?? running.nextTx);
       next = Math.min(next ?? due, due);
     }
     return next;
@@ -134,10 +136,15 @@ export class BfdBook {
   write(transaction: Transaction<SbSchema>): void {
     for (const running of this.#running.values()) {
       if (!running.news) continue;
-      running.news = false;
       const status = names[running.state];
+      running.news = false;
       if (running.session.status !== status) transaction.update("BFD", running.session.row, { status });
     }
+  }
+
+  /** The last transaction has failed. */
+  rewrite(): void {
+    for (const running of this.#running.values()) running.news = true;
   }
 }
 

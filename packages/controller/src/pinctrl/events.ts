@@ -3,6 +3,7 @@ import type { Transaction } from "@weft/ovsdb";
 import { get16, get32 } from "@weft/packet";
 import type { SbSchema } from "@weft/schemas";
 import type { Lookup } from "./macBindings.ts";
+import { Outbox } from "./outbox.ts";
 import type { OwnChassis } from "./ownChassis.ts";
 
 const EMPTY_LB_BACKENDS = 0;
@@ -33,22 +34,23 @@ function keyOf(info: Info): string {
 }
 
 export class Events {
-  readonly #new = new Map<string, Info>();
+  readonly #new = new Outbox<Info>();
   #sequence = 0;
 
   /** Returns whether the operands are those of an event. */
   trigger(operands: Uint8Array): boolean {
     const info = readEvent(operands);
-    if (info !== undefined) this.#new.set(keyOf(info), info);
+    if (info !== undefined) this.#new.add(keyOf(info), info);
     return info !== undefined;
   }
 
   /** Puts what is not there yet into a transaction. */
   write(lookup: Lookup, own: OwnChassis, transaction: Transaction<SbSchema>): void {
-    if (this.#new.size === 0) return;
+    const news = [...this.#new.take()];
+    if (news.length === 0) return;
     const there = new Set(lookup.events(own.uuid).map((row) => keyOf(row.event_info)));
-    for (const [key, info] of this.#new) {
-      if (there.has(key)) continue;
+    for (const info of news) {
+      if (there.has(keyOf(info))) continue;
       transaction.insert("Controller_Event", {
         event_type: "empty_lb_backends",
         event_info: [...info],
@@ -56,6 +58,10 @@ export class Events {
         seq_num: ++this.#sequence,
       });
     }
-    this.#new.clear();
+  }
+
+  /** The last transaction has failed. */
+  rewrite(): void {
+    this.#new.retry();
   }
 }

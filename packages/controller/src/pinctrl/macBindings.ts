@@ -5,6 +5,7 @@
 import type { Replica, Transaction, Uuid } from "@weft/ovsdb";
 import type { Clock, Random } from "@weft/runtime";
 import type { SbSchema } from "@weft/schemas";
+import { Outbox } from "./outbox.ts";
 
 /** Longest wait before an announcement that was not sent to us alone is written (ms). */
 const SPREAD = 50;
@@ -105,7 +106,7 @@ export class Lookup {
 export class MacBindingBook {
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #learned = new Map<string, Learned>();
+  readonly #learned = new Outbox<Learned>();
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock;
@@ -116,7 +117,7 @@ export class MacBindingBook {
   learn(entry: LearnedAddress, alone: boolean): void {
     const key = `${entry.datapath} ${entry.ip ?? entry.mac} ${entry.ip === undefined ? "" : entry.port}`;
     const due = this.#learned.get(key)?.due ?? this.#clock.now() + (alone ? 0 : this.#random.below(SPREAD) + 1);
-    this.#learned.set(key, { ...entry, due });
+    this.#learned.add(key, { ...entry, due });
   }
 
   /** When the next entry is due (monotonic ms). */
@@ -130,12 +131,15 @@ export class MacBindingBook {
   write(lookup: Lookup, transaction: Transaction<SbSchema>): void {
     const now = this.#clock.now();
     const wall = Math.floor(this.#clock.wall());
-    for (const [key, entry] of this.#learned) {
-      if (entry.due > now) continue;
-      this.#learned.delete(key);
+    for (const entry of this.#learned.take(({ due }) => due <= now)) {
       if (entry.ip === undefined) writeFdb(lookup, transaction, entry, wall);
       else writeMacBinding(lookup, transaction, entry, entry.ip, wall);
     }
+  }
+
+  /** The last transaction has failed. */
+  rewrite(): void {
+    this.#learned.retry();
   }
 }
 

@@ -84,8 +84,17 @@ export class PacketSide {
 
   /** What was written may not be there: a transaction has failed, or the database is another one. */
   rewrite(): void {
-    this.snooping.rewrite();
-    this.prefixDelegation.rewrite();
+    for (const book of [
+      this.snooping,
+      this.prefixDelegation,
+      this.serviceMonitors,
+      this.bfd,
+      this.#macBindings,
+      this.#virtualPorts,
+      this.#events,
+      this.#activations,
+    ])
+      book.rewrite();
   }
 
   #opened(exchange: Exchange): void {

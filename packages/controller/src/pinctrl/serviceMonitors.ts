@@ -23,8 +23,9 @@ interface Session {
   due: number;
   successes: number;
   failures: number;
-  /** To be written. */
-  told: "online" | "offline" | undefined;
+  found: "online" | "offline" | undefined;
+  /** What was found is to be written. */
+  news: boolean;
 }
 
 export class ServiceMonitors {
@@ -47,8 +48,8 @@ export class ServiceMonitors {
         return;
       }
       const due = this.#clock.now();
-      const fresh = { service, count: 1, probe: undefined, waiting: false, due, successes: 0, failures: 0, told: undefined };
-      this.#sessions.set(service.monitor, fresh);
+      const idle = { probe: undefined, waiting: false, successes: 0, failures: 0, found: undefined, news: false };
+      this.#sessions.set(service.monitor, { service, count: 1, due, ...idle });
     },
     remove: ({ monitor }) => {
       const session = this.#sessions.get(monitor);
@@ -61,12 +62,14 @@ export class ServiceMonitors {
     const now = this.#clock.now();
     let next: number | undefined;
     for (const session of this.#sessions.values()) {
+      const { news } = session;
       if (session.due <= now) {
         // Silence is what a UDP service answers that is there.
         if (session.waiting) this.#count(session, session.service.protocol === "udp");
         else this.#probe(session, exchange);
       }
-      const due = session.told === undefined ? session.due : now;
+      // Older news wait for the database.
+      const due = session.news && !news ? now : session.due;
       next = Math.min(next ?? due, due);
     }
     return next;
@@ -90,7 +93,8 @@ export class ServiceMonitors {
     if (!online && session.failures < service.failureCount) return;
     session.successes = 0;
     session.failures = 0;
-    session.told = online ? "online" : "offline";
+    session.found = online ? "online" : "offline";
+    session.news = true;
   }
 
   /** A packet that may answer a probe, which came in by a port. Returns whether it did. */
@@ -111,10 +115,15 @@ export class ServiceMonitors {
   /** Writes what has been found out and is not in the rows. */
   write(transaction: Transaction<SbSchema>): void {
     for (const session of this.#sessions.values()) {
-      const { told: status, service } = session;
-      session.told = undefined;
-      if (status !== undefined && service.status !== status) transaction.update("Service_Monitor", service.monitor, { status });
+      const { found: status, service } = session;
+      if (session.news && service.status !== status) transaction.update("Service_Monitor", service.monitor, { status });
+      session.news = false;
     }
+  }
+
+  /** The last transaction has failed. */
+  rewrite(): void {
+    for (const session of this.#sessions.values()) session.news = session.found !== undefined;
   }
 }
 

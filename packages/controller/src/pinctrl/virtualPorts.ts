@@ -3,6 +3,7 @@ import type { Transaction, Uuid } from "@weft/ovsdb";
 import type { Clock, Logger } from "@weft/runtime";
 import type { SbRow, SbSchema } from "@weft/schemas";
 import type { Lookup } from "./macBindings.ts";
+import { Outbox } from "./outbox.ts";
 import type { OwnChassis } from "./ownChassis.ts";
 
 interface Bound {
@@ -20,7 +21,7 @@ export class VirtualPorts {
   readonly #log: Logger;
   /** The parent of a port, here or elsewhere, and since when it is that (monotonic ms). */
   readonly #places = new Map<Uuid, { readonly parent: string | undefined; readonly since: number }>();
-  readonly #bound = new Map<string, Bound>();
+  readonly #bound = new Outbox<Bound>();
 
   constructor(clock: Clock, log: Logger) {
     this.#clock = clock;
@@ -28,7 +29,7 @@ export class VirtualPorts {
   }
 
   bind(bound: Bound): void {
-    this.#bound.set(`${bound.datapath} ${bound.port}`, bound);
+    this.#bound.add(`${bound.datapath} ${bound.port}`, bound);
   }
 
   /** Takes note of a row that has changed; undefined: it is gone. */
@@ -45,7 +46,7 @@ export class VirtualPorts {
 
   /** Puts what is new into a transaction. */
   write(lookup: Lookup, own: OwnChassis, transaction: Transaction<SbSchema>): void {
-    for (const { datapath, port, parent } of this.#bound.values()) {
+    for (const { datapath, port, parent } of this.#bound.take()) {
       const row = lookup.port(datapath, port);
       const name = lookup.port(datapath, parent)?.logical_port;
       if (row === undefined || name === undefined || row.type !== "virtual") continue;
@@ -59,6 +60,10 @@ export class VirtualPorts {
         ...(moved ? { up: false } : {}),
       });
     }
-    this.#bound.clear();
+  }
+
+  /** The last transaction has failed. */
+  rewrite(): void {
+    this.#bound.retry();
   }
 }
