@@ -2,7 +2,7 @@
 const flags: Readonly<Record<string, readonly string[]>> = {
   // They build up what they then keep: the larger the space for new objects, the fewer of these are copied before they last.
   "ovn-northd": ["--max-semi-space-size=32", ...later()],
-  "ovn-controller": ["--max-semi-space-size=32"],
+  "ovn-controller": ["--max-semi-space-size=32", ...later()],
   // It makes much garbage and keeps little of it, in strings: a small heap that is looked through often costs it little.
   "ovsdb-server": ["--max-semi-space-size=4", "--heap-growing-percent=20"],
   // A pipeline's nested resubmits are nested calls: the switch wants a deep stack (of the 8 MB that there are).
