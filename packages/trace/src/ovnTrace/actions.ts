@@ -70,6 +70,7 @@ export function execute(tracer: Tracer, action: LogicalAction, context: Context,
     case "plain":
       if (action.name === "ct_clear") clearConnection(packet);
       else if (action.name === "flood_remote") append(out, "output", "/* Flood to all remote chassis */");
+      else if (extended !== undefined) return carryOut(tracer, extended, action, context, out);
       break;
     case "query":
       query(tracer, action, context, out);
@@ -124,15 +125,13 @@ export function execute(tracer: Tracer, action: LogicalAction, context: Context,
     case "fwd_group":
     case "commit_ecmp_nh":
     case "commit_lb_aff":
-      if (extended !== undefined) return carryOut(tracer, extended, action, context, out);
-      break;
-    // What these do is not seen in the logical network that is traced.
     case "trigger_event":
     case "bind_vport":
     case "handle_svc_check":
     case "set_queue":
     case "set_meter":
     case "sample":
+      if (extended !== undefined) return carryOut(tracer, extended, action, context, out);
       break;
   }
   return undefined;
@@ -170,7 +169,11 @@ function query(tracer: Tracer, action: LogicalActionOf<"query">, context: Contex
   const tracked = (get(packet, "ct_state") & CT_TRACKED) !== 0n;
   switch (name) {
     case "dns_lookup":
-      append(out, "error", "*** dns_lookup action not implemented");
+      if (extended === undefined) append(out, "error", "*** dns_lookup action not implemented");
+      else {
+        append(out, "action", "/* a microflow carries no question: no name is looked up */");
+        show(0n);
+      }
       break;
     case "chk_lb_hairpin":
     case "chk_lb_hairpin_reply":
@@ -198,15 +201,20 @@ function query(tracer: Tracer, action: LogicalActionOf<"query">, context: Contex
       append(out, "action", `/* ${formatField(dst)} = ${state}; */`);
       break;
     }
-    // Learned flows and original tuples are not in the database: nothing is known, nothing changes.
+    // Learned flows and original tuples are not in the database: without the trace's own memory nothing changes.
     case "chk_ecmp_nh":
     case "chk_ecmp_nh_mac":
     case "chk_lb_aff":
       if (extended !== undefined) show(look(tracer, extended, action, context) ? 1n : 0n);
       break;
     case "ct_nw_dst":
-    case "ct_ip6_dst":
+    case "ct_ip6_dst": {
+      if (extended === undefined) break;
+      const value = tracked ? get(packet, name === "ct_nw_dst" ? "ct_nw_dst" : "ct_ipv6_dst") : 0n;
+      assign(value);
+      append(out, "modify", `${formatField(dst)} = ${formatInteger(value, name === "ct_nw_dst" ? "ipv4" : "ipv6")}`);
       break;
+    }
   }
 }
 

@@ -26,14 +26,14 @@ async function switchWith(flows: readonly Flow[]): Promise<TraceModel> {
 
 const PACKET = `inport == "a" && eth.src == 00:00:00:00:00:0a && ip4.src == 10.0.0.1 && ip4.dst == 10.0.0.100 && tcp.src == 5 && tcp.dst == 80`;
 
-function trace(model: TraceModel, extended?: TraceOptions["extended"], ctStates: readonly number[] = []): string {
+function trace(model: TraceModel, extended?: TraceOptions["extended"], microflow = PACKET): string {
   const options = {
     forms: ["summary"],
-    ctStates,
+    ctStates: [],
     friendlyNames: true,
     choose: () => 1,
     datapath: "ls",
-    microflow: PACKET,
+    microflow,
   } as const;
   return traceText(model, { ...options, ...(extended === undefined ? {} : { extended }) })
     .split("\n")
@@ -114,4 +114,41 @@ test("marks that were committed are there when the connection is looked at again
   const model = await switchWith(flows);
   expect(trace(model)).not.toContain("output to");
   expect(trace(model, { packetSize: 84 })).toContain('output to "b"');
+});
+
+test("a backend that calls its own balancer is hidden behind the address that it called", async () => {
+  const model = await switchWith([
+    [0, 1, "1", "ct_lb_mark(backends=10.0.0.1:80);"],
+    [1, 1, "1", "reg4 = ct_nw_dst(); reg0[6] = chk_lb_hairpin(); next;"],
+    [2, 1, "reg0[6] == 1 && reg4 == 10.0.0.100", "ct_snat_to_vip;"],
+    [3, 1, "ip4.src == 10.0.0.100 && ip4.dst == 10.0.0.1", 'outport = "a"; flags.loopback = 1; output;'],
+  ]);
+  expect(trace(model)).not.toContain("output to");
+  const text = trace(model, { packetSize: 84 });
+  expect(text).toContain("ct_snat_to_vip(ip4.src=10.0.0.100)");
+  expect(text).toContain('output to "a"');
+});
+
+test.each([
+  ["handle_bfd_msg();", "ovn-controller takes it for a BFD session"],
+  ["igmp;", "ovn-controller takes note of the report"],
+  ["mac_cache_use;", "the neighbour is in use: its MAC binding does not age"],
+  ["reg0[0] = dns_lookup();", "a microflow carries no question: no name is looked up"],
+  [
+    'trigger_event(event = "empty_lb_backends", vip = "1.2.3.4:80", protocol = "tcp", load_balancer = "12345678-abcd-9876-fedc-11119f8e7d6c");',
+    "event empty_lb_backends: vip=1.2.3.4:80, protocol=tcp, load_balancer=12345678-abcd-9876-fedc-11119f8e7d6c",
+  ],
+  ['bind_vport("c", inport);', 'virtual port "c" is bound to "a"'],
+  ["handle_svc_check(inport);", 'ovn-controller takes it as the answer of a service at "a"'],
+  ["set_queue(5);", "queue 5"],
+  ["set_meter(100, 20);", "dropped beyond 100 kbps, bursts of 20 kb"],
+  [
+    "sample(probability=65535,collector_set=7,obs_domain=1,obs_point=2);",
+    "sampled with a probability of 65535 in 65535 for collector set 7",
+  ],
+])("%s says what becomes of the packet", async (actions, remark) => {
+  const model = await switchWith([[0, 1, "udp", `${actions} outport = "b"; output;`]]);
+  const packet = PACKET.replaceAll("tcp", "udp");
+  expect(trace(model, undefined, packet)).not.toContain(remark);
+  expect(trace(model, { packetSize: 84 }, packet)).toContain(`/* ${remark} */`);
 });

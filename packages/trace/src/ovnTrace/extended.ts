@@ -129,10 +129,55 @@ export function carryOut(
       learned.commit(datapath, connection);
       break;
     }
+    case "plain":
+      if (action.name === "ct_snat_to_vip") return toVip(context, out);
+      remark(TAKEN[action.name] ?? action.name);
+      break;
+    case "trigger_event":
+      remark(`event ${action.event}: ${action.options.map(({ name, value }) => `${name}=${value}`).join(", ")}`);
+      break;
+    case "bind_vport": {
+      const parent = Number(read(packet, action.parent));
+      remark(`virtual port "${action.port}" is bound to "${tracer.keyName(datapath, parent)}"`);
+      break;
+    }
+    case "handle_svc_check":
+      remark(
+        `ovn-controller takes it as the answer of a service at "${tracer.keyName(datapath, Number(read(packet, action.port)))}"`,
+      );
+      break;
+    case "set_queue":
+      remark(`queue ${action.queue}`);
+      break;
+    case "set_meter":
+      remark(`dropped beyond ${action.rate} kbps${action.burst === 0 ? "" : `, bursts of ${action.burst} kb`}`);
+      break;
+    case "sample":
+      remark(`sampled with a probability of ${action.probability} in 65535 for collector set ${action.collectorSet}`);
+      break;
     default:
       break;
   }
   return undefined;
+}
+
+/** What becomes of packets that actions without operands give to somebody. */
+const TAKEN: Readonly<Record<string, string>> = {
+  igmp: "ovn-controller takes note of the report",
+  handle_bfd_msg: "ovn-controller takes it for a BFD session",
+  handle_dhcpv6_reply: "ovn-controller takes it as the answer to its request for a prefix",
+  mac_cache_use: "the neighbour is in use: its MAC binding does not age",
+};
+
+/** Hides a backend that a load balancer sends to itself behind the address that it called: the one before translation. */
+function toVip(context: Context, out: TraceNode[]): Continuation {
+  const packet = copyPacket(context.packet);
+  const six = isSix(packet);
+  const vip = get(packet, six ? "ct_ipv6_dst" : "ct_nw_dst");
+  set(packet, address(packet, "src"), vip);
+  const text = `ct_snat_to_vip(ip${six ? 6 : 4}.src=${formatInteger(vip, six ? "ipv6" : "ipv4")})`;
+  const node = append(out, "transformation", text);
+  return { context: { ...context, packet, table: context.table + 1 }, out: node.children };
 }
 
 /** chk_ecmp_nh, chk_ecmp_nh_mac, chk_lb_aff and chk_lb_hairpin: whether something was learned, and what. */
