@@ -65,6 +65,14 @@ const faults: readonly Fault[] = [
     remedy: /^a route: (ovn-nbctl lr-route-add lr0 10\.0\.2\.254\/32 10\.0\.1\.253)$/,
   },
   {
+    name: "a route that throws away",
+    make: ["ovn-nbctl lr-route-add lr0 10.0.1.12/32 discard"],
+    mend: ["ovn-nbctl --if-exists lr-route-del lr0 10.0.1.12/32"],
+    question: "vm1 in2",
+    code: "discard-route",
+    remedy: /^without the route: (ovn-nbctl lr-route-del lr0 10\.0\.1\.12 discard)$/,
+  },
+  {
     name: "a poisoned neighbour",
     make: [
       "ovn-sbctl --all destroy MAC_Binding",

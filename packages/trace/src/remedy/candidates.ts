@@ -204,8 +204,8 @@ function* routes({ cause: { code, flow }, destination }: Situation, nb: Northbou
 }
 
 /** A route that throws away or leads astray: without it the packet may go its way. */
-function* strayRoute({ cause: { code, northbound } }: Situation, nb: Northbound): Generator<Candidate> {
-  if (northbound?.table !== "Logical_Router_Static_Route" || code === "no-route") return;
+function* strayRoute({ cause: { northbound } }: Situation, nb: Northbound): Generator<Candidate> {
+  if (northbound?.table !== "Logical_Router_Static_Route") return;
   const uuid = northbound.uuid as Uuid;
   const router = [...nb.table("Logical_Router").rows()].find(({ static_routes }) => static_routes.includes(uuid));
   const route = nb.table("Logical_Router_Static_Route").get(uuid);

@@ -117,6 +117,7 @@ export const cause = z.object({
     "acl",
     "port-security",
     "no-route",
+    "discard-route",
     "routing-policy",
     "neighbour-unknown",
     "neighbour-wrong",

@@ -317,12 +317,15 @@ function elsewhere(went: Walk, { from, to, forAnswer }: Question): Cause {
       ...(controller.by === undefined ? {} : { flow: controller.by }),
     };
   const wire = own.findLast((station) => station.kind === "physical");
-  if (wire?.kind === "physical")
+  if (wire?.kind === "physical") {
+    const frame = went.departures.findLast(({ role }) => role === "packet")?.frame;
+    const whose = frame === undefined ? "" : ` for ${destinationOf(frame)}`;
     return {
       code: "delivered-elsewhere",
       node: wire.node,
-      text: `it leaves by ${wire.device} on ${wire.node} to the physical network ${wire.network}, where ${to === undefined ? "it cannot be followed" : `${to.name} is not found`}`,
+      text: `it leaves by ${wire.device} on ${wire.node}${whose} to the physical network ${wire.network}, where ${to === undefined ? "it cannot be followed" : `${to.name} is not found`}`,
     };
+  }
   return { code: "looped", node: "", text: "nothing became of it" };
 }
 

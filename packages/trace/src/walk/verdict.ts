@@ -14,18 +14,23 @@ const REFUSALS: ReadonlySet<string> = new Set([
   "icmp6_error",
 ] satisfies Opcode[]);
 
-/** A refused packet is dropped, too. */
-function asDrop(station: Station | undefined): Dropped | undefined {
-  if (station?.kind === "dropped") return station;
-  if (station?.kind !== "controller" || station.by === undefined || !REFUSALS.has(station.action ?? "")) return undefined;
+const LOG = "log" satisfies Opcode;
+
+/** A refused packet is dropped, too, and one of which only the log hears. `isLast`: nothing more became of it. */
+function asDrop(station: Station | undefined, isLast: boolean): Dropped | undefined {
+  // A switch that has nothing to do with a packet that is for another one at the same wire.
+  if (station?.kind === "dropped") return station.by?.flow?.endsWith("actions=NORMAL") === true ? undefined : station;
+  if (station?.kind !== "controller" || station.by === undefined) return undefined;
   const { node, by } = station;
-  return { kind: "dropped", node, by, reason: `ovn-controller on ${node} refuses it` };
+  if (REFUSALS.has(station.action ?? "")) return { kind: "dropped", node, by, reason: `ovn-controller on ${node} refuses it` };
+  return station.action === LOG && isLast ? { kind: "dropped", node, by, reason: "it is logged and dropped" } : undefined;
 }
 
 /** The cause as the stations of one packet tell it; undefined: nothing was dropped. */
 export function causeOf(stations: readonly Station[]): Cause | undefined {
-  const at = stations.findLastIndex((station) => asDrop(station) !== undefined);
-  const drop = asDrop(stations[at]);
+  const last = stations.findLastIndex(({ kind }) => kind !== "controller-says");
+  const at = stations.findLastIndex((station, i) => asDrop(station, i === last) !== undefined);
+  const drop = asDrop(stations[at], at === last);
   if (drop === undefined) return undefined;
   const refused = stations[at]?.kind === "controller";
   const before = stations
@@ -98,6 +103,11 @@ const RULES: readonly Rule[] = [
     applies: ({ stage, northbound }) => northbound?.table === "Load_Balancer" && /_lb|_dnat/.test(stage ?? ""),
     cause: (_drop, { northbound }) =>
       northbound === undefined ? undefined : { code: "no-backend", text: `${northbound.text} has no backend for it`, northbound },
+  },
+  {
+    applies: (by) => by.northbound?.table === "Logical_Router_Static_Route" && inStage(/lr_in_ip_routing/)(by),
+    cause: (_drop, { northbound }) =>
+      northbound === undefined ? undefined : { code: "discard-route", text: `${northbound.text} throws it away`, northbound },
   },
   {
     applies: inStage(/lr_in_ip_routing/),
