@@ -8,7 +8,7 @@ import type { SbRow } from "@weft/schemas";
 import { config, ownChassis } from "./config.ts";
 import { activeChassis, inHaGroup } from "./ha.ts";
 import { childrenOf, portsByName, sb } from "./inputs.ts";
-import { interfaceOf, patchOfport } from "./interfaces.ts";
+import { interfaceOf, type LocalInterface, patchOfport } from "./interfaces.ts";
 
 /** As which of its chassis a port is ours: the one, or one more (live migration, multi-chassis ports). */
 export type Claim = "main" | "additional";
@@ -38,6 +38,13 @@ function isContainer(row: Port): boolean {
   return row.parent_port !== undefined && row.parent_port !== "";
 }
 
+/** What the log says of an interface that is not of the version that the port asks for (ovn-nb(5), iface-id-ver). */
+export function mismatch({ logical_port, options }: Port, { version }: LocalInterface): string | undefined {
+  const wanted = options.get("iface-id-ver");
+  if (wanted === undefined || wanted === version) return undefined;
+  return `Mismatch iface-id-ver for lport ${logical_port}, expected ${wanted}, found ${version ?? "<empty>"}`;
+}
+
 /** Whether, and as what, a port is to be ours. */
 export const claimOf: Derivation<Uuid, Claim | undefined> = derive<Uuid, Claim | undefined>("claimOf", (uuid, read) => {
   const row = read(sb.Port_Binding, uuid);
@@ -45,7 +52,10 @@ export const claimOf: Derivation<Uuid, Claim | undefined> = derive<Uuid, Claim |
   if (row === undefined || own === undefined) return undefined;
   switch (row.type) {
     case "": {
-      if (!isContainer(row)) return read(interfaceOf, row.logical_port) === undefined ? undefined : permission(read, row);
+      if (!isContainer(row)) {
+        const iface = read(interfaceOf, row.logical_port);
+        return iface === undefined || mismatch(row, iface) !== undefined ? undefined : permission(read, row);
+      }
       const parent = byName(read, row.parent_port!);
       const claim = parent === undefined ? undefined : read(claimOf, parent);
       return claim === undefined ? undefined : (permission(read, row) ?? undefined);

@@ -1,5 +1,5 @@
 /** Interfaces of the integration bridge, found by what they stand for. */
-import { derive, type Read, relation } from "@weft/incremental";
+import { derive, type Read, relation, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { VsRow } from "@weft/schemas";
 import { config, integrationBridge } from "./config.ts";
@@ -48,6 +48,8 @@ export interface LocalInterface {
   readonly uuid: Uuid;
   readonly ofport: number;
   readonly encapIp: string | undefined;
+  /** external_ids:iface-id-ver. */
+  readonly version: string | undefined;
 }
 
 /** The interface that a logical port of this name is attached to, once it has an OpenFlow port. */
@@ -56,11 +58,13 @@ export const interfaceOf = derive<string, LocalInterface | undefined>(
   (name, read) => {
     for (const uuid of read(interfacesByIfaceId, name)) {
       const ofport = ofportOf(read, uuid);
-      if (ofport !== undefined) return { uuid, ofport, encapIp: read(vs.Interface, uuid)?.external_ids.get("encap-ip") };
+      if (ofport === undefined) continue;
+      const ids = read(vs.Interface, uuid)?.external_ids;
+      return { uuid, ofport, encapIp: ids?.get("encap-ip"), version: ids?.get("iface-id-ver") };
     }
     return undefined;
   },
-  { equals: (a, b) => a?.uuid === b?.uuid && a?.ofport === b?.ofport && a?.encapIp === b?.encapIp },
+  { equals: sameContent },
 );
 
 /** The OpenFlow port of the patch port that implements a localnet or l2gateway port. */

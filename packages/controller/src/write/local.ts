@@ -319,7 +319,7 @@ export const installedMarks = each<VsWrite, Uuid, VsRow<"Interface">>(
       };
     } else if (marked && !claimed) {
       const write = mutateMap("Interface", uuid, "external_ids", row.external_ids, new Map([["ovn-installed", undefined]]), {
-        log: [`Removing iface ${row.name} ovn-installed in OVS`],
+        log: [`Removing ${port === undefined ? `iface ${row.name}` : `lport ${id}`} ovn-installed in OVS`],
       });
       if (write !== undefined) yield write;
     }

@@ -114,7 +114,7 @@ export const support: Support = {
         "vtep-physical-switch": partly("there is no ovn-controller-vtep"),
         "vtep-logical-switch": partly("there is no ovn-controller-vtep"),
         "activation-strategy": works,
-        "iface-id-ver": notYet(),
+        "iface-id-ver": works,
         qos_min_rate: shaped,
         qos_max_rate: shaped,
         qos_burst: shaped,
