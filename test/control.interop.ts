@@ -162,6 +162,22 @@ const switchQuestions: readonly (readonly string[])[] = [
   ["ovs/route/lookup", "10.8.0.1"],
   ["ovs/route/del", "10.8.0.0/16"],
   ["ovs/route/lookup", "10.8.0.1"],
+  // Beside the routes that follow from addresses, which those by hand go before.
+  ["ovs/route/add", "10.9.0.0/24", "br-phys", "10.9.0.77"],
+  ["ovs/route/lookup", "10.9.0.5"],
+  ["ovs/route/add", "10.9.0.7/24", "br-phys", "10.9.0.78"],
+  ["ovs/route/lookup", "10.9.0.5"],
+  ["ovs/route/lookup", "10.9.0.1"],
+  ["ovs/route/add", "10.7.0.0/16", "br-phys", "10.9.0.77", "pkt_mark=4"],
+  ["ovs/route/add", "10.7.0.0/16", "br-phys", "10.9.0.78"],
+  ["ovs/route/lookup", "10.7.0.1", "pkt_mark=4"],
+  ["ovs/route/lookup", "10.7.0.1"],
+  ["ovs/route/del", "10.7.0.0/16", "pkt_mark=4"],
+  ["ovs/route/show"],
+  ["ovs/route/del", "10.7.0.0/16"],
+  ["ovs/route/del", "10.9.0.0/24"],
+  ["ovs/route/del", "10.9.0.0/24"],
+  ["ovs/route/add", "10.9.0.1/24", "br-phys"],
   ["fdb/flush"],
   ["fdb/flush", "br-phys"],
   ["fdb/show", "br-phys"],
@@ -256,6 +272,29 @@ it("inject-pkt sends a packet in by a logical port", async () => {
           { kind: "payload", bytes: { length: 64 } },
         ],
       ]);
+  }
+});
+
+it("shows the datapath's ports, and of its flows those that are asked for", () => {
+  const udp = "50540000000250540000000108004500001c00000000401165850a0000010a0000021388138800080000";
+  for (const side of sides) for (let i = 0; i < 3; i++) ask(side, vswitchd, ["netdev-dummy/receive", "p1", udp]);
+  /** Ports have numbers of their own: names, types and counters. */
+  const ports = (side: (typeof sides)[number]): string[] =>
+    ask(side, vswitchd, ["dpctl/show", "-s"])
+      .text.split(/\n {2}port \d+: /)
+      .slice(1)
+      .map((port) => port.replace(/(packets|bytes):\d+/g, "$1:N").replaceAll(clouds.get(side)!.dir, ""))
+      .sort();
+  expect(ports("weft")).toEqual(ports("reference"));
+  for (const side of sides) {
+    const flows = (...args: string[]): string[] =>
+      ask(side, vswitchd, ["dpctl/dump-flows", ...args])
+        .text.split("\n")
+        .filter((line) => line.includes("eth_type(0x0800)"));
+    expect(flows().length, side).toBeGreaterThan(0);
+    expect(flows("filter=ip"), side).toHaveLength(flows().length);
+    expect(flows("filter=arp"), side).toEqual([]);
+    for (const line of flows("-m")) expect(line, side).toMatch(/,ct_state\((0|0x[0-9a-f]+)\/(0|0x[0-9a-f]+)\),ct_zone\(/);
   }
 });
 

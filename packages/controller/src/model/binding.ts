@@ -39,7 +39,7 @@ function isContainer(row: Port): boolean {
 }
 
 /** What the log says of an interface that is not of the version that the port asks for (ovn-nb(5), iface-id-ver). */
-export function mismatch({ logical_port, options }: Port, { version }: LocalInterface): string | undefined {
+export function mismatch({ logical_port, options }: Port, { version }: Pick<LocalInterface, "version">): string | undefined {
   const wanted = options.get("iface-id-ver");
   if (wanted === undefined || wanted === version) return undefined;
   return `Mismatch iface-id-ver for lport ${logical_port}, expected ${wanted}, found ${version ?? "<empty>"}`;

@@ -2,7 +2,7 @@
 import { each, type Read, sameContent } from "@weft/incremental";
 import type { Transaction, Uuid } from "@weft/ovsdb";
 import type { VsRow, VsSchema } from "@weft/schemas";
-import { claimOf } from "../model/binding.ts";
+import { claimOf, mismatch } from "../model/binding.ts";
 import { config, integrationBridge, openVSwitchUuid, ownChassis } from "../model/config.ts";
 import { isLocalDatapath } from "../model/datapaths.ts";
 import { bridgesByName, installed, portsByName, portsByType, sb, vs } from "../model/inputs.ts";
@@ -319,12 +319,18 @@ export const installedMarks = each<VsWrite, Uuid, VsRow<"Interface">>(
       };
     } else if (marked && !claimed) {
       const write = mutateMap("Interface", uuid, "external_ids", row.external_ids, new Map([["ovn-installed", undefined]]), {
-        log: [`Removing ${port === undefined ? `iface ${row.name}` : `lport ${id}`} ovn-installed in OVS`],
+        log: [`Removing ${isOtherVersion(read, port, row) ? `lport ${id}` : `iface ${row.name}`} ovn-installed in OVS`],
       });
       if (write !== undefined) yield write;
     }
   },
 );
+
+/** Whether an interface lost its port since that asks for another version: the reference's log has other words for it. */
+function isOtherVersion(read: Read, port: Uuid | undefined, { external_ids }: VsRow<"Interface">): boolean {
+  const binding = port === undefined ? undefined : read(sb.Port_Binding, port);
+  return binding !== undefined && mismatch(binding, { version: external_ids.get("iface-id-ver") }) !== undefined;
+}
 
 /** Removes what the controller has made. Flows, zones and marks stay, as they do when the reference ends. */
 export function cleanLocal(read: Read, transaction: Transaction<VsSchema>): void {

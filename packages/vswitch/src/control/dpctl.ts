@@ -1,10 +1,12 @@
 /** dpctl/... and dpif/...: the datapath's ports, flows and features (ovs-dpctl(8), ovs-vswitchd(8)). */
+import { Match, parseMatch } from "@weft/openflow";
 import type { ControlCommand } from "@weft/runtime";
 import { formatDpActions, type PortName, portNumber } from "../datapath/actions.ts";
 import type { Megaflow } from "../datapath/cache.ts";
 import type { DpPort } from "../datapath/datapath.ts";
 import { formatDpKey } from "../datapath/key-text.ts";
 import { WORD } from "../flow/key.ts";
+import { NO_STATISTICS } from "../netdev.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import { bridgeNamed, type ControlContext, command, datapathName, refuse } from "./context.ts";
@@ -20,12 +22,14 @@ function typeText(type: string, options: ReadonlyMap<string, string> | undefined
   return shown.length === 0 ? type : `${type}: ${shown.join(", ")}`;
 }
 
+/** A dummy in place of a system device (--enable-dummy=system) is shown as what it stands for. */
+const standsForSystem = ({ type }: OfPort): boolean => type === "" || type === "system";
+
 function ofportText(port: OfPort): string {
-  // A dummy in place of a system device (--enable-dummy=system) is shown as what it stands for.
-  const system = port.type === "" || port.type === "system";
   const own = port.kind === "patch" || port.kind === "tunnel" ? port.type : (port.netdev?.type ?? port.type);
-  const type = system ? "system" : own;
-  return `${port.name} ${port.ofport}/${port.dpPort ?? "none"}: (${typeText(type, port.options)})`;
+  const text = typeText(own, port.options);
+  const type = standsForSystem(port) ? text.replace(/^[^:]*/, "system") : text;
+  return `${port.name} ${port.ofport}/${port.dpPort ?? "none"}: (${type})`;
 }
 
 const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : 1);
@@ -47,23 +51,43 @@ function isDatapath(c: ControlContext, name: string): boolean {
   return (name.includes("@") ? name : `system@${name}`) === datapathName(c);
 }
 
-function dpctlShow(c: ControlContext): string {
+function dpctlShow(c: ControlContext, statistics: boolean): string {
   const { datapath } = c;
   const lines = [
     `${datapathName(c)}:`,
     `  lookups: hit:${datapath.hits} missed:${datapath.misses} lost:${datapath.lost}`,
     `  flows: ${datapath.cache.size}`,
     `  port 0: ovs-${datapath.type} (dummy-internal)`,
+    ...(statistics ? statisticsLines(undefined) : []),
   ];
   for (const port of [...datapath.ports.values()].sort((a, b) => a.number - b.number)) {
-    lines.push(`  port ${port.number}: ${port.name} (${dpPortType(c, port)})`);
+    const type = dpPortType(c, port);
+    lines.push(`  port ${port.number}: ${port.name}${type === undefined ? "" : ` (${type})`}`);
+    if (statistics) lines.push(...statisticsLines(port));
   }
   return lines.join("\n");
 }
 
-function dpPortType(c: ControlContext, port: DpPort): string {
+/** Undefined: a device of the system. */
+function dpPortType(c: ControlContext, port: DpPort): string | undefined {
   if (port.tunnel !== undefined) return `${port.tunnel.protocol}: packet_type=ptap`;
-  return typeText(port.netdev?.type ?? port.type, c.datapath.ofportOf(port.number)?.options);
+  const ofport = c.datapath.ofportOf(port.number);
+  if (ofport !== undefined && standsForSystem(ofport)) return undefined;
+  return typeText(port.netdev?.type ?? port.type, ofport?.options);
+}
+
+/** ovs-dpctl(8), show -s: "?" is what the device does not count. */
+function statisticsLines(port: DpPort | undefined): string[] {
+  const counters = port?.netdev?.statistics ?? NO_STATISTICS;
+  const isCounted = port?.netdev !== undefined && !port.netdev.type.startsWith("dummy");
+  const rare = (value: number): string => (isCounted ? String(value) : "?");
+  return [
+    `    RX packets:${counters.rx_packets} errors:${rare(counters.rx_errors)} dropped:${rare(counters.rx_dropped)} overruns:? frame:?`,
+    `    TX packets:${counters.tx_packets} errors:${rare(counters.tx_errors)} dropped:${rare(counters.tx_dropped)} aborted:? carrier:?`,
+    "    collisions:?",
+    `    RX bytes:${counters.rx_bytes}  TX bytes:${counters.tx_bytes}`,
+    "    UPCALL packets:? errors:?",
+  ];
 }
 
 const TCP_FLAGS = ["F", "S", "R", "P", ".", "U", "E", "C", "N"];
@@ -88,12 +112,24 @@ function dumpFlows(c: ControlContext, args: readonly string[], bridge: Bridge | 
   const verbose = args.includes("-m") || args.includes("--more");
   const names = args.includes("--names") || (verbose && !args.includes("--no-names"));
   const port: PortName = names ? c.datapath.portName : portNumber;
+  const filter = args.find((arg) => arg.startsWith("filter="))?.slice("filter=".length);
+  const wanted = filter === undefined ? Match.ANY : parseMatch(filter);
   const lines: string[] = [];
   for (const flow of c.datapath.cache) {
     if (bridge !== undefined && !flowOf(c, flow, bridge)) continue;
+    if (!mayMatch(flow, wanted)) continue;
     lines.push(flowLine(c, flow, port, verbose));
   }
   return lines;
+}
+
+/** Whether there are packets of the cached flow that match. */
+function mayMatch({ key, mask }: Megaflow, match: Match): boolean {
+  for (let i = 0; i < match.size; i++) {
+    const at = match.offset(i);
+    if ((((key[at] as number) ^ match.value(i)) & (mask[at] as number) & match.mask(i)) !== 0) return false;
+  }
+  return true;
 }
 
 /** Does a cached flow begin in this bridge? */
@@ -155,7 +191,7 @@ export function datapathCommands(c: ControlContext): ControlCommand[] {
     command("dpctl/show", "[-s] [dp...]", 0, 4, (args) => {
       const other = args.find((arg) => !arg.startsWith("-") && !isDatapath(c, arg));
       if (other !== undefined) throw refuse(`ovs-vswitchd: opening datapath ${other} failed (No such device)`);
-      return dpctlShow(c);
+      return dpctlShow(c, args.includes("-s"));
     }),
     command("dpctl/dump-dps", "", 0, 0, () => datapathName(c)),
     command("dpctl/dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, (args) => {

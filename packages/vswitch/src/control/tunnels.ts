@@ -48,7 +48,7 @@ export function tunnelCommands(c: ControlContext): ControlCommand[] {
       const own =
         source ?? (datapath.addresses.get(bridge?.name ?? "") ?? []).find((address) => address.family === prefix.address.family);
       if (bridge === undefined || own === undefined) throw refuse("Error while inserting route.");
-      const added = datapath.routes.add({
+      datapath.routes.add({
         prefix: prefix.address,
         length: prefix.length,
         device,
@@ -58,8 +58,6 @@ export function tunnelCommands(c: ControlContext): ControlCommand[] {
         user: true,
         local: false,
       });
-      if (!added && !datapath.routes.all.some((route) => route.device === device && route.length === prefix.length))
-        throw refuse("Error while inserting route.");
       datapath.invalidate();
       return "OK";
     }),

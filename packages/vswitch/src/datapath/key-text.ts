@@ -64,7 +64,8 @@ export function formatDpKey(key: Int32Array, mask: Int32Array, port: PortName, v
   if (tunnel !== "") parts.push(`tunnel(${tunnel})`);
   parts.push(`in_port(${port(word(WORD.in_port))})`);
   parts.push(number("skb_mark", word(WORD.pkt_mark), bits(WORD.pkt_mark), -1, verbose));
-  if (bits(WORD.ct_state) !== 0 || verbose) parts.push(`ct_state(${ctState(word(WORD.ct_state), bits(WORD.ct_state) & 0xff)})`);
+  if (verbose) parts.push(number("ct_state", word(WORD.ct_state), bits(WORD.ct_state) & 0xff, -1, verbose));
+  else if (bits(WORD.ct_state) !== 0) parts.push(`ct_state(${ctState(word(WORD.ct_state), bits(WORD.ct_state) & 0xff)})`);
   parts.push(number("ct_zone", word(WORD.ct_zone), bits(WORD.ct_zone), 0xffff, verbose));
   parts.push(number("ct_mark", word(WORD.ct_mark), bits(WORD.ct_mark), -1, verbose));
   const label = ipv6At(mask, WORD.ct_label);

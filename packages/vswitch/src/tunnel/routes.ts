@@ -15,12 +15,21 @@ export interface Route {
   readonly host?: boolean;
 }
 
-export function covers(route: Pick<Route, "prefix" | "length">, address: IpAddress): boolean {
+export function covers(route: Prefix, address: IpAddress): boolean {
   if (route.prefix.family !== address.family) return false;
   const bits = address.family === 4 ? 32 : 128;
   const shift = BigInt(bits - route.length);
   return BigInt(route.prefix.ip) >> shift === BigInt(address.ip) >> shift;
 }
+
+type Prefix = Pick<Route, "prefix" | "length">;
+
+function samePrefix(a: Prefix, b: Prefix): boolean {
+  return a.length === b.length && covers(a, b.prefix);
+}
+
+/** For routes that cover the same address: the higher counts. */
+const rank = ({ length, mark, user }: Route): number => 4 * length + (mark === 0 ? 0 : 2) + (user ? 1 : 0);
 
 export class RouteTable {
   #routes: Route[] = [];
@@ -29,33 +38,15 @@ export class RouteTable {
     return this.#routes;
   }
 
-  /** False when there is one of the same prefix and mark already. */
-  add(route: Route): boolean {
-    const shift = BigInt((route.prefix.family === 4 ? 32 : 128) - route.length);
-    const same = (other: Route): boolean =>
-      other.prefix.family === route.prefix.family &&
-      other.length === route.length &&
-      other.mark === route.mark &&
-      BigInt(other.prefix.ip) >> shift === BigInt(route.prefix.ip) >> shift;
-    const old = this.#routes.find(same);
-    if (old !== undefined) {
-      if (old.user || !route.user) return false;
-      return false;
-    }
-    this.#routes.push(route);
-    return true;
+  /** A route that was added by hand replaces the one of the same prefix and mark that was; others stay beside it. */
+  add(route: Route): void {
+    const at = this.#routes.findIndex((old) => old.user === route.user && old.mark === route.mark && samePrefix(old, route));
+    if (at < 0) this.#routes.push(route);
+    else if (route.user) this.#routes[at] = route;
   }
 
   remove(prefix: IpAddress, length: number, mark: number): boolean {
-    const shift = BigInt((prefix.family === 4 ? 32 : 128) - length);
-    const at = this.#routes.findIndex(
-      (route) =>
-        route.user &&
-        route.prefix.family === prefix.family &&
-        route.length === length &&
-        route.mark === mark &&
-        BigInt(route.prefix.ip) >> shift === BigInt(prefix.ip) >> shift,
-    );
+    const at = this.#routes.findIndex((route) => route.user && route.mark === mark && samePrefix(route, { prefix, length }));
     if (at < 0) return false;
     this.#routes.splice(at, 1);
     return true;
@@ -90,13 +81,12 @@ export class RouteTable {
     return text(this.#routes) !== before;
   }
 
-  /** Longest prefix first; of equal ones that of the packet's mark. */
+  /** Longest prefix first; of equal ones that of the packet's mark, and then the one that was added by hand. */
   lookup(address: IpAddress, mark = 0): Route | undefined {
     let best: Route | undefined;
     for (const route of this.#routes) {
       if (!covers(route, address) || (route.mark !== mark && route.mark !== 0)) continue;
-      if (best === undefined || route.length > best.length || (route.length === best.length && route.mark > best.mark))
-        best = route;
+      if (best === undefined || rank(route) > rank(best)) best = route;
     }
     return best;
   }
@@ -109,12 +99,14 @@ export class RouteTable {
 
 function formatRoutes(routes: readonly Route[]): string[] {
   const order = [...routes].sort((a, b) => {
-    if (a.user !== b.user) return a.user ? -1 : 1;
     const byLength = length128(b) - length128(a);
-    return byLength !== 0 ? byLength : Number(address128(a.prefix) < address128(b.prefix)) ? -1 : 1;
+    if (byLength !== 0) return byLength;
+    const [first, second] = [address128(a.prefix), address128(b.prefix)];
+    if (first !== second) return first < second ? -1 : 1;
+    return Number(a.user) - Number(b.user) || a.mark - b.mark;
   });
   return order.map((route) => {
-    let text = `${route.user ? "User" : "Cached"}: ${formatAddress(route.prefix)}/${route.length}`;
+    let text = `${route.user ? "User" : "Cached"}: ${formatAddress(network(route.prefix, route.length))}/${route.length}`;
     if (route.mark !== 0) text += ` MARK ${route.mark}`;
     text += ` dev ${route.device}`;
     if (route.gateway !== undefined) text += ` GW ${formatAddress(route.gateway)}`;
