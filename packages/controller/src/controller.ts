@@ -20,6 +20,7 @@ import { services } from "./model/services.ts";
 import { snoopingSwitches } from "./model/snooping.ts";
 import { dialSwitch } from "./ofctrl/dial.ts";
 import { SwitchSide } from "./ofctrl/switchSide.ts";
+import { balancedBackends } from "./physical/ctFlush.ts";
 import { announcements } from "./pinctrl/announce.ts";
 import { injection } from "./pinctrl/inject.ts";
 import type { OwnChassis } from "./pinctrl/ownChassis.ts";
@@ -145,6 +146,7 @@ export class RunningController implements Controller {
       wake,
       arrived: (nbCfg) => this.#reportNbCfg(nbCfg),
     });
+    this.core.engine.collect([balancedBackends], this.#switchSide.connections.sink);
     this.core.engine.collect([ageingDatapaths], this.#packetSide.ageing.sink);
     this.core.engine.collect([announcements], this.#packetSide.announcer.sink);
     this.core.engine.collect([bfdSessions], this.#packetSide.bfd.sink);

@@ -8,6 +8,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { messageOf, type Runtime } from "@weft/runtime";
 import type { Core } from "../core.ts";
 import { geneveIndex, installed } from "../model/inputs.ts";
+import { FlushBook } from "../physical/ctFlush.ts";
 import { Channel } from "./channel.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Dial } from "./link.ts";
@@ -34,6 +35,8 @@ export class SwitchSide {
   #programmed = false;
   #flushing = false;
   #zones: number[] = [];
+  /** Connections that are to go once the flows are as they should be. */
+  readonly connections = new FlushBook();
   #arrivedNbCfg: number | undefined;
   /** What the switch has: groups with their keys, meters with their text. */
   #groups = new Map<number, string>();
@@ -119,7 +122,8 @@ export class SwitchSide {
     }
     const around = this.#surroundings();
     const zones = this.#zones.splice(0);
-    const nothing = programmer.idle && around.before.length === 0 && around.after.length === 0 && zones.length === 0;
+    const nothing =
+      programmer.idle && around.before.length === 0 && around.after.length === 0 && zones.length === 0 && this.connections.empty;
     const news = nbCfg !== undefined && nbCfg !== this.#arrivedNbCfg;
     const ports = [...this.awaiting];
     if (nothing) {
@@ -129,7 +133,13 @@ export class SwitchSide {
     }
     this.#flushing = true;
     for (const zone of zones) this.#exchange?.send({ type: "ct_flush_zone", zone });
-    this.#done(programmer, programmer.flush(around), () => this.#arrived(ports, news ? nbCfg : undefined));
+    const exchange = this.#exchange;
+    const flushes = this.connections.take();
+    // After the flows that would bring them back.
+    const done = programmer.flush(around).then(() => {
+      for (const message of flushes) exchange?.send(message);
+    });
+    this.#done(programmer, done, () => this.#arrived(ports, news ? nbCfg : undefined));
   }
 
   /** Goes on when the switch has answered, unless it was another one by then. */

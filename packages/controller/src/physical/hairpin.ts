@@ -2,19 +2,19 @@
  * Load balancer hairpins: a backend that reaches itself through its VIP. Table 68 recognises such packets and learns
  * (table 69) how replies look, table 70 gives them the VIP as their source.
  */
-import { each, type Read } from "@weft/incremental";
+import { each } from "@weft/incremental";
 import { type Action, field, type LearnSource, type LearnSpec, type Subfield } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import { parseIpv4, parseIpv6 } from "@weft/packet";
 import type { SbRow } from "@weft/schemas";
-import { isLocalDatapath, isSwitch } from "../model/datapaths.ts";
+import { isSwitch } from "../model/datapaths.ts";
 import { sb } from "../model/inputs.ts";
-import { datapathsOfBalancer } from "../model/loadBalancers.ts";
+import { localDatapathsOf } from "../model/loadBalancers.ts";
 import { expanded } from "../model/templates.ts";
 import { flag, reg, tables as t } from "../tables.ts";
 import { all, bits, cookieOf, type DesiredFlow, ETH, flow, IP, type MatchSpec, set } from "./flow.ts";
 
-interface Endpoint {
+export interface Endpoint {
   readonly ip: number | bigint;
   readonly v6: boolean;
   readonly port: number | undefined;
@@ -79,13 +79,6 @@ export const hairpins = each<DesiredFlow, Uuid, SbRow<"Load_Balancer">>(
     }
   },
 );
-
-function localDatapathsOf(read: Read, row: SbRow<"Load_Balancer">): SbRow<"Datapath_Binding">[] {
-  return [...new Set(datapathsOfBalancer(read, row))]
-    .filter((datapath) => read(isLocalDatapath, datapath))
-    .map((datapath) => read(sb.Datapath_Binding, datapath))
-    .filter((datapath) => datapath !== undefined);
-}
 
 /** The hairpin_snat_ip of the VIP's family: what a backend sees instead of its own address. Without it, that is the VIP. */
 function hairpinSource(vip: Endpoint, snat: readonly string[]): number | bigint | undefined {

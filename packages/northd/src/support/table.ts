@@ -184,7 +184,7 @@ export const support: Support = {
     options: keys(
       "reject hairpin_snat_ip skip_snat add_route template address-family use_stateless_nat distributed affinity_timeout neighbor_responder",
       {
-        ct_flush: partly("ovn-controller does not flush"),
+        ct_flush: works,
       },
     ),
     external_ids: works,

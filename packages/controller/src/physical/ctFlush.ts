@@ -1,0 +1,82 @@
+/**
+ * Connections to backends that a load balancer has no more: they are flushed where the balancer asks for it (ovn-nb(5),
+ * options:ct_flush), whatever their zone is.
+ */
+import { counted, each, type Sink } from "@weft/incremental";
+import type { Message } from "@weft/openflow";
+import type { Uuid } from "@weft/ovsdb";
+import { formatIpv4, formatIpv6, type Ipv4, type Ipv6 } from "@weft/packet";
+import type { SbRow } from "@weft/schemas";
+import { sb } from "../model/inputs.ts";
+import { localDatapathsOf } from "../model/loadBalancers.ts";
+import { expanded } from "../model/templates.ts";
+import { IP } from "./flow.ts";
+import { type Endpoint, parseEndpoint } from "./hairpin.ts";
+
+interface Balanced {
+  /** IP protocol; 0: any. */
+  readonly protocol: number;
+  readonly vip: Endpoint;
+  readonly backend: Endpoint;
+}
+
+/** A backend of a local balancer that wants its connections flushed with it. */
+export const balancedBackends = each<Balanced, Uuid, SbRow<"Load_Balancer">>(
+  "balancedBackends",
+  sb.Load_Balancer,
+  function* (_uuid, row, read) {
+    if (row.options.get("ct_flush") !== "true" || localDatapathsOf(read, row).length === 0) return;
+    for (const [key, value] of row.vips) {
+      const vip = parseEndpoint(expanded(read, key) ?? "");
+      if (vip === undefined) continue;
+      const protocol = vip.port === undefined ? 0 : IP[row.protocol ?? "tcp"];
+      for (const text of (expanded(read, value) ?? "").split(",")) {
+        const backend = parseEndpoint(text);
+        if (backend !== undefined && backend.v6 === vip.v6) yield { protocol, vip, backend };
+      }
+    }
+  },
+  { identity: identityOf },
+);
+
+function identityOf({ protocol, vip, backend }: Balanced): string {
+  return [protocol, vip.ip, vip.port, backend.ip, backend.port].join();
+}
+
+// Which family an address is of, its type does not say.
+const textOf = ({ ip, v6 }: Endpoint): string => (v6 ? formatIpv6(ip as Ipv6) : formatIpv4(ip as Ipv4));
+
+const ANY = { src: undefined, dst: undefined, srcPort: undefined, dstPort: undefined } as const;
+const NO_ICMP = { icmpType: undefined, icmpCode: undefined, icmpId: undefined } as const;
+
+function flushOf({ protocol, vip, backend }: Balanced): Message {
+  return {
+    type: "ct_flush",
+    protocol,
+    zone: 0,
+    original: { ...ANY, ...NO_ICMP, dst: textOf(vip), dstPort: vip.port },
+    reply: { ...ANY, ...NO_ICMP, src: textOf(backend), srcPort: backend.port },
+    mark: undefined,
+    labels: undefined,
+  };
+}
+
+/** What is to be flushed since the last look. */
+export class FlushBook {
+  readonly #gone = new Map<string, Balanced>();
+
+  readonly sink: Sink<Balanced> = counted(identityOf, {
+    appear: (one) => void this.#gone.delete(identityOf(one)),
+    vanish: (one) => void this.#gone.set(identityOf(one), one),
+  });
+
+  get empty(): boolean {
+    return this.#gone.size === 0;
+  }
+
+  take(): readonly Message[] {
+    const messages = [...this.#gone.values()].map(flushOf);
+    this.#gone.clear();
+    return messages;
+  }
+}
