@@ -7,7 +7,8 @@ export interface Globals {
   readonly useCtInvMatch: boolean;
   readonly defaultAclDrop: boolean;
   readonly vxlanMode: string | undefined;
-  readonly fdbPrioritised: boolean;
+  /** Distributed gateway ports translate both ways in one zone. */
+  readonly useCommonZone: boolean;
   /** Load balancers of routers also work on the switches that are attached to them. */
   readonly switchLbFromRouter: boolean;
   readonly controllerEvent: boolean;
@@ -37,7 +38,7 @@ export const globals = derive(
       useCtInvMatch: flag("use_ct_inv_match", true),
       defaultAclDrop: flag("default_acl_drop", false),
       vxlanMode: options.get("vxlan_mode"),
-      fdbPrioritised: flag("fdb_removal_limit", false),
+      useCommonZone: flag("use_common_zone", false),
       switchLbFromRouter: flag("install_ls_lb_from_router", false),
       controllerEvent: flag("controller_event", false),
       aclCtTranslation: flag("acl_ct_translation", false),

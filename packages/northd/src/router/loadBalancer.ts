@@ -20,6 +20,7 @@ import {
 import { routerHasVips, routersOf, skipsSnat } from "../model/balancers.ts";
 import { meteredTogether, type Protocol } from "../model/copp.ts";
 import { type Endpoint, endpointText } from "../model/endpoint.ts";
+import { globals } from "../model/globals.ts";
 import { type LoadBalancer, loadBalancer, type Vip } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
@@ -133,7 +134,8 @@ function* vipFlows(lb: LoadBalancer, vip: Vip, place: Place, read: Read): Iterab
   }
   // The router's own address may be what the variable stands for.
   if (lb.template) yield make(s.LR_IN_IP_INPUT, 100, to, "next;");
-  yield* replies(lb, vip, gateways, mark, stateless, make);
+  const back = mark !== "" ? `${mark}next;` : read(globals, "").useCommonZone ? "ct_dnat_in_czone;" : "ct_dnat;";
+  yield* replies(lb, vip, gateways, back, stateless, make);
   if (lb.affinityTimeout === undefined) return;
   yield make(s.LR_IN_LB_AFF_CHECK, 100, match, CHECK_AFFINITY);
   for (const given of vip.backends) {
@@ -173,7 +175,7 @@ function* replies(
   lb: LoadBalancer,
   vip: Vip,
   gateways: readonly RouterPort[],
-  mark: string,
+  back: string,
   stateless: boolean,
   make: Make,
 ): Iterable<Flow> {
@@ -193,6 +195,6 @@ function* replies(
     if (stateless && gateways.length > 1) {
       yield make(s.LR_OUT_UNDNAT, 120, `${through} && ${protocol}`, "next;");
       yield make(s.LR_OUT_SNAT, 160, `${through} && ${protocol}`, `${rewrite(lb, vip, "src")}next;`);
-    } else yield make(s.LR_OUT_UNDNAT, 120, through, mark === "" ? "ct_dnat;" : `${mark}next;`);
+    } else yield make(s.LR_OUT_UNDNAT, 120, through, back);
   }
 }

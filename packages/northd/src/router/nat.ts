@@ -4,12 +4,14 @@ import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { chassisFeature } from "../model/chassis.ts";
 import { forcedSnat } from "../model/forcedSnat.ts";
+import { globals } from "../model/globals.ts";
 import { type Nat, nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { residence } from "../model/routerPort.ts";
 import {
   LR_IN_DNAT,
   LR_IN_UNSNAT,
+  LR_OUT_CHK_DNAT_LOCAL,
   LR_OUT_POST_SNAT,
   LR_OUT_POST_UNDNAT,
   LR_OUT_SNAT,
@@ -28,13 +30,26 @@ export const nat = each("router/nat", nb.Logical_Router, function* (uuid, row, r
   const forced = gatewayRouter && (ip4 !== undefined || ip6 !== undefined);
   const zoned = read(chassisFeature, "ct_commit_to_zone") && read(chassisFeature, "ct_next_zone");
   const tracked = zoned && row.options.get("ct-commit-all") !== "true";
-  for (const rule of read(nats, uuid).rules) {
-    // Without a gateway there is no chassis to track its connections.
-    if (!gatewayRouter && rule.gateway === undefined) continue;
-    if (rule.type !== "dnat") yield* snat(uuid, rule, tracked);
-    if (rule.type !== "snat") yield* dnat(uuid, rule, forced);
+  const common = read(globals, "").useCommonZone;
+  // Without a gateway there is no chassis to track their connections.
+  const rules = read(nats, uuid).rules.filter(({ gateway }) => gatewayRouter || gateway !== undefined);
+  if (common && rules.length > 0) yield flow(uuid, LR_OUT_CHK_DNAT_LOCAL, 50, "ip && ct_mark.natted == 1", NATTED_HERE);
+  for (const rule of rules) {
+    if (common && rule.gateway !== undefined) yield toOwn(uuid, rule);
+    if (rule.type !== "dnat") yield* snat(uuid, rule, tracked, common);
+    if (rule.type !== "snat") yield* dnat(uuid, rule, forced, common);
   }
 });
+
+const NATTED_HERE = "reg9[4] = 1; next;";
+
+/** What is sent to a translated address here is translated twice, the second time in the zone for SNAT. */
+function toOwn(router: Uuid, { family, external, gateway, distributed, uuid }: Nat): Flow {
+  const central = gateway === undefined ? "" : residence(gateway);
+  const here = distributed === undefined ? central : ` && is_chassis_resident(${distributed.portJson})`;
+  const match = `ip && ip${family}.dst == ${external}${here}`;
+  return flow(router, LR_OUT_CHK_DNAT_LOCAL, 50, match, NATTED_HERE, { hint: uuid });
+}
 
 /** No reply, as far as is known. */
 const UNREPLIED = " && (!ct.trk || !ct.rpl)";
@@ -47,16 +62,24 @@ function at(rule: Nat, direction: "inport" | "outport", distributed: "anywhere" 
   return distributed === "anywhere" ? on : `${on} && is_chassis_resident(${rule.distributed.portJson})`;
 }
 
-function* snat(router: Uuid, rule: Nat, tracked: boolean): Iterable<Flow> {
+function* snat(router: Uuid, rule: Nat, tracked: boolean, common: boolean): Iterable<Flow> {
   const { family, external, logical, stateless } = rule;
   const own = { hint: rule.uuid };
   const back = `ip && ip${family}.dst == ${external}`;
   const undone = stateless ? "next;" : "ct_snat;";
+  const shared = common && rule.gateway !== undefined && !stateless;
+  const coming = `${back}${at(rule, "inport", "anywhere")}`;
   if (rule.gateway === undefined) yield flow(router, LR_IN_UNSNAT, 90, back, undone, own);
-  else yield flow(router, LR_IN_UNSNAT, 100, `${back}${at(rule, "inport", "anywhere")}`, undone, own);
+  else if (!shared) yield flow(router, LR_IN_UNSNAT, 100, coming, undone, own);
+  else {
+    yield flow(router, LR_IN_UNSNAT, 100, `${coming} && flags.loopback == 0`, "ct_snat_in_czone;", own);
+    yield flow(router, LR_IN_UNSNAT, 100, `${coming} && flags.loopback == 1 && flags.use_snat_zone == 1`, undone, own);
+  }
   const match = `ip && ip${family}.src == ${logical}${at(rule, "outport", "where the port is")}`;
   const priority = rule.logicalLength + 1 + (rule.gateway === undefined ? 0 : ON_PORT);
-  const translated = stateless ? `ip${family}.src=${external}; next;` : `ct_snat(${external}${rule.portRange});`;
+  const translated = stateless
+    ? `ip${family}.src=${external}; next;`
+    : `ct_snat${shared ? "_in_czone" : ""}(${external}${rule.portRange});`;
   const mac = rule.distributed === undefined ? "" : `eth.src = ${rule.distributed.mac}; `;
   yield* translation(router, LR_OUT_SNAT, priority, rule, {
     match,
@@ -64,6 +87,11 @@ function* snat(router: Uuid, rule: Nat, tracked: boolean): Iterable<Flow> {
     state: stateless ? "" : UNREPLIED,
     actions: `${mac}${translated}`,
   });
+  if (shared) {
+    const first = (rule.match === "" ? priority : MATCHED + rule.priority) + 1;
+    const only = `${match}${selected(rule, `ip${family}.dst`)}${UNREPLIED} && reg9[4] == 1`;
+    yield flow(router, LR_OUT_SNAT, first, only, `${mac}reg9[4] = 0; ct_snat(${external}${rule.portRange});`, own);
+  }
   if (rule.gateway !== undefined && !stateless && tracked) yield* track(router, rule, match, priority);
 }
 
@@ -84,9 +112,10 @@ function* track(router: Uuid, rule: Nat, leaving: string, base: number): Iterabl
   if (rule.exempted !== undefined) yield exemption(router, LR_IN_DNAT, 100, rule, coming, source);
 }
 
-function* dnat(router: Uuid, rule: Nat, forced: boolean): Iterable<Flow> {
+function* dnat(router: Uuid, rule: Nat, forced: boolean, common: boolean): Iterable<Flow> {
   const { family, external, logical, stateless } = rule;
-  const translated = stateless ? `ip${family}.dst=${logical}; next;` : `ct_dnat(${logical}${rule.portRange});`;
+  const translate = common && rule.gateway !== undefined ? "ct_dnat_in_czone" : "ct_dnat";
+  const translated = stateless ? `ip${family}.dst=${logical}; next;` : `${translate}(${logical}${rule.portRange});`;
   const looped = `${forced ? "flags.force_snat_for_dnat = 1; " : ""}flags.loopback = 1; `;
   yield* translation(router, LR_IN_DNAT, 100, rule, {
     match: `ip && ip${family}.dst == ${external}${at(rule, "inport", "anywhere")}`,
@@ -101,7 +130,7 @@ function* dnat(router: Uuid, rule: Nat, forced: boolean): Iterable<Flow> {
     LR_OUT_UNDNAT,
     100,
     `ip && ip${family}.src == ${logical}${at(rule, "outport", "anywhere")}`,
-    `${mac}${stateless ? "next;" : "ct_dnat;"}`,
+    `${mac}${stateless ? "next;" : `${translate};`}`,
     { hint: rule.uuid },
   );
 }

@@ -4,6 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { centralised } from "../model/centralised.ts";
 import { metered } from "../model/copp.ts";
+import { globals } from "../model/globals.ts";
 import { type Nat, nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { peerRouterPort, type RouterPort } from "../model/routerPort.ts";
@@ -13,6 +14,7 @@ import { admit } from "./mtu.ts";
 const OWN_MAC = "xreg0[0..47]";
 
 export const natNeighbours = each("router/natNeighbours", nb.Logical_Router, function* (uuid, _row, read): Iterable<Flow> {
+  const common = read(globals, "").useCommonZone;
   for (const rule of read(nats, uuid).rules) {
     yield answer(uuid, 90, "", rule, OWN_MAC, "", read);
     if (rule.gateway === undefined) continue;
@@ -20,7 +22,7 @@ export const natNeighbours = each("router/natNeighbours", nb.Logical_Router, fun
     const asked = read(centralised, rule.gateway.uuid) === undefined && peerRouterPort(rule.gateway, read)?.isGateway !== true;
     if (asked) yield* outside(uuid, rule, rule.gateway, read);
     yield* atGateway(uuid, rule, rule.gateway);
-    yield* loop(uuid, rule, rule.gateway);
+    yield* loop(uuid, rule, rule.gateway, common);
     if (rule.distributed !== undefined) yield* local(uuid, rule, rule.gateway, rule.distributed, read);
   }
 });
@@ -80,21 +82,21 @@ function* atGateway(router: Uuid, rule: Nat, gateway: RouterPort): Iterable<Flow
   );
 }
 
-/** The packet comes in again by the port that it was about to leave by. reg9[0] says that it did. */
-const AGAIN =
-  'clone { ct_clear; inport = outport; outport = ""; eth.dst <-> eth.src; flags = 0; flags.loopback = 1; ' +
+/** The packet comes in again by the port that it was about to leave by. reg9[0] says that it did. `zone`: what else to remember. */
+const again = (zone: string): string =>
+  `clone { ct_clear; inport = outport; outport = ""; eth.dst <-> eth.src; flags = 0; flags.loopback = 1; ${zone}` +
   `${Array.from({ length: 10 }, (_, index) => `reg${index} = 0; `).join("")}reg9[0] = 1; next(pipeline=ingress, table=0); };`;
 
 /** What is sent to a translated address of the router's own turns round. */
-function* loop(router: Uuid, rule: Nat, gateway: RouterPort): Iterable<Flow> {
+function* loop(router: Uuid, rule: Nat, gateway: RouterPort, common: boolean): Iterable<Flow> {
   const { family, external, allowed, exempted } = rule;
   const own = { hint: rule.uuid };
   const match = `ip${family}.dst == ${external} && outport == ${gateway.json} && ${handler(rule, gateway)}`;
-  yield flow(router, LR_OUT_EGR_LOOP, 100, match, AGAIN, own);
+  yield flow(router, LR_OUT_EGR_LOOP, 100, match, again(common ? "flags.use_snat_zone = reg9[4]; " : ""), own);
   if (!rule.stateless) return;
   // Without connection tracking the egress pipeline cannot tell those that the rule is not for.
   if (allowed !== undefined) {
-    yield flow(router, LR_IN_GW_REDIRECT, 75, `${match} && ip${family}.src == $${allowed}`, AGAIN, own);
+    yield flow(router, LR_IN_GW_REDIRECT, 75, `${match} && ip${family}.src == $${allowed}`, again(""), own);
     yield flow(router, LR_IN_GW_REDIRECT, 70, `ip && ip${family}.dst == ${external}`, "drop;", own);
   } else if (exempted !== undefined) {
     yield flow(router, LR_IN_GW_REDIRECT, 75, `${match} && ip${family}.src == $${exempted}`, "drop;", own);

@@ -10,7 +10,8 @@ import { datapathKey, nb } from "../model/nb.ts";
 import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
 import { switchPort } from "../model/switchPort.ts";
 import { type Row, row } from "../output/row.ts";
-import { LR_IN_IP_INPUT, LS_IN_L2_LKUP } from "../stages.ts";
+import { LR_IN_IP_INPUT } from "../stages.ts";
+import { requests } from "../switch/lookup.ts";
 import { resident } from "./loadBalancer.ts";
 
 interface Vips {
@@ -110,14 +111,12 @@ export const vipLookup = each("switch/vipLookup", nb.Logical_Switch_Port, functi
   const port = read(switchPort, uuid);
   const peer = port?.peer === undefined ? undefined : read(routerPort, port.peer);
   if (port === undefined || peer === undefined) return;
-  const actions = `clone {outport = ${port.json}; output; }; outport = "_MC_flood_l2"; output;`;
-  for (const [match, address] of requests(peer, read)) {
-    if (!isInNetworksOf(peer.address, address)) continue;
-    yield flow(port.datapath, LS_IN_L2_LKUP, 80, `flags[1] == 0 && ${match}${address}`, actions, { hint: uuid });
+  for (const [match, address] of questions(peer, read)) {
+    if (isInNetworksOf(peer.address, address)) yield* requests(port, peer, `${match}${address}`, read);
   }
 });
 
-function* requests(peer: RouterPort, read: Read): Iterable<readonly [match: string, address: string]> {
+function* questions(peer: RouterPort, read: Read): Iterable<readonly [match: string, address: string]> {
   const { ip4, ip6 } = read(answered, peer.datapath);
   for (const address of ip4) yield ["arp.op == 1 && arp.tpa == ", address];
   for (const address of ip6) yield ["nd_ns && nd.target == ", address];

@@ -35,7 +35,7 @@ export const support: Support = {
         use_logical_dp_groups: remarked("no effect, as in the original"),
         use_parallel_build: remarked("no effect: it is one thread that computes"),
         acl_ct_translation: partly("ovn-controller does not translate"),
-        use_common_zone: notYet(),
+        use_common_zone: works,
         "northd-backoff-interval-ms": notYet(),
         always_tunnel: notYet(),
         ecmp_nexthop_monitor_enable: partly("ovn-controller does not watch them"),

@@ -72,8 +72,6 @@ export const routerLookup = each("switch/routerLookup", nb.Logical_Switch_Port, 
     .filter(({ type, externalIp }) => type !== "snat" || !own.has(externalIp))
     .filter(({ externalIp }) => !read(isVip, addressKey(peer.datapath, externalIp)));
   if (!lonely) yield* selfOriginated(port, peer, rules);
-  const redirect = redirectOf(port, peer, read);
-  const places = placesOf(port, redirect, "");
   const asked4 = [
     ...peer.address.ip4.map(({ text }) => text),
     ...asked.flatMap((rule) => (rule.family === 4 ? rule.external : [])),
@@ -82,10 +80,8 @@ export const routerLookup = each("switch/routerLookup", nb.Logical_Switch_Port, 
     ...peer.address.ip6.map(({ text }) => text),
     ...asked.flatMap((rule) => (rule.family === 6 ? rule.external : [])),
   ];
-  for (const place of places) {
-    for (const text of asked4) yield request(port, `arp.op == 1 && arp.tpa == ${text}`, place, lonely);
-    for (const text of asked6) yield request(port, `nd_ns && nd.target == ${text}`, place, lonely);
-  }
+  for (const text of asked4) yield* requests(port, peer, `arp.op == 1 && arp.tpa == ${text}`, read);
+  for (const text of asked6) yield* requests(port, peer, `nd_ns && nd.target == ${text}`, read);
 });
 
 /** Whether all ports of a switch lead to routers: then there is nobody else to hear of a request. */
@@ -94,15 +90,15 @@ const onlyRouters = derive("onlyRouters", (datapath: Uuid, read): boolean => {
   return row?.ports.length === read(switchPorts, datapath).filter((port) => port.peer !== undefined).length;
 });
 
-function request(port: SwitchPort, match: string, { resident, outport }: Place, lonely: boolean): Flow {
-  return flow(
-    port.datapath,
-    LS_IN_L2_LKUP,
-    80,
-    `flags[1] == 0 && ${match}${resident}`,
-    lonely ? `outport = ${outport}; output;` : `clone {outport = ${outport}; output; }; outport = "_MC_flood_l2"; output;`,
-    { hint: port.uuid },
-  );
+/** Requests for an address of the router behind a port go to it, and to the hosts if there are any. */
+export function* requests(port: SwitchPort, peer: RouterPort, match: string, read: Read): Iterable<Flow> {
+  const lonely = read(onlyRouters, port.datapath);
+  for (const { resident, outport } of placesOf(port, redirectOf(port, peer, read), "")) {
+    const actions = lonely
+      ? `outport = ${outport}; output;`
+      : `clone {outport = ${outport}; output; }; outport = "_MC_flood_l2"; output;`;
+    yield flow(port.datapath, LS_IN_L2_LKUP, 80, `flags[1] == 0 && ${match}${resident}`, actions, { hint: port.uuid });
+  }
 }
 
 function* selfOriginated(port: SwitchPort, peer: RouterPort, rules: readonly Nat[]): Iterable<Flow> {
