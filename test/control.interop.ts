@@ -298,6 +298,27 @@ it("shows the datapath's ports, and of its flows those that are asked for", () =
   }
 });
 
+it("ovn-trace and ovn-sbctl of both tell the same of our switch's flows (--ovs)", () => {
+  const { dir } = clouds.get("weft")!;
+  const databases = [`--db=unix:${dir}/central/sb.sock`, `--ovs=unix:${dir}/w1/br-int.mgmt`];
+  const packet =
+    'inport == "p1" && eth.src == 50:54:00:00:00:01 && eth.dst == 50:54:00:00:00:02 && ip4.src == 10.0.0.1 && tcp.dst == 2';
+  const told = (side: (typeof sides)[number], program: string, ...args: string[]): string => {
+    const { status, stdout, stderr } = spawnSync(join(programsOf(side), program), [...databases, ...args], { encoding: "utf8" });
+    return `${status}\n${stdout}${stderr}`.replace(/duration=[\d.]+s|(?:idle|hard)_age=\d+|n_(?:packets|bytes)=\d+/g, "");
+  };
+  for (const [program, ...args] of [
+    ["ovn-trace", packet],
+    ["ovn-trace", "--summary", packet],
+    ["ovn-trace", "--minimal", packet],
+    ["ovn-sbctl", "lflow-list", "a"],
+  ] as const) {
+    const text = told("reference", program, ...args);
+    expect(text).toContain("0x");
+    expect(told("weft", program, ...args)).toBe(text);
+  }
+});
+
 it("counters, engine nodes, stopwatches and memory have the reference's form", () => {
   for (const side of sides) {
     const text = (...args: string[]) => ask(side, northd, args).text;

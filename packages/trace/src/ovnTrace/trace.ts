@@ -166,7 +166,8 @@ export class Tracer {
   #openflow({ row }: TraceFlow, node: TraceNode): void {
     const lines = this.options.openflow?.(Number.parseInt(row._uuid.slice(0, 8), 16));
     if (lines === undefined) return;
-    for (const line of lines.length === 0 ? ["*** no OpenFlow flows"] : lines) append(node.children, "action", line);
+    for (const line of lines) append(node.children, "action", line);
+    if (lines.length === 0) append(node.children, "error", "*** no OpenFlow flows");
   }
 
   /** Executes the actions of a nested list in turn, and what they lead to; no actions are a drop. */
