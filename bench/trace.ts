@@ -1,7 +1,4 @@
-/**
- * ovn-trace as a process on a large southbound database: one packet from a guest, through its router, to the outside; and
- * ovn-detrace, which tells of the flows on its way what they are for.
- */
+/** ovn-trace as a process on a large southbound database: one packet from a guest, through its router, to the outside. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { Client, Northbound } from "./client.ts";
@@ -21,12 +18,11 @@ interface Figures {
 }
 
 /** One run of a command: how long it takes, and its peak memory as far as a look every few milliseconds can tell. */
-async function run(command: readonly string[], input = ""): Promise<Figures> {
+async function run(command: readonly string[]): Promise<Figures> {
   const start = performance.now();
   let memory = 0;
   await new Promise<void>((resolve, reject) => {
-    const child = spawn(command[0]!, command.slice(1), { stdio: ["pipe", "ignore", "inherit"] });
-    child.stdin.end(input);
+    const child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "ignore", "inherit"] });
     const look = setInterval(() => {
       memory = Math.max(memory, child.pid === undefined ? 0 : Site.peakMemory(child.pid));
     }, 5);
@@ -52,27 +48,23 @@ export async function trace(): Promise<Result[]> {
     const northbound = await Northbound.open(nb);
     await northbound.change([]);
     northbound.close();
-    const text = site.run("reference", "ovn-trace", `--db=${sb}`, MICROFLOW);
-    const flows = [...text.matchAll(/uuid ([0-9a-f]{8})/g)].map(([, uuid]) => `cookie=0x${uuid}\n`).join("");
-    const packet = await compare("ovn-trace", 0.2, [`--db=${sb}`, MICROFLOW]);
-    return [...packet, ...(await compare("ovn-detrace", 1, [`--ovnsb=${sb}`, `--ovnnb=${nb}`], flows))];
+    const runs: Record<Side, Figures[]> = { weft: [], reference: [] };
+    for (let i = 0; i < 5; i++)
+      for (const side of ["weft", "reference"] as const)
+        runs[side].push(await run([...Site.command(side, "ovn-trace"), `--db=${sb}`, MICROFLOW]));
+    const figure = (side: Side, name: keyof Figures) => median(runs[side].map((one) => one[name]));
+    const what = `ovn-trace as a process, ${TENANTS} tenants x ${2 * GUESTS} ports`;
+    return [
+      { what, unit: "s", weft: figure("weft", "wall"), reference: figure("reference", "wall"), goal: 0.2 },
+      {
+        what: `${what}: peak memory`,
+        unit: "MB",
+        weft: figure("weft", "memory"),
+        reference: figure("reference", "memory"),
+        goal: 0.2,
+      },
+    ];
   } finally {
     await site.close();
   }
-}
-
-/** Both sides' program in turn, five times. */
-async function compare(program: string, goal: number, args: readonly string[], input?: string): Promise<Result[]> {
-  const runs: Record<Side, Figures[]> = { weft: [], reference: [] };
-  for (let i = 0; i < 5; i++)
-    for (const side of ["weft", "reference"] as const)
-      runs[side].push(await run([...Site.command(side, program), ...args], input));
-  const row = (name: keyof Figures, unit: Result["unit"], more: string): Result => ({
-    what: `${program} as a process, ${TENANTS} tenants x ${2 * GUESTS} ports${more}`,
-    unit,
-    weft: median(runs.weft.map((one) => one[name])),
-    reference: median(runs.reference.map((one) => one[name])),
-    goal,
-  });
-  return [row("wall", "s", ""), row("memory", "MB", ": peak memory")];
 }
