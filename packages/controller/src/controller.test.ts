@@ -55,6 +55,33 @@ function port(node: Node, name: string) {
   return [...node.sb.table("Port_Binding").rows()].find((row) => row.logical_port === name)!;
 }
 
+/** What controller(userdata=`opcode`...) sends, of a packet from host `source`. */
+function packetIn(opcode: number, state: MatchBuilder, source: number, more: Partial<PacketIn> = {}): PacketIn {
+  return {
+    type: "packet_in",
+    format: "nxt_packet_in2",
+    totalLength: 60,
+    reason: "action",
+    buffer: 0xffffffff,
+    table: 10,
+    cookie: 0n,
+    metadata: state.build(),
+    userdata: Uint8Array.of(0, 0, 0, opcode, 0, 0, 0, 0),
+    continuation: undefined,
+    packet: emit([
+      { kind: "ethernet", dst: parseMac("50:54:00:00:00:fe")!, src: parseMac(`50:54:00:00:00:0${source}`)! },
+      { kind: "ipv4", src: parseIpv4("10.0.0.1")!, dst: parseIpv4("10.0.0.9")! },
+    ]),
+    ...more,
+  };
+}
+
+/** The conntrack zones that the bridge's row tells of. */
+function zonesOf(node: Node): number[] {
+  const [bridge] = node.ovs.table("Bridge").rows();
+  return [...bridge!.external_ids].flatMap(([key, zone]) => (key.startsWith("ct-zone-") ? [Number(zone)] : []));
+}
+
 test("claims a port whose interface is here, and says so when its flows are in the switch", async () => {
   const node = newNode();
   const a = addDatapath(node.sb, "a", 1);
@@ -151,6 +178,42 @@ test("a switch that comes back empty gets everything again", async () => {
   expect(node.bridge.texts()).toEqual(before);
 });
 
+test("flushes that a lost connection may have lost are asked for again", async () => {
+  const node = newNode();
+  const a = addDatapath(node.sb, "a", 1);
+  node.sb.insert("Port_Binding", { logical_port: "p1", datapath: a, tunnel_key: 1 });
+  const balancer = node.sb.insert("Load_Balancer", {
+    name: "lb",
+    protocol: "tcp",
+    vips: [["10.0.0.99:80", "10.0.0.1:8080,10.0.0.2:8080"]],
+    options: [["ct_flush", "true"]],
+    datapaths: [a],
+  });
+  addVif(node.ovs, "p1", 7);
+  let cuts = 0;
+  node.bridge.cutAt = ({ type }) => type === "ct_flush_zone" && ++cuts === 1;
+  await node.start();
+  await node.settle(3000);
+  expect(cuts).toBeGreaterThan(1);
+  expect(new Set(node.bridge.flushedZones)).toEqual(new Set(zonesOf(node)));
+
+  node.bridge.flushedZones.length = 0;
+  let refused = 0;
+  node.bridge.cutAt = ({ type }) => type === "ct_flush" && ++refused === 1;
+  node.sb.update("Load_Balancer", balancer, { vips: [["10.0.0.99:80", "10.0.0.1:8080"]] });
+  await node.settle();
+  expect(node.bridge.flushedConnections).toEqual([]);
+  await node.settle(3000);
+  expect(node.bridge.flushedConnections).toMatchObject([
+    { original: { dst: "10.0.0.99", dstPort: 80 }, reply: { src: "10.0.0.2", srcPort: 8080 } },
+  ]);
+  // What was flushed, and whose flush was answered, is left alone when the switch comes back once more.
+  node.bridge.disconnect();
+  await node.settle(3000);
+  expect(node.bridge.flushedConnections).toHaveLength(1);
+  expect(node.bridge.flushedZones).toEqual([]);
+});
+
 test("one flow that the switch refuses keeps back no other", async () => {
   const node = newNode();
   node.bridge.refuse = (mod) => mod.table === 65;
@@ -178,27 +241,9 @@ test("put_arp becomes a MAC_Binding, and the packets that waited for it go on", 
   const a = addDatapath(node.sb, "r", 3, "router");
   node.sb.insert("Port_Binding", { logical_port: "ra", datapath: a, tunnel_key: 2, type: "patch" });
   await node.start();
-  const userdata = (opcode: number) => Uint8Array.of(0, 0, 0, opcode, 0, 0, 0, 0);
-  const arp = (opcode: number, state: MatchBuilder, more: Partial<PacketIn>): PacketIn => ({
-    type: "packet_in",
-    format: "nxt_packet_in2",
-    totalLength: 60,
-    reason: "action",
-    buffer: 0xffffffff,
-    table: 10,
-    cookie: 0n,
-    metadata: state.set("metadata", 3).build(),
-    userdata: userdata(opcode),
-    continuation: undefined,
-    packet: emit([
-      { kind: "ethernet", dst: parseMac("50:54:00:00:00:fe")!, src: parseMac("50:54:00:00:00:09")! },
-      { kind: "ipv4", src: parseIpv4("10.0.0.1")!, dst: parseIpv4("10.0.0.9")! },
-    ]),
-    ...more,
-  });
-  const neighbour = parseIpv4("10.0.0.9")!;
-  node.bridge.send(arp(0, new MatchBuilder().set("reg0", neighbour).set("reg15", 2), { continuation: Uint8Array.of(1, 2, 3) }));
-  node.bridge.send(arp(1, new MatchBuilder().set("reg0", neighbour).set("reg14", 2), {}));
+  const neighbour = (): MatchBuilder => new MatchBuilder().set("metadata", 3).set("reg0", parseIpv4("10.0.0.9")!);
+  node.bridge.send(packetIn(0, neighbour().set("reg15", 2), 1, { continuation: Uint8Array.of(1, 2, 3) }));
+  node.bridge.send(packetIn(1, neighbour().set("reg14", 2), 9));
   await node.settle(100);
   expect([...node.sb.table("MAC_Binding").rows()].map((row) => [row.logical_port, row.ip, row.mac])).toEqual([
     ["ra", "10.0.0.9", "50:54:00:00:00:09"],
@@ -214,26 +259,16 @@ test("what packets have told is written again when the database refuses it", asy
   node.sb.insert("Port_Binding", { logical_port: "a1", datapath: a, tunnel_key: 2 });
   await node.start();
   const learn = (host: number): void =>
-    node.bridge.send({
-      type: "packet_in",
-      format: "nxt_packet_in2",
-      totalLength: 60,
-      reason: "action",
-      buffer: 0xffffffff,
-      table: 10,
-      cookie: 0n,
-      metadata: new MatchBuilder()
-        .set("metadata", 3)
-        .set("reg0", parseIpv4(`10.0.0.${host}`)!)
-        .set("reg14", 2)
-        .build(),
-      userdata: Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 0),
-      continuation: undefined,
-      packet: emit([
-        { kind: "ethernet", dst: parseMac("50:54:00:00:00:fe")!, src: parseMac(`50:54:00:00:00:0${host}`)! },
-        { kind: "ipv4", src: parseIpv4("10.0.0.1")!, dst: parseIpv4("10.0.0.9")! },
-      ]),
-    });
+    node.bridge.send(
+      packetIn(
+        1,
+        new MatchBuilder()
+          .set("metadata", 3)
+          .set("reg0", parseIpv4(`10.0.0.${host}`)!)
+          .set("reg14", 2),
+        host,
+      ),
+    );
   const known = (): string[] => [...node.sb.table("MAC_Binding").rows()].map(({ ip }) => ip).sort();
   node.sb.failNext({ status: "error", error: "disk full", details: "" });
   learn(8);

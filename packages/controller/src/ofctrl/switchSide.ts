@@ -8,6 +8,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { messageOf, type Runtime } from "@weft/runtime";
 import type { Core } from "../core.ts";
 import { geneveIndex, installed } from "../model/inputs.ts";
+import { Outbox } from "../outbox.ts";
 import { FlushBook } from "../physical/ctFlush.ts";
 import { Channel } from "./channel.ts";
 import type { Exchange } from "./exchange.ts";
@@ -34,8 +35,9 @@ export class SwitchSide {
   #exchange: Exchange | undefined;
   #programmed = false;
   #flushing = false;
-  #zones: number[] = [];
-  /** Connections that are to go once the flows are as they should be. */
+  /** Conntrack zones to flush before their flows are there. */
+  readonly #zones = new Outbox<number>();
+  /** Connections to flush once the flows are as they should be. */
   readonly connections = new FlushBook();
   #arrivedNbCfg: number | undefined;
   /** What the switch has: groups with their keys, meters with their text. */
@@ -56,6 +58,7 @@ export class SwitchSide {
           this.#exchange = undefined;
           this.#programmed = false;
           this.#flushing = false;
+          this.#flushed(false);
         },
       },
     });
@@ -67,7 +70,7 @@ export class SwitchSide {
 
   /** Conntrack zones that are newly in use: what is left in them from a former use goes. */
   flushZones(zones: readonly number[]): void {
-    this.#zones.push(...zones);
+    for (const zone of zones) this.#zones.add(String(zone), zone);
   }
 
   /** The switch has had the flows once, and nothing is on its way. */
@@ -107,7 +110,8 @@ export class SwitchSide {
    */
   program(nbCfg: number | undefined): void {
     const programmer = this.#programmer;
-    if (programmer === undefined || this.#flushing) return;
+    const exchange = this.#exchange;
+    if (programmer === undefined || exchange === undefined || this.#flushing) return;
     const filled = this.#programmed ? undefined : programmer.filled();
     if (filled !== undefined) {
       this.#flushing = true;
@@ -121,9 +125,12 @@ export class SwitchSide {
       this.#programmed = true;
     }
     const around = this.#surroundings();
-    const zones = this.#zones.splice(0);
     const nothing =
-      programmer.idle && around.before.length === 0 && around.after.length === 0 && zones.length === 0 && this.connections.empty;
+      programmer.idle &&
+      around.before.length === 0 &&
+      around.after.length === 0 &&
+      this.#zones.size === 0 &&
+      this.connections.empty;
     const news = nbCfg !== undefined && nbCfg !== this.#arrivedNbCfg;
     const ports = [...this.awaiting];
     if (nothing) {
@@ -132,14 +139,25 @@ export class SwitchSide {
       return;
     }
     this.#flushing = true;
-    for (const zone of zones) this.#exchange?.send({ type: "ct_flush_zone", zone });
-    const exchange = this.#exchange;
-    const flushes = this.connections.take();
+    this.#done(programmer, this.#send(programmer, exchange, around), () => this.#arrived(ports, news ? nbCfg : undefined));
+  }
+
+  async #send(programmer: Programmer, exchange: Exchange, around: Surroundings): Promise<void> {
+    for (const zone of this.#zones.take()) exchange.send({ type: "ct_flush_zone", zone });
+    const connections = this.connections.take();
+    await programmer.flush(around);
+    if (connections.length === 0) return;
     // After the flows that would bring them back.
-    const done = programmer.flush(around).then(() => {
-      for (const message of flushes) exchange?.send(message);
-    });
-    this.#done(programmer, done, () => this.#arrived(ports, news ? nbCfg : undefined));
+    for (const message of connections) exchange.send(message);
+    await exchange.barrier();
+  }
+
+  /** Zones and connections that were to be flushed are, or may not be. */
+  #flushed(answered: boolean): void {
+    for (const one of [this.#zones, this.connections]) {
+      if (answered) one.done();
+      else one.retry();
+    }
   }
 
   /** Goes on when the switch has answered, unless it was another one by then. */
@@ -148,11 +166,13 @@ export class SwitchSide {
       () => {
         if (this.#programmer !== programmer) return;
         this.#flushing = false;
+        this.#flushed(true);
         then();
       },
       (error) => {
         if (this.#programmer !== programmer) return;
         this.#flushing = false;
+        this.#flushed(false);
         this.#options.runtime.log.logger("ofctrl").warn(messageOf(error));
       },
     );

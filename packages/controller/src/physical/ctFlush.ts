@@ -10,6 +10,7 @@ import type { SbRow } from "@weft/schemas";
 import { sb } from "../model/inputs.ts";
 import { localDatapathsOf } from "../model/loadBalancers.ts";
 import { expanded } from "../model/templates.ts";
+import { Outbox } from "../outbox.ts";
 import { IP } from "./flow.ts";
 import { type Endpoint, parseEndpoint } from "./hairpin.ts";
 
@@ -61,22 +62,29 @@ function flushOf({ protocol, vip, backend }: Balanced): Message {
   };
 }
 
-/** What is to be flushed since the last look. */
+/** Connections that are to be flushed. */
 export class FlushBook {
-  readonly #gone = new Map<string, Balanced>();
+  readonly #gone = new Outbox<Balanced>();
 
   readonly sink: Sink<Balanced> = counted(identityOf, {
-    appear: (one) => void this.#gone.delete(identityOf(one)),
-    vanish: (one) => void this.#gone.set(identityOf(one), one),
+    appear: (one) => this.#gone.delete(identityOf(one)),
+    vanish: (one) => this.#gone.add(identityOf(one), one),
   });
 
   get empty(): boolean {
     return this.#gone.size === 0;
   }
 
+  /** Messages for the switch; `done` or `retry` says later whether it has had them. */
   take(): readonly Message[] {
-    const messages = [...this.#gone.values()].map(flushOf);
-    this.#gone.clear();
-    return messages;
+    return Array.from(this.#gone.take(), flushOf);
+  }
+
+  done(): void {
+    this.#gone.done();
+  }
+
+  retry(): void {
+    this.#gone.retry();
   }
 }

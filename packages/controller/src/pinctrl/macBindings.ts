@@ -5,7 +5,7 @@
 import type { Replica, Transaction, Uuid } from "@weft/ovsdb";
 import type { Clock, Random } from "@weft/runtime";
 import type { SbSchema } from "@weft/schemas";
-import { Outbox } from "./outbox.ts";
+import { Outbox } from "../outbox.ts";
 
 /** Longest wait before an announcement that was not sent to us alone is written (ms). */
 const SPREAD = 50;

@@ -1,5 +1,5 @@
 /** For tests: a switch that keeps what it is told and answers as Open vSwitch does, without bytes in between. */
-import type { Envelope, FlowMod, GroupMod, Message, MeterMod, PacketOut, Resume, TlvMapping } from "@weft/openflow";
+import type { CtFlush, Envelope, FlowMod, GroupMod, Message, MeterMod, PacketOut, Resume, TlvMapping } from "@weft/openflow";
 import { OF15 } from "@weft/openflow";
 import type { Dial, LinkHandlers } from "../ofctrl/link.ts";
 import { type DesiredFlow, desired } from "../physical/flow.ts";
@@ -14,8 +14,11 @@ export class FakeSwitch {
   readonly mods: FlowMod[] = [];
   readonly packets: (PacketOut | Resume)[] = [];
   readonly flushedZones: number[] = [];
+  readonly flushedConnections: CtFlush[] = [];
   /** Flow mods for which this is true are refused. */
   refuse: (mod: FlowMod) => boolean = () => false;
+  /** The connections end in front of a message for which this is true. */
+  cutAt: (message: Message) => boolean = () => false;
   readonly #links = new Set<LinkHandlers>();
   readonly #bundles = new Map<number, Message[]>();
 
@@ -28,7 +31,9 @@ export class FakeSwitch {
         const own = given ?? ++xid;
         // Answers never come within the call that asks.
         queueMicrotask(() => {
-          if (this.#links.has(handlers)) this.#hear(handlers, { version: OF15, xid: own, message });
+          if (!this.#links.has(handlers)) return;
+          if (this.cutAt(message)) this.disconnect();
+          else this.#hear(handlers, { version: OF15, xid: own, message });
         });
         return own;
       },
@@ -147,6 +152,9 @@ export class FakeSwitch {
         break;
       case "ct_flush_zone":
         this.flushedZones.push(message.zone);
+        break;
+      case "ct_flush":
+        this.flushedConnections.push(message);
         break;
       default:
     }

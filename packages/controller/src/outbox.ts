@@ -1,4 +1,4 @@
-/** What packets have told and the Southbound has yet to hear; kept until the transaction that says it has gone through. */
+/** News that the other side has yet to take: kept until what tells them, a transaction say, has gone through. */
 export class Outbox<T> {
   #waiting = new Map<string, T>();
   #offered = new Map<string, T>();
@@ -8,15 +8,26 @@ export class Outbox<T> {
     this.#waiting.set(key, news);
   }
 
+  /** News that are none any more. */
+  delete(key: string): void {
+    this.#waiting.delete(key);
+    this.#offered.delete(key);
+  }
+
   get(key: string): T | undefined {
     return this.#waiting.get(key);
   }
 
+  /** What was not given out yet. */
   values(): Iterable<T> {
     return this.#waiting.values();
   }
 
-  /** Gives out what is ready, for a transaction that follows those of earlier calls: these have gone through by now. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Gives out what is ready. What earlier calls gave out has gone through by now, or `retry` was called. */
   take(isReady: (news: T) => boolean = () => true): Iterable<T> {
     this.#offered = new Map();
     for (const [key, news] of this.#waiting) {
@@ -27,9 +38,14 @@ export class Outbox<T> {
     return this.#offered.values();
   }
 
-  /** The last transaction has failed: what it was to say is still to be said, unless there are later news. */
+  /** What was given out last has gone through. Only needed where another call to `take` may be long in coming. */
+  done(): void {
+    this.#offered = new Map();
+  }
+
+  /** What was given out last has not gone through: it is still to be told, unless there are later news. */
   retry(): void {
     for (const [key, news] of this.#offered) if (!this.#waiting.has(key)) this.#waiting.set(key, news);
-    this.#offered = new Map();
+    this.done();
   }
 }
