@@ -3,7 +3,7 @@ import type { Transaction } from "@weft/ovsdb";
 import type { SbSchema } from "@weft/schemas";
 import type { Place } from "../model/services.ts";
 import { Outbox } from "../outbox.ts";
-import type { Lookup } from "./macBindings.ts";
+import type { Lookup } from "./lookup.ts";
 import type { OwnChassis } from "./ownChassis.ts";
 
 const ACTIVATED = "additional-chassis-activated";

@@ -4,16 +4,17 @@
  * How often follows the thresholds: intervals, and which rows count as used, are those of ovn-controller 26.03 as seen.
  */
 import type { Sink } from "@weft/incremental";
-import { type FlowStats, MatchBuilder, OFPG, OFPP } from "@weft/openflow";
-import type { Replica, Transaction, Uuid } from "@weft/ovsdb";
+import { Match, OFPG, OFPP } from "@weft/openflow";
+import type { Transaction, Uuid } from "@weft/ovsdb";
 import { emit, MAC_BROADCAST, MAC_ZERO, multicastMacOfIpv6, parseIpv4, parseIpv6, solicitedNodeOf } from "@weft/packet";
-import { type Clock, type Logger, messageOf } from "@weft/runtime";
+import { type Clock, type Logger, messageOf, WeftError } from "@weft/runtime";
 import type { SbRow, SbSchema } from "@weft/schemas";
 import { parsePortAddresses } from "../model/addresses.ts";
 import type { AgeingDatapath } from "../model/ageing.ts";
-import { type Exchange, SwitchError } from "../ofctrl/exchange.ts";
-import { cookieOf, resubmit, set } from "../physical/flow.ts";
+import type { Exchange } from "../ofctrl/exchange.ts";
+import { resubmit, set } from "../physical/flow.ts";
 import { reg, tables as t } from "../tables.ts";
+import type { Lookup } from "./lookup.ts";
 import { packetOut } from "./packetOut.ts";
 
 /** The part of a threshold after which a row is looked at again, and refreshed again. */
@@ -45,6 +46,8 @@ export class Ageing {
   /** When the switch was asked last (monotonic ms), and whether it has yet to answer. */
   #asked: number;
   #asking = false;
+  /** Time between two questions (ms), infinite where nothing ages; undefined: the datapaths are others now. */
+  #interval: number | undefined;
 
   constructor(options: { readonly clock: Clock; readonly log: Logger; readonly wake: () => void }) {
     this.#clock = options.clock;
@@ -55,29 +58,29 @@ export class Ageing {
 
   readonly sink: Sink<AgeingDatapath> = {
     add: (one) => {
-      this.#datapaths[one.what === "fdb" ? "FDB" : "MAC_Binding"].set(one.datapath, one);
+      this.#datapaths[one.what].set(one.datapath, one);
+      this.#interval = undefined;
     },
     remove: (one) => {
-      const datapaths = this.#datapaths[one.what === "fdb" ? "FDB" : "MAC_Binding"];
+      const datapaths = this.#datapaths[one.what];
       if (datapaths.get(one.datapath) === one) datapaths.delete(one.datapath);
+      this.#interval = undefined;
     },
   };
 
   /** Asks the switch what was used, if it is time to; returns when the next time is (monotonic ms). */
-  send(exchange: Exchange, sb: Replica<SbSchema>): number | undefined {
-    const thresholds = Object.values(this.#datapaths).flatMap((datapaths) =>
-      [...datapaths.values()].map(({ threshold }) => threshold),
-    );
-    if (thresholds.length === 0 || this.#asking) return undefined;
-    const interval = Math.min(...thresholds) * PART;
+  send(exchange: Exchange, lookup: Lookup): number | undefined {
+    this.#interval ??= this.#shortest() * PART;
+    const interval = this.#interval;
+    if (interval === Number.POSITIVE_INFINITY || this.#asking) return undefined;
     const now = this.#clock.now();
     if (now < this.#asked + interval) return this.#asked + interval;
     this.#asked = now;
     this.#asking = true;
-    this.#ask(exchange, sb)
+    this.#ask(exchange, lookup)
       .catch((error: unknown) => {
         // A connection that ends is told by who keeps it; the next one is asked anew.
-        if (error instanceof SwitchError) this.#log.warn(messageOf(error));
+        if (!(error instanceof WeftError && error.code === "controller.disconnected")) this.#log.warn(messageOf(error));
       })
       .finally(() => {
         this.#asking = false;
@@ -86,7 +89,14 @@ export class Ageing {
     return undefined;
   }
 
-  async #ask(exchange: Exchange, sb: Replica<SbSchema>): Promise<void> {
+  #shortest(): number {
+    let shortest = Number.POSITIVE_INFINITY;
+    for (const datapaths of [this.#datapaths.MAC_Binding, this.#datapaths.FDB])
+      for (const { threshold } of datapaths.values()) shortest = Math.min(shortest, threshold);
+    return shortest;
+  }
+
+  async #ask(exchange: Exchange, lookup: Lookup): Promise<void> {
     for (const watch of watches) {
       if (this.#datapaths[watch.rows].size === 0) continue;
       /** Seconds since the last packet, by cookie: a row may have several flows. */
@@ -94,7 +104,7 @@ export class Ageing {
       await exchange.request(
         {
           type: "flow_stats_request",
-          match: new MatchBuilder().build(),
+          match: Match.ANY,
           cookie: 0n,
           cookieMask: 0n,
           outPort: OFPP.NONE,
@@ -103,7 +113,7 @@ export class Ageing {
         },
         "flow_stats_reply",
         ({ flows }) => {
-          for (const { cookie, idleAge, packets } of flows as readonly FlowStats[]) {
+          for (const { cookie, idleAge, packets } of flows) {
             // Of a flow that was never used the age is its own. A new neighbour is asked all the same.
             if (packets === 0n && watch.direction === "from") continue;
             const key = Number(cookie & 0xffffffffn);
@@ -112,27 +122,27 @@ export class Ageing {
         },
       );
       for (const [cookie, seconds] of idle) {
-        for (const row of rowsOf(sb, watch.rows, cookie)) this.#heard(watch, row, seconds * 1000, exchange, sb);
+        for (const row of lookup.learned(watch.rows, cookie)) this.#heard(watch, row, seconds * 1000, exchange, lookup);
       }
     }
   }
 
-  #heard(watch: Watch, row: AgedRow, idle: number, exchange: Exchange, sb: Replica<SbSchema>): void {
-    const datapath = "dp_key" in row ? keyOf(sb, row.dp_key) : row.datapath;
+  #heard(watch: Watch, row: AgedRow, idle: number, exchange: Exchange, lookup: Lookup): void {
+    const datapath = "dp_key" in row ? lookup.datapath(row.dp_key)?._uuid : row.datapath;
     const threshold = datapath === undefined ? undefined : this.#datapaths[watch.rows].get(datapath)?.threshold;
     const used = this.#used[watch.rows];
     const last = Math.max(row.timestamp, used.get(row._uuid) ?? 0);
     const wall = Math.floor(this.#clock.wall());
     if (threshold === undefined || idle > threshold || wall - last <= threshold * PART) return;
     if (watch.direction === "from") used.set(row._uuid, wall);
-    else if (!("dp_key" in row)) probe(row, exchange, sb);
+    else if (!("dp_key" in row)) probe(row, exchange, lookup);
   }
 
   /** Puts the timestamps into a transaction; those that it could not bring are tried again with the next. */
-  write(transaction: Transaction<SbSchema>, sb: Replica<SbSchema>): void {
+  write(transaction: Transaction<SbSchema>, lookup: Lookup): void {
     for (const table of ["MAC_Binding", "FDB"] as const) {
       for (const [uuid, timestamp] of this.#used[table]) {
-        const row = sb.table(table).get(uuid);
+        const row = lookup.sb.table(table).get(uuid);
         if (row === undefined || row.timestamp >= timestamp) this.#used[table].delete(uuid);
         else transaction.update(table, uuid, { timestamp });
       }
@@ -140,28 +150,10 @@ export class Ageing {
   }
 }
 
-/** Cookies are the first bits of uuids: several rows may have the same. */
-function rowsOf(sb: Replica<SbSchema>, table: Aged, cookie: number): readonly AgedRow[] {
-  const byCookie = ({ _uuid }: AgedRow): number[] => [cookieOf(_uuid)];
-  return table === "FDB"
-    ? sb.table("FDB").index("controller.cookie", byCookie).get(cookie)
-    : sb.table("MAC_Binding").index("controller.cookie", byCookie).get(cookie);
-}
-
-function keyOf(sb: Replica<SbSchema>, key: number): Uuid | undefined {
-  return sb
-    .table("Datapath_Binding")
-    .index("controller.key", (row) => [row.tunnel_key])
-    .get(key)[0]?._uuid;
-}
-
 /** Asks a neighbour for its address, from the port that it is a neighbour of. */
-function probe({ logical_port, ip, datapath }: SbRow<"MAC_Binding">, exchange: Exchange, sb: Replica<SbSchema>): void {
-  const port = sb
-    .table("Port_Binding")
-    .index("controller.name", (row) => [row.logical_port])
-    .get(logical_port)[0];
-  const metadata = sb.table("Datapath_Binding").get(datapath)?.tunnel_key;
+function probe({ logical_port, ip, datapath }: SbRow<"MAC_Binding">, exchange: Exchange, lookup: Lookup): void {
+  const port = lookup.portNamed(logical_port);
+  const metadata = lookup.sb.table("Datapath_Binding").get(datapath)?.tunnel_key;
   const frame = port === undefined ? undefined : request(port.mac[0] ?? "", ip);
   if (port === undefined || metadata === undefined || frame === undefined) return;
   exchange.send(packetOut(frame, [set("metadata", metadata), set(reg.outport, port.tunnel_key), resubmit(t.localOutput)]));

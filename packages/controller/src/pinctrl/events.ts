@@ -3,7 +3,7 @@ import type { Transaction } from "@weft/ovsdb";
 import { get16, get32 } from "@weft/packet";
 import type { SbSchema } from "@weft/schemas";
 import { Outbox } from "../outbox.ts";
-import type { Lookup } from "./macBindings.ts";
+import type { Lookup } from "./lookup.ts";
 import type { OwnChassis } from "./ownChassis.ts";
 
 const EMPTY_LB_BACKENDS = 0;

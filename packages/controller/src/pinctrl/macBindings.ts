@@ -2,10 +2,11 @@
  * What put_arp, put_nd and put_fdb ask for: rows of MAC_Binding and FDB. Several chassis may hear the same announcement;
  * each waits a little, so that mostly one writes.
  */
-import type { Replica, Transaction, Uuid } from "@weft/ovsdb";
+import type { Transaction } from "@weft/ovsdb";
 import type { Clock, Random } from "@weft/runtime";
 import type { SbSchema } from "@weft/schemas";
 import { Outbox } from "../outbox.ts";
+import type { Lookup } from "./lookup.ts";
 
 /** Longest wait before an announcement that was not sent to us alone is written (ms). */
 const SPREAD = 50;
@@ -22,85 +23,6 @@ export interface LearnedAddress {
 interface Learned extends LearnedAddress {
   /** Monotonic ms. */
   readonly due: number;
-}
-
-/** Finds rows of the Southbound by what packets carry. */
-export class Lookup {
-  readonly #sb: Replica<SbSchema>;
-
-  constructor(sb: Replica<SbSchema>) {
-    this.#sb = sb;
-  }
-
-  datapath(key: number) {
-    return this.#sb
-      .table("Datapath_Binding")
-      .index("controller.key", (row) => [row.tunnel_key])
-      .get(key)[0];
-  }
-
-  port(datapath: number, key: number) {
-    const row = this.datapath(datapath);
-    if (row === undefined) return undefined;
-    return this.#sb
-      .table("Port_Binding")
-      .index("controller.key", (port) => [`${port.datapath} ${port.tunnel_key}`])
-      .get(`${row._uuid} ${key}`)[0];
-  }
-
-  portNamed(name: string) {
-    return this.#sb
-      .table("Port_Binding")
-      .index("controller.name", (row) => [row.logical_port])
-      .get(name)[0];
-  }
-
-  dnsRows(key: number) {
-    const datapath = this.datapath(key);
-    if (datapath === undefined) return [];
-    return this.#sb
-      .table("DNS")
-      .index("controller.datapath", (row) => [...row.datapaths])
-      .get(datapath._uuid);
-  }
-
-  macBinding(port: string, ip: string) {
-    return this.#sb
-      .table("MAC_Binding")
-      .index("controller.ip", (row) => [`${row.logical_port} ${row.ip}`])
-      .get(`${port} ${ip}`)[0];
-  }
-
-  /** The tunnel key of a multicast group. */
-  multicastGroup(datapath: Uuid, name: string): number | undefined {
-    return this.#sb
-      .table("Multicast_Group")
-      .index("controller.name", (row) => [`${row.datapath} ${row.name}`])
-      .get(`${datapath} ${name}`)[0]?.tunnel_key;
-  }
-
-  /** What a chassis has heard of multicast groups. */
-  groupsOf(datapath: Uuid, chassis: Uuid) {
-    return this.#sb
-      .table("IGMP_Group")
-      .index("controller.datapath", (row) => [`${row.datapath} ${row.chassis}`])
-      .get(`${datapath} ${chassis}`);
-  }
-
-  /** What a chassis has told the CMS. */
-  events(chassis: Uuid) {
-    return this.#sb
-      .table("Controller_Event")
-      .index("controller.chassis", (row) => (row.chassis === undefined ? [] : [row.chassis]))
-      .get(chassis);
-  }
-
-  fdb(datapath: number, mac: string) {
-    return this.#sb
-      .table("FDB")
-      .index("controller.mac", (row) => [`${row.dp_key} ${row.mac}`])
-      .get(`${datapath} ${mac}`)[0];
-  }
 }
 
 export class MacBindingBook {

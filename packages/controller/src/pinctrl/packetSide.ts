@@ -13,7 +13,8 @@ import { Announcer } from "./announce.ts";
 import { BfdBook } from "./bfd.ts";
 import { BufferedPackets } from "./buffered.ts";
 import { Events } from "./events.ts";
-import { Lookup, MacBindingBook } from "./macBindings.ts";
+import { Lookup } from "./lookup.ts";
+import { MacBindingBook } from "./macBindings.ts";
 import type { OwnChassis } from "./ownChassis.ts";
 import { PacketIns } from "./pinctrl.ts";
 import { PrefixDelegation } from "./prefixDelegation.ts";
@@ -41,7 +42,6 @@ export class PacketSide {
   #packetIns: PacketIns | undefined;
   #exchange: Exchange | undefined;
   #lookup: Lookup | undefined;
-  #sb: Replica<SbSchema> | undefined;
 
   constructor(options: { readonly runtime: Runtime; readonly dial: Dial; readonly wake: () => void }) {
     const { runtime } = options;
@@ -77,7 +77,6 @@ export class PacketSide {
   }
 
   follow(sb: Replica<SbSchema>): void {
-    this.#sb = sb;
     this.#lookup = new Lookup(sb);
     this.rewrite();
   }
@@ -140,7 +139,7 @@ export class PacketSide {
       queries,
       this.routerAdvertisements.send(this.#exchange),
       this.prefixDelegation.send(this.#exchange),
-      this.#sb === undefined ? undefined : this.ageing.send(this.#exchange, this.#sb),
+      this.#lookup === undefined ? undefined : this.ageing.send(this.#exchange, this.#lookup),
     );
   }
 
@@ -151,14 +150,16 @@ export class PacketSide {
 
   /** Writes what was learned and is due; returns when the next is (monotonic ms). */
   write(transaction: Transaction<SbSchema>, own: OwnChassis | undefined): number | undefined {
-    if (this.#lookup !== undefined) this.#macBindings.write(this.#lookup, transaction);
+    if (this.#lookup !== undefined) {
+      this.#macBindings.write(this.#lookup, transaction);
+      this.ageing.write(transaction, this.#lookup);
+    }
     if (this.#lookup !== undefined && own !== undefined) {
       this.snooping.write(this.#lookup, own, transaction);
       this.#virtualPorts.write(this.#lookup, own, transaction);
       this.#events.write(this.#lookup, own, transaction);
       this.#activations.write(this.#lookup, own, transaction);
     }
-    if (this.#sb !== undefined) this.ageing.write(transaction, this.#sb);
     this.serviceMonitors.write(transaction);
     this.prefixDelegation.write(transaction);
     this.bfd.write(transaction);
@@ -168,23 +169,23 @@ export class PacketSide {
   /** Follows what has changed in the Southbound. */
   changed(changes: readonly RowChange[]): void {
     for (const { table, uuid } of changes)
-      if (table === "Port_Binding") this.#virtualPorts.changed(uuid, this.#sb?.table("Port_Binding").get(uuid));
+      if (table === "Port_Binding") this.#virtualPorts.changed(uuid, this.#lookup?.sb.table("Port_Binding").get(uuid));
     this.#release(changes);
   }
 
   /** Lets packets go on whose neighbour has a MAC now. */
   #release(changes: readonly RowChange[]): void {
-    if (this.#buffered.empty || this.#packetIns === undefined || this.#sb === undefined) return;
+    if (this.#buffered.empty || this.#packetIns === undefined || this.#lookup === undefined) return;
     for (const { table, uuid, after } of changes) {
       if (table !== "MAC_Binding" || after === undefined) continue;
-      const row = this.#sb.table("MAC_Binding").get(uuid);
+      const row = this.#lookup.sb.table("MAC_Binding").get(uuid);
       const mac = row === undefined ? undefined : parseMac(row.mac);
       if (row === undefined || mac === undefined) continue;
-      const datapath = this.#sb.table("Datapath_Binding").get(row.datapath)?.tunnel_key;
+      const datapath = this.#lookup.sb.table("Datapath_Binding").get(row.datapath)?.tunnel_key;
       if (datapath === undefined) continue;
       // Packets for a gateway elsewhere wait with its chassisredirect port as their way out.
       for (const name of [row.logical_port, `cr-${row.logical_port}`]) {
-        const port = this.#lookup?.portNamed(name)?.tunnel_key;
+        const port = this.#lookup.portNamed(name)?.tunnel_key;
         if (port === undefined) continue;
         for (const { packetIn, packet } of this.#buffered.take({ datapath, port, ip: row.ip }, mac))
           this.#packetIns.resume(packetIn, packet);

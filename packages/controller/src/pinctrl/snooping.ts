@@ -14,7 +14,7 @@ import type { Exchange } from "../ofctrl/exchange.ts";
 import { resubmit, set } from "../physical/flow.ts";
 import { reg, tables as t } from "../tables.ts";
 import { GroupTable } from "./groupTable.ts";
-import type { Lookup } from "./macBindings.ts";
+import type { Lookup } from "./lookup.ts";
 import { igmpQuery, mldQuery, multicastMessage } from "./multicastMessage.ts";
 import type { OwnChassis } from "./ownChassis.ts";
 import { packetOut } from "./packetOut.ts";

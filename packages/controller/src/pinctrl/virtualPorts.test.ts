@@ -2,7 +2,7 @@ import { memoryReplica } from "@weft/ovsdb";
 import { virtualRuntime } from "@weft/runtime";
 import { ovnSouthbound } from "@weft/schemas";
 import { expect, test } from "vitest";
-import { Lookup } from "./macBindings.ts";
+import { Lookup } from "./lookup.ts";
 import { VirtualPorts } from "./virtualPorts.ts";
 
 test("a port that has just come to a parent stays there for half a second", async () => {

@@ -3,7 +3,7 @@ import type { Transaction, Uuid } from "@weft/ovsdb";
 import type { Clock, Logger } from "@weft/runtime";
 import type { SbRow, SbSchema } from "@weft/schemas";
 import { Outbox } from "../outbox.ts";
-import type { Lookup } from "./macBindings.ts";
+import type { Lookup } from "./lookup.ts";
 import type { OwnChassis } from "./ownChassis.ts";
 
 interface Bound {
