@@ -5,18 +5,11 @@
  */
 import { emit, find, formatIpv4, formatMac, parseIpv4, parseMac, toHex } from "@weft/packet";
 import { beforeAll, expect, test } from "vitest";
-import { allWeft, Cloud, linkPrograms, type Mix } from "./reference/cloud.ts";
+import { allReference, allWeft, Cloud, linkPrograms, type Mix } from "./reference/cloud.ts";
 
 linkPrograms();
 
 const SECONDS = 5;
-const allReference: Mix = {
-  OVSDB_SERVER: "reference",
-  NORTHD: "reference",
-  CONTROLLER: "reference",
-  VSWITCHD: "reference",
-  tools: "reference",
-};
 const clouds = new Map<string, Mix>([
   ["reference", allReference],
   ["weft", { ...allWeft, tools: "reference" }],

@@ -2,7 +2,7 @@
 import { headers } from "@weft/packet";
 import { nodeRuntime } from "@weft/runtime";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Cloud, linkPrograms, type Side } from "./reference/cloud.ts";
+import { allReference, Cloud, linkPrograms, type Side } from "./reference/cloud.ts";
 
 linkPrograms();
 
@@ -37,13 +37,7 @@ const ours = () => clouds.weft!;
 
 beforeAll(() => {
   for (const side of ["reference", "weft"] as const) {
-    clouds[side] = new Cloud({
-      OVSDB_SERVER: "reference",
-      NORTHD: "reference",
-      CONTROLLER: side,
-      VSWITCHD: "reference",
-      tools: "reference",
-    });
+    clouds[side] = new Cloud({ ...allReference, CONTROLLER: side });
     clouds[side].run(NETWORK);
   }
 });

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { type Bfd, decode, find, type Header, headers, type Layer, readCapture, type Udp } from "@weft/packet";
 import { nodeRuntime } from "@weft/runtime";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Cloud, linkPrograms, programsOf, type Side } from "./reference/cloud.ts";
+import { allReference, Cloud, linkPrograms, programsOf, type Side } from "./reference/cloud.ts";
 
 linkPrograms();
 
@@ -26,13 +26,7 @@ class Pair {
   readonly cloud: Cloud;
 
   constructor([a, b]: readonly [Side, Side]) {
-    this.cloud = new Cloud({
-      OVSDB_SERVER: "reference",
-      NORTHD: "reference",
-      CONTROLLER: "reference",
-      VSWITCHD: "reference",
-      tools: "reference",
-    });
+    this.cloud = new Cloud(allReference);
     // The controllers of hv_add have no Southbound to go to and are ended.
     const hypervisor = (name: string, side: Side, i: number, peer: number) => `
       VSWITCHD=${programsOf(side)} hv_add ${name} n1 10.9.0.${i}/24; kill $(cat $DIR/${name}/controller.pid)

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type Bfd, decode, emit, find, headers, parseIpv4, parseIpv6, parseMac, readCapture, toHex } from "@weft/packet";
 import { nodeRuntime } from "@weft/runtime";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Cloud, linkPrograms, type Side } from "./reference/cloud.ts";
+import { allReference, Cloud, linkPrograms, type Side } from "./reference/cloud.ts";
 import type { Control } from "./reference/daemons.ts";
 
 linkPrograms();
@@ -42,8 +42,7 @@ class Peer {
   readonly #switch: Control;
 
   constructor(side: Side) {
-    const others = { OVSDB_SERVER: "reference", VSWITCHD: "reference", tools: "reference" } as const;
-    this.cloud = new Cloud({ ...others, NORTHD: side, CONTROLLER: side });
+    this.cloud = new Cloud({ ...allReference, NORTHD: side, CONTROLLER: side });
     this.cloud.run(NETWORK);
     this.#switch = this.cloud.control("w1/vswitchd");
   }

@@ -27,7 +27,7 @@ import { randomLoadBalancers } from "./random/loadBalancers.ts";
 import { Chance, servicesOf } from "./random/microflow.ts";
 import { RandomNetwork } from "./random/network.ts";
 import * as xorshift from "./random/xorshift.ts";
-import { allWeft, Cloud, linkPrograms, type Mix } from "./reference/cloud.ts";
+import { allReference, allWeft, Cloud, linkPrograms, type Mix } from "./reference/cloud.ts";
 import type { Control } from "./reference/daemons.ts";
 
 linkPrograms();
@@ -42,13 +42,6 @@ const QUIET = 5;
 const PATIENCE = 150;
 
 const { clock } = nodeRuntime();
-const allReference: Mix = {
-  OVSDB_SERVER: "reference",
-  NORTHD: "reference",
-  CONTROLLER: "reference",
-  VSWITCHD: "reference",
-  tools: "reference",
-};
 
 interface Guest {
   readonly name: string;

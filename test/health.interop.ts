@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { decode, emit, formatMac, type Header, headers, type Layer, type Mac, readCapture, toHex } from "@weft/packet";
 import { nodeRuntime } from "@weft/runtime";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { allWeft, Cloud, linkPrograms, type Mix } from "./reference/cloud.ts";
+import { allReference, allWeft, Cloud, linkPrograms, type Mix } from "./reference/cloud.ts";
 import type { Control } from "./reference/daemons.ts";
 
 linkPrograms();
@@ -179,15 +179,7 @@ const sides: Guests[] = [];
 
 /** The reference's first. */
 const mixes: readonly Mix[] = (["reference", "weft"] as const)
-  .map(
-    (CONTROLLER): Mix => ({
-      OVSDB_SERVER: "reference",
-      NORTHD: "reference",
-      VSWITCHD: "reference",
-      tools: "reference",
-      CONTROLLER,
-    }),
-  )
+  .map((CONTROLLER): Mix => ({ ...allReference, CONTROLLER }))
   .concat({ ...allWeft, tools: "reference" });
 
 beforeAll(async () => {

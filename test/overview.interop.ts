@@ -19,18 +19,11 @@ import {
 } from "@weft/trace";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Chance } from "./random/microflow.ts";
-import { Cloud, type Mix } from "./reference/cloud.ts";
+import { allReference, Cloud } from "./reference/cloud.ts";
 
-const mix: Mix = {
-  OVSDB_SERVER: "reference",
-  NORTHD: "reference",
-  CONTROLLER: "reference",
-  VSWITCHD: "reference",
-  tools: "reference",
-};
 const nodes = ["w1", "w2"];
 const runtime = nodeRuntime();
-const cloud = new Cloud(mix);
+const cloud = new Cloud(allReference);
 const sections = readFileSync(join(import.meta.dirname, "reference/networks.txt"), "utf8")
   .split(/^## /m)
   .slice(1)

@@ -5,7 +5,7 @@
 import { emit, find, parseIpv4, parseMac, toHex } from "@weft/packet";
 import { nodeRuntime } from "@weft/runtime";
 import { expect, test } from "vitest";
-import { Cloud, linkPrograms, type Side } from "./reference/cloud.ts";
+import { allReference, Cloud, linkPrograms, type Side } from "./reference/cloud.ts";
 
 linkPrograms();
 
@@ -83,13 +83,7 @@ function flowAges(cloud: Cloud): number[] {
 }
 
 function cloudOf(controller: Side, vswitchd: Side): Cloud {
-  return new Cloud({
-    OVSDB_SERVER: "reference",
-    NORTHD: "reference",
-    CONTROLLER: controller,
-    VSWITCHD: vswitchd,
-    tools: "reference",
-  });
+  return new Cloud({ ...allReference, CONTROLLER: controller, VSWITCHD: vswitchd });
 }
 
 async function restart(controller: Side, vswitchd: Side): Promise<{ sent: number; lost: number; touched: number }> {

@@ -3,7 +3,7 @@
  * each of two chassis, beside the reference's.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Cloud, linkPrograms, type Side } from "./reference/cloud.ts";
+import { allReference, Cloud, linkPrograms, type Side } from "./reference/cloud.ts";
 
 linkPrograms();
 
@@ -23,13 +23,7 @@ const clouds: Cloud[] = [];
 
 beforeAll(() => {
   for (const side of ["weft", "reference"] satisfies Side[]) {
-    const cloud = new Cloud({
-      OVSDB_SERVER: "reference",
-      NORTHD: "reference",
-      CONTROLLER: side,
-      VSWITCHD: "reference",
-      tools: "reference",
-    });
+    const cloud = new Cloud({ ...allReference, CONTROLLER: side });
     clouds.push(cloud);
     cloud.run(NETWORK);
   }

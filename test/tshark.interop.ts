@@ -11,7 +11,7 @@ import { type Answer, runOurs } from "../packages/cli/src/ctl/differential.ts";
 import { versioned } from "../packages/cli/src/ofctl/corpus.ts";
 import { ofctl } from "../packages/cli/src/ofctl/main.ts";
 import { TestBridge } from "../packages/cli/src/ofctl/switches.ts";
-import { allWeft, Cloud, linkPrograms, programsOf, type Side } from "./reference/cloud.ts";
+import { allReference, Cloud, linkPrograms, programsOf, type Side } from "./reference/cloud.ts";
 import { Recorder, type Said } from "./reference/recorder.ts";
 import { complaints } from "./reference/tshark.ts";
 
@@ -165,14 +165,7 @@ test.each([
 const run = promisify(execFile);
 
 test("ovn-controller, beside the reference's on the same databases and switch", { timeout: 240_000 }, async () => {
-  const cloud = new Cloud({
-    ...allWeft,
-    OVSDB_SERVER: "reference",
-    NORTHD: "reference",
-    CONTROLLER: "reference",
-    VSWITCHD: "reference",
-    tools: "reference",
-  });
+  const cloud = new Cloud(allReference);
   try {
     cloud.run(`
       cloud_start; net_add n1; hv_add w1 n1 10.9.0.1/24; hv_add w2 n1 10.9.0.2/24; underlay_warm

@@ -3,7 +3,7 @@
  * of each. Compared are the limits that the switch has, by the names of the zones.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Cloud, linkPrograms, type Mix } from "./reference/cloud.ts";
+import { allReference, allWeft, Cloud, linkPrograms, type Mix } from "./reference/cloud.ts";
 
 linkPrograms();
 
@@ -13,12 +13,7 @@ const NETWORK = `
   for port in p1 p2 p3; do ovn-nbctl lsp-add a $port -- lsp-set-addresses $port unknown; vif_add w1 $port; done
   ovn-nbctl --wait=hv sync`;
 
-const reference = { OVSDB_SERVER: "reference", NORTHD: "reference", VSWITCHD: "reference", tools: "reference" } as const;
-const mixes: readonly Mix[] = [
-  { ...reference, CONTROLLER: "reference" },
-  { ...reference, CONTROLLER: "weft" },
-  { OVSDB_SERVER: "weft", NORTHD: "weft", VSWITCHD: "weft", CONTROLLER: "weft", tools: "reference" },
-];
+const mixes: readonly Mix[] = [allReference, { ...allReference, CONTROLLER: "weft" }, { ...allWeft, tools: "reference" }];
 const clouds: Cloud[] = [];
 
 beforeAll(() => {

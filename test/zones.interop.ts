@@ -3,7 +3,7 @@
  * give them: one chassis in a cloud of each.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Cloud, linkPrograms, type Side } from "./reference/cloud.ts";
+import { allReference, Cloud, linkPrograms, type Side } from "./reference/cloud.ts";
 
 linkPrograms();
 
@@ -18,8 +18,7 @@ const clouds: Cloud[] = [];
 
 beforeAll(() => {
   for (const side of ["weft", "reference"] satisfies Side[]) {
-    const others = { OVSDB_SERVER: "reference", NORTHD: "reference", VSWITCHD: "reference", tools: "reference" } as const;
-    const cloud = new Cloud({ ...others, CONTROLLER: side });
+    const cloud = new Cloud({ ...allReference, CONTROLLER: side });
     clouds.push(cloud);
     cloud.run(NETWORK);
   }

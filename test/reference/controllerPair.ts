@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { emit, fromHex, type Header, ipv4Of, MAC_BROADCAST, parseMac, readCapture, toHex } from "@weft/packet";
 import { WeftError } from "@weft/runtime";
 import { afterAll, beforeAll, expect } from "vitest";
-import { Cloud, linkPrograms } from "./cloud.ts";
+import { allReference, Cloud, linkPrograms } from "./cloud.ts";
 import type { Control } from "./daemons.ts";
 
 /** A port whose DHCP requests show that a controller has done what came before. */
@@ -56,13 +56,7 @@ class Side {
 
   constructor(name: "reference" | "weft") {
     this.name = name;
-    this.cloud = new Cloud({
-      OVSDB_SERVER: "reference",
-      NORTHD: "reference",
-      CONTROLLER: name,
-      VSWITCHD: "reference",
-      tools: "reference",
-    });
+    this.cloud = new Cloud({ ...allReference, CONTROLLER: name });
   }
 
   async inject(port: string, frame: Uint8Array): Promise<void> {

@@ -19,6 +19,14 @@ export type Mix = Readonly<Record<"OVSDB_SERVER" | "NORTHD" | "CONTROLLER" | "VS
 
 export const allWeft: Mix = { OVSDB_SERVER: "weft", NORTHD: "weft", CONTROLLER: "weft", VSWITCHD: "weft", tools: "weft" };
 
+export const allReference: Mix = {
+  OVSDB_SERVER: "reference",
+  NORTHD: "reference",
+  CONTROLLER: "reference",
+  VSWITCHD: "reference",
+  tools: "reference",
+};
+
 const linked = mkdtempSync(join(tmpdir(), "weft-link-"));
 
 /** Makes our programs in a folder; returns how to take it away again. */
