@@ -16,7 +16,8 @@ export async function startDetached(name: string): Promise<number> {
   const child = fork(process.argv[1]!, process.argv.slice(2), {
     detached: true,
     stdio: ["ignore", "ignore", "inherit", "ipc"],
-    execArgv: [...process.execArgv, ...engineFlags(name)],
+    // A linked program was started with its flags already.
+    execArgv: [...new Set([...process.execArgv, ...engineFlags(name)])],
     env: { ...process.env, [detachedMark]: "1" },
   });
   return await new Promise((resolve) => {

@@ -6,9 +6,11 @@ import { openflowTable } from "../actions/tables.ts";
 import { LogicalError } from "../error.ts";
 import { compileMatch } from "../match/compile.ts";
 import { parseMatch } from "../match/parse.ts";
+import { actions } from "./actions.ts";
 import { Chassis, COLLECTOR_SET, DHCP, DHCPV6, FLOOD, type Flow, LOCAL, names, PORTS, placeOf, priorityOf } from "./chassis.ts";
-import { actions, matches, wrongActions } from "./corpus.ts";
+import { matches } from "./matches.ts";
 import { randomMatches } from "./random.ts";
+import { wrongActions } from "./wrongActions.ts";
 
 const chassis = new Chassis();
 beforeAll(() => chassis.start());

@@ -3,7 +3,7 @@ import { seededRandom } from "@weft/runtime";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { LogicalError } from "../error.ts";
-import { matches } from "../interop/corpus.ts";
+import { matches } from "../interop/matches.ts";
 import { randomMatches } from "../interop/random.ts";
 import type { Names } from "../reader.ts";
 import { SYMBOLS } from "../symbols.ts";

@@ -2,7 +2,7 @@ import { formatMatch } from "@weft/openflow";
 import { seededRandom } from "@weft/runtime";
 import { expect, test } from "vitest";
 import { LogicalError } from "../error.ts";
-import { matches } from "../interop/corpus.ts";
+import { matches } from "../interop/matches.ts";
 import { randomMatches } from "../interop/random.ts";
 import { compileMatch, type MatchTemplate } from "./compile.ts";
 import { parseMatch } from "./parse.ts";

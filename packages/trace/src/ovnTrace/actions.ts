@@ -169,6 +169,7 @@ function query(tracer: Tracer, action: LogicalActionOf<"query">, context: Contex
   const tracked = (get(packet, "ct_state") & CT_TRACKED) !== 0n;
   switch (name) {
     case "dns_lookup":
+      // The words of the original, which looks up no name either.
       if (extended === undefined) append(out, "error", "*** dns_lookup action not implemented");
       else {
         append(out, "action", "/* a microflow carries no question: no name is looked up */");

@@ -34,10 +34,6 @@ const rank = ({ length, mark, user }: Route): number => 4 * length + (mark === 0
 export class RouteTable {
   #routes: Route[] = [];
 
-  get all(): readonly Route[] {
-    return this.#routes;
-  }
-
   /** A route that was added by hand replaces the one of the same prefix and mark that was; others stay beside it. */
   add(route: Route): void {
     const at = this.#routes.findIndex((old) => old.user === route.user && old.mark === route.mark && samePrefix(old, route));
