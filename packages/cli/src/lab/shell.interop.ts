@@ -96,10 +96,17 @@ it("a machine loses its power and gets it back; the disk remembers what database
 it("a lab without faults says so; what is not the machine's is the user's own", async () => {
   expect(await weft("break", "mtu")).toMatchObject({
     code: 1,
-    stderr: 'weft lab: lab trunks has no fault "mtu" (none at all)\n',
+    stderr: 'weft lab: lab trunks has no fault "mtu" (those of other labs: where-is-my-packet)\n',
   });
+  expect((await weft("break", "--random")).stderr).toMatch(/^weft lab: lab trunks has no faults to be broken with \(/);
   expect(await weft("reveal")).toEqual({ code: 0, stdout: "the lab has no fault\n", stderr: "" });
   expect(await shell("worker1", "echo 'print(6 * 7)' | python3 -")).toBe("42\n");
+  // Of the network none of the user's own commands could tell.
+  expect(await weft("exec", "worker1", "--", "ip", "netns", "exec", "vm1", "tc", "qdisc", "show")).toEqual({
+    code: 127,
+    stdout: "",
+    stderr: "tc: not a command of a lab's machines; your own would tell of this computer\n",
+  });
   const served =
     "ip netns exec vm1 ip link set lo up; timeout 3 ip netns exec vm1 python3 -m http.server 80 > /dev/null 2>&1 & sleep 1; ip netns exec vm1 curl -sI 192.168.1.13; wait";
   expect(await shell("worker1", served)).toMatch(/^HTTP\/1\.0 200 OK\r\n/);

@@ -1,4 +1,5 @@
 import type { Command } from "../machine/machine.ts";
+import { absentCommands } from "./absent.ts";
 import { arping } from "./arping.ts";
 import { brctl } from "./brctl.ts";
 import { cat } from "./cat.ts";
@@ -16,6 +17,7 @@ import { tcpdump } from "./tcpdump.ts";
 
 /** The commands of every emulated machine that are not programs of Weft's own. */
 export const machineCommands: ReadonlyMap<string, Command> = new Map([
+  ...absentCommands,
   ["arping", arping],
   ["brctl", brctl],
   ["cat", cat],

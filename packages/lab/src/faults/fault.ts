@@ -41,10 +41,13 @@ async function substituted(lab: Lab, node: string, line: string): Promise<string
 export class Faults {
   readonly #lab: Lab;
   readonly #table: readonly Fault[];
+  /** Labs that have faults. */
+  readonly #labs: readonly string[];
   #current: { readonly fault: Fault; readonly undo: Undo } | undefined;
 
   constructor(lab: Lab, table: readonly Fault[]) {
     this.#lab = lab;
+    this.#labs = [...new Set(table.map((fault) => fault.lab))];
     this.#table = table.filter((fault) => fault.lab === lab.definition.name);
   }
 
@@ -60,11 +63,7 @@ export class Faults {
   /** Breaks the lab. Throws "lab.no-fault" for a name that is none of this lab's, "lab.broken" when it has a fault already. */
   async break(name: string): Promise<Fault> {
     const fault = this.#table.find((other) => other.name === name);
-    if (!fault) {
-      const known = this.#table.map((other) => other.name).join(", ");
-      const text = `lab ${this.#lab.definition.name} has no fault ${JSON.stringify(name)} (${known || "none at all"})`;
-      throw new WeftError("lab.no-fault", text, { blame: "caller" });
-    }
+    if (!fault) throw this.#noFault(` ${JSON.stringify(name)}`);
     if (this.#current) throw new WeftError("lab.broken", "the lab has a fault already (weft lab mend)", { blame: "caller" });
     const { how } = fault;
     let undo: Undo;
@@ -79,8 +78,13 @@ export class Faults {
 
   /** One that is not told. Throws "lab.no-fault" when the lab has none. */
   async breakAny(): Promise<Fault> {
-    const { random } = this.#lab.runtime;
-    return this.break(this.#table[random.below(Math.max(1, this.#table.length))]?.name ?? "");
+    if (this.#table.length === 0) throw this.#noFault("s to be broken with");
+    return this.break(this.#table[this.#lab.runtime.random.below(this.#table.length)]!.name);
+  }
+
+  #noFault(which: string): WeftError {
+    const known = this.#table.map(({ name }) => name).join(", ") || `those of other labs: ${this.#labs.join(", ")}`;
+    return new WeftError("lab.no-fault", `lab ${this.#lab.definition.name} has no fault${which} (${known})`, { blame: "caller" });
   }
 
   /** Undoes the fault. Throws "lab.whole" when there is none. */
