@@ -30,6 +30,7 @@ for (const file of [
   "ports.txt",
   "networkFunctions.txt",
   "dynamicRouting.txt",
+  "options.txt",
 ]) {
   describe(file, () => {
     it.each(casesOf(join(import.meta.dirname, "cases", file)))("$name", async (what) => {

@@ -1,7 +1,7 @@
 import { type MemoryReplica, memoryReplica } from "@weft/ovsdb";
 import { virtualRuntime } from "@weft/runtime";
 import { type NbSchema, ovnNorthbound, ovnSouthbound, type SbSchema } from "@weft/schemas";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { createNorthd, type Northd } from "./index.ts";
 
 interface Place {
@@ -171,6 +171,52 @@ describe("northd", () => {
     nb.failNext({ status: "try-again" });
     await settle();
     expect(p1()?.dynamic_addresses).toMatch(/ 10\.0\.0\.2$/);
+  });
+
+  it("pauses between rounds as long as they take, and at most as long as northd-backoff-interval-ms says", async () => {
+    const runtime = virtualRuntime({ seed: 1 });
+    const nb = memoryReplica(ovnNorthbound);
+    const sb = memoryReplica(ovnSouthbound);
+    const begun: number[] = [];
+    const transaction = sb.transaction.bind(sb);
+    vi.spyOn(sb, "transaction").mockImplementation(() => {
+      const tx = transaction();
+      const commit = tx.commit.bind(tx);
+      vi.spyOn(tx, "commit").mockImplementation(async () => {
+        begun.push(runtime.clock.now());
+        await runtime.clock.sleep(100);
+        return commit();
+      });
+      return tx;
+    });
+    const northd = createNorthd({ runtime, nb, sb });
+    const started = northd.start();
+    const pass = async (ms: number) => {
+      for (let i = 0; i < ms; i++) await runtime.clock.advance(1);
+    };
+    await pass(1000);
+    await started;
+    /** How long after the beginning of one round the next one begins, when there is work all the time. */
+    const paces = async (value: string) => {
+      nb.edit((tx) => {
+        const options = new Map([["northd-backoff-interval-ms", value]]);
+        tx.update("NB_Global", [...nb.table("NB_Global").rows()][0]!._uuid, { options });
+      });
+      await pass(1000);
+      begun.length = 0;
+      for (let i = 0; i < 10; i++) {
+        addSwitch(nb, `${value} ${i}`, []);
+        await pass(70);
+      }
+      await pass(1000);
+      expect([...sb.table("Datapath_Binding").rows()]).toHaveLength([...nb.table("Logical_Switch").rows()].length);
+      return begun.slice(1, 4).map((time, i) => time - begun[i]!);
+    };
+    expect(await paces("0")).toEqual([100, 100, 100]);
+    expect(await paces("30")).toEqual([130, 130, 130]);
+    expect(await paces("5000")).toEqual([200, 200, 200]);
+    expect(await paces("bogus")).toEqual([100, 100, 100]);
+    await northd.stop();
   });
 
   it("reports how far the configuration has come, and which ports are up", async () => {

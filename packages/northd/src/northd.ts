@@ -12,6 +12,7 @@ import { northdCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { globalOptions, southboundOptions } from "./globalOptions.ts";
 import { type ChassisFeature, chassisFacts } from "./model/chassis.ts";
+import { numberOf } from "./model/globals.ts";
 import { redirectName } from "./model/routerPort.ts";
 import { dropSample } from "./output/dropSample.ts";
 import { datapathOwner } from "./output/keys.ts";
@@ -25,6 +26,8 @@ import type { Northd, NorthdOptions, NorthdStatus } from "./types.ts";
 const LOCK = "ovn_northd";
 /** Wait before a transaction that the server refused is tried again, in ms. */
 const RETRY_AFTER = 1000;
+/** Domains of samples of drops are smaller: the reference, too, takes no 255. */
+const DOMAIN_LIMIT = 255;
 /** Computations that take at least as long (ms) are told in the log, unless inc-engine/compute-log-timeout says otherwise. */
 const COMPUTE_LOG_TIMEOUT = 500;
 const watches = ["ovn-northd-loop", "northd", "lflows_to_sb"] as const;
@@ -70,6 +73,11 @@ class Daemon implements Northd {
   readonly #olderChassis = new Map<Uuid, string>();
   readonly #ageing: Ageing;
   #ageTimer: Timer | undefined;
+  /** The domain of samples that the log has told to be none. */
+  #refusedDomain: number | undefined;
+  /** When the next round may begin (monotonic ms): NB_Global:options:northd-backoff-interval-ms. */
+  #earliest = 0;
+  #backoff: Timer | undefined;
   #nbCfgSeen: number | undefined;
   #nbCfgTime = 0;
 
@@ -109,6 +117,7 @@ class Daemon implements Northd {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#retry?.cancel();
+    this.#backoff?.cancel();
     this.#ageTimer?.cancel();
     for (const stop of this.#stops.splice(0)) stop();
     while (this.#running) await this.#runtime.clock.sleep(1);
@@ -250,13 +259,13 @@ class Daemon implements Northd {
   }
 
   async #run(): Promise<void> {
-    while (this.#wanted && this.#able && this.#retry === undefined) {
+    while (this.#wanted && this.#able && this.#retry === undefined && !this.#held()) {
       this.#wanted = false;
       try {
         const start = this.#runtime.clock.now();
         this.coverage.count("northd_run");
         await this.#round();
-        this.#took("ovn-northd-loop", start);
+        this.#earliest = this.#runtime.clock.now() + Math.min(this.#took("ovn-northd-loop", start), this.#longestBackoff());
       } catch (error) {
         this.#log.err(`${messageOf(error)}; all is computed anew`);
         this.#core = undefined;
@@ -265,7 +274,24 @@ class Daemon implements Northd {
     }
     this.#running = false;
     if (!this.#able) this.#wanted = false;
+    else if (this.#backoff !== undefined) return;
     for (const idle of this.#idlers.splice(0)) idle();
+  }
+
+  /** Rounds have pauses as long as they took themselves, up to this (ms): changes gather meanwhile. */
+  #longestBackoff(): number {
+    return numberOf(first(this.#nb.table("NB_Global").rows())?.options.get("northd-backoff-interval-ms"));
+  }
+
+  /** Whether it is too early for a round, which then comes by itself. */
+  #held(): boolean {
+    const left = this.#earliest - this.#runtime.clock.now();
+    if (left <= 0) return false;
+    this.#backoff ??= this.#runtime.clock.after(left, () => {
+      this.#backoff = undefined;
+      this.#kick();
+    });
+    return true;
   }
 
   #later(): void {
@@ -284,8 +310,8 @@ class Daemon implements Northd {
     core.macPrefix = globals.get("mac_prefix")!;
     const nbGlobal = first(this.#nb.table("NB_Global").rows());
     core.flows.dropSample = this.#dropSample();
-    const probe = nbGlobal?.options.get("northd_probe_interval");
-    for (const database of [this.#nb, this.#sb]) database.setProbe?.(probe === undefined ? undefined : Number(probe) || 0);
+    const probe = /^\d+$/.exec(nbGlobal?.options.get("northd_probe_interval") ?? "")?.[0];
+    for (const database of [this.#nb, this.#sb]) database.setProbe?.(probe === undefined ? undefined : Number(probe));
     const nbCfg = nbGlobal?.nb_cfg ?? 0;
     if (nbCfg !== this.#nbCfgSeen) {
       this.#nbCfgSeen = nbCfg;
@@ -330,10 +356,13 @@ class Daemon implements Northd {
     const options = first(this.#nb.table("NB_Global").rows())?.options;
     const apps = [...this.#nb.table("Sampling_App").rows()];
     const app = apps.find(({ type }) => type === "drop");
-    return dropSample(
-      app?.id ?? Number(options?.get("debug_drop_domain_id") ?? 0),
-      Number(options?.get("debug_drop_collector_set")),
-    );
+    const domain = app?.id ?? numberOf(options?.get("debug_drop_domain_id"));
+    if (domain >= DOMAIN_LIMIT && domain !== this.#refusedDomain) {
+      this.#runtime.log.logger("debug").err("Observation domain id must be an 8-bit number");
+    }
+    this.#refusedDomain = domain >= DOMAIN_LIMIT ? domain : undefined;
+    if (domain >= DOMAIN_LIMIT) return undefined;
+    return dropSample(domain, numberOf(options?.get("debug_drop_collector_set")));
   }
 
   /** A core with all that both databases have now. */

@@ -1,5 +1,6 @@
 /** Daemon mode (ovn-nbctl(8), ovn-sbctl(8)): either client with either daemon answers as the reference's two do. */
 import { type ExecFileException, execFile } from "node:child_process";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { type Host, nodeRuntime, type Program } from "@weft/runtime";
 import { expect, test } from "vitest";
@@ -86,7 +87,7 @@ class Daemon {
   }
 
   /** Resolves when the daemon serves, to what it told its starter. */
-  async start(whose: Whose, { name, program }: Tool, server: Server): Promise<string> {
+  async start(whose: Whose, { name, program }: Tool, server: Pick<Server, "dir" | "remote">): Promise<string> {
     const args = ["--detach", `--db=${server.remote}`, "-u", this.socket, `--pidfile=${server.dir}/daemon.pid`, "-vconsole:off"];
     if (whose === "reference") {
       // It keeps its standard output open, and with it a pipe.
@@ -187,3 +188,46 @@ test("a command that waits too long is answered, and the daemon lives on", async
     server.stop();
   }
 });
+
+/** Carries a server's connections over TCP and counts the probes of clients. */
+async function probed(server: Server): Promise<{ readonly remote: string; probes(): number; close(): void }> {
+  let probes = 0;
+  const proxy = createServer((client) => {
+    const behind = connect(server.remote.slice("unix:".length));
+    client.on("data", (data) => (probes += data.toString("latin1").split('"method":"echo"').length - 1));
+    client.pipe(behind).pipe(client);
+    for (const [one, other] of [
+      [client, behind],
+      [behind, client],
+    ] as const)
+      one.on("close", () => other.destroy()).on("error", () => other.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const { port } = proxy.address() as AddressInfo; // what it listens on is no file
+  return { remote: `tcp:127.0.0.1:${port}`, probes: () => probes, close: () => proxy.close() };
+}
+
+test.each(["reference", "weft"] as const)(
+  "the %s daemon probes the server as often as nbctl_probe_interval says",
+  async (whose) => {
+    const [tool] = tools;
+    const server = await new Server(tool!.schema, tool!.database).start();
+    const proxy = await probed(server);
+    const daemon = new Daemon(server);
+    try {
+      await daemon.start(whose, tool!, { dir: server.dir, remote: proxy.remote });
+      const run = (...line: readonly string[]) => spawned("ovs-appctl", ["-t", daemon.socket, "run", ...line], {});
+      await run("init");
+      const probesBefore = proxy.probes();
+      await run("set", "NB_Global", ".", "options:nbctl_probe_interval=1000");
+      await run("ls-list");
+      const deadline = runtime.clock.now() + 20_000;
+      while (proxy.probes() === 0 && runtime.clock.now() < deadline) await runtime.clock.sleep(50);
+      expect([probesBefore, proxy.probes() > 0]).toEqual([0, true]);
+    } finally {
+      await daemon.stop();
+      proxy.close();
+      server.stop();
+    }
+  },
+);

@@ -38,6 +38,7 @@ export async function execute<S extends SchemaJson>(execution: Execution<S>): Pr
     started: 0,
     until: (holds) => until(replica, holds),
   };
+  if (program.probeInterval !== undefined) replica.setProbe?.(program.probeInterval(replica));
   const surroundings = { db: replica.transaction(), options, host, runtime, log };
   const gathered = await Promise.all(calls.map((call) => call.command.gather?.(call, surroundings)));
   while (signal?.aborted !== true) {

@@ -65,6 +65,9 @@ const sync: Command<NbSchema> = {
   run() {},
 };
 
+/** Unless NB_Global:options:nbctl_probe_interval says otherwise, in ms (ovn-nb(5)). */
+const PROBE_INTERVAL = 120_000;
+
 type Wait = "none" | "sb" | "hv";
 
 function waitOf({ options }: Pick<WaitContext<NbSchema>, "options">): Wait {
@@ -130,6 +133,11 @@ export const ovnNbctl = ctlProgram<NbSchema>({
   wording: "ovn",
   tables: ["NB_Global"],
   check: (context) => void waitOf(context),
+  probeInterval(replica) {
+    const [global] = replica.table("NB_Global").rows();
+    const given = /^\d+$/.exec(global?.options.get("nbctl_probe_interval") ?? "")?.[0];
+    return given === undefined ? PROBE_INTERVAL : Number(given);
+  },
   beforeCommit(context, db) {
     if (waitOf(context) === "none") return false;
     const [global] = db.rows("NB_Global");

@@ -32,6 +32,8 @@ export interface CtlProgram<S extends SchemaJson> {
   readonly tables: readonly TableName<S>[];
   /** Looks at the options before anything else. Throws UsageError or CtlError. */
   readonly check?: (context: { readonly options: readonly GivenOption[] }) => void;
+  /** How often (ms) a server that is silent is asked whether it is still there, as far as the database says; 0: never. */
+  readonly probeInterval?: (replica: Replica<S>) => number;
   /** Called before the commit. Returns whether there is something to wait for after it. */
   readonly beforeCommit?: (context: WaitContext<S>, db: Transaction<S>) => boolean;
   /** Called after a commit that is to be waited for; resolves to the exit code. */

@@ -18,6 +18,7 @@ import { type Action, field, type Match } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
 import { isLocalDatapath, isRelated, isSwitch, localKeyOf } from "../model/datapaths.ts";
+import { globalOptions } from "../model/globalOptions.ts";
 import { groupNumbers, meterNumbers, portsByName, sb } from "../model/inputs.ts";
 import { expanded } from "../model/templates.ts";
 import { tunnelFor } from "../model/tunnels.ts";
@@ -30,10 +31,10 @@ import { wire } from "./wire.ts";
 type LogicalFlow = SbRow<"Logical_Flow">;
 
 /** northd says in SB_Global that its flows have an output of their own behind arp and nd_ns. */
-const explicitOutput = derive<0, boolean>("explicitOutput", (_key, read) => {
-  const uuid = read.keys(sb.SB_Global)[0];
-  return uuid !== undefined && read(sb.SB_Global, uuid)?.options.get("arp_ns_explicit_output") === "true";
-});
+const explicitOutput = derive<0, boolean>(
+  "explicitOutput",
+  (_key, read) => read(globalOptions, 0).get("arp_ns_explicit_output") === "true",
+);
 
 /** What flows need to know of a local datapath: its tunnel key and kind. */
 interface LocalScope {

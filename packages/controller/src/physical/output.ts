@@ -2,13 +2,14 @@
  * From a logical output port to where it is: tables 44 (remote chassis), 46 (here), 47 (the loopback check), 64 and 65
  * (delivery), 80 (the zones of a packet that came in by a tunnel). ovn-architecture(7).
  */
-import { each, type Read } from "@weft/incremental";
+import { derive, each, type Read } from "@weft/incremental";
 import type { Action } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import { parsePortAddresses } from "../model/addresses.ts";
 import { type Attachment, attachmentOf, claimOf, nestedDatapaths } from "../model/binding.ts";
 import { config, ownChassis } from "../model/config.ts";
 import { connects, localnetOf, peerOf, routersAt } from "../model/datapaths.ts";
+import { globalOptions } from "../model/globalOptions.ts";
 import { haChassisOf } from "../model/ha.ts";
 import { portsByName, portsOfDatapath, sb } from "../model/inputs.ts";
 import { type Tunnel, tunnelFor } from "../model/tunnels.ts";
@@ -262,13 +263,16 @@ function* bridged(read: Read, row: Port, here: MatchSpec): Iterable<DesiredFlow>
   });
 }
 
+/** Ports of other chassis are reached by tunnels also where there is a physical network (ovn-nb(5), NB_Global:options). */
+const alwaysTunnel = derive<0, boolean>("alwaysTunnel", (_key, read) => read(globalOptions, 0).get("always_tunnel") === "true");
+
 const remotable = new Set(["", "virtual", "l2gateway", "l3gateway", "chassisredirect", "external", "mirror"]);
 
 function* remote(read: Read, row: Port, key: number, isHere: boolean): Iterable<DesiredFlow> {
   const here = { metadata: key, [reg.outport]: row.tunnel_key };
   const net = read(localnetOf, row.datapath);
   const exit = net === undefined ? undefined : read(sb.Port_Binding, net);
-  if (exit !== undefined && row.type !== "patch" && row.type !== "localnet") {
+  if (exit !== undefined && !read(alwaysTunnel, 0) && row.type !== "patch" && row.type !== "localnet") {
     // Also to a port that is nowhere.
     if (isHere) return;
     yield flow({

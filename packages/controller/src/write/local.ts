@@ -5,6 +5,7 @@ import type { VsRow, VsSchema } from "@weft/schemas";
 import { claimOf, mismatch } from "../model/binding.ts";
 import { config, integrationBridge, openVSwitchUuid, ownChassis } from "../model/config.ts";
 import { isLocalDatapath } from "../model/datapaths.ts";
+import { globalOptions } from "../model/globalOptions.ts";
 import { bridgesByName, installed, portsByName, portsByType, sb, vs } from "../model/inputs.ts";
 import { encapsOf, tunnelId } from "../model/tunnels.ts";
 import { mutateMap, type VsWrite } from "./writes.ts";
@@ -199,15 +200,14 @@ function bfdColumn(read: Read): Map<string, string> {
     ["check_tnl_key", "true"],
     ["enable", "true"],
   ]);
-  const global = read.keys(sb.SB_Global)[0];
-  const options = global === undefined ? undefined : read(sb.SB_Global, global)?.options;
+  const options = read(globalOptions, 0);
   for (const [from, to] of [
     ["bfd-min-rx", "min_rx"],
     ["bfd-min-tx", "min_tx"],
     ["bfd-decay-min-rx", "decay_min_rx"],
     ["bfd-mult", "mult"],
   ] as const) {
-    const value = options?.get(from);
+    const value = options.get(from);
     if (value !== undefined) column.set(to, value);
   }
   return column;

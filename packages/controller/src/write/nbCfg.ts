@@ -1,11 +1,13 @@
 /** Tells northd, and whoever waits with --wait=hv, up to which configuration everything is in the switch. */
 import { each } from "@weft/incremental";
 import { integrationBridge } from "../model/config.ts";
+import { globalOptions } from "../model/globalOptions.ts";
 import { type Reported, reported, type Settings, sb, settings, vs } from "../model/inputs.ts";
 import { ownPrivate } from "./chassis.ts";
 import { mutateMap, type SbWrite, updateSb, type VsWrite } from "./writes.ts";
 
 export const sbNbCfg = each<SbWrite, 0, Reported>("sbNbCfg", reported, function* (_key, { nbCfg, time }, read) {
+  if (read(globalOptions, 0).get("enable_chassis_nb_cfg_update") === "false") return;
   const uuid = read(ownPrivate, 0);
   const row = uuid === undefined ? undefined : read(sb.Chassis_Private, uuid);
   if (uuid !== undefined && row !== undefined && row.nb_cfg !== nbCfg)

@@ -1,6 +1,19 @@
 /** What NB_Global:options say, as far as flows depend on it. */
 import { derive, sameContent } from "@weft/incremental";
+import { formatMac, parseMac } from "@weft/packet";
 import { globalRow, nb } from "./nb.ts";
+
+/** A MAC address of an option as OVS prints it; undefined: there is none, or it is malformed. */
+function macTextOf(text: string | undefined): string | undefined {
+  const mac = text === undefined ? undefined : parseMac(text);
+  return mac === undefined ? undefined : formatMac(mac);
+}
+
+/** A number of an option: decimal digits alone, 32 bits; 0 for anything else, as for an option that is not there. */
+export function numberOf(text: string | undefined): number {
+  const number = /^\d+$/.test(text ?? "") ? Number(text) : 0;
+  return number < 2 ** 32 ? number : 0;
+}
 
 export interface Globals {
   readonly ignoreLspDown: boolean;
@@ -44,8 +57,8 @@ export const globals = derive(
       aclCtTranslation: flag("acl_ct_translation", false),
       ignoreChassisFeatures: flag("ignore_chassis_features", false),
       ecmpNexthopMonitor: flag("ecmp_nexthop_monitor_enable", false),
-      svcMonitorMac: options.get("svc_monitor_mac"),
-      svcMonitorMacDst: options.get("svc_monitor_mac_dst"),
+      svcMonitorMac: macTextOf(options.get("svc_monitor_mac")),
+      svcMonitorMacDst: macTextOf(options.get("svc_monitor_mac_dst")),
       svcMonitorIp: options.get("svc_monitor_ip"),
       svcMonitorIpDst: options.get("svc_monitor_ip_dst"),
     };

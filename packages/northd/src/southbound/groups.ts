@@ -2,6 +2,7 @@
 import { each, index, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { centralised } from "../model/centralised.ts";
+import { globals } from "../model/globals.ts";
 import { mirrorPorts } from "../model/mirror.ts";
 import { floodedRouterPorts, groupKey, routerGroups, switchMulticast } from "../model/multicast.ts";
 import { datapathKey, globalRow, nb } from "../model/nb.ts";
@@ -102,8 +103,8 @@ export const portGroupAddressSets = each(
 );
 
 /** The MAC addresses by which flows know the service monitor. */
-export const monitorAddresses = each("northd/monitorAddresses", globalRow, function* (_key, [uuid], read): Iterable<Row> {
-  const options = uuid === undefined ? undefined : read(nb.NB_Global, uuid as Uuid)?.options;
-  const macs = ["svc_monitor_mac", "svc_monitor_mac_dst"].flatMap((name) => options?.get(name) ?? []);
+export const monitorAddresses = each("northd/monitorAddresses", globalRow, function* (_key, _uuids, read): Iterable<Row> {
+  const { svcMonitorMac, svcMonitorMacDst } = read(globals, "");
+  const macs = [svcMonitorMac, svcMonitorMacDst].filter((mac) => mac !== undefined);
   if (macs.length > 0) yield addressSet("svc_monitor_mac", macs);
 });
