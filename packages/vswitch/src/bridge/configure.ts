@@ -14,7 +14,17 @@ import { FlowMods } from "../ofproto/flow-mods.ts";
 import type { Bundle, MirrorConfig, OfPort, TunnelConfig } from "../ofproto/port.ts";
 import { OpenFlowServer } from "../openflow/server.ts";
 import { formatAddress, type IpAddress, parsePrefix } from "../tunnel/address.ts";
-import { type BridgeRow, datapathIdOf, flagOf, hwaddrOf, type InterfaceRow, integerOf, type PortRow, vlanOf } from "./desired.ts";
+import {
+  type BridgeRow,
+  datapathIdOf,
+  flagOf,
+  formatDatapathId,
+  hwaddrOf,
+  type InterfaceRow,
+  integerOf,
+  type PortRow,
+  vlanOf,
+} from "./desired.ts";
 import type { Devices } from "./devices.ts";
 import type { ManagedBridge, ManagedInterface } from "./managed.ts";
 import { isTunnelType, tunnelConfig, tunnelDeviceName } from "./tunnel-options.ts";
@@ -149,7 +159,6 @@ export class Configuration {
       mac: 0,
     };
     this.bridges.set(row.name, held);
-    this.#c.log.info(`bridge ${row.name}: added`);
     return held;
   }
 
@@ -165,7 +174,6 @@ export class Configuration {
     for (const meter of held.bridge.meters.values()) datapath.releaseMeter(meter.dpId);
     this.bridges.delete(held.name);
     datapath.invalidate();
-    this.#c.log.info(`bridge ${held.name}: removed`);
   }
 
   async #configureBridge(held: ManagedBridge, row: BridgeRow): Promise<void> {
@@ -492,7 +500,9 @@ export class Configuration {
     const localRow = [...this.#c.db.table("Interface").rows()].find((iface) => iface.name === held.name);
     const own = localRow?.mac === undefined ? undefined : parseMac(localRow.mac);
     held.mac = mac;
-    held.bridge.datapathId = datapathIdOf(row) ?? BigInt(mac);
+    const id = datapathIdOf(row) ?? BigInt(mac);
+    if (id !== held.bridge.datapathId) this.#c.log.info(`bridge ${held.name}: using datapath ID ${formatDatapathId(id)}`);
+    held.bridge.datapathId = id;
     if (local?.netdev !== undefined) {
       local.mac = own ?? mac;
       local.netdev.setMac(formatMac(macOf(local.mac)));

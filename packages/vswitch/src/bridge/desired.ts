@@ -24,6 +24,9 @@ export function datapathIdOf(row: BridgeRow): bigint | undefined {
   return id === 0n ? undefined : id;
 }
 
+/** 16 hex digits. */
+export const formatDatapathId = (id: bigint): string => id.toString(16).padStart(16, "0");
+
 /** The MAC that other-config:hwaddr asks for. */
 export function hwaddrOf(row: BridgeRow): number | undefined {
   const text = row.other_config.get("hwaddr");

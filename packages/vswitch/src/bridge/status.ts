@@ -4,7 +4,7 @@ import { formatMac, macOf } from "@weft/packet";
 import type { VsSchema } from "@weft/schemas";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { Configuration } from "./configure.ts";
-import type { InterfaceRow } from "./desired.ts";
+import { formatDatapathId, type InterfaceRow } from "./desired.ts";
 import type { Devices } from "./devices.ts";
 import type { ManagedBridge, ManagedInterface } from "./managed.ts";
 import { isTunnelType } from "./tunnel-options.ts";
@@ -126,7 +126,7 @@ function writeBridge(c: StatusContext, tx: Transaction<VsSchema>, held: ManagedB
   const row = c.db.table("Bridge").get(held.uuid);
   if (row === undefined) return;
   tx.update("Bridge", held.uuid, {
-    datapath_id: held.bridge.datapathId.toString(16).padStart(16, "0"),
+    datapath_id: formatDatapathId(held.bridge.datapathId),
     datapath_version: "<built-in>",
   });
   for (const portUuid of row.ports) {

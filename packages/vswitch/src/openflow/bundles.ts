@@ -95,8 +95,10 @@ export class Bundles {
     for (const { envelope, bytes } of bundle.messages) {
       const { message } = envelope;
       try {
-        if (message.type === "flow_mod") session.monitors.during(envelope.xid, () => undo.push(mods.apply(message)));
-        else session.execute(envelope, bytes);
+        if (message.type === "flow_mod") {
+          session.monitors.during(envelope.xid, () => undo.push(mods.apply(message)));
+          session.flowMods.count(message);
+        } else session.execute(envelope, bytes);
       } catch (error) {
         if (!(error instanceof OpenFlowRefusal)) throw error;
         for (const one of undo.reverse()) one();

@@ -1,5 +1,5 @@
 /** What sessions of a bridge share. */
-import type { Logger } from "@weft/runtime";
+import type { Clock, Logger } from "@weft/runtime";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { FlowMods } from "../ofproto/flow-mods.ts";
 import type { Continuations } from "./packet-in.ts";
@@ -8,6 +8,7 @@ export interface SessionOwner {
   readonly bridge: Bridge;
   readonly mods: FlowMods;
   readonly log: Logger;
+  readonly clock: Clock;
   readonly continuations: Continuations;
   /** The newest generation id of a role request. */
   generation: bigint | undefined;

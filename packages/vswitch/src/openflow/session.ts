@@ -21,6 +21,7 @@ import type { Rule } from "../ofproto/rule.ts";
 import { reasonName } from "../xlate/controller.ts";
 import { Bundles } from "./bundles.ts";
 import type { Channel } from "./channel.ts";
+import { FlowModLog } from "./flow-mod-log.ts";
 import { FlowMonitors } from "./monitors.ts";
 import type { SessionOwner } from "./owner.ts";
 import { metadataInto, packetInBit, packetInMessage } from "./packet-in.ts";
@@ -65,6 +66,7 @@ export class Session {
   invalidTtlToController = false;
   readonly bundles: Bundles;
   readonly monitors: FlowMonitors;
+  readonly flowMods: FlowModLog;
 
   constructor(channel: Channel, owner: SessionOwner, service: boolean) {
     this.channel = channel;
@@ -73,6 +75,8 @@ export class Session {
     this.missSendLength = service ? 0 : 128;
     this.bundles = new Bundles(this);
     this.monitors = new FlowMonitors(this);
+    const { bridge, clock, log } = owner;
+    this.flowMods = new FlowModLog(clock, (text) => log.info(`${bridge.name}<->${channel.name}: ${text}`));
   }
 
   get version(): number {
@@ -166,6 +170,7 @@ export class Session {
       case "flow_mod":
         this.#rejectSlave();
         this.monitors.during(xid, () => mods.apply(message));
+        this.flowMods.count(message);
         return;
       case "group_mod":
         this.#rejectSlave();
