@@ -31,6 +31,7 @@ for (const file of [
   "networkFunctions.txt",
   "dynamicRouting.txt",
   "options.txt",
+  "interconnect.txt",
 ]) {
   describe(file, () => {
     it.each(casesOf(join(import.meta.dirname, "cases", file)))("$name", async (what) => {

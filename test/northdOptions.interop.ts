@@ -1,6 +1,6 @@
 /**
- * What each northd keeps in NB_Global:options and passes on, alone with databases of its own: of values that are malformed
- * it makes others, which only have their form in common.
+ * What each northd makes of numbers and addresses that it is asked for, alone with databases of its own: of options of
+ * NB_Global that are malformed it makes others, which only have their form in common.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Cloud, linkPrograms } from "./reference/cloud.ts";
@@ -97,4 +97,63 @@ test.each([
     [],
   );
   expect(seen.join()).toContain(expected);
+});
+
+/** The keys of datapaths and ports that have names, and what northd has logged of keys. */
+const KEYS = `
+  ovn-nbctl --wait=sb sync
+  for name in "$@"; do echo $name $(ovn-sbctl --bare --columns=tunnel_key find datapath_binding external_ids:name=$name) \\
+    $(ovn-sbctl --bare --columns=tunnel_key find port_binding logical_port=$name); done
+  ovn-sbctl get sb_global . options:max_tunid
+  grep -i 'tunnel key' $DIR/central/northd.log | cut -d'|' -f3- | sed 's/[0-9a-f-]\\{36\\}/UUID/' | sort -u`;
+
+test.each([
+  [
+    "a transit switch",
+    "ovn-nbctl ls-add ts -- set logical_switch ts other_config:requested-tnl-key=16711690",
+    "ts",
+    ["ts 16711690"],
+  ],
+  [
+    "the largest of all",
+    "ovn-nbctl ls-add big -- set logical_switch big other_config:requested-tnl-key=16777215",
+    "big",
+    ["big 16777215"],
+  ],
+  [
+    "a datapath that has it",
+    "ovn-nbctl --wait=sb ls-add s2 -- set logical_switch s2 other_config:requested-tnl-key=50; ovn-nbctl lr-add r3 -- set logical_router r3 options:requested-tnl-key=50",
+    "s2",
+    ["s2 50", "datapath_sync|WARN|Logical datapath UUID requests same tunnel key 50 as another logical datapath"],
+  ],
+  [
+    "a port that has it",
+    `ovn-nbctl --wait=sb lsp-add s2 p2 -- set logical_switch_port p2 options:requested-tnl-key=7
+     ovn-nbctl --wait=sb lsp-add s2 p3 -- set logical_switch_port p3 options:requested-tnl-key=7`,
+    "p2",
+    ["p2 7", "northd|WARN|Logical switch port p3 requests same tunnel key 7 as another LSP or LRP"],
+  ],
+  ["a key in hexadecimal", "ovn-nbctl lsp-add s2 p4 -- set logical_switch_port p4 options:requested-tnl-key=0x20", "", []],
+  [
+    "VXLAN between zones",
+    "ovn-nbctl --wait=sb set logical_switch ts other_config:ic-vxlan_mode=false; ovn-appctl -t $DIR/central/northd.ctl inc-engine/recompute",
+    "ts",
+    ["ts 16711690", '"1023"'],
+  ],
+  [
+    "tunnels by VXLAN",
+    `ovn-nbctl remove logical_switch ts other_config ic-vxlan_mode -- ls-del big -- ls-del ts
+     ovn-sbctl chassis-add w1 vxlan 10.9.0.1
+     ovn-nbctl --wait=sb lsp-add s2 p5 -- set logical_switch_port p5 options:requested-tnl-key=2048
+     ovn-nbctl --wait=sb ls-add s5 -- set logical_switch s5 other_config:requested-tnl-key=4096`,
+    "",
+    [
+      '"4095"',
+      "northd|WARN|Tunnel key 2048 for port p5 is incompatible with VXLAN",
+      "en_datapath_logical_switch|WARN|Tunnel key 4096 for datapath s5 is incompatible with VXLAN",
+    ],
+  ],
+] as const)("tunnel keys: %s", (_what, script, names, expected) => {
+  const seen = same(`set -- ${names}\n${script}\n${KEYS}`, []);
+  expect(seen).toEqual(expect.arrayContaining([...expected]));
 });

@@ -6,8 +6,9 @@
 import { createEngine, type Engine, type Input } from "@weft/incremental";
 import type { TableName, Uuid } from "@weft/ovsdb";
 import type { NbSchema } from "@weft/schemas";
+import { type DatapathKeys, datapathKeys } from "./allocate/datapathKeys.ts";
 import { Ipam, type IpamFact, pools, takenByRouterPorts, takenBySwitchPorts, wants } from "./allocate/ipam.ts";
-import { type NumberOutcome, type NumberRequest, Numbers } from "./allocate/numbers.ts";
+import { type NumberOutcome, Numbers } from "./allocate/numbers.ts";
 import {
   aclRequests,
   groupKeys,
@@ -31,6 +32,7 @@ import { groupKey, type Membership, memberships } from "./model/multicast.ts";
 import { aclId, datapathKey, dynamicAddresses, nb, portChassis, portKey, portQueue, portTag, portUp } from "./model/nb.ts";
 import { networkFunctionGroup } from "./model/networkFunction.ts";
 import { problems } from "./model/problems.ts";
+import { REMOTELY_BOUND, remotelyBound } from "./model/remotelyBound.ts";
 import { DELEGATED, delegated } from "./model/routerAdvertisement.ts";
 import { FlowStore } from "./output/flows.ts";
 import { RowStore } from "./output/rows.ts";
@@ -50,8 +52,6 @@ export interface CoreHooks {
   warn(module: string, text: string): void;
 }
 
-const MAX_DATAPATH_KEY = 16_711_680;
-const MAX_DATAPATH_KEY_VXLAN = 4095;
 const MAX_PORT_KEY = 32_767;
 const MAX_PORT_KEY_VXLAN = 2047;
 /** Queue 0 is that of everybody else. */
@@ -67,11 +67,11 @@ export class Core {
   readonly engine: Engine;
   readonly flows = new FlowStore();
   readonly rows = new RowStore();
-  readonly #datapathKeys: Numbers;
-  readonly #portKeys: Numbers;
-  readonly #aclIds: Numbers;
-  readonly #queues: Numbers;
-  readonly #groupKeys: Numbers;
+  readonly #datapathKeys: Numbers<KeyRequest>;
+  readonly #portKeys: Numbers<KeyRequest>;
+  readonly #aclIds: Numbers<KeyRequest>;
+  readonly #queues: Numbers<KeyRequest>;
+  readonly #groupKeys: Numbers<KeyRequest>;
   readonly #tags: Numbers;
   readonly #ipam: Ipam;
   readonly #hooks: CoreHooks;
@@ -80,11 +80,10 @@ export class Core {
   readonly #givenTags = new Map<Uuid, number>();
   readonly #givenAddresses = new Map<Uuid, string>();
 
-  /** Where tunnels are VXLAN's, keys are as short as its header. */
-  readonly vxlan: boolean;
+  readonly keys: DatapathKeys;
 
-  constructor(hooks: CoreHooks, vxlan = false) {
-    this.vxlan = vxlan;
+  constructor(hooks: CoreHooks, keys: DatapathKeys = datapathKeys(false, false)) {
+    this.keys = keys;
     this.#hooks = hooks;
     this.engine = createEngine({
       onError: ({ definition, key, error }) =>
@@ -92,12 +91,28 @@ export class Core {
     });
     const { engine } = this;
     this.#datapathKeys = new Numbers(
-      { min: 1, max: vxlan ? MAX_DATAPATH_KEY_VXLAN : MAX_DATAPATH_KEY, order: "next", share: false },
-      this.#outcome("datapath", datapathKey),
+      { min: 1, max: keys.max, requestable: keys.requestable, order: "next", share: false },
+      {
+        ...this.#outcome("datapath", datapathKey),
+        conflict: ({ requested, id }) => {
+          const text = `Logical datapath ${id} requests same tunnel key ${requested} as another logical datapath`;
+          hooks.warn("datapath_sync", text);
+        },
+        refused: ({ requested, asker }) =>
+          hooks.warn(`en_datapath_logical_${asker?.kind}`, this.#refusal(requested, `datapath ${asker?.name}`)),
+      },
     );
     this.#portKeys = new Numbers(
-      { min: 1, max: vxlan ? MAX_PORT_KEY_VXLAN : MAX_PORT_KEY, order: "next", share: false },
-      this.#outcome("port", portKey),
+      { min: 1, max: keys.vxlan ? MAX_PORT_KEY_VXLAN : MAX_PORT_KEY, order: "next", share: false },
+      {
+        ...this.#outcome("port", portKey),
+        conflict: ({ requested, asker }) =>
+          hooks.warn(
+            "northd",
+            `Logical ${asker?.kind} port ${asker?.name} requests same tunnel key ${requested} as another LSP or LRP`,
+          ),
+        refused: ({ requested, asker }) => hooks.warn("northd", this.#refusal(requested, `port ${asker?.name}`)),
+      },
     );
     this.#aclIds = new Numbers({ min: 1, max: MAX_ACL_ID, order: "lowest", share: false }, this.#outcome("ACL", aclId));
     this.#queues = new Numbers({ min: 1, max: MAX_QUEUE, order: "lowest", share: false }, this.#outcome("queue", portQueue));
@@ -119,7 +134,9 @@ export class Core {
           this.#writeBacks.add(id as Uuid);
         },
         exhausted: ({ scope }) => hooks.warn("northd", `all vlan tags of parent port ${scope} are in use`),
+        // They may be shared, and the schema lets nobody ask for others.
         conflict: () => {},
+        refused: () => {},
       },
     );
     this.#ipam = new Ipam({
@@ -139,15 +156,20 @@ export class Core {
     for (const row of constantRows()) this.rows.add(row);
   }
 
-  #outcome<K extends string>(what: string, source: Input<K, number>): NumberOutcome {
+  /** What becomes of numbers; nobody asks for a certain one. */
+  #outcome<K extends string>(what: string, source: Input<K, number>): NumberOutcome<KeyRequest> {
     const { engine } = this;
     return {
       set: (id, number) => engine.set(source, id as K, number),
       delete: (id) => engine.delete(source, id as K),
       exhausted: () => this.#hooks.warn("ovn_util", `all ${what} tunnel ids exhausted`),
-      conflict: ({ id, requested }) =>
-        this.#hooks.warn("northd", `Tunnel key ${requested} requested by ${what} ${id} is in use already`),
+      conflict: () => {},
+      refused: () => {},
     };
+  }
+
+  #refusal(requested: number | undefined, whose: string): string {
+    return `Tunnel key ${requested} for ${whose} is ${this.keys.vxlan ? "incompatible with VXLAN" : "too large"}`;
   }
 
   #collect(): void {
@@ -155,9 +177,9 @@ export class Core {
     const hooks = this.#hooks;
     engine.collect(flowFeatures, this.flows);
     engine.collect(rowFeatures, this.rows);
-    const known = (numbers: Numbers, find: (request: KeyRequest) => number | undefined) => {
+    const known = (numbers: Numbers<KeyRequest>, find: (request: KeyRequest) => number | undefined) => {
       // The request as handed on is another object than the one yielded: remember which.
-      const handed = new Map<KeyRequest, NumberRequest>();
+      const handed = new Map<KeyRequest, KeyRequest>();
       return {
         add(request: KeyRequest) {
           const full = { ...request, existing: find(request) };
@@ -239,6 +261,7 @@ export class Core {
     };
     tell(delegated, options?.get(DELEGATED));
     tell(activated, options?.get(ACTIVATED));
+    tell(remotelyBound, options?.get(REMOTELY_BOUND));
   }
 
   /** A route that a chassis learned, by the uuid of the row. */

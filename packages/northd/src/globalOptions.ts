@@ -3,6 +3,7 @@ import type { Replica } from "@weft/ovsdb";
 import { formatMac, macOf, parseMac } from "@weft/packet";
 import type { Random } from "@weft/runtime";
 import { type NbSchema, ovnInternalVersion } from "@weft/schemas";
+import type { DatapathKeys } from "./allocate/datapathKeys.ts";
 
 /** A random unicast address with the "locally administered" bit. */
 function randomMac(random: Random): string {
@@ -30,7 +31,7 @@ function monitorMac(text: string): string | undefined {
 const made = new WeakMap<object, Map<string, string>>();
 
 /** The options as they should be: those of the database, and what is missing or malformed. What was made up once stays for this replica. */
-export function globalOptions(nb: Replica<NbSchema>, random: Random, vxlan: boolean): ReadonlyMap<string, string> {
+export function globalOptions(nb: Replica<NbSchema>, random: Random, { max }: DatapathKeys): ReadonlyMap<string, string> {
   let own = made.get(nb);
   if (own === undefined) {
     own = new Map();
@@ -58,7 +59,7 @@ export function globalOptions(nb: Replica<NbSchema>, random: Random, vxlan: bool
   keep("mac_prefix", macPrefixOf, () => randomMac(random).slice(0, 8));
   keep("svc_monitor_mac", monitorMac, () => randomMac(random));
   keep("svc_monitor_mac_dst", monitorMac, () => randomMac(random));
-  options.set("max_tunid", vxlan ? "4095" : "16711680");
+  options.set("max_tunid", String(max));
   options.set("northd_internal_version", ovnInternalVersion);
   return options;
 }

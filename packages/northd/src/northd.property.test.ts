@@ -487,6 +487,21 @@ const edits: readonly ((nb: Nb, a: number, b: number, c: number) => void)[] = [
     }
   },
   (nb, a, b, c) => {
+    // Parts of transit switches and routers in other zones.
+    const chassis = ["requested-chassis", `ch${c % 4}`] as const;
+    const ls = pick(nb.table("Logical_Switch").rows(), a);
+    const port = pick(nb.table("Logical_Switch_Port").rows(), b);
+    const lrp = pick(nb.table("Logical_Router_Port").rows(), b);
+    if (ls === undefined || port === undefined || lrp === undefined) return;
+    if (c % 3 === 0) {
+      const transit = new Map([...ls.other_config, ["interconn-ts", "ts"], ["mcast_snoop", String(b % 2 === 0)]]);
+      nb.update("Logical_Switch", ls._uuid, { other_config: transit });
+    } else if (c % 3 === 1) {
+      const type = b % 3 === 0 ? "" : "remote";
+      nb.update("Logical_Switch_Port", port._uuid, { type, options: new Map([...port.options, chassis]) });
+    } else nb.update("Logical_Router_Port", lrp._uuid, { options: new Map([...lrp.options, chassis]) });
+  },
+  (nb, a, b, c) => {
     const port = pick(nb.table("Logical_Router_Port").rows(), a);
     const speaker = pick(nb.table("Logical_Switch_Port").rows(), b)?.name ?? "";
     if (port === undefined) return;
@@ -548,7 +563,7 @@ const chassisEdits: readonly ((nb: Nb, a: number, b: number, c: number) => Told 
   (_nb, a, b, c) => {
     const uuid = `00000000-0000-4000-8000-00000000000${a % 3}` as Uuid;
     const lacking = chassisFeatureNames.filter((_, index) => (b >> (index % 6)) % 2 === 1);
-    const facts = { name: `ch${a % 3}`, hostname: `host${c % 3}`, lacking };
+    const facts = { name: `ch${a % 3}`, hostname: `host${c % 3}`, remote: b % 5 < 2, lacking };
     return [`chassis ${uuid}`, (core) => core.setChassis(uuid, c % 4 === 0 ? undefined : facts)];
   },
   (nb, a, b) => {

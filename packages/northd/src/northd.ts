@@ -8,6 +8,7 @@ import { type ControlCommand, Coverage, type Logger, messageOf, type Runtime, St
 import type { NbRow, NbSchema, SbRow, SbSchema } from "@weft/schemas";
 import { ovnInternalVersion, ovnNorthbound } from "@weft/schemas";
 import { Ageing } from "./ageing.ts";
+import { type DatapathKeys, datapathKeys } from "./allocate/datapathKeys.ts";
 import { northdCommands } from "./commands.ts";
 import { Core } from "./core.ts";
 import { globalOptions, southboundOptions } from "./globalOptions.ts";
@@ -24,6 +25,7 @@ import { learnedRouteOf, membershipOf, serviceOf } from "./told.ts";
 import type { Northd, NorthdOptions, NorthdStatus } from "./types.ts";
 
 const LOCK = "ovn_northd";
+const IC_VXLAN = "ic-vxlan_mode";
 /** Wait before a transaction that the server refused is tried again, in ms. */
 const RETRY_AFTER = 1000;
 /** Domains of samples of drops are smaller: the reference, too, takes no 255. */
@@ -303,10 +305,10 @@ class Daemon implements Northd {
   }
 
   async #round(): Promise<void> {
-    const vxlan = this.#vxlan();
-    if (this.#core?.vxlan !== vxlan) this.#core = this.#load(vxlan);
+    const keys = datapathKeys(this.#vxlan(), this.#interconnectVxlan());
+    if (this.#core?.keys.vxlan !== keys.vxlan || this.#core.keys.max !== keys.max) this.#core = this.#load(keys);
     const core = this.#core;
-    const globals = globalOptions(this.#nb, this.#runtime.random, vxlan);
+    const globals = globalOptions(this.#nb, this.#runtime.random, keys);
     core.macPrefix = globals.get("mac_prefix")!;
     const nbGlobal = first(this.#nb.table("NB_Global").rows());
     core.flows.dropSample = this.#dropSample();
@@ -366,7 +368,7 @@ class Daemon implements Northd {
   }
 
   /** A core with all that both databases have now. */
-  #load(vxlan: boolean): Core {
+  #load(keys: DatapathKeys): Core {
     const datapathRows = this.#sb.table("Datapath_Binding").index("nb", (datapath) => [datapathOwner(datapath)]);
     const portRows = this.#sb.table("Port_Binding").index("logical_port", (port) => [port.logical_port]);
     const groupRows = this.#sb.table("Multicast_Group").index("name", (group) => {
@@ -389,7 +391,7 @@ class Daemon implements Northd {
         existingAclId: (uuid) => this.#sb.table("ACL_ID").get(uuid as Uuid)?.id,
         warn: (module, text) => this.#runtime.log.logger(module).warn(text),
       },
-      vxlan,
+      keys,
     );
     for (const table of nbTables) {
       for (const item of this.#nb.table(table).rows()) {
@@ -417,6 +419,13 @@ class Daemon implements Northd {
     if (mode === "false") return false;
     for (const encap of this.#sb.table("Encap").rows()) if (encap.type === "vxlan") return true;
     return false;
+  }
+
+  /** ovn-ic sets the option on transit switches; any value counts. */
+  #interconnectVxlan(): boolean {
+    const switches = this.#nb.table("Logical_Switch");
+    const marked = switches.index(IC_VXLAN, ({ other_config }) => (other_config.has(IC_VXLAN) ? [IC_VXLAN] : []));
+    return marked.get(IC_VXLAN).length > 0;
   }
 
   /** What `up` of switch ports should be, to write it and to compute with. */

@@ -16,7 +16,10 @@ export interface NumberRequest {
 
 export interface NumberPolicy {
   readonly min: number;
+  /** The largest that is given unasked. */
   readonly max: number;
+  /** The largest that may be asked for, where that is more. */
+  readonly requestable?: number;
   /** New numbers: the one after the last given, or the lowest that is free. */
   readonly order: "next" | "lowest";
   /** A number may be given to several who all ask for it. */
@@ -29,34 +32,39 @@ interface Scope {
   last: number;
 }
 
-export interface NumberOutcome {
+export interface NumberOutcome<Request extends NumberRequest = NumberRequest> {
   set(id: string, number: number): void;
   delete(id: string): void;
-  exhausted(request: NumberRequest): void;
-  conflict(request: NumberRequest): void;
+  exhausted(request: Request): void;
+  /** Somebody else asked for the same number, and has it. */
+  conflict(request: Request): void;
+  /** The number that is asked for is none that could be given. */
+  refused(request: Request): void;
 }
 
-export class Numbers implements Sink<NumberRequest> {
+export class Numbers<Request extends NumberRequest = NumberRequest> implements Sink<Request> {
   readonly #policy: NumberPolicy;
-  readonly #outcome: NumberOutcome;
-  readonly #requests = new Map<string, NumberRequest>();
+  readonly #outcome: NumberOutcome<Request>;
+  readonly #requests = new Map<string, Request>();
   readonly #given = new Map<string, { readonly scope: string; readonly number: number; readonly requested: boolean }>();
   readonly #scopes = new Map<string, Scope>();
   readonly #changed = new Set<string>();
   /** Who asked for a number that another has who asked for it too. */
   readonly #denied = new Set<string>();
+  /** Numbers that were asked for and are none, of which the outcome was told. */
+  readonly #refused = new Map<string, number>();
 
-  constructor(policy: NumberPolicy, outcome: NumberOutcome) {
+  constructor(policy: NumberPolicy, outcome: NumberOutcome<Request>) {
     this.#policy = policy;
     this.#outcome = outcome;
   }
 
-  add(request: NumberRequest): void {
+  add(request: Request): void {
     this.#requests.set(request.id, request);
     this.#changed.add(request.id);
   }
 
-  remove(request: NumberRequest): void {
+  remove(request: Request): void {
     if (this.#requests.get(request.id) !== request) return;
     this.#requests.delete(request.id);
     this.#changed.add(request.id);
@@ -75,7 +83,10 @@ export class Numbers implements Sink<NumberRequest> {
     for (const id of changed) {
       const request = this.#requests.get(id);
       const given = this.#given.get(id);
-      if (request === undefined) this.#denied.delete(id);
+      if (request === undefined) {
+        this.#denied.delete(id);
+        this.#refused.delete(id);
+      }
       if (given === undefined || (request !== undefined && given.scope === request.scope)) continue;
       this.#release(id);
       if (request === undefined) this.#outcome.delete(id);
@@ -84,7 +95,7 @@ export class Numbers implements Sink<NumberRequest> {
     // Whoever was denied a number is asked again: it may be free now.
     const asked = [...changed, ...this.#denied].flatMap((id) => this.#requests.get(id) ?? []);
     const fresh = asked.filter(({ id }) => !this.#given.has(id));
-    const evicted: NumberRequest[] = [];
+    const evicted: Request[] = [];
     // Who has the requested number already comes first.
     for (const request of asked) if (this.#current(request) === request.requested) this.#giveRequested(request, evicted);
     for (const request of asked) if (this.#giveRequested(request, evicted)) news = true;
@@ -93,7 +104,7 @@ export class Numbers implements Sink<NumberRequest> {
     return news || fresh.length > 0;
   }
 
-  #current(request: NumberRequest): number | undefined {
+  #current(request: Request): number | undefined {
     return this.#given.get(request.id)?.number ?? request.existing;
   }
 
@@ -116,29 +127,31 @@ export class Numbers implements Sink<NumberRequest> {
     if (scope.taken.size === 0 && given.scope !== "") this.#scopes.delete(given.scope);
   }
 
-  #give(request: NumberRequest, number: number): void {
+  #give(request: Request, number: number): void {
     const scope = this.#scope(request.scope);
     const holders = scope.taken.get(number);
     if (holders === undefined) scope.taken.set(number, new Set([request.id]));
     else holders.add(request.id);
-    scope.last = number;
+    if (number <= this.#policy.max) scope.last = number;
     this.#given.set(request.id, { scope: request.scope, number, requested: request.requested === number });
     this.#outcome.set(request.id, number);
   }
 
   #valid(number: number | undefined): number is number {
-    return number !== undefined && number >= this.#policy.min && number <= this.#policy.max;
+    return number !== undefined && number >= this.#policy.min && number <= (this.#policy.requestable ?? this.#policy.max);
   }
 
   /** Gives a requested number, taking it from whoever has it without having asked for it. Returns whether anything changed. */
-  #giveRequested(request: NumberRequest, evicted: NumberRequest[]): boolean {
+  #giveRequested(request: Request, evicted: Request[]): boolean {
     const { requested, id } = request;
     const given = this.#given.get(id);
     if (requested === undefined || !this.#valid(requested)) {
+      this.#refuse(request);
       this.#denied.delete(id);
       if (given?.requested === true) this.#given.set(id, { ...given, requested: false });
       return false;
     }
+    this.#refused.delete(id);
     if (given?.number === requested) {
       this.#denied.delete(id);
       if (!given.requested) this.#given.set(id, { ...given, requested: true });
@@ -161,12 +174,22 @@ export class Numbers implements Sink<NumberRequest> {
     return true;
   }
 
-  #giveExisting(request: NumberRequest): void {
+  /** Tells once of a request that cannot be met. */
+  #refuse(request: Request): void {
+    const { id, requested } = request;
+    if (requested === undefined) this.#refused.delete(id);
+    else if (this.#refused.get(id) !== requested) {
+      this.#refused.set(id, requested);
+      this.#outcome.refused(request);
+    }
+  }
+
+  #giveExisting(request: Request): void {
     const { existing } = request;
     if (this.#valid(existing) && !this.#scope(request.scope).taken.has(existing)) this.#give(request, existing);
   }
 
-  #giveNew(request: NumberRequest): void {
+  #giveNew(request: Request): void {
     const { min, max, order } = this.#policy;
     const scope = this.#scope(request.scope);
     const count = max - min + 1;

@@ -13,33 +13,59 @@ import type { NumberRequest } from "./numbers.ts";
 /** `existing` is filled in by whoever knows the southbound database: the name says which row there is meant. */
 export interface KeyRequest extends NumberRequest {
   readonly name: string;
+  /** Who may ask for a number, as the log calls it; the configuration has no numbers for others. */
+  readonly asker?: { readonly kind: "switch" | "router"; readonly name: string };
 }
 
 function requestedKey(options: ReadonlyMap<string, string>): number | undefined {
   const text = options.get("requested-tnl-key");
-  const key = text === undefined ? Number.NaN : Number(text);
-  return Number.isInteger(key) && key > 0 ? key : undefined;
+  const key = text !== undefined && /^\d+$/.test(text) ? Number(text) : 0;
+  return key > 0 ? key : undefined;
 }
 
 export const switchKeys = each("northd/switchKeys", nb.Logical_Switch, (uuid, row): KeyRequest[] => [
-  { scope: "", id: uuid, requested: requestedKey(row.other_config), existing: undefined, name: uuid },
+  {
+    scope: "",
+    id: uuid,
+    requested: requestedKey(row.other_config),
+    existing: undefined,
+    name: uuid,
+    asker: { kind: "switch", name: row.name },
+  },
 ]);
 
 export const routerKeys = each("northd/routerKeys", nb.Logical_Router, (uuid, row): KeyRequest[] => [
-  { scope: "", id: uuid, requested: requestedKey(row.options), existing: undefined, name: uuid },
+  {
+    scope: "",
+    id: uuid,
+    requested: requestedKey(row.options),
+    existing: undefined,
+    name: uuid,
+    asker: { kind: "router", name: row.name },
+  },
 ]);
 
 export const switchPortKeys = each("northd/switchPortKeys", nb.Logical_Switch_Port, (uuid, row, read): KeyRequest[] => {
   const port = read(switchPort, uuid);
   if (port === undefined) return [];
-  return [{ scope: port.datapath, id: uuid, requested: requestedKey(row.options), existing: undefined, name: row.name }];
+  return [portRequest(port.datapath, "switch", row)];
 });
 
 export const routerPortKeys = each("northd/routerPortKeys", nb.Logical_Router_Port, (uuid, row, read): KeyRequest[] => {
   const port = read(routerPort, uuid);
   if (port === undefined) return [];
-  return [{ scope: port.datapath, id: uuid, requested: requestedKey(row.options), existing: undefined, name: row.name }];
+  return [portRequest(port.datapath, "router", row)];
 });
+
+interface PortRow {
+  readonly _uuid: Uuid;
+  readonly name: string;
+  readonly options: ReadonlyMap<string, string>;
+}
+
+function portRequest(scope: Uuid, kind: "switch" | "router", { _uuid, name, options }: PortRow): KeyRequest {
+  return { scope, id: _uuid, requested: requestedKey(options), existing: undefined, name, asker: { kind, name } };
+}
 
 /** Instances of ports on gateway chassis have keys of their own. */
 export const redirectKeys = each("northd/redirectKeys", nb.Logical_Router_Port, (uuid, _row, read): KeyRequest[] => {

@@ -26,6 +26,8 @@ export const chassisFeatureNames = Object.keys(registered) as ChassisFeature[];
 export interface ChassisFacts {
   readonly name: string;
   readonly hostname: string;
+  /** It is of another availability zone: ovn-ic tells of it. */
+  readonly remote: boolean;
   /** Features that its controller does not have. */
   readonly lacking: readonly ChassisFeature[];
 }
@@ -35,12 +37,14 @@ export function chassisFacts({ name, hostname, other_config }: SbRow<"Chassis">)
   return {
     name,
     hostname,
+    remote,
     lacking: remote ? [] : chassisFeatureNames.filter((feature) => other_config.get(registered[feature]) !== "true"),
   };
 }
 
 export const chassis = input<Uuid, ChassisFacts>("sb.Chassis", {
-  equals: (a, b) => a.name === b.name && a.hostname === b.hostname && a.lacking.join() === b.lacking.join(),
+  equals: (a, b) =>
+    a.name === b.name && a.hostname === b.hostname && a.remote === b.remote && a.lacking.join() === b.lacking.join(),
 });
 
 export const chassisByName = index("chassisByName", chassis, ({ name, hostname }) => [name, hostname]);
@@ -49,6 +53,12 @@ const chassisByOnlyName = index("chassisByOnlyName", chassis, ({ name }) => [nam
 
 export function chassisNamed(name: string, read: Read): Uuid | undefined {
   return read(chassisByOnlyName, name)[0];
+}
+
+/** The chassis of another zone that a port asks for, by name or host name (options:requested-chassis). */
+export function remoteChassis(name: string | undefined, read: Read): Uuid | undefined {
+  const uuid = name === undefined || name === "" ? undefined : read(chassisByName, name)[0];
+  return uuid !== undefined && read(chassis, uuid)?.remote === true ? uuid : undefined;
 }
 
 const chassisLacking = index("chassisLacking", chassis, ({ lacking }) => lacking);

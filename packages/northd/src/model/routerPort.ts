@@ -3,6 +3,7 @@ import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { quoted } from "../flow.ts";
 import { type PortAddress, parseRouterPortAddress } from "./addresses.ts";
+import { remoteChassis } from "./chassis.ts";
 import { routerOptions } from "./config.ts";
 import { nb, routerOfPort, routerPortsByName, switchPortsByPeer } from "./nb.ts";
 
@@ -96,6 +97,11 @@ export function peerRouterPort(port: RouterPort, read: Read): RouterPort | undef
   const uuid = read(routerPortsByName, port.peerName)[0];
   const peer = uuid === undefined ? undefined : read(routerPort, uuid);
   return peer?.peerName === port.name ? peer : undefined;
+}
+
+/** The chassis of another zone that a port of a transit router is on. */
+export function remoteChassisOf(port: RouterPort, read: Read): Uuid | undefined {
+  return port.gatewayChassis === undefined ? remoteChassis(port.options.get("requested-chassis"), read) : undefined;
 }
 
 /** The addresses of all ports of a router. */

@@ -6,7 +6,7 @@ import { balancesEverywhere } from "../model/balancers.ts";
 import { behindVtep } from "../model/centralised.ts";
 import { metered } from "../model/copp.ts";
 import { nb } from "../model/nb.ts";
-import { attachedSwitchPort, residence, routerPort } from "../model/routerPort.ts";
+import { attachedSwitchPort, remoteChassisOf, residence, routerPort, routerPorts } from "../model/routerPort.ts";
 import { LR_IN_ADMISSION, LR_IN_LEARN_NEIGHBOR, LR_IN_LOOKUP_NEIGHBOR, LR_OUT_DELIVERY } from "../stages.ts";
 import { admit } from "./mtu.ts";
 
@@ -36,7 +36,9 @@ export const learning = each("router/learning", nb.Logical_Router, function* (uu
   const always = row.options.get("always_learn_from_arp_request") !== "false";
   const lookup = (match: string, find: string, known: string) =>
     flow(uuid, LR_IN_LOOKUP_NEIGHBOR, 100, match, `reg9[2] = ${find}; ${known}next;`);
-  const own = always ? "" : "reg9[3] = 1; ";
+  // Answers are for the parts of the router in other zones, too.
+  const shared = read(routerPorts, uuid).some((port) => remoteChassisOf(port, read) !== undefined) ? "flood_remote; " : "";
+  const own = `${always ? "" : "reg9[3] = 1; "}${shared}`;
   yield lookup("arp.op == 2", "lookup_arp(inport, arp.spa, arp.sha)", own);
   yield lookup("nd_na", "lookup_nd(inport, nd.target, nd.tll)", own);
   if (!always) {
@@ -45,7 +47,7 @@ export const learning = each("router/learning", nb.Logical_Router, function* (uu
       LR_IN_LOOKUP_NEIGHBOR,
       110,
       "nd_na && ip6.src == fe80::/10 && ip6.dst == ff00::/8",
-      "reg9[2] = lookup_nd(inport, nd.target, nd.tll); reg9[3] = lookup_nd_ip(inport, nd.target); next;",
+      `reg9[2] = lookup_nd(inport, nd.target, nd.tll); reg9[3] = lookup_nd_ip(inport, nd.target); ${shared}next;`,
     );
   }
   yield lookup("nd_ns", "lookup_nd(inport, ip6.src, nd.sll)", always ? "" : "reg9[3] = lookup_nd_ip(inport, ip6.src); ");

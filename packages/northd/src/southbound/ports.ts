@@ -3,12 +3,13 @@ import { each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { ACTIVATED, activated } from "../model/activation.ts";
-import { chassisByName } from "../model/chassis.ts";
+import { chassisByName, remoteChassis } from "../model/chassis.ts";
 import { dynamicOptions } from "../model/dynamicRouting.ts";
 import { nb, portKey, portQueue, portTag, switchPortsByName, switchPortsByPeer } from "../model/nb.ts";
 import { physicalNetwork } from "../model/queue.ts";
+import { REMOTELY_BOUND, remotelyBound } from "../model/remotelyBound.ts";
 import { DELEGATED, delegated, type RouterAdvertisement, routerAdvertisement } from "../model/routerAdvertisement.ts";
-import { peerRouterPort, redirectName, routerPort } from "../model/routerPort.ts";
+import { peerRouterPort, redirectName, remoteChassisOf, routerPort } from "../model/routerPort.ts";
 import { switchPort, vlanPassthru } from "../model/switchPort.ts";
 import { Ref, type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
@@ -47,6 +48,9 @@ export const switchPortBindings = each(
     const places = lsp.options.get("requested-chassis")?.split(",").length ?? 0;
     if (told !== undefined && places > 1) options.set(ACTIVATED, told);
     const requested = requestedChassis(lsp, read);
+    const remote = lsp.type === "remote" ? remoteChassis(lsp.options.get("requested-chassis")?.split(",")[0], read) : undefined;
+    const heldBefore = read(remotelyBound, lsp.name) === "true";
+    if (remote !== undefined) options.set(REMOTELY_BOUND, "true");
     const peerPort = port.peer === undefined ? undefined : read(routerPort, port.peer);
     const gateway = peerPort?.gatewayChassis;
     if (gateway !== undefined) options.set("l3gateway-chassis", gateway);
@@ -70,6 +74,7 @@ export const switchPortBindings = each(
         mirror_rules: mirrorRefs(lsp, read),
         requested_chassis: requested[0],
         requested_additional_chassis: requested.slice(1),
+        ...(remote === undefined && !heldBefore ? {} : { chassis: remote }),
       },
       { up: false },
     );
@@ -148,6 +153,9 @@ export const routerPortBindings = each(
     const prefixes = read(delegated, lrp.name);
     if (prefixes !== undefined) options.set(DELEGATED, prefixes);
     if (told !== undefined) advertise(options, told, port.address.macText, lrp.ipv6_prefix);
+    const remote = remoteChassisOf(port, read);
+    // Controllers claim routers that are on one chassis alone.
+    const place = port.gatewayChassis === undefined ? { chassis: remote, requested_chassis: remote } : {};
     yield row(
       "Port_Binding",
       lrp.name,
@@ -155,10 +163,11 @@ export const routerPortBindings = each(
         datapath: datapathRef(port.datapath),
         logical_port: lrp.name,
         tunnel_key: key,
-        type: port.gatewayChassis === undefined ? "patch" : "l3gateway",
+        type: remote !== undefined ? "remote" : port.gatewayChassis === undefined ? "patch" : "l3gateway",
         options,
         mac: [[lrp.mac, ...lrp.networks].join(" ")],
         external_ids: lrp.external_ids,
+        ...place,
       },
       { up: false },
     );

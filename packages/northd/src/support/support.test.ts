@@ -20,12 +20,12 @@ it("is what docs/features.md says (npm run features)", () => {
 });
 
 it("reports what a row asks for and does not get, once", () => {
-  const row = { name: "sw0", other_config: new Map([["ic-vxlan_mode", "true"]]) };
+  const row = { name: "r0", options: new Map([["ic-route-filter-adv", "10.0.0.0/8"]]) };
   const said: string[] = [];
   const reports = new Unsupported((text) => said.push(text));
-  reports.check("Logical_Switch", "11111111-1111-1111-1111-111111111111" as Uuid, row);
-  reports.check("Logical_Switch", "11111111-1111-1111-1111-111111111111" as Uuid, row);
-  expect(said).toEqual(["Logical_Switch sw0: other_config:ic-vxlan_mode is not supported: there is no ovn-ic"]);
+  reports.check("Logical_Router", "11111111-1111-1111-1111-111111111111" as Uuid, row);
+  reports.check("Logical_Router", "11111111-1111-1111-1111-111111111111" as Uuid, row);
+  expect(said).toEqual(["Logical_Router r0: options:ic-route-filter-adv is not supported: there is no ovn-ic"]);
 });
 
 it("is silent about what works", () => {

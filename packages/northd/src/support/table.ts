@@ -94,7 +94,7 @@ export const support: Support = {
         mcast_ip4_src: works,
         mcast_ip6_src: works,
         "interconn-ts": partly("there is no ovn-ic"),
-        "ic-vxlan_mode": noInterconnect,
+        "ic-vxlan_mode": works,
       },
     ),
     external_ids: keys("neutron:network_name"),

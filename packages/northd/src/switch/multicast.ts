@@ -5,7 +5,8 @@ import { type Flow, flow, quoted } from "../flow.ts";
 import { metered } from "../model/copp.ts";
 import { groupMatch, switchMulticast } from "../model/multicast.ts";
 import { nb } from "../model/nb.ts";
-import { LS_IN_L2_LKUP } from "../stages.ts";
+import { switchPorts } from "../model/switchPort.ts";
+import { LS_IN_L2_LKUP, LS_OUT_PRE_LB } from "../stages.ts";
 
 const TO_ROUTERS = 'clone { outport = "_MC_mrouter_flood"; output; };';
 
@@ -22,10 +23,23 @@ export const multicast = each("switch/multicast", nb.Logical_Switch, function* (
   }
   if (row.other_config.get("mcast_snoop") !== "true") return;
   yield* snooping(uuid, read);
+  if (row.other_config.has("interconn-ts")) yield* fromOtherZones(uuid, read);
   if (row.other_config.get("mcast_flood_unregistered") === "true") return;
   const rest = copied ? 'outport ="_MC_static"; output;' : relayed ? "" : "drop;";
   yield flow(uuid, LS_IN_L2_LKUP, 80, "ip4.mcast || ip6.mcast", `${relayed ? `${TO_ROUTERS} ` : ""}${rest}`);
 });
+
+/** What comes in by a transit switch's remote ports is in the egress pipeline already. */
+function* fromOtherZones(uuid: Uuid, read: Read): Iterable<Flow> {
+  const igmp = metered(uuid, "igmp", read);
+  for (const { type, json } of read(switchPorts, uuid)) {
+    if (type !== "remote") continue;
+    for (const report of ["igmp", "(mldv1 || mldv2)"]) {
+      const match = `inport == ${json} && ${report} && flags.igmp_loopback == 0`;
+      yield flow(uuid, LS_OUT_PRE_LB, 120, match, "clone { igmp; }; next;", igmp);
+    }
+  }
+}
 
 function* snooping(uuid: Uuid, read: Read): Iterable<Flow> {
   const igmp = metered(uuid, "igmp", read);
