@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { OpenFlowConnection, type RoleRequest } from "@weft/openflow";
+import { OpenFlowConnection, type Role } from "@weft/openflow";
 import { type Listener, nodeRuntime } from "@weft/runtime";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { allReference, Cloud, linkPrograms } from "./reference/cloud.ts";
@@ -22,7 +22,7 @@ class Numbered {
   #listener: Listener | undefined;
   #timer: { cancel(): void } | undefined;
 
-  async start(path: string, number: number, role: RoleRequest["role"] | undefined): Promise<this> {
+  async start(path: string, number: number, role: Role | undefined): Promise<this> {
     this.#listener = await net.listen(`punix:${path}`, (stream) => {
       const connection = new OpenFlowConnection(stream, {
         versions: ALL_VERSIONS,
@@ -67,7 +67,7 @@ class Side {
     return await this.cloud.background(script.replaceAll("RUN", this.rundir));
   }
 
-  async controllers(roles: readonly (RoleRequest["role"] | undefined)[]): Promise<void> {
+  async controllers(roles: readonly (Role | undefined)[]): Promise<void> {
     for (const [i, role] of roles.entries())
       this.#controllers.set(i + 1, await new Numbered().start(join(this.rundir, `c${i + 1}`), i + 1, role));
     const targets = roles.map((_, i) => `unix:RUN/c${i + 1}`).join(" ");
