@@ -31,6 +31,8 @@ for (const file of [
   "networkFunctions.txt",
   "dynamicRouting.txt",
   "options.txt",
+  "healthChecks.txt",
+  "templates.txt",
   "interconnect.txt",
 ]) {
   describe(file, () => {

@@ -157,3 +157,40 @@ test.each([
   const seen = same(`set -- ${names}\n${script}\n${KEYS}`, []);
   expect(seen).toEqual(expect.arrayContaining([...expected]));
 });
+
+const VIPS = [
+  ["template", '{"^vip:80"="b:80,^c:abc"}'],
+  ["template", '{"^vip:^port"="10.1.0.1:^port,^c:80"}'],
+  ["template", '{"^vip:80"="^b:80:81"}'],
+  ["template", '{"^vip"="10.1.0.1:80"}'],
+  ["template", '{"^vip:80:81"="^b:80"}'],
+  ["template", '{"^vip:80"="[fd01::1]:80"}'],
+  ["explicit", '{"bogus"="10.1.0.1"}'],
+  ["explicit", '{"10.9.0.1:99999"="10.1.0.1:80"}'],
+  ["explicit", '{"10.9.0.1:80"="10.1.0.1:80,x,y:1"}'],
+  ["explicit", '{"10.9.0.1"="10.1.0.1:80"}'],
+  ["explicit", '{"10.9.0.1:80"="10.1.0.1"}'],
+  ["explicit", '{"[fd09::1]:80"="10.1.0.1:80,fd01::1"}'],
+  ["explicit", '{"10.9.0.1:80"="10.1.0.1:0"}'],
+] as const;
+const OPTIONS = [
+  ["template", "neighbor_responder=reachable"],
+  ["template", "neighbor_responder=bogus"],
+  ["template", "add_route=true"],
+  ["explicit", "neighbor_responder=bogus"],
+  ["explicit", "affinity_timeout=99999"],
+] as const;
+
+test("what is wrong with load balancers is logged", () => {
+  const adding = (vips: string, kind: string, option: string): string =>
+    `ovn-nbctl --wait=sb --id=@lb create load_balancer name=lb$((n++)) protocol=tcp 'vips=${vips}' ${option} \\
+       options:template=${kind === "template"} -- add logical_switch balanced load_balancer @lb >/dev/null`;
+  const seen = same(
+    `n=0; ovn-appctl -t $DIR/central/northd.ctl vlog/disable-rate-limit >/dev/null; ovn-nbctl ls-add balanced
+    ${VIPS.map(([kind, vips]) => adding(vips, kind, "")).join("\n")}
+    ${OPTIONS.map(([kind, option]) => adding(kind === "template" ? '{"^vip"="^b"}' : '{"10.9.0.1"="10.1.0.1"}', kind, `options:${option}`)).join("\n")}
+    grep 'northd_lb|WARN' $DIR/central/northd.log | cut -d'|' -f3- | sed 's/[0-9a-f-]\\{36\\}/UUID/' | sort -u`,
+    [],
+  );
+  expect(seen).toHaveLength(VIPS.length + OPTIONS.length);
+});

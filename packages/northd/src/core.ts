@@ -31,7 +31,7 @@ import { type LearnedRoute, learnedRoutes } from "./model/dynamicRouting.ts";
 import { groupKey, type Membership, memberships } from "./model/multicast.ts";
 import { aclId, datapathKey, dynamicAddresses, nb, portChassis, portKey, portQueue, portTag, portUp } from "./model/nb.ts";
 import { networkFunctionGroup } from "./model/networkFunction.ts";
-import { problems } from "./model/problems.ts";
+import { balancerProblems, problems } from "./model/problems.ts";
 import { REMOTELY_BOUND, remotelyBound } from "./model/remotelyBound.ts";
 import { DELEGATED, delegated } from "./model/routerAdvertisement.ts";
 import { FlowStore } from "./output/flows.ts";
@@ -216,6 +216,7 @@ export class Core {
     engine.collect([tagRequests], this.#tags);
     engine.collect<IpamFact>([pools, wants, takenBySwitchPorts, takenByRouterPorts], this.#ipam);
     engine.collect(problems, { add: (text) => hooks.warn("northd", text), remove: () => {} });
+    engine.collect([balancerProblems], { add: (text) => hooks.warn("northd_lb", text), remove: () => {} });
   }
 
   set macPrefix(prefix: string) {

@@ -369,6 +369,26 @@ describe("northd", () => {
     expect(flows(sb, "ls_out_acl_eval")).toContain("1002 (ip4.src == $set) { reg8[17] = 1; next; } on a");
   });
 
+  it("reports a source of probes that is no address, in the reference's words", async () => {
+    const { nb, warnings, settle } = await place();
+    nb.edit((tx) => {
+      const check = tx.insert("Load_Balancer_Health_Check", { vip: "10.9.0.1:80" });
+      tx.insert("Load_Balancer", {
+        name: "lb",
+        protocol: "tcp",
+        vips: new Map([["10.9.0.1:80", "10.0.0.1:80,10.0.0.2:80,10.0.0.3:80"]]),
+        ip_port_mappings: new Map([
+          ["10.0.0.1", "p1:10.0.0.99"],
+          ["10.0.0.2", "p2:bogus"],
+          ["10.0.0.3", "p3:[fd00::99]"],
+        ]),
+        health_check: [check],
+      });
+    });
+    await settle();
+    expect(warnings.sort()).toEqual(["Invalid svc mon src IP bogus", "Invalid svc mon src IP fd00::99"]);
+  });
+
   it("writes nothing while it is paused", async () => {
     const { nb, sb, northd, settle } = await place();
     northd.pause();

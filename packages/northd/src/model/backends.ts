@@ -4,9 +4,10 @@ import { parseIpv4, parseIpv6 } from "@weft/packet";
 import type { NbRow } from "@weft/schemas";
 import { quoted } from "../flow.ts";
 import { type Endpoint, endpointText } from "./endpoint.ts";
-import type { LoadBalancer, Protocol, Vip } from "./loadBalancer.ts";
+import type { LoadBalancer, Protocol } from "./loadBalancer.ts";
 import { nb, switchPortsByName } from "./nb.ts";
 import { type SwitchPort, switchPort } from "./switchPort.ts";
+import type { Vip } from "./vip.ts";
 
 /** What the chassis found out about a service, by {@link serviceKey}. */
 export const serviceStatus = input<string, string>("sb.Service_Monitor.status", { equals: (a, b) => a === b });
@@ -23,14 +24,30 @@ export interface Placement {
   readonly zone: string | undefined;
 }
 
+/** Undefined: there is none, or it is malformed; then {@link badSource} may say why. */
 export function placementOf(backend: Endpoint, mappings: ReadonlyMap<string, string>): Placement | undefined {
+  const { portName, source, zone } = mappingOf(backend, mappings) ?? {};
+  if (portName === undefined || portName === "" || zone === "") return undefined;
+  if (source !== undefined && !isAddress(source, backend.family)) return undefined;
+  return { portName, sourceIp: source, zone };
+}
+
+/** What stands in place of the address that probes of a backend are to come from, where that is none. */
+export function badSource(backend: Endpoint, mappings: ReadonlyMap<string, string>): string | undefined {
+  const { portName, source, zone } = mappingOf(backend, mappings) ?? {};
+  if (portName === undefined || portName === "" || zone === "" || source === undefined) return undefined;
+  return isAddress(source, backend.family) ? undefined : source;
+}
+
+function isAddress(text: string, family: 4 | 6): boolean {
+  return (family === 4 ? parseIpv4(text) : parseIpv6(text)) !== undefined;
+}
+
+function mappingOf(backend: Endpoint, mappings: ReadonlyMap<string, string>) {
   const text = mappings.get(backend.family === 4 ? backend.address : `[${backend.address}]`);
   if (text === undefined) return undefined;
   const [, portName, six, four, zone] = /^([^:]*)(?::(?:\[([^\]]*)\]|([^:]*))(?::(.*))?)?$/.exec(text) ?? [];
-  if (portName === undefined || portName === "") return undefined;
-  const sourceIp = backend.family === 4 ? four : six;
-  if (sourceIp !== undefined && (parseIpv4(sourceIp) ?? parseIpv6(sourceIp)) === undefined) return undefined;
-  return { portName, sourceIp, zone };
+  return { portName, source: six ?? four, zone };
 }
 
 /** The port of a placement, if it is there. */
@@ -57,6 +74,7 @@ export function activeBackends(lb: LoadBalancer, vip: Vip, read: Read): string |
   for (const backend of vip.backends) {
     const placement = placementOf(backend, row.ip_port_mappings);
     if (placement === undefined) continue;
+    if (check !== undefined && placement.sourceIp === undefined) continue;
     if (check !== undefined && !healthy(backend, placement, lb.protocol, read)) continue;
     // A service without a port is known by port 0.
     const text = endpointText(check === undefined ? backend : { ...backend, port: backend.port ?? 0 });

@@ -3,7 +3,8 @@ import type { Read } from "@weft/incremental";
 import { quoted } from "../flow.ts";
 import { type Endpoint, endpointText } from "./endpoint.ts";
 import { globals } from "./globals.ts";
-import { type LoadBalancer, protocolNumber, type Vip } from "./loadBalancer.ts";
+import { type LoadBalancer, protocolNumber } from "./loadBalancer.ts";
+import { isVariable, type Vip } from "./vip.ts";
 
 /** Keeps protocol and port of a new connection from before its destination is changed. */
 export const EXTRACT = "reg1[16..23] = ct_proto(); reg1[0..15] = ct_tp_dst(); next;";
@@ -40,9 +41,9 @@ export function balance({ distributed, hashFields }: LoadBalancer, backends: str
   return `${action}(backends=${backends}${hash}${snat === undefined ? "" : `; ${snat}`});`;
 }
 
-/** A backend as affinity knows it: of a template, whose variables may hold ports of their own, by its address alone. */
-export function affine({ template }: LoadBalancer, backend: Endpoint): Endpoint {
-  return template ? { ...backend, port: undefined } : backend;
+/** A backend as affinity knows it: a variable, which may hold a port of its own, by its address alone. */
+export function affine(backend: Endpoint): Endpoint {
+  return isVariable(backend) ? { ...backend, port: undefined } : backend;
 }
 
 /** A client whose backend is remembered. */

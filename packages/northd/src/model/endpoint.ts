@@ -1,12 +1,9 @@
-/**
- * "10.0.0.1:80", "[fd00::1]:80", or an address alone: VIPs and backends of load balancers (ovn-nb(5)). In templates both parts
- * may be variables, which each chassis has values of its own for: "^VIP:^PORT".
- */
+/** "10.0.0.1:80", "[fd00::1]:80", or an address alone: VIPs and backends of load balancers (ovn-nb(5)). */
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from "@weft/packet";
 
 export interface Endpoint {
   readonly family: 4 | 6;
-  /** As it is printed. */
+  /** As it is printed; in a template it may be a variable. */
   readonly address: string;
   readonly port: number | string | undefined;
 }
@@ -25,12 +22,6 @@ function endpoint(four: string | undefined, six: string | undefined, port: numbe
   if (ip4 !== undefined) return { family: 4, address: formatIpv4(ip4), port: port || undefined };
   const ip6 = six === undefined ? undefined : parseIpv6(six);
   return ip6 === undefined ? undefined : { family: 6, address: formatIpv6(ip6), port: port || undefined };
-}
-
-/** "^ADDRESS", "^ADDRESS:^PORT" or "^ADDRESS:80". Undefined when malformed. */
-export function parseTemplate(text: string, family: 4 | 6): Endpoint | undefined {
-  const [, address, port] = /^(\^[^:]+|[^:^]+)(?::(\^[^:]+|\d+))?$/.exec(text) ?? [];
-  return address === undefined ? undefined : { family, address, port };
 }
 
 /** The address and port as they are printed. */

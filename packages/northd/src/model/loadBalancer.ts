@@ -2,20 +2,15 @@
 import { derive, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
-import { type Endpoint, parseEndpoint, parseTemplate } from "./endpoint.ts";
 import { nb } from "./nb.ts";
+import { parseTemplateVip, parseVip, type Vip } from "./vip.ts";
 
 export type Protocol = "tcp" | "udp" | "sctp";
 
-export const protocolNumber: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
+/** In seconds. */
+const LONGEST_AFFINITY = 65_535;
 
-export interface Vip extends Endpoint {
-  /** As it is configured. */
-  readonly key: string;
-  readonly backends: readonly Endpoint[];
-  /** The backends as they are configured. */
-  readonly text: string;
-}
+export const protocolNumber: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17, sctp: 132 };
 
 export interface LoadBalancer {
   readonly uuid: Uuid;
@@ -33,6 +28,8 @@ export interface LoadBalancer {
   readonly affinityTimeout: number | undefined;
   /** Fields that select the backend, as the arguments of ct_lb_mark have them. */
   readonly hashFields: string | undefined;
+  /** What is wrong with other VIPs and with options. */
+  readonly problems: readonly string[];
 }
 
 export const loadBalancer = derive(
@@ -43,11 +40,13 @@ export const loadBalancer = derive(
     const { options } = row;
     const protocol = row.protocol ?? "tcp";
     const template = options.get("template") === "true";
-    const family = options.get("address-family") === "ipv6" ? 6 : 4;
+    const family = (options.get("address-family") ?? "ipv4") === "ipv4" ? 4 : 6;
     const vips: Vip[] = [];
+    const problems = optionProblems(row, template);
     for (const [key, text] of row.vips) {
       const vip = template ? parseTemplateVip(key, text, family) : parseVip(key, text);
-      if (vip !== undefined) vips.push(vip);
+      if (typeof vip === "string") problems.push(vip);
+      else vips.push(vip);
     }
     const timeout = Number(options.get("affinity_timeout"));
     return {
@@ -60,31 +59,28 @@ export const loadBalancer = derive(
       skipSnat: options.get("skip_snat") === "true",
       distributed: options.get("distributed") === "true",
       template,
-      affinityTimeout: Number.isInteger(timeout) && timeout > 0 ? Math.min(timeout, 65_535) : undefined,
+      affinityTimeout: Number.isInteger(timeout) && timeout > 0 ? Math.min(timeout, LONGEST_AFFINITY) : undefined,
       hashFields: hashFieldsOf(row),
+      problems,
     };
   },
   { equals: sameContent },
 );
 
-/** A VIP with a backend that is malformed, of the other family, or with a port where the VIP has none, is none. */
-function parseVip(key: string, text: string): Vip | undefined {
-  const vip = parseEndpoint(key);
-  if (vip === undefined) return undefined;
-  const backends: Endpoint[] = [];
-  for (const token of text.split(",").filter((each) => each !== "")) {
-    const backend = parseEndpoint(token);
-    if (backend?.family !== vip.family || (backend.port === undefined) !== (vip.port === undefined)) return undefined;
-    backends.push(backend);
+function optionProblems({ _uuid, options }: NbRow<"Load_Balancer">, template: boolean): string[] {
+  const problems: string[] = [];
+  const mode = options.get("neighbor_responder");
+  if (mode !== undefined && !(template ? ["all", "none"] : ["all", "none", "reachable"]).includes(mode)) {
+    const instead = template ? "none" : "reachable";
+    problems.push(`Invalid neighbor responder mode ${mode} for load balancer ${_uuid}, forcing it to ${instead}`);
   }
-  return { ...vip, key, backends, text };
-}
-
-/** What variables stand for is only known on the chassis: a backend variable may hold several, with ports. */
-function parseTemplateVip(key: string, text: string, family: 4 | 6): Vip | undefined {
-  const vip = key.startsWith("^") ? parseTemplate(key, family) : undefined;
-  const backends = text.split(",").flatMap((token) => parseTemplate(token, family) ?? []);
-  return vip === undefined ? undefined : { ...vip, key, backends, text };
+  if (template && options.get("add_route") === "true") {
+    problems.push(`Template load balancer ${_uuid} does not suport option 'add_route'.  Forcing it to disabled.`);
+  }
+  if (Number(options.get("affinity_timeout")) > LONGEST_AFFINITY) {
+    problems.push(`max affinity_timeout timeout value is ${LONGEST_AFFINITY}`);
+  }
+  return problems;
 }
 
 function hashFieldsOf({ selection_fields, protocol }: NbRow<"Load_Balancer">): string | undefined {

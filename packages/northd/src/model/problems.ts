@@ -4,6 +4,8 @@ import { LogicalError, parseMatch } from "@weft/logical";
 import type { Uuid } from "@weft/ovsdb";
 import { policyHops } from "../router/policy.ts";
 import { staticRoutes } from "../router/routing.ts";
+import { badSource, checkOf } from "./backends.ts";
+import { loadBalancer } from "./loadBalancer.ts";
 import { nats } from "./nat.ts";
 import { nb } from "./nb.ts";
 
@@ -46,5 +48,18 @@ function addressesOf(set: string, read: Read): readonly string[] | undefined {
   const group = /^(.*)_ip[46]$/.exec(set)?.[1];
   return group !== undefined && read(portGroupsByName, group).length > 0 ? [] : undefined;
 }
+
+/** VIPs and options of load balancers, and mappings of backends that no probe can follow: these take no connections. */
+export const balancerProblems = each("northd/balancerProblems", nb.Load_Balancer, function* (uuid, row, read): Iterable<string> {
+  const balancer = read(loadBalancer, uuid);
+  yield* balancer?.problems ?? [];
+  for (const vip of balancer?.vips ?? []) {
+    if (balancer?.distributed !== true && checkOf(row, vip, read) === undefined) continue;
+    for (const backend of vip.backends) {
+      const source = badSource(backend, row.ip_port_mappings);
+      if (source !== undefined) yield `Invalid svc mon src IP ${source}`;
+    }
+  }
+});
 
 export const problems: readonly Each<string>[] = [routerProblems, aclProblems, policyProblems];

@@ -21,10 +21,11 @@ import { routerHasVips, routersOf, skipsSnat } from "../model/balancers.ts";
 import { meteredTogether, type Protocol } from "../model/copp.ts";
 import { type Endpoint, endpointText } from "../model/endpoint.ts";
 import { globals } from "../model/globals.ts";
-import { type LoadBalancer, loadBalancer, type Vip } from "../model/loadBalancer.ts";
+import { type LoadBalancer, loadBalancer } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
 import { nb } from "../model/nb.ts";
 import { gatewayPorts, type RouterPort } from "../model/routerPort.ts";
+import type { Vip } from "../model/vip.ts";
 import { DatapathSet } from "../output/datapathSet.ts";
 import * as s from "../stages.ts";
 import { forceSnat } from "./loadBalancerSnat.ts";
@@ -132,15 +133,15 @@ function* vipFlows(lb: LoadBalancer, vip: Vip, place: Place, read: Read): Iterab
       yield make(s.LR_IN_DNAT, vipPriority(vip), `${match}${where}`, actions);
     }
   }
-  // The router's own address may be what the variable stands for.
-  if (lb.template) yield make(s.LR_IN_IP_INPUT, 100, to, "next;");
+  // The router's own address may be what a variable stands for, also one that is put in brackets in vain.
+  if (vip.address.includes("^")) yield make(s.LR_IN_IP_INPUT, 100, to, "next;");
   const back = mark !== "" ? `${mark}next;` : read(globals, "").useCommonZone ? "ct_dnat_in_czone;" : "ct_dnat;";
   yield* replies(lb, vip, gateways, back, stateless, make);
   if (lb.affinityTimeout === undefined) return;
   yield make(s.LR_IN_LB_AFF_CHECK, 100, match, CHECK_AFFINITY);
   for (const given of vip.backends) {
     // Of variables the reference's routers do not see the family.
-    const [held, backend] = lb.template ? [{ ...vip, family: 6 as const }, affine(lb, { ...given, family: 6 })] : [vip, given];
+    const [held, backend] = lb.template ? [{ ...vip, family: 6 as const }, affine({ ...given, family: 6 })] : [vip, given];
     const only = `${mark}ct_lb_mark(backends=${endpointText(backend)}${snat === undefined ? "" : `; ${snat}`});`;
     yield make(s.LR_IN_DNAT, 150, remembered(held, backend), only);
     yield make(s.LR_IN_LB_AFF_LEARN, 100, chosen(lb, held, backend), remember(lb, held, backend));

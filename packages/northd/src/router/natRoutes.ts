@@ -43,7 +43,7 @@ interface RoutedVip {
 /** The VIPs of a router whose neighbours are to know them (ovn-nb(5), Load_Balancer:options:add_route). */
 const routedVipsOf = ofEach("routedVipsOfBalancers", (lb, read): readonly RoutedVip[] => {
   const parsed = read(loadBalancer, lb);
-  if (parsed?.options.get("add_route") !== "true") return [];
+  if (parsed === undefined || parsed.template || parsed.options.get("add_route") !== "true") return [];
   return parsed.vips.flatMap(({ family, address }) => (family === 4 ? [{ address, lb }] : []));
 });
 

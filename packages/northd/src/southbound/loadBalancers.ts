@@ -7,6 +7,7 @@ import { chassisFeature } from "../model/chassis.ts";
 import { endpointText } from "../model/endpoint.ts";
 import { loadBalancer } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
+import { isVariable, type Vip } from "../model/vip.ts";
 import type { DatapathSet } from "../output/datapathSet.ts";
 import { Ref, type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
@@ -30,11 +31,17 @@ export const loadBalancerGroups = each("northd/lbDatapathGroups", loadBalancersO
   yield row("Logical_DP_Group", groupName(set.key), { datapaths: [...set.members].sort().map((uuid) => datapathRef(uuid)) });
 });
 
-/** IPv6 addresses have brackets, also where they are variables. */
+/** Variables for IPv6 addresses have brackets. */
 function printedVips(lb: NbRow<"Load_Balancer">, read: Read): ReadonlyMap<string, string> {
   const parsed = read(loadBalancer, lb._uuid);
-  if (parsed?.template !== true || lb.options.get("address-family") !== "ipv6") return lb.vips;
-  return new Map(parsed.vips.map((vip) => [endpointText(vip), vip.text]));
+  if (parsed?.template !== true) return lb.vips;
+  const sixes = parsed.vips.filter(({ family }) => family === 6);
+  return sixes.length === 0 ? lb.vips : new Map(sixes.map((vip) => [printedVip(vip), vip.text]));
+}
+
+function printedVip(vip: Vip): string {
+  if (!isVariable(vip)) return vip.key;
+  return vip.port === undefined ? `[${vip.address}]` : endpointText(vip);
 }
 
 export const loadBalancers = each("northd/loadBalancers", nb.Load_Balancer, function* (uuid, lb, read): Iterable<Row> {

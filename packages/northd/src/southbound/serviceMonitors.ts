@@ -124,7 +124,7 @@ export const serviceMonitors = each("northd/serviceMonitors", askersOf, function
       options: service.options,
       ...(port === undefined ? {} : placed(port, key, read)),
     },
-    { remote: port === undefined },
+    { remote: service.options.has("az-name") },
   );
 });
 

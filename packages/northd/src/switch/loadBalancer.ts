@@ -19,8 +19,9 @@ import {
 import { balancesStateless, switchesOf, switchHasVips } from "../model/balancers.ts";
 import { meteredTogether, type Protocol } from "../model/copp.ts";
 import { endpointText } from "../model/endpoint.ts";
-import { type LoadBalancer, loadBalancer, type Vip } from "../model/loadBalancer.ts";
+import { type LoadBalancer, loadBalancer } from "../model/loadBalancer.ts";
 import { nb } from "../model/nb.ts";
+import type { Vip } from "../model/vip.ts";
 import { DatapathSet } from "../output/datapathSet.ts";
 import * as s from "../stages.ts";
 
@@ -92,7 +93,7 @@ function* vipFlows(lb: LoadBalancer, vip: Vip, switches: DatapathSet, read: Read
   if (lb.affinityTimeout === undefined) return;
   yield make(s.LS_IN_LB_AFF_CHECK, 100, `ct.new && ip${vip.family} && ${to}${extracted(lb, vip)}`, CHECK_AFFINITY);
   for (const given of vip.backends) {
-    const backend = affine(lb, given);
+    const backend = affine(given);
     const only = `${keep(vip)}ct_lb_mark(backends=${endpointText(backend)});`;
     yield make(s.LS_IN_LB, 150, remembered(vip, backend), only);
     yield make(s.LS_IN_LB_AFF_LEARN, 100, chosen(lb, vip, backend), remember(lb, vip, backend));
