@@ -13,6 +13,7 @@ import { DesiredFlows, type Place } from "./ofctrl/desired.ts";
 import { NumberBook } from "./ofctrl/numbers.ts";
 import { activation } from "./physical/activation.ts";
 import { fixedFlows } from "./physical/fixed.ts";
+import { floodRemote } from "./physical/floodRemote.ts";
 import type { DesiredFlow } from "./physical/flow.ts";
 import { hairpins } from "./physical/hairpin.ts";
 import { chassisMacs, portIngress } from "./physical/ingress.ts";
@@ -38,6 +39,7 @@ export const flowFeatures: readonly Each<DesiredFlow>[] = [
   activation,
   portOutput,
   multicastGroups,
+  floodRemote,
   portSecurity,
   macBindings,
   staticMacBindings,

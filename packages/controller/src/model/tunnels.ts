@@ -38,6 +38,11 @@ function rank(row: SbRow<"Encap">): number {
   return row.options.get("is_default") === "true" ? 0 : 1;
 }
 
+/** Whether a chassis is of another availability zone, as ovn-ic says. */
+export function isRemote({ other_config }: SbRow<"Chassis">): boolean {
+  return other_config.get("is-remote") === "true";
+}
+
 export interface Tunnel {
   readonly chassis: Uuid;
   readonly encap: Uuid;

@@ -21,16 +21,23 @@ interface Members {
   readonly patchAndLocalports: Port[];
   readonly here: Port[];
   readonly chassis: Set<Uuid>;
+  /** In other availability zones, which know nothing of the group. */
+  readonly remote: Port[];
 }
 
 function membersOf(read: Read, row: SbRow<"Multicast_Group">): Members {
-  const members: Members = { everywhere: [], patchAndLocalports: [], here: [], chassis: new Set() };
+  const members: Members = { everywhere: [], patchAndLocalports: [], here: [], chassis: new Set(), remote: [] };
+  // Who sends to the parts of a transit switch sends to its routers here.
+  const transit = read(sb.Datapath_Binding, row.datapath)?.external_ids.has("interconn-ts") === true;
   const bridged = read(localnetOf, row.datapath) !== undefined;
   for (const uuid of row.ports) {
     const port = read(sb.Port_Binding, uuid);
     // northd counts the ports of mirrors in; the reference sends them nothing that is for many.
     if (port === undefined || port.datapath !== row.datapath || port.type === "mirror") continue;
-    if (port.type === "patch") {
+    if (port.type === "remote") {
+      if (port.chassis !== undefined) members.remote.push(port);
+    } else if (port.type === "patch" && transit) members.here.push(port);
+    else if (port.type === "patch") {
       members.everywhere.push(port);
       members.patchAndLocalports.push(port);
     } else if (port.type === "localport") members.patchAndLocalports.push(port);
@@ -43,6 +50,12 @@ function membersOf(read: Read, row: SbRow<"Multicast_Group">): Members {
   return members;
 }
 
+/** A copy for one port of another zone. */
+function single(read: Read, { chassis, encap, tunnel_key }: Port, datapath: number): Action[] {
+  const tunnel = chassis === undefined ? undefined : tunnelFor(read, chassis, encap, 0);
+  return tunnel === undefined ? [] : [set(reg.outport, tunnel_key), ...sendOver(read, [tunnel], datapath, tunnel_key)];
+}
+
 export const multicastGroups = each<DesiredFlow, Uuid, SbRow<"Multicast_Group">>(
   "multicastGroups",
   sb.Multicast_Group,
@@ -51,7 +64,7 @@ export const multicastGroups = each<DesiredFlow, Uuid, SbRow<"Multicast_Group">>
     if (key === undefined) return;
     const group = row.tunnel_key;
     const here = { metadata: key, [reg.outport]: group };
-    const { everywhere, patchAndLocalports, here: local, chassis } = membersOf(read, row);
+    const { everywhere, patchAndLocalports, here: local, chassis, remote } = membersOf(read, row);
     const copies = (ports: readonly Port[], zones: boolean): Action[] => {
       const actions: Action[] = [];
       for (const port of ports) {
@@ -71,12 +84,19 @@ export const multicastGroups = each<DesiredFlow, Uuid, SbRow<"Multicast_Group">>
       if (tunnel !== undefined) tunnels.push(tunnel);
     }
     tunnels.sort((a, b) => a.ofport - b.ofport);
-    if (patchAndLocalports.length > 0 || tunnels.length > 0) {
+    const far = remote.sort((a, b) => a.tunnel_key - b.tunnel_key).flatMap((port) => single(read, port, key));
+    if (far.length > 0) far.push(set(reg.outport, group));
+    if (patchAndLocalports.length > 0 || tunnels.length > 0 || far.length > 0) {
       yield flow({
         table: t.remoteOutput,
         priority: 100,
         match: { ...here, [reg.flags]: [0, flag.rcvFromRamp] },
-        actions: [...copies(patchAndLocalports, false), ...sendOver(read, tunnels, key, group), resubmit(t.remoteVtepOutput)],
+        actions: [
+          ...copies(patchAndLocalports, false),
+          ...far,
+          ...sendOver(read, tunnels, key, group),
+          resubmit(t.remoteVtepOutput),
+        ],
         from: uuid,
       });
     }

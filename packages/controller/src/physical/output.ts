@@ -266,7 +266,7 @@ function* bridged(read: Read, row: Port, here: MatchSpec): Iterable<DesiredFlow>
 /** Ports of other chassis are reached by tunnels also where there is a physical network (ovn-nb(5), NB_Global:options). */
 const alwaysTunnel = derive<0, boolean>("alwaysTunnel", (_key, read) => read(globalOptions, 0).get("always_tunnel") === "true");
 
-const remotable = new Set(["", "virtual", "l2gateway", "l3gateway", "chassisredirect", "external", "mirror"]);
+const remotable = new Set(["", "virtual", "l2gateway", "l3gateway", "chassisredirect", "external", "mirror", "remote"]);
 
 function* remote(read: Read, row: Port, key: number, isHere: boolean): Iterable<DesiredFlow> {
   const here = { metadata: key, [reg.outport]: row.tunnel_key };

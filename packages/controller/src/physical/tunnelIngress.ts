@@ -4,7 +4,7 @@ import type { Action } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
 import { sb } from "../model/inputs.ts";
-import { type Tunnel, tunnelsTo } from "../model/tunnels.ts";
+import { isRemote, type Tunnel, tunnelsTo } from "../model/tunnels.ts";
 import { flag, reg, tables as t } from "../tables.ts";
 import { bits, type DesiredFlow, ETH, flow, IP, move, resubmit, set } from "./flow.ts";
 import { geneveField } from "./tunnelOutput.ts";
@@ -15,13 +15,15 @@ const tooBig = [
   { eth_type: ETH.ipv6, ip_proto: IP.icmpv6, icmpv6_type: 2, icmpv6_code: 0 },
 ];
 
+/** What the other zones' parts of a router have learned of neighbours is for the ingress pipeline: it has no output port yet. */
+const answers = [
+  { eth_type: ETH.arp, arp_op: 2 },
+  { eth_type: ETH.ipv6, ip_proto: IP.icmpv6, icmpv6_type: 136, icmpv6_code: 0 },
+];
+
 function decode(read: Read, tunnel: Tunnel): Action[] {
   if (tunnel.type === "vxlan") {
-    return [
-      move(bits("tun_id", 12, 12), bits(reg.outport, 0, 12)),
-      move(bits("tun_id", 0, 12), bits("metadata", 0, 12)),
-      resubmit(t.localOutput),
-    ];
+    return [move(bits("tun_id", 12, 12), bits(reg.outport, 0, 12)), move(bits("tun_id", 0, 12), bits("metadata", 0, 12))];
   }
   const option = geneveField(read);
   return [
@@ -29,21 +31,28 @@ function decode(read: Read, tunnel: Tunnel): Action[] {
     move(bits(option, 16, 15), bits(reg.inport, 0, 15)),
     move(bits(option, 0, 16), bits(reg.outport, 0, 16)),
     set("reg5", tunnel.ofport * 0x10000, 0xffff0000),
-    resubmit(t.localOutput),
   ];
 }
 
 export const tunnelIngress = each<DesiredFlow, Uuid, SbRow<"Chassis">>(
   "tunnelIngress",
   sb.Chassis,
-  function* (chassis, _row, read) {
+  function* (chassis, row, read) {
     for (const tunnel of read(tunnelsTo, chassis)) {
-      const actions = decode(read, tunnel);
+      const decoded = decode(read, tunnel);
+      const actions = [...decoded, resubmit(t.localOutput)];
       const { ofport } = tunnel;
       yield flow({ table: t.physToLog, priority: 100, match: { in_port: ofport }, actions });
       const marked = [...actions, set(reg.flags, flag.rxFromTunnel, flag.rxFromTunnel), resubmit(t.ctZoneLookup)];
       for (const match of tooBig)
         yield flow({ table: t.physToLog, priority: 120, match: { in_port: ofport, ...match }, actions: marked });
+      const received = [set(reg.flags, flag.rxFromTunnel, flag.rxFromTunnel), ...decoded, resubmit(t.logIngress)];
+      if (isRemote(row) && tunnel.type === "geneve") {
+        for (const answer of answers) {
+          const match = { in_port: ofport, [geneveField(read)]: 0, ...answer };
+          yield flow({ table: t.physToLog, priority: 120, match, actions: received });
+        }
+      }
       if (tunnel.type === "vxlan") {
         // Bit 23 says that the other 11 bits of the port are those of a multicast group's key.
         yield flow({

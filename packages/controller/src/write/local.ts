@@ -7,7 +7,7 @@ import { config, integrationBridge, openVSwitchUuid, ownChassis } from "../model
 import { isLocalDatapath } from "../model/datapaths.ts";
 import { globalOptions } from "../model/globalOptions.ts";
 import { bridgesByName, installed, portsByName, portsByType, sb, vs } from "../model/inputs.ts";
-import { encapsOf, tunnelId } from "../model/tunnels.ts";
+import { encapsOf, isRemote, tunnelId } from "../model/tunnels.ts";
 import { mutateMap, type VsWrite } from "./writes.ts";
 
 type Inserted = ReturnType<Transaction<VsSchema>["insert"]>;
@@ -93,7 +93,7 @@ export function wantedTunnels(read: Read): ReadonlyMap<string, WantedTunnel> {
     const chassis = read(sb.Chassis, uuid);
     if (chassis === undefined || uuid === us || chassis.name === own.chassis) continue;
     if (!reachable(own.transportZones, chassis.transport_zones)) continue;
-    if (chassis.other_config.get("is-remote") === "true" && !own.interconnect) continue;
+    if (isRemote(chassis) && !own.interconnect) continue;
     for (const encap of read(encapsOf, uuid)) {
       for (const local of own.encap.ips) {
         const options = new Map([
