@@ -1,18 +1,21 @@
 /** Whatever stands in a database: the daemons that read it say what they cannot use, and go on. */
 
+import { createController } from "@weft/controller";
 import { createNorthd } from "@weft/northd";
 import { type MemoryReplica, memoryReplica, type SchemaJson, type TableName, type Uuid } from "@weft/ovsdb";
 import { virtualRuntime } from "@weft/runtime";
 import { openVSwitch, ovnNorthbound, ovnSouthbound } from "@weft/schemas";
 import { createSwitch } from "@weft/vswitch";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { FakeSwitch } from "../packages/controller/src/testing/fakeSwitch.ts";
 import { type Column, isKeys } from "../packages/northd/src/support/entry.ts";
 import { support } from "../packages/northd/src/support/table.ts";
 import { plainColumns, strangeValue } from "./random/strange.ts";
 import { Chance } from "./random/xorshift.ts";
 
 /** What a mistake of ours sounds like, in place of one of whoever wrote the row. */
-const OURS = /Cannot |undefined|not iterable|is not a function|BigInt|RangeError|out of range|Maximum call|Invalid /;
+const OURS =
+  /Cannot (?:read|set|convert|mix|destructure)|undefined|not iterable|is not a function|BigInt|RangeError|out of range|Maximum call|Invalid (?:array|time)/;
 
 let unhandled: unknown[];
 const note = (reason: unknown): void => void unhandled.push(reason);
@@ -31,10 +34,10 @@ function disturb<S extends SchemaJson>(
   chance: Chance,
   keysOf: (table: string, column: string) => readonly string[],
 ): string {
-  const rows = Object.keys(schema.tables).flatMap((table) =>
-    [...db.table(table as TableName<S>).rows()].map((row) => ({ table, uuid: (row as { _uuid: Uuid })._uuid })),
-  );
-  const { table, uuid } = chance.pick(rows);
+  const rowsOf = (table: string) => [...db.table(table as TableName<S>).rows()] as readonly { readonly _uuid: Uuid }[];
+  const tables = Object.keys(schema.tables).filter((name) => plainColumns(schema, name).length > 0 && rowsOf(name).length > 0);
+  const table = chance.pick(tables);
+  const { _uuid: uuid } = chance.pick(rowsOf(table));
   const column = chance.pick(plainColumns(schema, table));
   const value = strangeValue(schema, table, column, keysOf(table, column), (bound) => chance.below(bound));
   const what = `${table}.${column} = ${value instanceof Map ? JSON.stringify([...value]) : JSON.stringify(value)}`;
@@ -241,5 +244,94 @@ test("ovn-northd", { timeout: 120_000 }, async () => {
     await runtime.clock.advance(30_000);
     expect([...nb.table("NB_Global").rows()][0]!.sb_cfg, `seed ${seed}: ${story.join("; ")}`).toBe(4711);
     await northd.stop();
+  }
+});
+
+const SB_KEYS: Readonly<Record<string, string>> = {
+  "Port_Binding.options":
+    "requested-chassis activation-strategy network_name peer distributed-port chassis-redirect-port qos_max_rate qos_min_rate qos_burst qdisc_queue_id virtual-ip virtual-parents mcast_flood vif-plug-type iface-id-ver gateway_mtu l3gateway-chassis always-redirect redirect-type prefix router-port force_fdb_lookup",
+  "Port_Binding.external_ids": "name neutron:port_name",
+  "Datapath_Binding.external_ids":
+    "logical-switch logical-router name snat-ct-zone interconn-ts mac_binding_age_threshold fdb_age_threshold requested-tnl-key always_learn_from_arp_request",
+  "Chassis.other_config":
+    "ovn-bridge-mappings datapath-type iface-types is-interconn is-vtep ovn-chassis-mac-mappings ovn-monitor-all port-up-notif ct-no-masked-label",
+  "SB_Global.options":
+    "northd_internal_version arp_ns_explicit_output fdb_local bfd-min-rx bfd-mult svc_monitor_mac mac_prefix lb_hairpin_use_ct_mark",
+  "Load_Balancer.options": "hairpin_orig_tuple ct_flush hairpin_snat_ip lb_hairpin_use_ct_mark",
+  "Encap.options": "csum is_default dst_port",
+  "Open_vSwitch.external_ids":
+    "ovn-remote ovn-encap-type ovn-encap-ip ovn-encap-ip-default ovn-encap-tos ovn-encap-csum ovn-bridge-mappings ovn-bridge ovn-monitor-all ovn-chassis-mac-mappings ovn-openflow-probe-interval ovn-remote-probe-interval ovn-enable-lflow-cache ovn-limit-lflow-cache ovn-cms-options ovn-transport-zones ovn-is-interconn ovn-match-northd-version ovn-ofctrl-wait-before-clear ovn-set-local-ip ovn-trim-limit-lflow-cache garp-max-timeout-sec arp-nd-max-timeout-sec ovn-installed ct-zone-limit",
+  "Bridge.external_ids": "ct-zone-p1 ct-zone-r_snat ovn-nb-cfg ovn-startup-ts",
+  "Interface.external_ids": "iface-id iface-id-ver attached-mac encap-ip ovn-egress-iface ovn-installed",
+};
+
+test("ovn-controller", { timeout: 120_000 }, async () => {
+  for (let seed = 1; seed <= 40; seed++) {
+    const chance = new Chance(seed);
+    const runtime = virtualRuntime({ seed });
+    const nb = memoryReplica(ovnNorthbound);
+    const sb = memoryReplica(ovnSouthbound);
+    const ovs = memoryReplica(openVSwitch, { integrity: false });
+    const told: string[] = [];
+    runtime.log.onRecord(({ level, text }) => {
+      if (level === "warn" || level === "err") told.push(text);
+    });
+    network(nb);
+    const northd = createNorthd({ runtime, nb, sb });
+    const started = northd.start();
+    await runtime.clock.advance(50);
+    await started;
+    await northd.stop();
+    ovs.edit((tx) => {
+      const port = (name: string, type: string, id?: string) =>
+        tx.insert("Port", {
+          name,
+          interfaces: [
+            tx.insert("Interface", { name, type, ofport: 7, external_ids: new Map(id === undefined ? [] : [["iface-id", id]]) }),
+          ],
+        });
+      const bridges = [
+        tx.insert("Bridge", { name: "br-int", ports: [port("p1", "", "p1"), port("v", "", "rB")] }),
+        tx.insert("Bridge", { name: "br-phys", ports: [port("eth0", "")] }),
+      ];
+      tx.insert("Open_vSwitch", {
+        bridges,
+        external_ids: new Map([
+          ["system-id", "hv1"],
+          ["ovn-remote", "tcp:127.0.0.1:6642"],
+          ["ovn-encap-type", "geneve"],
+          ["ovn-encap-ip", "10.9.0.1"],
+          ["ovn-bridge-mappings", "physnet:br-phys"],
+        ]),
+      });
+    });
+    const bridge = new FakeSwitch();
+    const encap = sb.insert("Encap", { type: "geneve", ip: "10.9.0.2", chassis_name: "hv2" });
+    sb.insert("Chassis", { name: "hv2", hostname: "hv2", encaps: [encap] });
+    const controller = createController({
+      runtime,
+      ovs,
+      hostname: "host",
+      rundir: "/run",
+      // The database outlives the connection.
+      connectSouthbound: () => Object.create(sb, { close: { value: async () => {} } }),
+      connectBridge: bridge.dial,
+    });
+    await runtime.clock.run(controller.start());
+    await runtime.clock.advance(50);
+    expect(bridge.flows.size).toBeGreaterThan(300);
+    const story: string[] = [];
+    const keys = (table: string, column: string): readonly string[] => (SB_KEYS[`${table}.${column}`] ?? "foo").split(" ");
+    for (let i = 0; i < 16; i++) {
+      story.push(i % 3 === 0 ? disturb(ovs, openVSwitch, chance, keys) : disturb(sb, ovnSouthbound, chance, keys));
+      await runtime.clock.advance(200);
+      const where = `seed ${seed}: ${story.join("; ")}`;
+      expect(unhandled, where).toEqual([]);
+      expect(
+        told.filter((text) => OURS.test(text)),
+        where,
+      ).toEqual([]);
+    }
+    await controller.stop();
   }
 });
