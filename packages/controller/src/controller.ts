@@ -229,6 +229,7 @@ export class RunningController implements Controller {
       const begun = clock.now();
       this.#switchSide.program(this.#nbCfg);
       this.stopwatches.get("flow-installation")?.add(clock.now() - begun);
+      if (this.#switchSide.quiet) this.#localSide.endFlowRestore();
     }
     this.#localSide.writePlan({ chassis: this.#southbound.settledChassis, all: this.#southbound.settled });
     this.#sendPackets();

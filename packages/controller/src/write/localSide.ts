@@ -6,6 +6,7 @@ import type { VsRow, VsSchema } from "@weft/schemas";
 import type { Core } from "../core.ts";
 import { config } from "../model/config.ts";
 import type { Committer } from "./committer.ts";
+import { endFlowRestore } from "./flowRestore.ts";
 import { cleanLocal, writeBridge, writePatches, writePrefixes, writeTunnels } from "./local.ts";
 import { writeMirrors } from "./mirrors.ts";
 import { writeQueues } from "./queues.ts";
@@ -68,6 +69,17 @@ export class LocalSide {
       write.apply(transaction, wall);
       for (const line of write.log ?? []) bindingLog.info(line);
     }
+    committer.commit(transaction);
+  }
+
+  /** Lets the switch take packets again, where it waits for us; to be called when all flows are there. */
+  endFlowRestore(): void {
+    const { ovs, committer, log } = this.#options;
+    if (!this.#writable) return;
+    const transaction = ovs.transaction();
+    const line = endFlowRestore(ovs, transaction);
+    if (line === undefined) return;
+    log.info(line);
     committer.commit(transaction);
   }
 

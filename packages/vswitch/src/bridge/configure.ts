@@ -66,6 +66,8 @@ function addressesOf(held: ManagedBridge): { readonly address: IpAddress; readon
 export class Configuration {
   readonly bridges = new Map<string, ManagedBridge>();
   readonly #c: ConfigureContext;
+  /** Flows of a former run are being restored; undefined: nothing was configured yet. */
+  #restoring: boolean | undefined;
 
   constructor(context: ConfigureContext) {
     this.#c = context;
@@ -82,6 +84,9 @@ export class Configuration {
         this.#c.log.warn(`could not create datapath ${row.name} of unknown type system`);
       else wanted.set(row.name, row);
     }
+    // Only who starts with it waits (ovs-vswitchd.conf.db(5), flow-restore-wait).
+    if (root !== undefined && this.#restoring !== false) this.#restoring = flagOf(root.other_config, "flow-restore-wait");
+    datapath.restoring ||= this.#restoring === true;
     if (root !== undefined) {
       datapath.flowLimit = integerOf(root.other_config, "flow-limit") ?? 200_000;
       const vlans = integerOf(root.other_config, "vlan-limit");
@@ -101,6 +106,7 @@ export class Configuration {
       await this.#configureBridge(held, row);
     }
     this.updateAddresses();
+    datapath.restoring = this.#restoring === true;
   }
 
   /** `keep`: the devices that were made stay. */
@@ -189,7 +195,7 @@ export class Configuration {
     this.#configureBundles(held, row);
     this.#chooseMac(held, row);
     this.#configureMirrors(held, row);
-    await held.server.configure(this.#c.db, row);
+    await held.server.configure(this.#c.db, row, this.#restoring === true);
     bridge.changed();
   }
 

@@ -94,6 +94,8 @@ export class Datapath implements Executor {
   hits = 0;
   misses = 0;
   lost = 0;
+  /** No packet comes in, for the flows are not yet what they were (ovs-vswitchd.conf.db(5), flow-restore-wait). */
+  restoring = false;
   /**
    * Hears of every translation of a packet, with its record, before its actions are carried out: the whole way of a packet where
    * nothing is cached. `key` is the packet's, in_port as datapath port.
@@ -291,6 +293,10 @@ export class Datapath implements Executor {
 
   /** A frame from a device, with what its sender left to be done. The array is the switch's from now on. */
   receive(dpPort: number, frame: Uint8Array, offload?: FrameOffload): void {
+    if (this.restoring) {
+      this.lost++;
+      return;
+    }
     const packet = this.#pool.pop() ?? new Packet(frame);
     packet.bytes = frame;
     packet.shared = false;
@@ -539,6 +545,10 @@ export class Datapath implements Executor {
 
   /** A tunnelled frame from the host's stack: `packet.key` has the tunnel's words already. */
   receiveTunnelled(packet: Packet, dpPort: number): void {
+    if (this.restoring) {
+      this.lost++;
+      return;
+    }
     packet.key[WORD.in_port] = dpPort;
     extract(packet, this.vlanHeaders);
     this.#withTunnelOptions(packet, dpPort);

@@ -41,6 +41,11 @@ describe("dummy devices", () => {
     expect(received.sort()).toEqual(["a 60", "b 42"]);
     await runtime.clock.run(b.flushed());
     expect((await runtime.clock.run(runtime.files.read("/b.pcap"))).length).toBe(24 + 16 + 60);
+    // The file of an earlier run is carried on.
+    const again = provider.open("c", "dummy", new Map([["tx_pcap", "/b.pcap"]]));
+    again.transmit(new Uint8Array(60));
+    await runtime.clock.run(again.flushed());
+    expect((await runtime.clock.run(runtime.files.read("/b.pcap"))).length).toBe(24 + 2 * (16 + 60));
     expect(a.statistics.tx_packets).toBe(1);
     expect(a.statistics.rx_bytes).toBe(60);
   });

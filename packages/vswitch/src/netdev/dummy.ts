@@ -36,7 +36,7 @@ export class FrameReader {
   }
 }
 
-/** Appends frames to a capture file, in order, without making the sender wait. */
+/** Appends frames to a capture file, which may be one of an earlier run, in order, without making the sender wait. */
 class Capture {
   readonly path: string;
   readonly #runtime: Runtime;
@@ -49,10 +49,9 @@ class Capture {
     this.path = path;
     this.#runtime = runtime;
     this.#log = log;
-    this.#file = runtime.files.open(path, "create").then(
+    this.#file = runtime.files.open(path, "append").then(
       async (file) => {
-        await file.truncate(0);
-        await file.append(this.#writer.header());
+        if ((await file.size()) === 0) await file.append(this.#writer.header());
         return file;
       },
       (error: unknown) => {

@@ -75,13 +75,13 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
     this.bridge.events = this;
   }
 
-  /** Opens sockets and follows the controllers of the database. */
-  async configure(db: Replica<VsSchema>, row: BridgeRow): Promise<void> {
+  /** Opens sockets and follows the controllers of the database; `alone`: not yet. */
+  async configure(db: Replica<VsSchema>, row: BridgeRow, alone: boolean): Promise<void> {
     const versions = row.protocols.reduce((bits, name) => bits | (VERSION_BITS[name] ?? 0), 0);
     this.#versions = versions === 0 ? ALL_VERSIONS : versions;
     await this.#openSockets();
     const wanted = new Map<string, VsRow<"Controller">>();
-    for (const uuid of row.controller) {
+    for (const uuid of alone ? [] : row.controller) {
       const controller = db.table("Controller").get(uuid);
       if (controller !== undefined && controller.target !== "none") wanted.set(controller.target, controller);
     }
@@ -90,7 +90,7 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
       this.#primaries.get(target)?.follow(controller);
     }
     await this.#removeAllBut(wanted);
-    this.#silent = [...wanted].filter(([target]) => !this.#primaries.has(target)).map(([, { _uuid }]) => _uuid);
+    this.#silent = row.controller.filter((uuid) => !this.#primaries.has(db.table("Controller").get(uuid)?.target ?? ""));
     this.#followFailMode(this.#primaries.size > 0);
   }
 
