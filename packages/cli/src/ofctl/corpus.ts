@@ -37,6 +37,28 @@ table=2,priority=8,icmp,actions=drop
 priority=7,tcp,tp_dst=80,actions=drop
 importance=3,hard_timeout=3000,idle_timeout=2000,cookie=3,send_flow_rem,actions=drop
 `,
+  masks: `
+ip,nw_src=10.0.0.0/255.0.255.0,actions=1
+arp,nw_src=10.0.0.0/8,arp_tpa=1.2.3.4,actions=1
+dl_src=50:54:00:00:00:00/ff:ff:00:00:00:00,actions=2
+dl_dst=01:00:00:00:00:00/01:00:00:00:00:00,actions=2
+ip,nw_dst=1.2.3.0/24,actions=drop
+tcp,tp_dst=0x50/0xfff0,actions=1
+dl_vlan=5,dl_vlan_pcp=3,actions=1
+vlan_tci=0x1000/0x1000,actions=1
+ip,nw_tos=32,actions=1
+ip,nw_ecn=1,actions=2
+icmp6,icmp_type=128,icmp_code=0,actions=1
+icmp6,icmp_type=135,actions=1
+`,
+  nd: `
+icmp6,icmp_type=136,nd_target=fe80::1,actions=1
+icmp6,icmp_type=136,icmp_code=0,nd_tll=50:54:00:00:00:01,actions=1
+icmp6,icmp_type=135,nd_sll=50:54:00:00:00:01,nd_target=fe80::/10,actions=1
+icmp6,icmp_type=135,icmp_code=1,nd_target=fe80::2,actions=1
+icmp6,icmp_type=135/0xfe,nd_sll=50:54:00:00:00:01,actions=1
+icmp6,icmp_type=136,nd_reserved=1,actions=set_field:50:54:00:00:00:01->nd_tll
+`,
   g1: `
 group_id=1,type=all,bucket=output:1,bucket=output:2
 group_id=2,type=select,bucket=weight:5,output:1
@@ -153,6 +175,12 @@ show
 
 /** What they leave is looked at too. */
 export const changes = `
+add-flows @ masks ;; -F OpenFlow10 --no-stats dump-flows @
+add-flows @ masks ;; -F NXM --no-stats dump-flows @
+add-flows @ masks ;; -O OpenFlow13 --no-stats dump-flows @
+add-flows @ nd ;; --no-stats dump-flows @
+add-flows @ nd ;; -O OpenFlow15 --no-stats dump-flows @
+add-flow @ "icmp6,icmp_type=136,icmp_code=1,actions=set_field:50:54:00:00:00:01->nd_tll"
 add-flow @ "tcp,tp_dst=80 actions=output:1"
 add-flow @ "tcp,tp_dst=80 actions=x1,x2"
 add-flow @ "tcp,tp_dst=80 actions=xyz"

@@ -54,6 +54,11 @@ function exactByte(words: Words, offset: number, value: number): boolean {
   return (words.wordMask(offset) & 0xff) === 0xff && (words.wordValue(offset) & 0xff) === value;
 }
 
+/** The ICMP code of neighbour discovery is 0; a match need not ask for it. */
+function noOtherCode(words: Words): boolean {
+  return (words.wordValue(WORD.tp_dst) & 0xff) === 0;
+}
+
 /** Whether everything that `prerequisite` asks for is matched. */
 export function meets(words: Words, prerequisite: Prerequisite): boolean {
   // These are most fields; the Ethernet type takes some looking for.
@@ -95,9 +100,9 @@ export function meets(words: Words, prerequisite: Prerequisite): boolean {
     case "nd":
       return meets(words, "nd-solicit") || meets(words, "nd-advert");
     case "nd-solicit":
-      return meets(words, "icmpv6") && exactByte(words, WORD.tp_src, 135) && exactByte(words, WORD.tp_dst, 0);
+      return meets(words, "icmpv6") && exactByte(words, WORD.tp_src, 135) && noOtherCode(words);
     case "nd-advert":
-      return meets(words, "icmpv6") && exactByte(words, WORD.tp_src, 136) && exactByte(words, WORD.tp_dst, 0);
+      return meets(words, "icmpv6") && exactByte(words, WORD.tp_src, 136) && noOtherCode(words);
   }
 }
 

@@ -123,7 +123,13 @@ function vlanOf(match: Match, any: number): { vlan: number; pcp: number; wildVla
   };
 }
 
-/** Writes the 40 bytes of an OpenFlow 1.0 match; what does not fit is left out. */
+/** Bits that are 0 at the end of a mask, which is how many OpenFlow 1.0 says are not looked at. */
+const trailingZeros = (mask: number): number => (mask === 0 ? 32 : 31 - Math.clz32(mask & -mask));
+
+/**
+ * Writes the 40 bytes of an OpenFlow 1.0 match. What does not fit is left out; of masks that have no form there, as Open vSwitch
+ * does it: an Ethernet address of which any bit counts counts as a whole, and of an IP address all up to its mask's last bit.
+ */
 export function writeOf10Match(out: ByteWriter, match: Match): void {
   let wild = 0;
   const value = (word: number, flag: number) => {
@@ -134,18 +140,19 @@ export function writeOf10Match(out: ByteWriter, match: Match): void {
     return match.wordValue(word);
   };
   const inPort = value(WORD.in_port, FW10.IN_PORT);
-  if (match.wordMask(WORD.eth_src + 1) === 0) wild |= FW10.DL_SRC;
-  if (match.wordMask(WORD.eth_dst + 1) === 0) wild |= FW10.DL_DST;
+  if (match.wordMask(WORD.eth_src) === 0 && match.wordMask(WORD.eth_src + 1) === 0) wild |= FW10.DL_SRC;
+  if (match.wordMask(WORD.eth_dst) === 0 && match.wordMask(WORD.eth_dst + 1) === 0) wild |= FW10.DL_DST;
   const { vlan, pcp, wildVlan, wildPcp } = vlanOf(match, 0);
   if (wildVlan) wild |= FW10.DL_VLAN;
   if (wildPcp) wild |= FW10.DL_VLAN_PCP;
   const type = value(WORD.eth_type, FW10.DL_TYPE);
-  const tos = value(WORD.nw_tos, FW10.NW_TOS);
+  const tos = match.wordValue(WORD.nw_tos);
+  if ((match.wordMask(WORD.nw_tos) & 0xfc) === 0) wild |= FW10.NW_TOS;
   const proto = value(WORD.nw_proto, FW10.NW_PROTO);
   const src = value(WORD.tp_src, FW10.TP_SRC);
   const dst = value(WORD.tp_dst, FW10.TP_DST);
-  wild |= (wildcardBits(match.wordMask(WORD.nw_src)) ?? 32) << FW10.NW_SRC_SHIFT;
-  wild |= (wildcardBits(match.wordMask(WORD.nw_dst)) ?? 32) << FW10.NW_DST_SHIFT;
+  wild |= trailingZeros(match.wordMask(WORD.nw_src)) << FW10.NW_SRC_SHIFT;
+  wild |= trailingZeros(match.wordMask(WORD.nw_dst)) << FW10.NW_DST_SHIFT;
   out.u32(wild).u16(inPort);
   out.u16(match.wordValue(WORD.eth_src)).u32(match.wordValue(WORD.eth_src + 1));
   out.u16(match.wordValue(WORD.eth_dst)).u32(match.wordValue(WORD.eth_dst + 1));

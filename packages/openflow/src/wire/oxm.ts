@@ -348,7 +348,8 @@ function putNetwork(w: OxmWriter, type: number | undefined, oxm: boolean): void 
   else if (type === ETH_TYPE.ipv6 && proto === IP_PROTO.icmpv6) {
     for (const field of ICMP6) w.put(field);
     const kind = (w.wordMask(WORD.tp_src) & 0xff) === 0xff ? w.wordValue(WORD.tp_src) & 0xff : 0;
-    if (kind === 135 || kind === 136)
+    const code = w.wordValue(WORD.tp_dst) & 0xff;
+    if ((kind === 135 || kind === 136) && code === 0)
       for (const field of ND)
         if (field.prerequisite === "nd" || field.name === (kind === 135 ? "nd_sll" : "nd_tll")) w.put(field);
   }
