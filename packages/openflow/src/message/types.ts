@@ -86,14 +86,17 @@ export interface SwitchConfig {
   readonly missSendLength: number;
 }
 
-/** What a controller wants to hear, for roles master (and equal) and slave: bits by OFPR_, OFPPR_, OFPRR_ numbers. */
+/** For roles master (and equal) and slave: bits by OFPR_, OFPPR_, OFPRR_ and other numbers; undefined: not said. */
+export type AsyncMasks = readonly [master: number | undefined, slave: number | undefined];
+
+/** What a controller wants to hear. */
 export interface AsyncConfig {
-  readonly packetIn: readonly [number, number];
-  readonly portStatus: readonly [number, number];
-  readonly flowRemoved: readonly [number, number];
-  readonly roleStatus: readonly [number, number];
-  readonly tableStatus: readonly [number, number];
-  readonly requestForward: readonly [number, number];
+  readonly packetIn: AsyncMasks;
+  readonly portStatus: AsyncMasks;
+  readonly flowRemoved: AsyncMasks;
+  readonly roleStatus: AsyncMasks;
+  readonly tableStatus: AsyncMasks;
+  readonly requestForward: AsyncMasks;
 }
 
 export type BundleControlType =

@@ -159,7 +159,7 @@ function formatAsync({ config }: { readonly config: AsyncConfig }): string {
   const side = (index: 0 | 1, title: string) =>
     ` ${title}:\n` +
     ASYNC_KINDS.map(([kind, name, names]) => {
-      const bits = config[kind][index];
+      const bits = config[kind][index] ?? 0;
       const words = names.filter((n, i): n is string => n !== undefined && (bits & (1 << i)) !== 0);
       return `${name.padStart(16)}: ${words.length === 0 ? "(off)" : words.join(" ")}\n`;
     }).join("");

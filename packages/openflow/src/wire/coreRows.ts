@@ -162,45 +162,59 @@ function roleRow(type: "role_request" | "role_reply", nx: number, number: number
 const ROLE_STATUS_REASONS = ["master_request", "config", "experimenter"] as const;
 
 const ASYNC_ORDER = ["packetIn", "portStatus", "flowRemoved", "roleStatus", "tableStatus", "requestForward"] as const;
+/** The bits that have a meaning, by the same order. */
+const ASYNC_BITS = [0x3f, 0x07, 0x3f, 0x07, 0x18, 0x03] as const;
+/** Those of packet-ins before OpenFlow 1.4. */
+const PACKET_IN_BITS_13 = 0x07;
+const ASYNC_EXPERIMENTER = 0xfffe;
 
-/** OpenFlow 1.4's asynchronous configuration: a property for each kind, slave first. */
+/** OpenFlow 1.4's asynchronous configuration: a property for each kind and role that something is said of, slave first. */
 function encodeAsync(config: AsyncConfig, { out, version }: EncodeState): void {
   if (version < 5) {
-    for (const kind of ASYNC_ORDER.slice(0, 3)) out.u32(config[kind][0]).u32(config[kind][1]);
+    for (const kind of ASYNC_ORDER.slice(0, 3)) out.u32(config[kind][0] ?? 0).u32(config[kind][1] ?? 0);
     return;
   }
   ASYNC_ORDER.forEach((kind, i) => {
-    out
-      .u16(2 * i)
-      .u16(8)
-      .u32(config[kind][1]);
-    out
-      .u16(2 * i + 1)
-      .u16(8)
-      .u32(config[kind][0]);
+    const [master, slave] = config[kind];
+    for (const [type, mask] of [
+      [2 * i, slave],
+      [2 * i + 1, master],
+    ] as const)
+      if (mask !== undefined) out.u16(type).u16(8).u32(mask);
   });
 }
 
+type Masks = [number | undefined, number | undefined];
+
 function decodeAsync(input: ByteReader, version: number, propertied: boolean): AsyncConfig {
-  const config: Record<(typeof ASYNC_ORDER)[number], [number, number]> = {
-    packetIn: [0, 0],
-    portStatus: [0, 0],
-    flowRemoved: [0, 0],
-    roleStatus: [0, 0],
-    tableStatus: [0, 0],
-    requestForward: [0, 0],
+  const nothing = (): Masks => [undefined, undefined];
+  const config: Record<(typeof ASYNC_ORDER)[number], Masks> = {
+    packetIn: nothing(),
+    portStatus: nothing(),
+    flowRemoved: nothing(),
+    roleStatus: nothing(),
+    tableStatus: nothing(),
+    requestForward: nothing(),
   };
   if (version < 5 && !propertied) {
-    for (const kind of ASYNC_ORDER.slice(0, 3)) config[kind] = [input.u32(), input.u32()];
+    // Bits without a meaning are passed over here, and refused in properties.
+    ASYNC_ORDER.slice(0, 3).forEach((kind, i) => {
+      const bits = i === 0 ? PACKET_IN_BITS_13 : ASYNC_BITS[i]!;
+      config[kind] = [input.u32() & bits, input.u32() & bits];
+    });
     return config;
   }
   while (input.left > 0) {
     const type = input.u16();
     const length = input.u16();
-    if (length !== 8) throw input.fail("OFPBPC_BAD_LEN", "asynchronous configuration");
+    if (length < 4) throw input.fail("OFPBRC_BAD_LEN", `asynchronous configuration, property of ${length} bytes`);
+    if (type >= ASYNC_EXPERIMENTER) throw input.fail("OFPBPC_BAD_EXP_TYPE", `asynchronous configuration, property ${type}`);
     const kind = ASYNC_ORDER[type >> 1];
     if (kind === undefined) throw input.fail("OFPACFC_UNSUPPORTED", `property ${type}`);
-    config[kind][(type & 1) === 0 ? 1 : 0] = input.u32();
+    if (length !== 8) throw input.fail("OFPBPC_BAD_LEN", "asynchronous configuration");
+    const mask = input.u32();
+    if ((mask & ~ASYNC_BITS[type >> 1]!) !== 0) throw input.fail("OFPACFC_INVALID", `property ${type}: 0x${mask.toString(16)}`);
+    config[kind][(type & 1) === 0 ? 1 : 0] = mask;
   }
   return config;
 }

@@ -1,6 +1,7 @@
 /** One controller's (or ovs-ofctl's) conversation with a bridge: requests answered, events told as they were asked for. */
 import {
   type AsyncConfig,
+  type AsyncMasks,
   type Envelope,
   FLOW_FLAG,
   type FlowRemovedReason,
@@ -39,15 +40,32 @@ const FLOW_REMOVED_BIT: Readonly<Record<FlowRemovedReason, number>> = {
 };
 const PORT_BIT = { add: 0, delete: 1, modify: 2 } as const;
 
-const DEFAULT_ASYNC: AsyncConfig = {
-  // No match and action; with later versions also action set, group and packet out. Slaves hear of ports only.
-  packetIn: [0b0011_1011, 0],
+/** What a connection hears that has not said what it wants to: slaves hear of ports only. */
+const asyncDefault = (version: number): AsyncConfig => ({
+  // No match and action; with later versions also action set, group and packet out.
+  packetIn: [version < 5 ? 0b11 : 0b0011_1011, 0],
   portStatus: [0b111, 0b111],
-  flowRemoved: [0b11_1111, 0],
-  roleStatus: [0b11, 0b11],
-  tableStatus: [0b11000, 0],
+  flowRemoved: [version < 5 ? 0b1111 : 0b11_1111, 0],
+  roleStatus: [0, 0],
+  tableStatus: [0, 0],
   requestForward: [0, 0],
-};
+});
+
+/** What is said replaces what was, role by role. */
+function changed(before: AsyncConfig, change: AsyncConfig): AsyncConfig {
+  const merged = (kind: keyof AsyncConfig): AsyncMasks => [
+    change[kind][0] ?? before[kind][0],
+    change[kind][1] ?? before[kind][1],
+  ];
+  return {
+    packetIn: merged("packetIn"),
+    portStatus: merged("portStatus"),
+    flowRemoved: merged("flowRemoved"),
+    roleStatus: merged("roleStatus"),
+    tableStatus: merged("tableStatus"),
+    requestForward: merged("requestForward"),
+  };
+}
 
 /** OFPT_STATS_REQUEST of OpenFlow 1.0; its first two bytes are 0xffff for a vendor's. */
 const STATS_REQUEST_10 = 16;
@@ -59,7 +77,7 @@ export class Session {
   readonly service: boolean;
   role: Role = "equal";
   generation: bigint | undefined;
-  async: AsyncConfig = DEFAULT_ASYNC;
+  async: AsyncConfig;
   controllerId = 0;
   packetInFormat: PacketInFormat = "standard";
   missSendLength: number;
@@ -73,6 +91,7 @@ export class Session {
     this.owner = owner;
     this.service = service;
     this.missSendLength = service ? 0 : 128;
+    this.async = asyncDefault(channel.version);
     this.bundles = new Bundles(this);
     this.monitors = new FlowMonitors(this);
     const { bridge, clock, log } = owner;
@@ -208,7 +227,7 @@ export class Session {
         this.send({ type: "get_async_reply", config: this.async }, xid);
         return;
       case "set_async":
-        this.async = message.config;
+        this.async = changed(this.async, message.config);
         // A service that says what it wants to hear, wants to hear.
         if (this.service && this.missSendLength === 0) this.missSendLength = 0xffff;
         return;
@@ -345,8 +364,8 @@ export class Session {
   }
 
   /** Does this connection want to hear of such an event at all? */
-  #listens(masks: readonly [number, number], bit: number): boolean {
-    return !this.#deaf() && ((masks[this.slave ? 1 : 0] >>> bit) & 1) === 1;
+  #listens(masks: AsyncMasks, bit: number): boolean {
+    return !this.#deaf() && (((masks[this.slave ? 1 : 0] ?? 0) >>> bit) & 1) === 1;
   }
 
   /** Services (ovs-ofctl(8) "monitor") are told of nothing until they name a length of packets. */
