@@ -34,6 +34,10 @@ const OWNED: [string, string][] = [["ovn-owned", "true"]];
 const isOwned = ({ external_ids: ids }: { readonly external_ids: ReadonlyMap<string, string> }): boolean =>
   ids.get("ovn-owned") === "true";
 
+/** Rows that are ours, "owned", of all bridges. */
+const ownedPorts = index<"owned", Uuid, VsRow<"Port">>("ownedPorts", vs.Port, (row) => (isOwned(row) ? ["owned"] : []));
+const ownedMirrors = index<"owned", Uuid, VsRow<"Mirror">>("ownedMirrors", vs.Mirror, (row) => (isOwned(row) ? ["owned"] : []));
+
 /** Port bindings by the rows of their mirrors. */
 const mirroredPorts = index<Uuid, Uuid, SbRow<"Port_Binding">>("mirroredPorts", sb.Port_Binding, (row) => row.mirror_rules);
 
@@ -99,8 +103,10 @@ export function writeMirrors(read: Read, transaction: Transaction<VsSchema>, wan
   const uuid = read(integrationBridge, 0);
   const bridge = uuid === undefined ? undefined : read(vs.Bridge, uuid);
   if (bridge === undefined) return;
-  const ports = bridge.ports.flatMap((one) => read(vs.Port, one) ?? []).filter(isOwned);
-  const mirrors = bridge.mirrors.flatMap((one) => read(vs.Mirror, one) ?? []).filter(isOwned);
+  const ports = read(ownedPorts, "owned").flatMap((one) => (bridge.ports.includes(one) ? (read(vs.Port, one) ?? []) : []));
+  const mirrors = read(ownedMirrors, "owned").flatMap((one) =>
+    bridge.mirrors.includes(one) ? (read(vs.Mirror, one) ?? []) : [],
+  );
   const kept = new Set<Uuid>();
   const added: { readonly ports: Inserted[]; readonly mirrors: Inserted[] } = { ports: [], mirrors: [] };
 

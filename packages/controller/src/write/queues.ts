@@ -26,6 +26,12 @@ const queuedPorts = index<"queued", Uuid, SbRow<"Port_Binding">>("queuedPorts", 
   options.has("qdisc_queue_id") && options.has("qos_physical_network") ? ["queued"] : [],
 );
 
+/** QoS rows that are ours, "owned". */
+const ownedQos = index<"owned", Uuid, VsRow<"QoS">>("ownedQos", vs.QoS, ({ external_ids: ids }) =>
+  ids.get("ovn_qos") === "true" ? ["owned"] : [],
+);
+const portsByQos = index<Uuid, Uuid, VsRow<"Port">>("portsByQos", vs.Port, ({ qos }) => (qos === undefined ? [] : [qos]));
+
 /** A rate in bit/s, or a burst in bits: 0, which is none, for what is no number of 64 bits. */
 function rate(text: string | undefined): string {
   return text !== undefined && /^\d+$/.test(text) && BigInt(text) <= MOST ? String(BigInt(text)) : "0";
@@ -75,14 +81,10 @@ export function wantedQueues(read: Read): WantedQueues {
 
 /** Brings QoS and Queue rows in line. A port that somebody else has given a QoS keeps that one. */
 export function writeQueues(read: Read, transaction: Transaction<VsSchema>, wanted: WantedQueues): void {
-  const ours = read.keys(vs.QoS).flatMap((uuid) => {
-    const row = read(vs.QoS, uuid);
-    return row?.external_ids.get("ovn_qos") === "true" ? [row] : [];
-  });
-  const holders = new Map(read.keys(vs.Port).map((port) => [read(vs.Port, port)?.qos, port]));
+  const ours = read(ownedQos, "owned").flatMap((uuid) => read(vs.QoS, uuid) ?? []);
   const served = new Set<Uuid>();
   for (const qos of ours) {
-    const port = holders.get(qos._uuid);
+    const [port] = read(portsByQos, qos._uuid);
     const queues = port === undefined ? undefined : wanted.get(port);
     if (port !== undefined && queues !== undefined) {
       served.add(port);
