@@ -195,6 +195,12 @@ function copyDatabase({ ovs }: Hypervisor): MemoryReplica<VsSchema> {
         const { _uuid: uuid, ...columns } = row;
         for (const away of ["controller", "manager_options", "ssl", "netflow", "sflow", "ipfix"])
           Reflect.deleteProperty(columns, away);
+        // The flows of the one that it stands for are restored.
+        if (table === "Open_vSwitch") {
+          const settings = new Map(Reflect.get(row, "other_config") as ReadonlyMap<string, string>);
+          settings.delete("flow-restore-wait");
+          Reflect.set(columns, "other_config", settings);
+        }
         // A copy has nobody to talk BFD to: what is alive now stays so.
         if (Reflect.get(columns, "bfd") !== undefined && isAlive(row)) Reflect.deleteProperty(columns, "bfd");
         transaction.insert(table, columns, uuid as Uuid);
