@@ -1,4 +1,5 @@
 export * from "./address.ts";
+export * from "./bfd/machine.ts";
 export * from "./bytes.ts";
 export * from "./checksum.ts";
 export * from "./decode.ts";

@@ -6,9 +6,12 @@ import type { Sink } from "@weft/incremental";
 import { OFPP } from "@weft/openflow";
 import type { Transaction, Uuid } from "@weft/ovsdb";
 import {
-  BFD_FLAG,
-  BFD_STATE,
   type Bfd,
+  type BfdEvent,
+  type BfdMachine,
+  type BfdSettings,
+  bfdDue,
+  bfdStep,
   decode,
   emit,
   find,
@@ -16,6 +19,7 @@ import {
   type Ipv4,
   type Ipv6,
   MAC_BROADCAST,
+  newBfdMachine,
 } from "@weft/packet";
 import type { Clock, Random } from "@weft/runtime";
 import type { SbSchema } from "@weft/schemas";
@@ -25,27 +29,26 @@ import { set } from "../physical/flow.ts";
 import { reg, tables as t } from "../tables.ts";
 import { packetOut } from "./packetOut.ts";
 
-type State = (typeof BFD_STATE)[keyof typeof BFD_STATE];
 const names = ["admin_down", "down", "init", "up"] as const;
 
 interface Running {
   session: BfdSession;
   /** How many evaluations yield it. */
   count: number;
-  state: State;
-  /** What the peer has said last; intervals in ms. */
-  remote: { readonly discriminator: number; readonly minRx: number };
-  nextTx: number;
-  /** When the peer has been silent for too long; undefined while it is not expected to say anything. */
-  detect: number | undefined;
+  machine: BfdMachine;
   /** The state is to be written. */
   news: boolean;
 }
 
 const PORT = 3784;
 const TTL = 255;
-/** What a peer is taken for that has said nothing. */
-const NOTHING = { discriminator: 0, minRx: 1 } as const;
+/** A random number below this makes a jitter. */
+const STEPS = 1000;
+
+/** The reference sends at its interval from the first packet on. */
+function settingsOf({ minTx, minRx, mult }: BfdSession): BfdSettings {
+  return { minTx, minRx, mult, slowTx: 0, pathDown: false };
+}
 
 export class BfdBook {
   readonly #clock: Clock;
@@ -64,15 +67,13 @@ export class BfdBook {
       if (known !== undefined) {
         known.session = session;
         known.count++;
+        known.machine = bfdStep(known.machine, { type: "configure", settings: settingsOf(session) }, this.#clock.now())[0];
         return;
       }
       this.#running.set(session.row, {
         session,
         count: 1,
-        state: BFD_STATE.down,
-        remote: NOTHING,
-        nextTx: this.#clock.now(),
-        detect: undefined,
+        machine: newBfdMachine(session.discriminator, settingsOf(session), this.#clock.now()),
         news: session.status !== "down",
       });
     },
@@ -88,20 +89,11 @@ export class BfdBook {
     let next: number | undefined;
     for (const running of this.#running.values()) {
       const { news } = running;
-      if (running.detect !== undefined && running.detect <= now) {
-        running.remote = NOTHING;
-        running.detect = undefined;
-        enter(running, BFD_STATE.down);
-      }
-      if (running.nextTx <= now) {
-        transmit(exchange, running, 0);
-        const interval = Math.max(running.session.minTx, running.remote.minRx);
-        // RFC 5880 section 6.8.7: up to a quarter sooner, a tenth at least where a single loss counts.
-        const least = running.session.mult === 1 ? 0.1 : 0;
-        running.nextTx = now + interval * (1 - least - (this.#random.below(1000) / 1000) * (0.25 - least));
+      if (bfdDue(running.machine) <= now) {
+        this.#happen(exchange, running, { type: "time", jitter: this.#random.below(STEPS) / STEPS });
       }
       // Older news wait for the database.
-      const due = running.news && !news ? now : Math.min(running.nextTx, running.detect ?? running.nextTx);
+      const due = running.news && !news ? now : bfdDue(running.machine);
       next = Math.min(next ?? due, due);
     }
     return next;
@@ -112,31 +104,30 @@ export class BfdBook {
     const layers = decode(packet);
     const ip = find(layers, "ipv4") ?? find(layers, "ipv6");
     const bfd = find(layers, "bfd");
-    if (ip === undefined || bfd === undefined || !isSound(bfd)) return;
+    if (ip === undefined || bfd === undefined) return;
     for (const running of this.#running.values()) {
       const { session } = running;
       if (session.dst !== ip.src || session.src !== ip.dst || session.discriminator !== bfd.yourDiscriminator) continue;
-      this.#take(running, bfd);
-      if ((bfd.flags & BFD_FLAG.poll) !== 0) transmit(exchange, running, BFD_FLAG.final);
+      this.#happen(exchange, running, { type: "receive", packet: bfd });
       return;
     }
   }
 
-  #take(running: Running, { state, myDiscriminator, desiredMinTx, requiredMinRx, detectMultiplier }: Bfd): void {
-    const minTx = Math.floor(desiredMinTx / 1000);
-    const minRx = Math.ceil(requiredMinRx / 1000);
-    const gone = state === BFD_STATE.adminDown;
-    running.remote = gone ? NOTHING : { discriminator: myDiscriminator, minRx };
-    enter(running, nextState(running.state, state));
-    const expected = running.state !== BFD_STATE.down;
-    running.detect = expected ? this.#clock.now() + detectMultiplier * Math.max(running.session.minRx, minTx) : undefined;
+  #happen(exchange: Exchange, running: Running, event: BfdEvent): void {
+    const [machine, actions] = bfdStep(running.machine, event, this.#clock.now());
+    if (machine.state !== running.machine.state) running.news = true;
+    running.machine = machine;
+    for (const action of actions) {
+      // The reference's packets tell no diagnostics.
+      if (action.type === "send") transmit(exchange, running.session, { ...action.packet, diagnostic: 0 });
+    }
   }
 
   /** Writes the states that have changed. */
   write(transaction: Transaction<SbSchema>): void {
     for (const running of this.#running.values()) {
       if (!running.news) continue;
-      const status = names[running.state];
+      const status = names[running.machine.state];
       running.news = false;
       if (running.session.status !== status) transaction.update("BFD", running.session.row, { status });
     }
@@ -148,35 +139,7 @@ export class BfdBook {
   }
 }
 
-/** RFC 5880 section 6.8.6: what is not even looked at. */
-function isSound({ version, detectMultiplier, flags, myDiscriminator }: Bfd): boolean {
-  const refused = BFD_FLAG.multipoint | BFD_FLAG.authentication;
-  return (version ?? 1) === 1 && detectMultiplier !== 0 && (flags & refused) === 0 && myDiscriminator !== 0;
-}
-
-/** RFC 5880 section 6.2. */
-function nextState(own: State, remote: number): State {
-  if (remote === BFD_STATE.adminDown) return BFD_STATE.down;
-  switch (own) {
-    case BFD_STATE.down:
-      return remote === BFD_STATE.down ? BFD_STATE.init : remote === BFD_STATE.init ? BFD_STATE.up : own;
-    case BFD_STATE.init:
-      return remote === BFD_STATE.down ? own : BFD_STATE.up;
-    case BFD_STATE.up:
-      return remote === BFD_STATE.down ? BFD_STATE.down : own;
-    default:
-      return own;
-  }
-}
-
-function enter(running: Running, state: State): void {
-  if (running.state === state) return;
-  running.state = state;
-  running.news = true;
-}
-
-function transmit(exchange: Exchange, { session, state, remote }: Running, flags: number): void {
-  const { src, dst, mac, srcPort } = session;
+function transmit(exchange: Exchange, { src, dst, mac, srcPort, place }: BfdSession, bfd: Bfd): void {
   const ip: Header =
     typeof src === "number"
       ? { kind: "ipv4", src, dst: dst as Ipv4, ttl: TTL, dontFragment: true }
@@ -185,23 +148,12 @@ function transmit(exchange: Exchange, { session, state, remote }: Running, flags
     { kind: "ethernet", dst: MAC_BROADCAST, src: mac },
     ip,
     { kind: "udp", srcPort, dstPort: PORT, ...(ip.kind === "ipv4" ? { checksum: 0 } : {}) },
-    {
-      kind: "bfd",
-      diagnostic: 0,
-      state,
-      flags,
-      detectMultiplier: session.mult,
-      myDiscriminator: session.discriminator,
-      yourDiscriminator: remote.discriminator,
-      desiredMinTx: session.minTx * 1000,
-      requiredMinRx: session.minRx * 1000,
-      requiredMinEchoRx: 0,
-    },
+    bfd,
   ]);
   exchange.send(
     packetOut(packet, [
-      set("metadata", session.place.datapath),
-      set(reg.inport, session.place.port),
+      set("metadata", place.datapath),
+      set(reg.inport, place.port),
       { type: "resubmit", port: OFPP.CONTROLLER, table: t.logIngress, ct: false },
     ]),
   );

@@ -19,6 +19,9 @@ export const BFD = layout("BFD control packet", 24, {
 });
 
 export const BFD_STATE = { adminDown: 0, down: 1, init: 2, up: 3 } as const;
+export type BfdState = (typeof BFD_STATE)[keyof typeof BFD_STATE];
+/** Those diagnostics of RFC 5880 section 4.1 that are told here. */
+export const BFD_DIAGNOSTIC = { none: 0, expired: 1, neighbourDown: 3, pathDown: 6, reversePathDown: 8 } as const;
 export const BFD_FLAG = { poll: 32, final: 16, controlPlaneIndependent: 8, authentication: 4, demand: 2, multipoint: 1 } as const;
 
 /** Intervals in microseconds. */

@@ -1,10 +1,5 @@
 /** States and diagnostics of RFC 5880 section 4.1, as Open vSwitch names them. */
-export const STATE = { adminDown: 0, down: 1, init: 2, up: 3 } as const;
-export type State = (typeof STATE)[keyof typeof STATE];
-
 export const stateNames = ["admin_down", "down", "init", "up"] as const;
-
-export const DIAGNOSTIC = { none: 0, expired: 1, neighbourDown: 3, pathDown: 6, reversePathDown: 8 } as const;
 
 const diagnosticNames = [
   "No Diagnostic",
