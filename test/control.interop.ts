@@ -47,13 +47,18 @@ function ask(side: (typeof sides)[number], daemon: string, args: readonly string
   return { code: status, text: stdout + stderr.replace(/^ovs-appctl: .*\n/m, "") };
 }
 
+const ovsdb = "central/nb";
 const northd = "central/northd";
 const controller = "w1/controller";
 const vswitchd = "w1/vswitchd";
 
-describe.each([northd, controller, vswitchd])("%s", (daemon) => {
+const daemons = [ovsdb, northd, controller, vswitchd];
+
+describe.each(daemons)("%s", (daemon) => {
   it("has the reference's commands", () => {
     expect(ask("weft", daemon, ["list-commands"])).toEqual(ask("reference", daemon, ["list-commands"]));
+    const json = ask("reference", daemon, ["--format=json", "list-commands"]);
+    expect(ask("weft", daemon, ["--format=json", "list-commands"])).toEqual(json);
   });
 });
 
@@ -189,9 +194,71 @@ const switchQuestions: readonly (readonly string[])[] = [
   ["netdev-dummy/conn-state"],
   ["netdev-dummy/conn-state", "nope"],
   ["coverage/read-counter", "nope"],
-  ["vlog/list-pattern"],
-  ["version"],
   ["nonsense"],
+];
+
+/** What every daemon answers: levels, patterns and facilities, right and wrong. */
+const logging: readonly (readonly string[])[] = [
+  ["vlog/list"],
+  ["vlog/list", "x"],
+  ...[
+    "",
+    ":",
+    "nope",
+    "nope:dbg",
+    "file:nope",
+    "unixctl:nope",
+    "unixctl:file:nope",
+    "any:any:nope",
+    "dbg:info",
+    "file:console:dbg",
+    "unixctl:vlog:dbg",
+    "unixctl:file:warn:dbg",
+    "any:unixctl:warn",
+    "UNIXCTL:FILE:ERR",
+    "unixctl,file,info",
+    "vlog syslog dbg",
+    "PATTERN",
+    "PATTERN:",
+    "PATTERN:nope:x",
+    "PATTERN::x",
+    "pattern:console:%p:%m",
+    "PATTERN console  %m",
+    "PATTERN:syslog::%m",
+    "PATTERNS:file:x",
+    "FACILITY",
+    "FACILITY:nope",
+    "FACILITY:user:x",
+    "FACILITY:local8",
+    "facility LOCAL7",
+    "FACILITY:daemon",
+    "--x",
+  ].map((spec) => ["vlog/set", spec]),
+  ["vlog/set", "unixctl:err", "nope", "vlog:err"],
+  ["vlog/list-pattern"],
+  ["vlog/list"],
+  ["vlog/set", "PATTERN:any", "info"],
+  ["vlog/list-pattern"],
+  ["vlog/set"],
+  ["vlog/disable-rate-limit", "nope"],
+  ["vlog/disable-rate-limit", "unixctl:dbg"],
+  ["vlog/disable-rate-limit", "UNIXCTL", "nope"],
+  ["vlog/disable-rate-limit", "any", "nope"],
+  ["vlog/list"],
+  ["vlog/enable-rate-limit", "any"],
+  ["vlog/disable-rate-limit"],
+  ["vlog/enable-rate-limit", "vlog"],
+  ["vlog/list"],
+  ["vlog/enable-rate-limit"],
+  ["vlog/set", "PATTERN:file:%D{%Y-%m-%dT%H:%M:%S.###Z}|%05N|%c%T|%p|%m"],
+  ["vlog/set", "info", "console:off"],
+  ["set-options"],
+  ["set-options", "--format"],
+  ["set-options", "--format", "x"],
+  ["set-options", "--nope", "json"],
+  ["set-options", "--format", "json", "x"],
+  ["version"],
+  ["--format=json", "version"],
 ];
 
 /** What every daemon of OVN answers. */
@@ -208,21 +275,17 @@ const common: readonly (readonly string[])[] = [
   ["inc-engine/show-stats", "nonsense"],
   ["inc-engine/clear-stats"],
   ["inc-engine/recompute"],
-  ["vlog/list-pattern"],
-  ["vlog/set"],
   ["vlog/set", "file:dbg"],
-  ["vlog/set", "FACILITY:nonsense"],
-  ["vlog/set", "FACILITY:local0"],
-  ["vlog/disable-rate-limit"],
+  ["vlog/set", "file:info"],
   ["vlog/reopen"],
   ["vlog/close"],
   ["vlog/reopen"],
-  ["version"],
 ];
 
 const asked = [
   ...[northd, controller].map((daemon) => ({ daemon, questions: [...(questions[daemon] ?? []), ...common] })),
   { daemon: vswitchd, questions: switchQuestions },
+  ...daemons.map((daemon) => ({ daemon, questions: logging })),
 ];
 const cases = asked.flatMap(({ daemon, questions }) => questions.map((args) => ({ daemon, args, line: args.join(" ") })));
 

@@ -1,7 +1,16 @@
 /** The program ovn-trace (ovn-trace(8)): a face on the trace package. */
 import { formatFlowStats } from "@weft/openflow";
 import { createReplica, type Replica } from "@weft/ovsdb";
-import { ConfigurableLogBook, type Host, type Logger, messageOf, type Program, type Runtime, WeftError } from "@weft/runtime";
+import {
+  ConfigurableLogBook,
+  type Host,
+  type Logger,
+  logModulesOf,
+  messageOf,
+  type Program,
+  type Runtime,
+  WeftError,
+} from "@weft/runtime";
 import { ovnSouthbound, type SbSchema } from "@weft/schemas";
 import {
   CT_NAMES,
@@ -141,10 +150,10 @@ async function open(options: readonly GivenOption[], host: Host, runtime: Runtim
 }
 
 async function once(options: readonly GivenOption[], rest: readonly string[], host: Host): Promise<number> {
-  const log = new ConfigurableLogBook(host.runtime.clock, PROGRAM);
+  const log = new ConfigurableLogBook(host.runtime.clock, PROGRAM, logModulesOf(PROGRAM));
   log.setOutput("console", (line) => void host.stderr.write(`${line}\n`));
   log.setThreshold(undefined, "console", "warn");
-  for (const { name, value } of options) if (name === "verbose") log.apply(value ?? "dbg");
+  for (const { name, value } of options) if (name === "verbose") log.applyOption(value);
   const runtime: Runtime = { ...host.runtime, log };
   const logger = log.logger("ovntrace");
   const base = requestOf(options, runtime, logger);

@@ -15,10 +15,10 @@ export function versionLine(program: string, family: Family): string {
 
 /** What appctl's `version` replies. */
 export function versionReply(program: string, family: Family): string {
-  return `${versionLine(program, family)}\n${family === "ovn" ? `Open vSwitch Library ${libraryVersion}\n` : ""}`;
+  return `${versionLine(program, family)}${family === "ovn" ? `\nOpen vSwitch Library ${libraryVersion}` : ""}`;
 }
 
 /** What `PROGRAM --version` prints. */
 export function versionText(program: string, family: Family): string {
-  return `${versionReply(program, family)}Weft ${weftVersion}\n`;
+  return `${versionReply(program, family)}\nWeft ${weftVersion}\n`;
 }

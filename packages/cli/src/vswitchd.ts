@@ -15,6 +15,7 @@ import {
 import { runDaemon } from "./daemon/daemon.ts";
 import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf } from "./daemon/options.ts";
 import { type OptionRow, parseOptions, tlsProviderOf, UsageError } from "./options.ts";
+import { versionLine } from "./version.ts";
 
 const PROGRAM = "ovs-vswitchd";
 
@@ -78,6 +79,8 @@ export function vswitchdOn(world: (runtime: Runtime, options: VswitchdOptions) =
         });
         const here = await world(runtime, settings);
         const made = createSwitch({ world: here, db, options: { runDir: directories.run, enableDummy, disableSystem } });
+        await db.ready();
+        runtime.log.logger("bridge").info(versionLine(PROGRAM, "ovs"));
         // Ready when the bridges that the database asks for are there.
         await made.start();
         return {

@@ -2,6 +2,8 @@ export * from "./coverage.ts";
 export * from "./errors.ts";
 export * from "./hostNetwork.ts";
 export * from "./log.ts";
+export * from "./logModules.ts";
+export { type LogDestination, type LogThreshold, logDestinations, logThresholds } from "./logSpec.ts";
 export { nodeClock } from "./node/clock.ts";
 export { openHostNetwork } from "./node/linux/network.ts";
 export { type NodeRuntime, nodeHost, nodeRuntime } from "./node/runtime.ts";

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { ConfigurableLogBook } from "./log.ts";
+import { logModulesOf } from "./logModules.ts";
 
 function book() {
   const lines: string[] = [];
@@ -35,5 +36,16 @@ it("formats by a pattern that vlog/set gives", () => {
 });
 
 it("names what it does not know", () => {
-  expect(() => book().log.apply("a:b")).toThrow('no destination, level, or module "b"');
+  expect(() => book().log.apply("a:b")).toThrow("cannot specify multiple modules");
+  const log = new ConfigurableLogBook({ wall: () => 0 }, "ovn-northd", logModulesOf("ovn-northd"));
+  expect(() => log.apply("northd:file:loud")).toThrow('no destination, level, or module "loud"');
+  expect(() => log.apply("PATTERN:paper:%m")).toThrow('unknown destination "paper"');
+  expect(() => log.applyOption("pinctrl:dbg")).toThrow('processing "pinctrl:dbg": no destination, level, or module "pinctrl"');
+});
+
+it("tells of a thread what it tells of its module", () => {
+  const { log, lines } = book();
+  log.apply("acl_log:file:dbg");
+  log.logger("acl_log", "ovn_pinctrl0").dbg("seen");
+  expect(lines).toEqual(["2026-01-31T12:00:00.000Z|00001|acl_log(ovn_pinctrl0)|DBG|seen"]);
 });

@@ -3,21 +3,10 @@
  * (ovs-appctl(8), "LOGGING COMMANDS"): `2026-01-31T12:00:00.000Z|00001|module|INFO|text`.
  */
 import { WeftError } from "./errors.ts";
+import { type LogDestination, type LogThreshold, logDestinations, parseLogSpec, severity } from "./logSpec.ts";
 import type { Clock, LogBook, Logger, LogLevel, LogRecord } from "./world.ts";
 
-/** Severity order: a threshold lets through itself and everything before it. */
-const severity = { off: -1, emer: 0, err: 1, warn: 2, info: 3, dbg: 4 } as const;
-
-export type LogThreshold = keyof typeof severity;
-export const logThresholds = Object.keys(severity) as readonly LogThreshold[];
-
-export const logDestinations = ["syslog", "console", "file"] as const;
-export type LogDestination = (typeof logDestinations)[number];
-
 /** A log book whose thresholds and destinations can be set. Thresholds are "info" for the file, "off" for the rest at first. */
-/** Facilities of syslog(3). */
-const facilities = /^(kern|user|mail|daemon|auth|syslog|lpr|news|uucp|clock|ftp|ntp|audit|alert|clock2|local[0-7])$/;
-
 export class ConfigurableLogBook implements LogBook {
   readonly #clock: Pick<Clock, "wall">;
   readonly #thresholds = new Map<string, Map<LogDestination, LogThreshold>>();
@@ -26,23 +15,30 @@ export class ConfigurableLogBook implements LogBook {
     ["console", "off"],
     ["file", "info"],
   ]);
-  readonly #modules = new Map<string, BookLogger>();
+  /** By module, and by module and thread. */
+  readonly #loggers = new Map<string, BookLogger>();
+  /** Names of modules whose loggers may come later; undefined: any name may. */
+  readonly #expected: ReadonlySet<string> | undefined;
+  readonly #unlimited = new Set<string>();
   readonly #outputs = new Map<LogDestination, (line: string) => void>();
   readonly #patterns = new Map<LogDestination, string>();
   readonly #listeners = new Set<(record: LogRecord) => void>();
   readonly #programName: string;
   #sequence = 0;
 
-  constructor(clock: Pick<Clock, "wall">, programName = "weft") {
+  /** `expected`: the modules of the program, see logModules.ts; without them any name can be given a level. */
+  constructor(clock: Pick<Clock, "wall">, programName = "weft", expected?: ReadonlySet<string>) {
     this.#clock = clock;
     this.#programName = programName;
+    this.#expected = expected;
   }
 
-  logger(module: string): Logger {
-    let logger = this.#modules.get(module);
+  logger(module: string, thread?: string): Logger {
+    const key = thread === undefined ? module : `${module}(${thread})`;
+    let logger = this.#loggers.get(key);
     if (!logger) {
-      logger = new BookLogger(module, (level, text) => this.#write(module, level, text));
-      this.#modules.set(module, logger);
+      logger = new BookLogger(module, (level, text) => this.#write(module, thread, level, text));
+      this.#loggers.set(key, logger);
       this.#refresh();
     }
     return logger;
@@ -91,42 +87,48 @@ export class ConfigurableLogBook implements LogBook {
   }
 
   get modules(): readonly string[] {
-    return [...this.#modules.keys()].sort();
+    const used = [...this.#loggers.values()].map(({ module }) => module);
+    return [...new Set([...(this.#expected ?? []), ...used])].sort();
   }
 
-  /**
-   * Applies one word of `vlog/set` or of `-v`: `[MODULE][:DESTINATION][:LEVEL]` in any order, `PATTERN:DESTINATION:TEXT`,
-   * `FACILITY:...`. Throws WeftError "log.bad-spec".
-   */
+  /** Notes whether a module's messages are to come however many there are; undefined means every module. */
+  setRateLimit(module: string | undefined, limited: boolean): void {
+    for (const name of module === undefined ? this.modules : [module]) {
+      if (limited) this.#unlimited.delete(name);
+      else this.#unlimited.add(name);
+    }
+  }
+
+  isRateLimited(module: string): boolean {
+    return !this.#unlimited.has(module);
+  }
+
+  /** A module's own spelling, whatever case it is asked for in; undefined if there is none. */
+  moduleNamed(word: string): string | undefined {
+    const lower = word.toLowerCase();
+    return this.modules.find((name) => name.toLowerCase() === lower) ?? (this.#expected === undefined ? word : undefined);
+  }
+
+  /** Applies one word of `vlog/set`. Throws WeftError "log.bad-spec". */
   apply(spec: string): void {
-    const pattern = /^pattern:([^:]*):(.*)$/is.exec(spec);
-    if (pattern) {
-      const where = pattern[1]!.toLowerCase();
-      if (where !== "any" && !isDestination(where)) throw badSpec(spec, `no destination ${JSON.stringify(where)}`);
-      this.setPattern(where === "any" ? undefined : where, pattern[2]!);
-      return;
+    const setting = parseLogSpec(spec, (word) => this.moduleNamed(word));
+    if (setting.kind === "pattern") this.setPattern(setting.destination, setting.pattern);
+    else if (setting.kind === "level") this.setThreshold(setting.module, setting.destination, setting.level);
+  }
+
+  /** Applies the argument of an option -v; undefined: it has none. Throws WeftError "log.bad-spec". */
+  applyOption(spec: string | undefined): void {
+    try {
+      this.apply(spec ?? "");
+    } catch (error) {
+      throw error instanceof WeftError
+        ? new WeftError(error.code, `processing "${spec}": ${error.message}`, { blame: "caller", place: error.place })
+        : error;
     }
-    const facility = /^facility:(.*)$/is.exec(spec);
-    if (facility) {
-      if (!facilities.test(facility[1]!)) throw badSpec(spec, "invalid facility");
-      return;
-    }
-    let module: string | undefined;
-    let destination: LogDestination | undefined;
-    let level: LogThreshold | undefined;
-    for (const word of spec.split(/[\s:]+/).filter((w) => w !== "")) {
-      const lower = word.toLowerCase();
-      if (lower === "any") continue;
-      if (isDestination(lower)) destination = lower;
-      else if (Object.hasOwn(severity, lower)) level = lower as LogThreshold;
-      else if (module === undefined) module = word;
-      else throw badSpec(spec, `no destination, level, or module ${JSON.stringify(word)}`);
-    }
-    this.setThreshold(module, destination, level ?? "dbg");
   }
 
   #refresh(): void {
-    for (const logger of this.#modules.values()) {
+    for (const logger of this.#loggers.values()) {
       let most = this.#listeners.size > 0 ? severity.info : severity.off;
       for (const where of logDestinations) {
         if (this.#outputs.has(where)) most = Math.max(most, severity[this.threshold(logger.module, where)]) as typeof most;
@@ -135,8 +137,8 @@ export class ConfigurableLogBook implements LogBook {
     }
   }
 
-  #write(module: string, level: LogLevel, text: string): void {
-    const record: LogRecord = { time: this.#clock.wall(), sequence: ++this.#sequence, module, level, text };
+  #write(module: string, thread: string | undefined, level: LogLevel, text: string): void {
+    const record: LogRecord = { time: this.#clock.wall(), sequence: ++this.#sequence, module, thread, level, text };
     for (const [where, write] of this.#outputs) {
       if (severity[level] <= severity[this.threshold(module, where)])
         write(formatRecord(record, this.pattern(where), this.#programName));
@@ -183,7 +185,11 @@ export function formatRecord(record: LogRecord, pattern: string, programName = "
           text = record.level.toUpperCase();
           break;
         case "T":
+          text = record.thread === undefined ? "" : `(${record.thread})`;
+          break;
         case "t":
+          text = record.thread ?? "";
+          break;
         case "E":
         case "B":
         case "P":
@@ -231,14 +237,6 @@ function formatSecond(second: number, pattern: string): string {
         return two(date.getUTCSeconds());
     }
   });
-}
-
-function isDestination(word: string): word is LogDestination {
-  return (logDestinations as readonly string[]).includes(word);
-}
-
-function badSpec(spec: string, why: string): WeftError {
-  return new WeftError("log.bad-spec", why, { blame: "caller", place: { text: spec } });
 }
 
 class BookLogger implements Logger {

@@ -186,6 +186,8 @@ export interface LogRecord {
   /** Counts from 1 within the log book. */
   readonly sequence: number;
   readonly module: string;
+  /** Of the original, where it is another than its main one: scripts look for "acl_log(ovn_pinctrl0)". */
+  readonly thread?: string | undefined;
   readonly level: LogLevel;
   readonly text: string;
 }
@@ -207,7 +209,7 @@ export interface Logger {
  * The line is OVS's: `2026-01-31T12:00:00.000Z|00001|module|INFO|text`.
  */
 export interface LogBook {
-  logger(module: string): Logger;
+  logger(module: string, thread?: string): Logger;
   /** Every record that passes some destination's threshold, already rate-limited. */
   onRecord(listener: (record: LogRecord) => void): () => void;
 }
@@ -221,7 +223,11 @@ export interface ControlCommand {
   readonly maxArgs: number;
   /** Returns the reply's text. Throwing answers with an error of that message. */
   run(args: readonly string[]): string | Promise<string>;
+  /** The reply as JSON, for those who ask for it (ovs-appctl --format=json). Without it they get the text. */
+  json?(args: readonly string[]): JsonReply;
 }
+
+export type JsonReply = string | number | boolean | null | readonly JsonReply[] | { readonly [key: string]: JsonReply };
 
 /**
  * What a program is started with, in place of `process`: the same program runs as a process of its own, in the lab's

@@ -1,6 +1,6 @@
 /** A ctl program as it is mostly used: connects, runs its commands, ends. */
 import { createReplica, type Replica, type SchemaJson } from "@weft/ovsdb";
-import { ConfigurableLogBook, type Host } from "@weft/runtime";
+import { ConfigurableLogBook, type Host, logModulesOf } from "@weft/runtime";
 import { type GivenOption, UsageError } from "../options.ts";
 import { tableStyle } from "../table.ts";
 import type { Prepared } from "./command.ts";
@@ -66,11 +66,11 @@ async function connected<S extends SchemaJson>(replica: Replica<S>, remotes: str
 }
 
 export function openLog(name: string, options: readonly GivenOption[], host: Host): ConfigurableLogBook {
-  const log = new ConfigurableLogBook(host.runtime.clock, name);
+  const log = new ConfigurableLogBook(host.runtime.clock, name, logModulesOf(name));
   log.setOutput("console", (line) => void host.stderr.write(`${line}\n`));
   log.setThreshold(undefined, "console", "warn");
   for (const { name, value } of options) {
-    if (name === "verbose") log.apply(value ?? "dbg");
+    if (name === "verbose") log.applyOption(value);
   }
   return log;
 }

@@ -124,7 +124,7 @@ async function informational<S extends SchemaJson>(
   for (const { name } of given) {
     if (name === "help") return helpText(program, commands, directoriesOf(host.env, program.family).run);
     if (name === "version") {
-      return `${versionReply(program.name, program.family)}DB Schema ${program.schema.version}\n`;
+      return `${versionReply(program.name, program.family)}\nDB Schema ${program.schema.version}\n`;
     }
     if (name === "commands") return commands.map((command) => `${describeCommand(command)}\n`).join("");
     if (name === "options") {

@@ -1,5 +1,5 @@
 /** The control socket of a daemon (ovs-appctl(8)): JSON-RPC over a unix socket, a method for every command. */
-import { Connection, type Request, streamChannel } from "@weft/ovsdb";
+import { Connection, type Json, type Request, streamChannel } from "@weft/ovsdb";
 import { type ControlCommand, type Listener, messageOf, type Runtime } from "@weft/runtime";
 
 export interface ControlServer {
@@ -22,13 +22,11 @@ export async function listenForControl(
       {
         onRequest: (request) => {
           log.dbg(() => `received request ${request.method}${JSON.stringify(request.params)}`);
-          if (request.method === "set-options") {
-            json = request.params[1] === "json";
-            connection.reply(request, "");
-            return;
-          }
-          void answer(commands, request).then(
-            (reply) => connection.reply(request, json ? { "reply-format": "plain", reply } : reply),
+          void answer(commands, request, json).then(
+            (reply) => {
+              if (request.method === "set-options") json = wantsJson(request.params, json);
+              connection.reply(request, typeof reply === "string" && json ? { "reply-format": "plain", reply } : reply);
+            },
             (error: unknown) => connection.fail(request, messageOf(error)),
           );
         },
@@ -47,7 +45,8 @@ export async function listenForControl(
   };
 }
 
-async function answer(commands: readonly ControlCommand[], request: Request): Promise<string> {
+/** Runs a command; with `json` its reply is JSON where it has such a form, and text like all others where not. */
+async function answer(commands: readonly ControlCommand[], request: Request, json: boolean): Promise<Json> {
   const command = commands.find(({ name }) => name === request.method);
   const quoted = JSON.stringify(request.method);
   if (!command) throw new Error(`${quoted} is not a valid command (use "list-commands" to see a list of valid commands)`);
@@ -57,11 +56,42 @@ async function answer(commands: readonly ControlCommand[], request: Request): Pr
   });
   if (args.length < command.minArgs) throw new Error(`${quoted} command requires at least ${command.minArgs} arguments`);
   if (args.length > command.maxArgs) throw new Error(`${quoted} command takes at most ${command.maxArgs} arguments`);
-  return command.run(args);
+  return json && command.json !== undefined ? command.json(args) : command.run(args);
 }
 
-/** list-commands' reply. */
-export function listCommands(commands: readonly ControlCommand[]): string {
-  const rows = [...commands].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return `The available commands are:\n${rows.map(({ name, usage }) => `  ${name.padEnd(23)} ${usage}\n`).join("")}`;
+/** list-commands. */
+export function listCommand(commands: readonly ControlCommand[]): ControlCommand {
+  const sorted = (): ControlCommand[] => [...commands].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return {
+    name: "list-commands",
+    usage: "",
+    minArgs: 0,
+    maxArgs: 0,
+    run: () =>
+      `The available commands are:\n${sorted()
+        .map(({ name, usage }) => `  ${name.padEnd(23)} ${usage}\n`)
+        .join("")}`,
+    json: () => Object.fromEntries(sorted().map(({ name, usage }) => [name, usage])),
+  };
+}
+
+/** set-options: checks what it is given; each connection has options of its own. */
+export const setOptions: ControlCommand = {
+  name: "set-options",
+  usage: "[--format text|json]",
+  minArgs: 1,
+  maxArgs: 2,
+  run(args) {
+    wantsJson(args, false);
+    return "";
+  },
+};
+
+/** Whether replies are to be JSON from now on; `before`: until now. */
+function wantsJson(args: readonly unknown[], before: boolean): boolean {
+  if (typeof args[0] === "string" && /^--(?!format$)./.test(args[0])) throw new Error(`unrecognized option '${args[0]}'`);
+  if (args[0] !== "--format") return before;
+  if (args.length === 1) throw new Error("option '--format' requires an argument");
+  if (args[1] !== "json" && args[1] !== "text") throw new Error(`option format has invalid value ${args[1]}`);
+  return args[1] === "json";
 }

@@ -7,13 +7,14 @@ import {
   type ControlCommand,
   type Host,
   type LogDestination,
+  logModulesOf,
   messageOf,
   type Runtime,
   WeftError,
 } from "@weft/runtime";
 import { type Directories, directoriesOf, inFolder } from "../directories.ts";
-import { type Family, versionLine, versionReply } from "../version.ts";
-import { listCommands, listenForControl } from "./control.ts";
+import { type Family, versionReply } from "../version.ts";
+import { listCommand, listenForControl, setOptions } from "./control.ts";
 import { type Measured, measuredCommands } from "./measured.ts";
 import { takePidfile } from "./pidfile.ts";
 import { type LogFile, vlogCommands } from "./vlog.ts";
@@ -62,19 +63,23 @@ export async function runDaemon(
   start: (context: DaemonContext) => Promise<RunningDaemon>,
 ): Promise<number> {
   const { clock, files } = host.runtime;
-  const log = new ConfigurableLogBook(clock, program);
+  const log = new ConfigurableLogBook(clock, program, logModulesOf(program));
   const runtime: Runtime = { ...host.runtime, log };
   const directories = directoriesOf(host.env, family);
   const pidfile = fileOption(options.pidfile, directories.run, `${program}.pid`);
   const logFile = new AppendedLog(log, host, fileOption(options.logFile, directories.log, `${program}.log`));
+  log.setOutput("console", (line) => void host.stderr.write(`${line}\n`));
+  log.setThreshold(undefined, undefined, "info");
+  try {
+    for (const spec of options.verbose ?? []) log.applyOption(spec);
+  } catch (error) {
+    // What is wrong with the command line is not logged.
+    await host.stderr.write(`${program}: ${messageOf(error)}\n`);
+    return 1;
+  }
   let holdsPidfile = false;
   try {
-    log.setOutput("console", (line) => void host.stderr.write(`${line}\n`));
-    log.setThreshold(undefined, undefined, "info");
-    for (const spec of options.verbose ?? []) log.apply(spec);
     await logFile.open();
-    // Those of OVN tell the version that others must match.
-    if (family === "ovs") log.logger(program.replaceAll("-", "_")).info(versionLine(program, family));
     if (pidfile !== undefined) {
       await takePidfile(host, log, pidfile, options.overwritePidfile === true);
       holdsPidfile = true;
@@ -86,10 +91,10 @@ export async function runDaemon(
       ...(daemon.measured === undefined ? [] : measuredCommands(daemon.measured)),
       ...vlogCommands(log, logFile),
       { name: "version", usage: "", minArgs: 0, maxArgs: 0, run: () => versionReply(program, family) },
-      { name: "list-commands", usage: "", minArgs: 0, maxArgs: 0, run: () => listCommands(commands) },
-      { name: "set-options", usage: "[--format text|json]", minArgs: 0, maxArgs: 2, run: () => "" },
+      setOptions,
       { name: "exit", usage: daemon.exitUsage ?? "", minArgs: 0, maxArgs: 1, run: (args) => ending.exit(args) },
     ];
+    commands.push(listCommand(commands));
     const path = options.unixctl === undefined ? `${program}.${host.pid}.ctl` : options.unixctl;
     const control = path === "none" ? undefined : await listenForControl(runtime, inFolder(directories.run, path), commands);
     host.ready?.(daemon.readyOutput);

@@ -16,7 +16,8 @@ export function vlogCommands(log: ConfigurableLogBook, file: LogFile): ControlCo
       minArgs: 0,
       maxArgs: Number.POSITIVE_INFINITY,
       run(args) {
-        for (const spec of args) log.apply(spec);
+        // Without a word everything is told.
+        for (const spec of args.length === 0 ? [""] : args) log.apply(spec);
         return "";
       },
     },
@@ -42,15 +43,28 @@ export function vlogCommands(log: ConfigurableLogBook, file: LogFile): ControlCo
         return "";
       },
     },
-    // Nothing is rate-limited, so that both are true at any time.
-    ...["vlog/enable-rate-limit", "vlog/disable-rate-limit"].map((name) => ({
-      name,
-      usage: "[module]...",
-      minArgs: 0,
-      maxArgs: Number.POSITIVE_INFINITY,
-      run: () => "",
-    })),
+    // Whatever is counted together is so at any time; what was set shows in the list.
+    rateLimitCommand(log, "vlog/enable-rate-limit", true),
+    rateLimitCommand(log, "vlog/disable-rate-limit", false),
   ];
+}
+
+function rateLimitCommand(log: ConfigurableLogBook, name: string, limited: boolean): ControlCommand {
+  return {
+    name,
+    usage: "[module]...",
+    minArgs: 0,
+    maxArgs: Number.POSITIVE_INFINITY,
+    run(args) {
+      if (args.length === 0) log.setRateLimit(undefined, limited);
+      for (const word of args) {
+        const module = word.toLowerCase() === "any" ? undefined : log.moduleNamed(word);
+        if (module === undefined && word.toLowerCase() !== "any") throw new Error("unknown module");
+        log.setRateLimit(module, limited);
+      }
+      return "";
+    },
+  };
 }
 
 function listLevels(log: ConfigurableLogBook): string {
@@ -59,7 +73,8 @@ function listLevels(log: ConfigurableLogBook): string {
     const [console, syslog, file] = (["console", "syslog", "file"] as const).map((where) =>
       log.threshold(module, where).toUpperCase().padStart(4),
     );
-    text += `${module.padEnd(16)}  ${console}       ${syslog}       ${file}\n`;
+    const limit = log.isRateLimited(module) ? "" : "    (rate limiting disabled)";
+    text += `${module.padEnd(16)}  ${console}       ${syslog}       ${file}${limit}\n`;
   }
   return text;
 }

@@ -1,6 +1,6 @@
 /** ovsdb-client(1): asks an OVSDB server directly. */
 import { Connection, isArray, isObject, type Json, type JsonObject, streamChannel } from "@weft/ovsdb";
-import { ConfigurableLogBook, type Host, messageOf, type Program, type Stream, WeftError } from "@weft/runtime";
+import { ConfigurableLogBook, type Host, logModulesOf, messageOf, type Program, type Stream, WeftError } from "@weft/runtime";
 import { directoriesOf, inFolder, networkIn } from "../directories.ts";
 import {
   daemonOptions,
@@ -69,10 +69,10 @@ async function run(args: readonly string[], host: Host): Promise<number> {
     return 0;
   }
   const style = tableStyle(options);
-  const log = new ConfigurableLogBook(host.runtime.clock, "ovsdb-client");
+  const log = new ConfigurableLogBook(host.runtime.clock, "ovsdb-client", logModulesOf("ovsdb-client"));
   log.setOutput("console", (line) => void host.stderr.write(`${line}\n`));
   log.setThreshold(undefined, "console", "info");
-  for (const { name, value } of options) if (name === "verbose") log.apply(value ?? "dbg");
+  for (const { name, value } of options) if (name === "verbose") log.applyOption(value);
   const timeout = options.findLast(({ name }) => name === "timeout")?.value;
   if (timeout !== undefined && !/^[1-9][0-9]*$/.test(timeout))
     throw new UsageError(`value ${timeout} on -t or --timeout is invalid`);

@@ -5,6 +5,7 @@ import { runDaemon } from "../daemon/daemon.ts";
 import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf } from "../daemon/options.ts";
 import { directoriesOf, inFolder, networkIn } from "../directories.ts";
 import { type GivenOption, type OptionRow, parseOptions, tlsFilesOf, UsageError } from "../options.ts";
+import { versionLine } from "../version.ts";
 
 const OPTIONS: readonly OptionRow[] = [
   ...commonDaemonOptions,
@@ -119,6 +120,7 @@ export const ovsdbServer: Program = async (args, host: Host) => {
       replication: replicationOf(given),
       ...(configFile === undefined ? {} : { configFile: inFolder(host.cwd, configFile) }),
     });
+    runtime.log.logger("ovsdb_server").info(versionLine("ovsdb-server", "ovs"));
     return { commands: daemon.commands, stop: () => daemon.close() };
   });
 };

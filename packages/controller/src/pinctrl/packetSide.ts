@@ -104,7 +104,7 @@ export class PacketSide {
       exchange,
       log: this.#runtime.log.logger("pinctrl"),
       // The part in parentheses is the thread of the original; scripts look for the line as a whole.
-      aclLog: this.#runtime.log.logger("acl_log(ovn_pinctrl0)"),
+      aclLog: this.#runtime.log.logger("acl_log", "ovn_pinctrl0"),
       macBindings: this.#macBindings,
       buffered: this.#buffered,
       serviceMonitors: this.serviceMonitors,
