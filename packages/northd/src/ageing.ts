@@ -5,7 +5,7 @@
  * write its timestamp anew, and then it waits again.
  */
 import type { ChangeSet, Replica, Transaction, Uuid } from "@weft/ovsdb";
-import type { Clock, Logger } from "@weft/runtime";
+import { type Clock, Heap, type Logger } from "@weft/runtime";
 import type { NbRow, NbSchema, SbRow, SbSchema } from "@weft/schemas";
 import { parseSeconds, parseThresholds, type Thresholds, thresholdOf } from "./model/ageing.ts";
 import { datapathOwner } from "./output/keys.ts";
@@ -25,9 +25,13 @@ interface Waiting {
   readonly at: number;
 }
 
+function sooner(a: Waiting, b: Waiting): boolean {
+  return a.at < b.at;
+}
+
 interface Queue {
-  /** A binary heap by time. A row may be in it more than once. */
-  heap: Waiting[];
+  /** By time. A row may be in it more than once. */
+  readonly heap: Heap<Waiting>;
   /** No more rows are removed before this wall time. */
   pause: number;
 }
@@ -38,8 +42,8 @@ export class Ageing {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #queues: { readonly [T in Learned]: Queue } = {
-    MAC_Binding: { heap: [], pause: 0 },
-    FDB: { heap: [], pause: 0 },
+    MAC_Binding: { heap: new Heap(sooner), pause: 0 },
+    FDB: { heap: new Heap(sooner), pause: 0 },
   };
   readonly #parsed = new Map<string, Thresholds | undefined>();
   /** Thresholds may be others: every row is to be looked at. */
@@ -85,14 +89,14 @@ export class Ageing {
   #lookAtAll(): void {
     this.#stale = false;
     for (const table of tables) {
-      this.#queues[table].heap = [];
+      this.#queues[table].heap.clear();
       for (const { _uuid } of this.#sb.table(table).rows()) this.#look(table, _uuid);
     }
   }
 
   #look(table: Learned, uuid: Uuid): void {
     const at = this.#end(table, uuid);
-    if (at !== undefined) push(this.#queues[table].heap, { uuid, at });
+    if (at !== undefined) this.#queues[table].heap.push({ uuid, at });
   }
 
   /** Returns when the next row is to be removed, a wall time. */
@@ -101,21 +105,23 @@ export class Ageing {
     const { heap } = queue;
     const limit = this.#limit(table);
     const removed = new Set<Uuid>();
-    while (heap.length > 0 && heap[0]!.at <= now && queue.pause <= now) {
-      const { uuid } = pop(heap);
+    for (let next = heap.peek(); next !== undefined && next.at <= now && queue.pause <= now; next = heap.peek()) {
+      heap.pop();
+      const { uuid } = next;
       const at = this.#end(table, uuid);
       if (at === undefined || removed.has(uuid)) continue;
       if (at > now) {
-        push(heap, { uuid, at });
+        heap.push({ uuid, at });
         continue;
       }
       transaction.delete(table, uuid);
       removed.add(uuid);
       // Until the database says that it is gone.
-      push(heap, { uuid, at: now + BATCH_PAUSE });
+      heap.push({ uuid, at: now + BATCH_PAUSE });
       if (removed.size === limit) queue.pause = now + BATCH_PAUSE;
     }
-    return heap.length === 0 ? undefined : Math.max(heap[0]!.at, queue.pause);
+    const next = heap.peek();
+    return next && Math.max(next.at, queue.pause);
   }
 
   #limit(table: Learned): number | undefined {
@@ -165,32 +171,4 @@ function thresholdIn(table: string, row: unknown): string | undefined {
   if (table === "Logical_Router") return (row as NbRow<"Logical_Router"> | undefined)?.options.get("mac_binding_age_threshold");
   if (table === "Logical_Switch") return (row as NbRow<"Logical_Switch"> | undefined)?.other_config.get("fdb_age_threshold");
   return undefined;
-}
-
-function push(heap: Waiting[], item: Waiting): void {
-  let place = heap.push(item) - 1;
-  while (place > 0) {
-    const parent = (place - 1) >> 1;
-    if (heap[parent]!.at <= item.at) break;
-    heap[place] = heap[parent]!;
-    place = parent;
-  }
-  heap[place] = item;
-}
-
-/** Of a heap that is not empty the first. */
-function pop(heap: Waiting[]): Waiting {
-  const first = heap[0]!;
-  const last = heap.pop()!;
-  if (heap.length === 0) return first;
-  let place = 0;
-  for (;;) {
-    let child = 2 * place + 1;
-    if (child + 1 < heap.length && heap[child + 1]!.at < heap[child]!.at) child++;
-    if (child >= heap.length || heap[child]!.at >= last.at) break;
-    heap[place] = heap[child]!;
-    place = child;
-  }
-  heap[place] = last;
-  return first;
 }

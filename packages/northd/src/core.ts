@@ -3,7 +3,7 @@
  * southbound database should be comes out in two stores. Numbers and dynamic addresses, which depend on what was given
  * before, are allocated between two commits.
  */
-import { createEngine, type Engine, type Input } from "@weft/incremental";
+import { createEngine, type Engine, type Input, sameContent } from "@weft/incremental";
 import type { TableName, Uuid } from "@weft/ovsdb";
 import type { NbSchema } from "@weft/schemas";
 import { type DatapathKeys, datapathKeys } from "./allocate/datapathKeys.ts";
@@ -31,10 +31,11 @@ import { type LearnedRoute, learnedRoutes } from "./model/dynamicRouting.ts";
 import { groupKey, type Membership, memberships } from "./model/multicast.ts";
 import { aclId, datapathKey, dynamicAddresses, nb, portChassis, portKey, portQueue, portTag, portUp } from "./model/nb.ts";
 import { networkFunctionGroup } from "./model/networkFunction.ts";
-import { balancerProblems, problems } from "./model/problems.ts";
+import { problems } from "./model/problems.ts";
 import { REMOTELY_BOUND, remotelyBound } from "./model/remotelyBound.ts";
 import { DELEGATED, delegated } from "./model/routerAdvertisement.ts";
 import { FlowStore } from "./output/flows.ts";
+import { type Columns, row } from "./output/row.ts";
 import { RowStore } from "./output/rows.ts";
 import { constantRows } from "./southbound/constant.ts";
 
@@ -215,8 +216,7 @@ export class Core {
     );
     engine.collect([tagRequests], this.#tags);
     engine.collect<IpamFact>([pools, wants, takenBySwitchPorts, takenByRouterPorts], this.#ipam);
-    engine.collect(problems, { add: (text) => hooks.warn("northd", text), remove: () => {} });
-    engine.collect([balancerProblems], { add: (text) => hooks.warn("northd_lb", text), remove: () => {} });
+    engine.collect(problems, { add: ({ module, text }) => hooks.warn(module, text), remove: () => {} });
   }
 
   set macPrefix(prefix: string) {
@@ -229,6 +229,11 @@ export class Core {
     const source = nb[table] as unknown as Input<Uuid, object>;
     if (row === undefined || (table === "Logical_Router" && disabled(row))) this.engine.delete(source, uuid);
     else this.engine.set(source, uuid, row);
+  }
+
+  /** The only row of SB_Global. */
+  setGlobal(columns: Columns): void {
+    if (!sameContent(this.rows.find("SB_Global", "")?.desired?.columns, columns)) this.rows.add(row("SB_Global", "", columns));
   }
 
   setChassis(uuid: Uuid, facts: ChassisFacts | undefined): void {

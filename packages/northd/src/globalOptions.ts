@@ -1,9 +1,22 @@
 /** Options that northd itself keeps in NB_Global (ovn-nb(5)) and passes on to SB_Global. */
-import type { Replica } from "@weft/ovsdb";
+import { sameContent } from "@weft/incremental";
 import { formatMac, macOf, parseMac } from "@weft/packet";
 import type { Random } from "@weft/runtime";
-import { type NbSchema, ovnInternalVersion } from "@weft/schemas";
+import { ovnInternalVersion } from "@weft/schemas";
 import type { DatapathKeys } from "./allocate/datapathKeys.ts";
+import { type Settings, settingsOf } from "./model/globals.ts";
+
+const NONE: ReadonlyMap<string, string> = new Map();
+/** Beside the northbound options: what this northd's flows rely on. */
+const PROMISES = [
+  ["arp_ns_explicit_output", "true"],
+  ["register_consolidation", "true"],
+] as const;
+
+/** The order in which databases show options. */
+function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
 
 /** A random unicast address with the "locally administered" bit. */
 function randomMac(random: Random): string {
@@ -28,43 +41,68 @@ function monitorMac(text: string): string | undefined {
   return parseMac(text) === undefined ? undefined : text;
 }
 
-const made = new WeakMap<object, Map<string, string>>();
-
-/** The options as they should be: those of the database, and what is missing or malformed. What was made up once stays for this replica. */
-export function globalOptions(nb: Replica<NbSchema>, random: Random, { max }: DatapathKeys): ReadonlyMap<string, string> {
-  let own = made.get(nb);
-  if (own === undefined) {
-    own = new Map();
-    made.set(nb, own);
-  }
-  let options = new Map<string, string>();
-  for (const row of nb.table("NB_Global").rows()) {
-    options = new Map(row.options);
-    break;
-  }
-  const keep = (name: string, valid: (text: string) => string | undefined, make: () => string) => {
-    const given = options.get(name);
-    const kept = given === undefined ? undefined : valid(given);
-    if (kept !== undefined) {
-      options.set(name, kept);
-      return;
-    }
-    let value = own.get(name);
-    if (value === undefined) {
-      value = make();
-      own.set(name, value);
-    }
-    options.set(name, value);
-  };
-  keep("mac_prefix", macPrefixOf, () => randomMac(random).slice(0, 8));
-  keep("svc_monitor_mac", monitorMac, () => randomMac(random));
-  keep("svc_monitor_mac_dst", monitorMac, () => randomMac(random));
-  options.set("max_tunid", String(max));
-  options.set("northd_internal_version", ovnInternalVersion);
-  return options;
+/** What the databases should have, and what they say to northd itself. */
+export interface GlobalOptions {
+  readonly settings: Settings;
+  /** Those that were given, where nothing is missing or malformed. */
+  readonly northbound: ReadonlyMap<string, string>;
+  readonly southbound: ReadonlyMap<string, string>;
 }
 
-/** Beside the northbound options: what this northd's flows rely on. */
-export function southboundOptions(options: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  return new Map([...options, ["arp_ns_explicit_output", "true"], ["register_consolidation", "true"]]);
+/** The options of one northbound database; what was made up once stays. Computed when those that are given are others. */
+export class KeptOptions {
+  readonly #random: Random;
+  readonly #made = new Map<string, string>();
+  #given: ReadonlyMap<string, string> | undefined;
+  #settings: Settings = settingsOf(NONE);
+  #max = 0;
+  #options: GlobalOptions = { settings: this.#settings, northbound: NONE, southbound: NONE };
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** The settings come first: they say which keys there are. */
+  settings(given: ReadonlyMap<string, string> | undefined): Settings {
+    this.#take(given ?? NONE);
+    return this.#settings;
+  }
+
+  all(given: ReadonlyMap<string, string> | undefined, { max }: DatapathKeys): GlobalOptions {
+    this.#take(given ?? NONE);
+    if (max !== this.#max) {
+      this.#max = max;
+      const wanted = this.#wanted(given ?? NONE, max);
+      const northbound = given !== undefined && sameContent(given, wanted) ? given : wanted;
+      this.#options = { settings: this.#settings, northbound, southbound: new Map([...wanted, ...PROMISES].sort(byName)) };
+    }
+    return this.#options;
+  }
+
+  #take(given: ReadonlyMap<string, string>): void {
+    if (given === this.#given) return;
+    this.#given = given;
+    this.#settings = settingsOf(given);
+    this.#max = 0;
+  }
+
+  #wanted(given: ReadonlyMap<string, string>, max: number): ReadonlyMap<string, string> {
+    const options = new Map(given);
+    const keep = (name: string, valid: (text: string) => string | undefined, make: () => string) => {
+      const text = options.get(name);
+      options.set(name, (text === undefined ? undefined : valid(text)) ?? this.#once(name, make));
+    };
+    keep("mac_prefix", macPrefixOf, () => randomMac(this.#random).slice(0, 8));
+    keep("svc_monitor_mac", monitorMac, () => randomMac(this.#random));
+    keep("svc_monitor_mac_dst", monitorMac, () => randomMac(this.#random));
+    options.set("max_tunid", String(max));
+    options.set("northd_internal_version", ovnInternalVersion);
+    return new Map([...options].sort(byName));
+  }
+
+  #once(name: string, make: () => string): string {
+    const value = this.#made.get(name) ?? make();
+    this.#made.set(name, value);
+    return value;
+  }
 }

@@ -3,7 +3,7 @@
  * to what the core says, and writes back what people wait for (ovn-northd(8)).
  */
 import type { EngineStatistics } from "@weft/incremental";
-import type { ChangeSet, Replica, ReplicaState, TableName, TransactionResult, Uuid } from "@weft/ovsdb";
+import type { ChangeSet, Replica, ReplicaState, RowChange, TableName, TransactionResult, Uuid } from "@weft/ovsdb";
 import { type ControlCommand, Coverage, type Logger, messageOf, type Runtime, Stopwatch, type Timer } from "@weft/runtime";
 import type { NbRow, NbSchema, SbRow, SbSchema } from "@weft/schemas";
 import { ovnInternalVersion, ovnNorthbound } from "@weft/schemas";
@@ -11,13 +11,12 @@ import { Ageing } from "./ageing.ts";
 import { type DatapathKeys, datapathKeys } from "./allocate/datapathKeys.ts";
 import { northdCommands } from "./commands.ts";
 import { Core } from "./core.ts";
-import { globalOptions, southboundOptions } from "./globalOptions.ts";
+import { type GlobalOptions, KeptOptions } from "./globalOptions.ts";
 import { type ChassisFeature, chassisFacts } from "./model/chassis.ts";
-import { numberOf } from "./model/globals.ts";
+import type { Settings } from "./model/globals.ts";
 import { redirectName } from "./model/routerPort.ts";
 import { dropSample } from "./output/dropSample.ts";
 import { datapathOwner } from "./output/keys.ts";
-import { row } from "./output/row.ts";
 import { writeBfd, writeChecks, writeHosts, writePrefixes } from "./output/statusBack.ts";
 import { SouthboundWriter } from "./output/writer.ts";
 import { Unsupported } from "./support/unsupported.ts";
@@ -74,12 +73,15 @@ class Daemon implements Northd {
   /** Chassis that lack features, which the log has named. */
   readonly #olderChassis = new Map<Uuid, string>();
   readonly #ageing: Ageing;
+  readonly #options: KeptOptions;
   #ageTimer: Timer | undefined;
   /** The domain of samples that the log has told to be none. */
   #refusedDomain: number | undefined;
   /** When the next round may begin (monotonic ms): NB_Global:options:northd-backoff-interval-ms. */
   #earliest = 0;
   #backoff: Timer | undefined;
+  /** Columns of NB_Global as they were written last. */
+  #reported: Readonly<Record<string, unknown>> = {};
   #nbCfgSeen: number | undefined;
   #nbCfgTime = 0;
 
@@ -92,6 +94,7 @@ class Daemon implements Northd {
     this.#main = runtime.log.logger("ovn_northd");
     this.#engineLog = runtime.log.logger("inc_proc_eng");
     this.#ageing = new Ageing({ nb, sb, clock: runtime.clock, log: runtime.log.logger("mac_binding_aging") });
+    this.#options = new KeptOptions(runtime.random);
     this.#unsupported = new Unsupported((text) => this.#log.warn(text));
     this.coverage = new Coverage(runtime.clock, ["northd_run", ...outcomes.map((status) => `txn_${status}`)]);
     this.controlCommands = northdCommands(this);
@@ -205,11 +208,11 @@ class Daemon implements Northd {
         this.#upNames.add(name).add(redirectName(name));
       } else if (table === "BFD") this.#statusChanged = true;
     }
-    this.#kick();
+    if (!set.changes.every((change) => this.#isReport(change))) this.#kick();
   }
 
   #southboundChanged(set: ChangeSet): void {
-    this.#writer?.onChange(set);
+    const news = this.#writer === undefined || this.#writer.onChange(set);
     this.#ageing.southboundChanged(set);
     for (const { table, uuid, before, after } of set.changes) {
       if (table === "Port_Binding") {
@@ -228,7 +231,7 @@ class Daemon implements Northd {
         this.#statusChanged = true;
       } else if (table === "Chassis") this.#chassisChanged(this.#core, uuid, after as SbRow<"Chassis"> | undefined);
     }
-    this.#kick();
+    if (news) this.#kick();
   }
 
   /** Of a chassis whose controller is older than these flows, the log says so: flows of this version may be beyond it. */
@@ -267,7 +270,8 @@ class Daemon implements Northd {
         const start = this.#runtime.clock.now();
         this.coverage.count("northd_run");
         await this.#round();
-        this.#earliest = this.#runtime.clock.now() + Math.min(this.#took("ovn-northd-loop", start), this.#longestBackoff());
+        this.#earliest =
+          this.#runtime.clock.now() + Math.min(this.#took("ovn-northd-loop", start), this.#settings.longestBackoff);
       } catch (error) {
         this.#log.err(`${messageOf(error)}; all is computed anew`);
         this.#core = undefined;
@@ -280,9 +284,12 @@ class Daemon implements Northd {
     for (const idle of this.#idlers.splice(0)) idle();
   }
 
-  /** Rounds have pauses as long as they took themselves, up to this (ms): changes gather meanwhile. */
-  #longestBackoff(): number {
-    return numberOf(first(this.#nb.table("NB_Global").rows())?.options.get("northd-backoff-interval-ms"));
+  get #nbGlobal(): NbRow<"NB_Global"> | undefined {
+    return first(this.#nb.table("NB_Global").rows());
+  }
+
+  get #settings(): Settings {
+    return this.#options.settings(this.#nbGlobal?.options);
   }
 
   /** Whether it is too early for a round, which then comes by itself. */
@@ -308,12 +315,11 @@ class Daemon implements Northd {
     const keys = datapathKeys(this.#vxlan(), this.#interconnectVxlan());
     if (this.#core?.keys.vxlan !== keys.vxlan || this.#core.keys.max !== keys.max) this.#core = this.#load(keys);
     const core = this.#core;
-    const globals = globalOptions(this.#nb, this.#runtime.random, keys);
-    core.macPrefix = globals.get("mac_prefix")!;
-    const nbGlobal = first(this.#nb.table("NB_Global").rows());
-    core.flows.dropSample = this.#dropSample();
-    const probe = /^\d+$/.exec(nbGlobal?.options.get("northd_probe_interval") ?? "")?.[0];
-    for (const database of [this.#nb, this.#sb]) database.setProbe?.(probe === undefined ? undefined : Number(probe));
+    const nbGlobal = this.#nbGlobal;
+    const options = this.#options.all(nbGlobal?.options, keys);
+    core.macPrefix = options.northbound.get("mac_prefix")!;
+    core.flows.dropSample = this.#dropSample(options.settings);
+    for (const database of [this.#nb, this.#sb]) database.setProbe?.(options.settings.probe);
     const nbCfg = nbGlobal?.nb_cfg ?? 0;
     if (nbCfg !== this.#nbCfgSeen) {
       this.#nbCfgSeen = nbCfg;
@@ -324,14 +330,14 @@ class Daemon implements Northd {
     core.compute();
     const computed = this.#took("northd", start);
     if (computed >= this.computeLogTimeout) this.#engineLog.info(`computation took ${Math.round(computed)}ms`);
-    core.rows.add(row("SB_Global", "", { nb_cfg: nbCfg, options: southboundOptions(globals), ipsec: nbGlobal?.ipsec ?? false }));
+    core.setGlobal({ nb_cfg: nbCfg, options: options.southbound, ipsec: nbGlobal?.ipsec ?? false });
     if (this.#stale) {
       this.#writer = new SouthboundWriter(this.#sb, this.#runtime.random, core.rows, core.flows);
       this.#writer.adopt();
       this.#stale = false;
     }
     // The two do not depend on each other; what is told when all is written does.
-    const [result] = await Promise.all([this.#writeSouthbound(), this.#writeNorthbound(core, globals)]);
+    const [result] = await Promise.all([this.#writeSouthbound(), this.#writeNorthbound(core, options)]);
     if (result !== undefined && result.status !== "success" && result.status !== "unchanged") {
       this.#stale = true;
       if (result.status === "error") {
@@ -354,17 +360,15 @@ class Daemon implements Northd {
     if (!tx.empty) this.#counted(await tx.commit());
   }
 
-  #dropSample(): string | undefined {
-    const options = first(this.#nb.table("NB_Global").rows())?.options;
-    const apps = [...this.#nb.table("Sampling_App").rows()];
-    const app = apps.find(({ type }) => type === "drop");
-    const domain = app?.id ?? numberOf(options?.get("debug_drop_domain_id"));
+  #dropSample({ dropDomain, dropCollectorSet }: Settings): string | undefined {
+    const apps = this.#nb.table("Sampling_App").index("type", ({ type }) => [type]);
+    const [app] = apps.get("drop");
+    const domain = app?.id ?? dropDomain;
     if (domain >= DOMAIN_LIMIT && domain !== this.#refusedDomain) {
       this.#runtime.log.logger("debug").err("Observation domain id must be an 8-bit number");
     }
     this.#refusedDomain = domain >= DOMAIN_LIMIT ? domain : undefined;
-    if (domain >= DOMAIN_LIMIT) return undefined;
-    return dropSample(domain, numberOf(options?.get("debug_drop_collector_set")));
+    return domain >= DOMAIN_LIMIT ? undefined : dropSample(domain, dropCollectorSet);
   }
 
   /** A core with all that both databases have now. */
@@ -415,10 +419,8 @@ class Daemon implements Northd {
 
   /** Where some chassis speaks only VXLAN, keys are as short as its header. */
   #vxlan(): boolean {
-    const mode = first(this.#nb.table("NB_Global").rows())?.options.get("vxlan_mode");
-    if (mode === "false") return false;
-    for (const encap of this.#sb.table("Encap").rows()) if (encap.type === "vxlan") return true;
-    return false;
+    const encaps = this.#sb.table("Encap").index("type", ({ type }) => [type]);
+    return this.#settings.vxlanKeys && encaps.get("vxlan").length > 0;
   }
 
   /** ovn-ic sets the option on transit switches; any value counts. */
@@ -453,12 +455,12 @@ class Daemon implements Northd {
     return result && this.#counted(result);
   }
 
-  async #writeNorthbound(core: Core, globals: ReadonlyMap<string, string>): Promise<void> {
+  async #writeNorthbound(core: Core, { northbound: options }: GlobalOptions): Promise<void> {
     const tx = this.#nb.transaction();
     tx.comment("ovn-northd");
-    const nbGlobal = first(this.#nb.table("NB_Global").rows());
-    if (nbGlobal === undefined) tx.insert("NB_Global", { options: globals });
-    else tx.update("NB_Global", nbGlobal._uuid, { options: globals });
+    const nbGlobal = this.#nbGlobal;
+    if (nbGlobal === undefined) tx.insert("NB_Global", { options });
+    else if (nbGlobal.options !== options) tx.update("NB_Global", nbGlobal._uuid, { options });
     const ports = this.#nb.table("Logical_Switch_Port");
     const ups = [...this.#upNames];
     this.#upNames.clear();
@@ -515,13 +517,22 @@ class Daemon implements Northd {
 
   /** Tells how far the configuration has come: sb_cfg when the southbound database has it, hv_cfg when all chassis have. */
   async #reportConfiguration(nbCfg: number): Promise<void> {
-    const nbGlobal = first(this.#nb.table("NB_Global").rows());
+    const nbGlobal = this.#nbGlobal;
     if (nbGlobal === undefined) return;
-    const tx = this.#nb.transaction();
     const now = Math.floor(this.#runtime.clock.wall());
-    if (nbGlobal.sb_cfg !== nbCfg) {
-      tx.update("NB_Global", nbGlobal._uuid, { nb_cfg_timestamp: this.#nbCfgTime, sb_cfg: nbCfg, sb_cfg_timestamp: now });
-    }
+    const report = {
+      ...(nbGlobal.sb_cfg === nbCfg ? {} : { nb_cfg_timestamp: this.#nbCfgTime, sb_cfg: nbCfg, sb_cfg_timestamp: now }),
+      ...this.#chassisReport(nbCfg),
+    };
+    const tx = this.#nb.transaction();
+    tx.update("NB_Global", nbGlobal._uuid, report);
+    if (tx.empty) return;
+    this.#reported = report;
+    this.#counted(await tx.commit());
+  }
+
+  /** How far the last of the chassis has come, and when. */
+  #chassisReport(nbCfg: number): { readonly hv_cfg: number; readonly hv_cfg_timestamp: number } {
     let hvCfg = nbCfg;
     let hvTime = 0;
     for (const chassis of this.#sb.table("Chassis_Private").rows()) {
@@ -532,10 +543,14 @@ class Daemon implements Northd {
         hvTime = chassis.nb_cfg_timestamp;
       } else if (chassis.nb_cfg === hvCfg) hvTime = Math.max(hvTime, chassis.nb_cfg_timestamp);
     }
-    if (nbGlobal.hv_cfg !== hvCfg || nbGlobal.hv_cfg_timestamp !== hvTime) {
-      tx.update("NB_Global", nbGlobal._uuid, { hv_cfg: hvCfg, hv_cfg_timestamp: hvTime });
-    }
-    if (!tx.empty) this.#counted(await tx.commit());
+    return { hv_cfg: hvCfg, hv_cfg_timestamp: hvTime };
+  }
+
+  /** Whether a change is the database's word of what was reported to it. */
+  #isReport({ table, before, after }: RowChange): boolean {
+    if (table !== "NB_Global" || before === undefined || after === undefined) return false;
+    const was = before as Readonly<Record<string, unknown>>;
+    return Object.entries(after as object).every(([column, value]) => value === was[column] || value === this.#reported[column]);
   }
 }
 

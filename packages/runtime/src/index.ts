@@ -1,5 +1,6 @@
 export * from "./coverage.ts";
 export * from "./errors.ts";
+export { Heap } from "./heap.ts";
 export * from "./hostNetwork.ts";
 export * from "./log.ts";
 export * from "./logModules.ts";

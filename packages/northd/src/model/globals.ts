@@ -1,4 +1,4 @@
-/** What NB_Global:options say, as far as flows depend on it. */
+/** What NB_Global:options say: to the flows, and to northd itself. */
 import { derive, sameContent } from "@weft/incremental";
 import { formatMac, parseMac } from "@weft/packet";
 import { globalRow, nb } from "./nb.ts";
@@ -10,7 +10,7 @@ function macTextOf(text: string | undefined): string | undefined {
 }
 
 /** A number of an option: decimal digits alone, 32 bits; 0 for anything else, as for an option that is not there. */
-export function numberOf(text: string | undefined): number {
+function numberOf(text: string | undefined): number {
   const number = /^\d+$/.test(text ?? "") ? Number(text) : 0;
   return number < 2 ** 32 ? number : 0;
 }
@@ -19,7 +19,6 @@ export interface Globals {
   readonly ignoreLspDown: boolean;
   readonly useCtInvMatch: boolean;
   readonly defaultAclDrop: boolean;
-  readonly vxlanMode: string | undefined;
   /** Distributed gateway ports translate both ways in one zone. */
   readonly useCommonZone: boolean;
   /** Load balancers of routers also work on the switches that are attached to them. */
@@ -37,6 +36,30 @@ export interface Globals {
   readonly svcMonitorIpDst: string | undefined;
 }
 
+/** What no derivation reads. */
+export interface Settings {
+  /** Tunnels of VXLAN make datapaths' keys short. */
+  readonly vxlanKeys: boolean;
+  /** Ms of silence of a database before it is probed; undefined: the default. */
+  readonly probe: number | undefined;
+  /** Rounds have pauses as long as they took themselves, up to this (ms): changes gather meanwhile. */
+  readonly longestBackoff: number;
+  /** Of samples of dropped packets. */
+  readonly dropDomain: number;
+  readonly dropCollectorSet: number;
+}
+
+export function settingsOf(options: ReadonlyMap<string, string>): Settings {
+  const probe = options.get("northd_probe_interval") ?? "";
+  return {
+    vxlanKeys: options.get("vxlan_mode") !== "false",
+    probe: /^\d+$/.test(probe) ? Number(probe) : undefined,
+    longestBackoff: numberOf(options.get("northd-backoff-interval-ms")),
+    dropDomain: numberOf(options.get("debug_drop_domain_id")),
+    dropCollectorSet: numberOf(options.get("debug_drop_collector_set")),
+  };
+}
+
 export const globals = derive(
   "globals",
   (_key: "", read): Globals => {
@@ -50,7 +73,6 @@ export const globals = derive(
       ignoreLspDown: flag("ignore_lsp_down", true),
       useCtInvMatch: flag("use_ct_inv_match", true),
       defaultAclDrop: flag("default_acl_drop", false),
-      vxlanMode: options.get("vxlan_mode"),
       useCommonZone: flag("use_common_zone", false),
       switchLbFromRouter: flag("install_ls_lb_from_router", false),
       controllerEvent: flag("controller_event", false),

@@ -2,6 +2,7 @@
 import { type Each, each, index, type Read } from "@weft/incremental";
 import { LogicalError, parseMatch } from "@weft/logical";
 import type { Uuid } from "@weft/ovsdb";
+import type { NbRow } from "@weft/schemas";
 import { policyHops } from "../router/policy.ts";
 import { staticRoutes } from "../router/routing.ts";
 import { badSource, checkOf } from "./backends.ts";
@@ -9,21 +10,44 @@ import { loadBalancer } from "./loadBalancer.ts";
 import { nats } from "./nat.ts";
 import { nb } from "./nb.ts";
 
-const routerProblems = each("northd/routerProblems", nb.Logical_Router, function* (uuid, _row, read): Iterable<string> {
-  yield* read(staticRoutes, uuid).problems;
-  yield* read(nats, uuid).problems;
-  for (const { problems } of read(policyHops, uuid).values()) yield* problems;
-});
+export interface Problem {
+  /** The log module that it is told under. */
+  readonly module: "northd" | "northd_lb";
+  readonly text: string;
+}
+
+function problemsOf(module: Problem["module"], texts: readonly string[]): readonly Problem[] {
+  return texts.map((text) => ({ module, text }));
+}
+
+/** The same words about the same row are the same problem, which is told once. */
+const told = { identity: ({ module, text }: Problem) => `${module} ${text}` };
+
+const routerProblems = each(
+  "northd/routerProblems",
+  nb.Logical_Router,
+  (uuid, _row, read): readonly Problem[] => {
+    const hops = [...read(policyHops, uuid).values()].flatMap(({ problems }) => problems);
+    return problemsOf("northd", [...read(staticRoutes, uuid).problems, ...read(nats, uuid).problems, ...hops]);
+  },
+  told,
+);
 
 const addressSetsByName = index("addressSetsByName", nb.Address_Set, (set) => [set.name]);
 const portGroupsByName = index("portGroupsByName", nb.Port_Group, (group) => [group.name]);
 
-const aclProblems = each("northd/aclProblems", nb.ACL, (uuid, { match, name }, read) =>
-  matchProblems("ACL", uuid, name, match, read),
+const aclProblems = each(
+  "northd/aclProblems",
+  nb.ACL,
+  (uuid, { match, name }, read) => problemsOf("northd", matchProblems("ACL", uuid, name, match, read)),
+  told,
 );
 
-const policyProblems = each("northd/policyProblems", nb.Logical_Router_Policy, (uuid, { match }, read) =>
-  matchProblems("Logical_Router_Policy", uuid, undefined, match, read),
+const policyProblems = each(
+  "northd/policyProblems",
+  nb.Logical_Router_Policy,
+  (uuid, { match }, read) => problemsOf("northd", matchProblems("Logical_Router_Policy", uuid, undefined, match, read)),
+  told,
 );
 
 /** A match that no chassis will understand. Its flows are made all the same, as others may be waiting for a set to come. */
@@ -50,7 +74,14 @@ function addressesOf(set: string, read: Read): readonly string[] | undefined {
 }
 
 /** VIPs and options of load balancers, and mappings of backends that no probe can follow: these take no connections. */
-export const balancerProblems = each("northd/balancerProblems", nb.Load_Balancer, function* (uuid, row, read): Iterable<string> {
+const balancerProblems = each(
+  "northd/balancerProblems",
+  nb.Load_Balancer,
+  (uuid, row, read) => problemsOf("northd_lb", [...balancerTexts(uuid, row, read)]),
+  told,
+);
+
+function* balancerTexts(uuid: Uuid, row: NbRow<"Load_Balancer">, read: Read): Iterable<string> {
   const balancer = read(loadBalancer, uuid);
   yield* balancer?.problems ?? [];
   for (const vip of balancer?.vips ?? []) {
@@ -60,6 +91,6 @@ export const balancerProblems = each("northd/balancerProblems", nb.Load_Balancer
       if (source !== undefined) yield `Invalid svc mon src IP ${source}`;
     }
   }
-});
+}
 
-export const problems: readonly Each<string>[] = [routerProblems, aclProblems, policyProblems];
+export const problems: readonly Each<Problem>[] = [routerProblems, aclProblems, policyProblems, balancerProblems];

@@ -1,5 +1,6 @@
 /** Brings the southbound database to what it should be, with one transaction for whatever changed. */
-import type { ChangeSet, Replica, Transaction, TransactionResult, Uuid } from "@weft/ovsdb";
+import { sameContent } from "@weft/incremental";
+import type { ChangeSet, Columns, Replica, RowChange, Transaction, TransactionResult, Uuid } from "@weft/ovsdb";
 import type { Random } from "@weft/runtime";
 import type { SbRow, SbSchema } from "@weft/schemas";
 import { stagesByPlace } from "../stages.ts";
@@ -14,6 +15,18 @@ type Tx = Transaction<SbSchema>;
 /** Rows that chassis wrote and that keep a datapath from being deleted. */
 const attachedTables = ["MAC_Binding", "IGMP_Group", "Learned_Route", "IP_Multicast"] as const;
 
+/** Tables that nobody but the writer looks at: what the database says of them is news only where it is not as was written. */
+const writtenOnly: ReadonlySet<SbTable> = new Set([
+  "SB_Global",
+  "Logical_Flow",
+  "Logical_DP_Group",
+  "Address_Set",
+  "Port_Group",
+  "Load_Balancer",
+  "DHCP_Options",
+  "DNS",
+]);
+
 /** The values that a row has in the columns of another, as a text. */
 function contentOf(columns: object, row: Readonly<Record<string, unknown>>): string {
   const values = Object.keys(columns).map((column) => row[column]);
@@ -22,11 +35,17 @@ function contentOf(columns: object, row: Readonly<Record<string, unknown>>): str
 
 const TRANSLATED = "acl_ct_translation";
 
-function tagsOf({ port, translated }: FlowEntry): (readonly [string, string])[] {
-  const tags: (readonly [string, string])[] = [];
-  if (translated) tags.push([TRANSLATED, "true"]);
-  if (port !== undefined) tags.push(["in_out_port", port]);
+function tagsOf({ port, translated }: FlowEntry): ReadonlyMap<string, string> {
+  const tags = new Map<string, string>();
+  if (translated) tags.set(TRANSLATED, "true");
+  if (port !== undefined) tags.set("in_out_port", port);
   return tags;
+}
+
+/** Whether a row has these values in these columns; `plain` makes of a value what rows have. */
+function agrees(columns: object, row: object, plain: (value: unknown) => unknown = (value) => value): boolean {
+  const has = row as Readonly<Record<string, unknown>>;
+  return Object.entries(columns).every(([column, value]) => sameContent(plain(value), has[column]));
 }
 
 export class SouthboundWriter {
@@ -142,28 +161,41 @@ export class SouthboundWriter {
     }
   }
 
-  /** Hears of every change of the database. What others did to our rows is undone by the next transaction. */
-  onChange(set: ChangeSet): void {
-    for (const change of set.changes) {
-      const table = change.table as SbTable;
-      if (table === "Datapath_Binding" && change.after !== undefined) {
-        this.#datapaths.set(change.uuid, datapathOwner(change.after as SbRow<"Datapath_Binding">) as Uuid);
-      }
-      if (change.after === undefined) {
-        this.#vanished(change.uuid);
-        continue;
-      }
-      if (change.before === undefined) {
-        if (table === "Logical_Flow" || (ownedTables as readonly string[]).includes(table)) {
-          this.#stranger(table, change.uuid);
-        }
-        continue;
-      }
-      const entry = this.#entryOf.get(change.uuid);
-      if (entry !== undefined) this.#rows.dirty.add(entry);
-      const flow = this.#flowOf.get(change.uuid);
-      if (flow !== undefined) this.#flows.mark(flow);
+  /**
+   * Hears of every change of the database. What others did to our rows is undone by the next transaction. Returns whether
+   * there is more in it than the database's word of what was written.
+   */
+  onChange(set: ChangeSet): boolean {
+    let news = false;
+    for (const change of set.changes) news = this.#take(change) || news;
+    return news || this.pending;
+  }
+
+  #take({ table: name, uuid, before, after }: RowChange): boolean {
+    const table = name as SbTable;
+    const news = !writtenOnly.has(table);
+    if (table === "Datapath_Binding" && after !== undefined) {
+      this.#datapaths.set(uuid, datapathOwner(after as SbRow<"Datapath_Binding">) as Uuid);
     }
+    if (after === undefined) {
+      this.#vanished(uuid);
+      return news;
+    }
+    if (before === undefined) {
+      if (table === "Logical_Flow" || (ownedTables as readonly string[]).includes(table)) this.#stranger(table, uuid);
+      return news;
+    }
+    const entry = this.#entryOf.get(uuid);
+    if (entry !== undefined && !this.#asWanted(entry, after as object)) this.#rows.dirty.add(entry);
+    const flow = this.#flowOf.get(uuid);
+    if (flow !== undefined && !agrees(this.#flowColumns(flow) ?? {}, after as object)) this.#flows.mark(flow);
+    return news;
+  }
+
+  /** Whether a row has what is wanted of it. Where it owns others, that is only known by a look at these: false. */
+  #asWanted({ desired }: RowEntry, row: object): boolean {
+    if (desired === undefined || desired.initial !== undefined) return false;
+    return agrees(desired.columns, row, (value) => this.#plain(value));
   }
 
   #vanished(uuid: Uuid): void {
@@ -198,19 +230,12 @@ export class SouthboundWriter {
     if (!this.pending) return undefined;
     const tx = this.#sb.transaction();
     tx.comment("ovn-northd");
-    const rows = [...this.#rows.dirty];
-    const flows = [...this.#flows.dirty];
-    const strangers = [...this.#strangers];
-    for (const [uuid, table] of strangers) this.#delete(tx, table, uuid);
-    for (const entry of rows) this.#writeRow(tx, entry);
-    this.#writeFlows(tx, flows);
-    if (tx.empty) {
-      this.#settled(rows, flows, strangers);
-      return { status: "unchanged", inserted: new Map() };
-    }
-    const result = await tx.commit();
-    if (result.status === "success" || result.status === "unchanged") this.#settled(rows, flows, strangers);
-    return result;
+    for (const [uuid, table] of this.#strangers) this.#delete(tx, table, uuid);
+    for (const entry of this.#rows.dirty) this.#writeRow(tx, entry);
+    this.#writeFlows(tx, [...this.#flows.dirty]);
+    // Before the answer: what the database tells meanwhile may have to be undone by the next transaction.
+    this.#settle();
+    return tx.empty ? { status: "unchanged", inserted: new Map() } : tx.commit();
   }
 
   /** The uuid of a row that is to be there, a new one where it is not there yet. */
@@ -232,17 +257,15 @@ export class SouthboundWriter {
     return this.#random.uuid() as Uuid; // random.uuid gives the form of one
   }
 
-  #settled(rows: readonly RowEntry[], flows: readonly FlowEntry[], strangers: readonly (readonly [Uuid, SbTable])[]): void {
-    for (const entry of rows) {
-      this.#rows.dirty.delete(entry);
-      if (entry.desired === undefined) this.#rows.forget(entry);
-    }
-    for (const flow of flows) {
+  #settle(): void {
+    for (const entry of this.#rows.dirty) if (entry.desired === undefined) this.#rows.forget(entry);
+    for (const flow of this.#flows.dirty) {
       flow.dirty = false;
-      this.#flows.dirty.delete(flow);
       if (flow.empty) this.#flows.forget(flow);
     }
-    for (const [uuid] of strangers) this.#strangers.delete(uuid);
+    this.#rows.dirty.clear();
+    this.#flows.dirty.clear();
+    this.#strangers.clear();
   }
 
   #delete(tx: Tx, table: SbTable, uuid: Uuid): void {
@@ -295,8 +318,12 @@ export class SouthboundWriter {
   }
 
   #resolved(tx: Tx, value: unknown, current: Record<string, unknown> | undefined, column: string): unknown {
+    return value instanceof Owned ? this.#owned(tx, value, current?.[column]) : this.#plain(value);
+  }
+
+  /** A column's value with uuids in place of references. */
+  #plain(value: unknown): unknown {
     if (value instanceof Ref) return this.#resolve(value);
-    if (value instanceof Owned) return this.#owned(tx, value, current?.[column]);
     if (Array.isArray(value) && value.some((item) => item instanceof Ref)) {
       return value.flatMap((item) => (item instanceof Ref ? (this.#resolve(item) ?? []) : item));
     }
@@ -328,34 +355,38 @@ export class SouthboundWriter {
     for (const group of this.#regroup(flows)) this.#writeGroup(tx, group);
     for (const entry of flows) {
       const exists = entry.uuid !== undefined && this.#sb.table("Logical_Flow").get(entry.uuid) !== undefined;
-      const place = this.#placeOf(entry);
-      if (place === undefined) {
+      const columns = this.#flowColumns(entry);
+      if (columns === undefined) {
         if (exists) tx.delete("Logical_Flow", entry.uuid!);
-        continue;
-      }
-      const { source, hint } = entry.origin;
-      const ids = new Map([["source", source]]);
-      if (hint !== undefined) ids.set("stage-hint", hint.slice(0, 8));
-      ids.set("stage-name", entry.stage.name);
-      const columns = {
-        ...place,
-        pipeline: entry.stage.pipeline,
-        table_id: entry.stage.table,
-        priority: entry.priority,
-        match: entry.match,
-        actions: sampled(entry, this.#flows.dropSample),
-        tags: tagsOf(entry),
-        controller_meter: entry.meter,
-        external_ids: ids,
-        flow_desc: entry.description,
-      };
-      if (exists) tx.update("Logical_Flow", entry.uuid!, columns);
+      } else if (exists) tx.update("Logical_Flow", entry.uuid!, columns);
       else {
         entry.uuid = this.#newUuid();
         this.#flowOf.set(entry.uuid, entry);
         tx.insert("Logical_Flow", columns, entry.uuid);
       }
     }
+  }
+
+  /** What a flow's row should have; undefined when it is to go. */
+  #flowColumns(entry: FlowEntry): Columns<SbSchema, "Logical_Flow"> | undefined {
+    const place = this.#placeOf(entry);
+    if (place === undefined) return undefined;
+    const { source, hint } = entry.origin;
+    const ids = new Map([["source", source]]);
+    if (hint !== undefined) ids.set("stage-hint", hint.slice(0, 8));
+    ids.set("stage-name", entry.stage.name);
+    return {
+      ...place,
+      pipeline: entry.stage.pipeline,
+      table_id: entry.stage.table,
+      priority: entry.priority,
+      match: entry.match,
+      actions: sampled(entry, this.#flows.dropSample),
+      tags: tagsOf(entry),
+      controller_meter: entry.meter,
+      external_ids: ids,
+      flow_desc: entry.description,
+    };
   }
 
   #writeGroup(tx: Tx, group: DatapathGroup): void {

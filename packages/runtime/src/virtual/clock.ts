@@ -1,3 +1,4 @@
+import { Heap } from "../heap.ts";
 import type { Clock, Timer } from "../world.ts";
 
 interface Pending {
@@ -15,8 +16,7 @@ export class VirtualClock implements Clock {
   #now = 0;
   readonly #start: number;
   #order = 0;
-  /** A binary heap by (due, order). */
-  readonly #heap: Pending[] = [];
+  readonly #heap = new Heap(before);
   #soon: (() => void)[] = [];
 
   /** `start`: the wall-clock time at which the clock begins, ms since the epoch. */
@@ -33,7 +33,7 @@ export class VirtualClock implements Clock {
 
   after(ms: number, run: () => void): Timer {
     const pending: Pending = { due: this.#now + Math.max(0, ms), order: this.#order++, run };
-    this.#push(pending);
+    this.#heap.push(pending);
     return {
       cancel() {
         pending.run = undefined;
@@ -78,7 +78,7 @@ export class VirtualClock implements Clock {
     const end = this.#now + ms;
     await this.settle();
     for (let next = this.#peek(); next !== undefined && next.due <= end; next = this.#peek()) {
-      this.#pop();
+      this.#heap.pop();
       this.#now = Math.max(this.#now, next.due);
       next.run?.();
       await this.settle();
@@ -93,7 +93,7 @@ export class VirtualClock implements Clock {
     while (!done()) {
       const next = this.#peek();
       if (next === undefined || next.due > end) return false;
-      this.#pop();
+      this.#heap.pop();
       this.#now = Math.max(this.#now, next.due);
       next.run?.();
       await this.settle();
@@ -113,37 +113,12 @@ export class VirtualClock implements Clock {
   }
 
   #peek(): Pending | undefined {
-    while (this.#heap.length > 0 && this.#heap[0]!.run === undefined) this.#pop();
-    return this.#heap[0];
-  }
-
-  #push(item: Pending): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(item);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (!before(item, heap[parent]!)) break;
-      heap[at] = heap[parent]!;
-      at = parent;
+    let next = this.#heap.peek();
+    while (next !== undefined && next.run === undefined) {
+      this.#heap.pop();
+      next = this.#heap.peek();
     }
-    heap[at] = item;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-      if (!before(heap[child]!, last)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
+    return next;
   }
 }
 
