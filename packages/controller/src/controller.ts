@@ -229,7 +229,8 @@ export class RunningController implements Controller {
       const begun = clock.now();
       this.#switchSide.program(this.#nbCfg);
       this.stopwatches.get("flow-installation")?.add(clock.now() - begun);
-      if (this.#switchSide.quiet) this.#localSide.endFlowRestore();
+      const { installed } = this.#switchSide;
+      if (installed !== undefined) this.#localSide.restoreFlows(installed);
     }
     this.#localSide.writePlan({ chassis: this.#southbound.settledChassis, all: this.#southbound.settled });
     this.#sendPackets();

@@ -37,6 +37,26 @@ export const inHaGroup = derive<Uuid, boolean>("inHaGroup", (port, read) => {
   return own !== undefined && read(haChassisOf, port).includes(own);
 });
 
+/** The chassis of an HA group that are there. */
+export const membersOf = derive<Uuid, readonly Uuid[]>(
+  "membersOf",
+  (group, read) => {
+    const members = (read(sb.HA_Chassis_Group, group)?.ha_chassis ?? []).map((member) => read(sb.HA_Chassis, member)?.chassis);
+    return members.filter((chassis) => chassis !== undefined);
+  },
+  { equals: sameContent },
+);
+
+/** Whether this chassis and others form an HA group. */
+export const isOneOfSeveral = derive<0, boolean>("isOneOfSeveral", (_key, read) => {
+  const own = read(ownChassis, 0);
+  if (own === undefined) return false;
+  return read.keys(sb.HA_Chassis_Group).some((group) => {
+    const members = read(membersOf, group);
+    return members.length > 1 && members.includes(own);
+  });
+});
+
 /** The chassis that BFD on some tunnel says are alive. */
 const aliveChassis = derive<0, readonly Uuid[]>(
   "aliveChassis",

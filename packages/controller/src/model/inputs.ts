@@ -47,7 +47,17 @@ export const sbTables = [
 
 /** The tables of the local Open_vSwitch database that the controller reads, and the columns. */
 export const vsColumns = {
-  Open_vSwitch: ["bridges", "external_ids", "other_config", "iface_types", "datapaths", "system_version", "ssl"],
+  Open_vSwitch: [
+    "bridges",
+    "external_ids",
+    "other_config",
+    "iface_types",
+    "datapaths",
+    "system_version",
+    "ssl",
+    "next_cfg",
+    "cur_cfg",
+  ],
   Bridge: ["name", "ports", "external_ids", "other_config", "fail_mode", "datapath_type", "flow_tables", "mirrors"],
   Port: ["name", "interfaces", "external_ids", "tag", "qos"],
   Interface: ["name", "type", "options", "external_ids", "ofport", "bfd", "bfd_status", "mac_in_use", "link_state", "mtu"],

@@ -78,6 +78,11 @@ export class SwitchSide {
     return this.#programmed && !this.#flushing;
   }
 
+  /** The connection to a switch that is quiet. */
+  get installed(): object | undefined {
+    return this.quiet ? this.#exchange : undefined;
+  }
+
   async #opened(exchange: Exchange): Promise<void> {
     const { core, runtime, wake } = this.#options;
     runtime.log.logger("main").info("OVS OpenFlow connection reconnected,force recompute.");

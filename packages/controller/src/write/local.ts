@@ -6,6 +6,7 @@ import { claimOf, mismatch } from "../model/binding.ts";
 import { config, integrationBridge, openVSwitchUuid, ownChassis } from "../model/config.ts";
 import { isLocalDatapath } from "../model/datapaths.ts";
 import { globalOptions } from "../model/globalOptions.ts";
+import { membersOf } from "../model/ha.ts";
 import { bridgesByName, installed, portsByName, portsByType, sb, vs } from "../model/inputs.ts";
 import { encapsOf, isRemote, tunnelId } from "../model/tunnels.ts";
 import { mutateMap, type VsWrite } from "./writes.ts";
@@ -179,12 +180,8 @@ function bfdPeers(read: Read): Set<Uuid> {
   if (us === undefined) return peers;
   for (const uuid of read.keys(sb.HA_Chassis_Group)) {
     const group = read(sb.HA_Chassis_Group, uuid);
+    const members = read(membersOf, uuid);
     if (group === undefined || group.ha_chassis.length < 2) continue;
-    const members: Uuid[] = [];
-    for (const member of group.ha_chassis) {
-      const one = read(sb.HA_Chassis, member)?.chassis;
-      if (one !== undefined) members.push(one);
-    }
     const others: readonly Uuid[] = members.includes(us)
       ? [...members, ...group.ref_chassis]
       : group.ref_chassis.includes(us)

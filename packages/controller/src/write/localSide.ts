@@ -5,8 +5,9 @@ import type { Logger, Runtime } from "@weft/runtime";
 import type { VsRow, VsSchema } from "@weft/schemas";
 import type { Core } from "../core.ts";
 import { config } from "../model/config.ts";
+import { isOneOfSeveral } from "../model/ha.ts";
 import type { Committer } from "./committer.ts";
-import { endFlowRestore } from "./flowRestore.ts";
+import { FlowRestore } from "./flowRestore.ts";
 import { cleanLocal, writeBridge, writePatches, writePrefixes, writeTunnels } from "./local.ts";
 import { writeMirrors } from "./mirrors.ts";
 import { writeQueues } from "./queues.ts";
@@ -32,6 +33,7 @@ export class LocalSide {
   /** The database may differ from the plan. */
   #dirty = true;
   #zonesWritten = -1;
+  readonly #flowRestore = new FlowRestore();
 
   constructor(options: LocalSideOptions) {
     this.#options = options;
@@ -72,15 +74,20 @@ export class LocalSide {
     committer.commit(transaction);
   }
 
-  /** Lets the switch take packets again, where it waits for us; to be called when all flows are there. */
-  endFlowRestore(): void {
-    const { ovs, committer, log } = this.#options;
-    if (!this.#writable) return;
+  /**
+   * Lets the switch take packets again, where it waits for us; to be called when all flows are there.
+   *
+   * @param connection To the switch.
+   */
+  restoreFlows(connection: object): void {
+    const { core, ovs, committer, log } = this.#options;
+    const [root] = ovs.table("Open_vSwitch").rows();
+    if (!this.#writable || root === undefined) return;
     const transaction = ovs.transaction();
-    const line = endFlowRestore(ovs, transaction);
+    const line = this.#flowRestore.step(root, transaction, core.read(isOneOfSeveral, 0), connection);
     if (line === undefined) return;
     log.info(line);
-    committer.commit(transaction);
+    committer.commit(transaction, (failed) => failed && this.#flowRestore.failed());
   }
 
   /**
