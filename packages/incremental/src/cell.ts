@@ -100,30 +100,44 @@ function removeReader(dep: Cell, position: number): void {
   }
 }
 
-/** Makes `reads` what the cell depends on. Cells that lose their last reader are handed to `orphan`. */
+/**
+ * Makes `reads` what the cell depends on. Cells that lose their last reader are handed to `orphan`. Of long lists that differ
+ * in the middle, as those of a group that a member has joined, the ends keep their edges.
+ */
 export function link(cell: Cell, reads: readonly Cell[], orphan: (cell: Cell) => void): void {
-  const { deps } = cell;
+  const { deps, depSlots } = cell;
   const count = reads.length;
   let same = 0;
   while (same < deps.length && same < count && deps[same] === reads[same]) same++;
   if (same === deps.length && same === count) return;
-  const dropped = same < deps.length ? deps.slice(same) : NO_CELLS;
-  for (let i = deps.length - 1; i >= same; i--) {
-    removeReader(deps[i]!, cell.depSlots[i]!);
-    deps.pop();
-    cell.depSlots.pop();
-  }
   if (deps === NO_CELLS) {
-    cell.deps = reads.slice();
-    cell.depSlots = new Array<number>(count).fill(0);
-    for (let i = 0; i < count; i++) cell.depSlots[i] = addReader(reads[i]!, cell, i);
-  } else {
-    for (let i = same; i < count; i++) {
-      deps.push(reads[i]!);
-      cell.depSlots.push(addReader(reads[i]!, cell, i));
-    }
+    linkFirst(cell, reads);
+    return;
+  }
+  let end = deps.length;
+  let endOfReads = count;
+  while (end > same && endOfReads > same && deps[end - 1] === reads[endOfReads - 1]) {
+    end--;
+    endOfReads--;
+  }
+  const dropped = same < end ? deps.slice(same, end) : NO_CELLS;
+  for (let i = end - 1; i >= same; i--) removeReader(deps[i]!, depSlots[i]!);
+  const kept = deps.slice(end);
+  const keptSlots = depSlots.slice(end);
+  deps.length = same;
+  depSlots.length = same;
+  for (let i = same; i < endOfReads; i++) depSlots.push(addReader(reads[i]!, cell, deps.push(reads[i]!) - 1));
+  for (let i = 0; i < kept.length; i++) {
+    kept[i]!.readerSlots[keptSlots[i]!] = deps.push(kept[i]!) - 1;
+    depSlots.push(keptSlots[i]!);
   }
   for (const dep of dropped) if (dep.readers.length === 0) orphan(dep);
+}
+
+function linkFirst(cell: Cell, reads: readonly Cell[]): void {
+  cell.deps = reads.slice();
+  cell.depSlots = new Array<number>(reads.length).fill(0);
+  for (let i = 0; i < reads.length; i++) cell.depSlots[i] = addReader(reads[i]!, cell, i);
 }
 
 /** Forgets all edges at once, without telling the other ends: for when everything is forgotten. */

@@ -110,7 +110,7 @@ export function parseIp(text: string): IpAddress | undefined {
 }
 
 /** Whether an address is in one of the networks of a port. */
-export function isInNetworks(port: PortAddress, address: IpAddress): boolean {
+function isInNetworks(port: PortAddress, address: IpAddress): boolean {
   if (address.family === 4) {
     return port.ip4.some(({ ip, length }) => {
       return ipv4Network({ address: ip, length }) === ipv4Network({ address: address.ip, length });
@@ -122,4 +122,32 @@ export function isInNetworks(port: PortAddress, address: IpAddress): boolean {
 export function isInNetworksOf(port: PortAddress, text: string): boolean {
   const address = parseIp(text);
   return address !== undefined && isInNetworks(port, address);
+}
+
+/** The networks of several ports, by their lengths: an address is looked up once for each length that there is. */
+export class Networks {
+  readonly #ip4 = new Map<number, Set<Ipv4>>();
+  readonly #ip6 = new Map<number, Set<Ipv6>>();
+
+  constructor(ports: Iterable<PortAddress>) {
+    for (const { ip4, ip6 } of ports) {
+      for (const { ip, length } of ip4) add(this.#ip4, length, ipv4Network({ address: ip, length }));
+      for (const { ip, length } of ip6) add(this.#ip6, length, ipv6Network({ address: ip, length }));
+    }
+  }
+
+  has(address: IpAddress): boolean {
+    if (address.family === 4) {
+      for (const [length, networks] of this.#ip4) if (networks.has(ipv4Network({ address: address.ip, length }))) return true;
+      return false;
+    }
+    for (const [length, networks] of this.#ip6) if (networks.has(ipv6Network({ address: address.ip, length }))) return true;
+    return false;
+  }
+}
+
+function add<T>(networks: Map<number, Set<T>>, length: number, network: T): void {
+  const others = networks.get(length);
+  if (others === undefined) networks.set(length, new Set([network]));
+  else others.add(network);
 }

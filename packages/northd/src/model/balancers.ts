@@ -81,45 +81,60 @@ interface Traits {
   readonly skipSnat: boolean;
 }
 
-function traitsOfAll(lbs: readonly Uuid[], read: Read): Traits {
-  const traits = { vips: false, distributed: false, skipSnat: false };
-  for (const uuid of lbs) {
-    traits.vips ||= (read(nb.Load_Balancer, uuid)?.vips.size ?? 0) > 0;
+const traitsOf = derive(
+  "loadBalancerTraits",
+  (uuid: Uuid, read): Traits => {
     const lb = read(loadBalancer, uuid);
-    traits.distributed ||= lb?.distributed === true;
-    traits.skipSnat ||= lb?.skipSnat === true;
-  }
-  return traits;
+    const vips = (read(nb.Load_Balancer, uuid)?.vips.size ?? 0) > 0;
+    return { vips, distributed: lb?.distributed === true, skipSnat: lb?.skipSnat === true };
+  },
+  { equals: sameContent },
+);
+
+function joined(all: readonly Traits[]): Traits {
+  return {
+    vips: all.some(({ vips }) => vips),
+    distributed: all.some(({ distributed }) => distributed),
+    skipSnat: all.some(({ skipSnat }) => skipSnat),
+  };
 }
 
 const traitsOfGroup = derive(
   "loadBalancerGroupTraits",
-  (group: Uuid, read): Traits => traitsOfAll(read(nb.Load_Balancer_Group, group)?.load_balancer ?? [], read),
+  (group: Uuid, read): Traits =>
+    joined((read(nb.Load_Balancer_Group, group)?.load_balancer ?? []).map((lb) => read(traitsOf, lb))),
   { equals: sameContent },
 );
 
-/** Of the load balancers of a switch or router, its own and those of its groups, whether any has something. */
-function anyOf(holder: Holder | undefined, what: keyof Traits, read: Read): boolean {
-  if (holder === undefined) return false;
-  if (traitsOfAll(holder.load_balancer, read)[what]) return true;
-  return holder.load_balancer_group.some((group) => read(traitsOfGroup, group)[what]);
+/** Of the load balancers of a switch or router, its own and those of its groups. */
+function traitsOfHolder(holder: Holder | undefined, read: Read): Traits {
+  const own = (holder?.load_balancer ?? []).map((lb) => read(traitsOf, lb));
+  return joined([...own, ...(holder?.load_balancer_group ?? []).map((group) => read(traitsOfGroup, group))]);
 }
 
-/** Whether a switch or router has to track connections for the VIPs of load balancers. */
-export const switchHasVips = derive("switchHasVips", (uuid: Uuid, read) => anyOf(read(nb.Logical_Switch, uuid), "vips", read));
-export const routerHasVips = derive("routerHasVips", (uuid: Uuid, read) => anyOf(read(nb.Logical_Router, uuid), "vips", read));
-
-/** Whether a router balances on every chassis: then its gateway ports are on every chassis too. */
-export const balancesEverywhere = derive("balancesEverywhere", (uuid: Uuid, read) =>
-  anyOf(read(nb.Logical_Router, uuid), "distributed", read),
+const traitsOfRouter = derive(
+  "routerLoadBalancerTraits",
+  (uuid: Uuid, read): Traits => traitsOfHolder(read(nb.Logical_Router, uuid), read),
+  { equals: sameContent },
 );
 
+/** Whether a switch or router has to track connections for the VIPs of load balancers. */
+export const switchHasVips = derive(
+  "switchHasVips",
+  (uuid: Uuid, read) => traitsOfHolder(read(nb.Logical_Switch, uuid), read).vips,
+);
+export const routerHasVips = derive("routerHasVips", (uuid: Uuid, read) => read(traitsOfRouter, uuid).vips);
+
+/** Whether a router balances on every chassis: then its gateway ports are on every chassis too. */
+export const balancesEverywhere = derive("balancesEverywhere", (uuid: Uuid, read) => read(traitsOfRouter, uuid).distributed);
+
 /** Whether a router leaves the source of some balanced connections as it is. */
-export const skipsSnat = derive("skipsSnat", (uuid: Uuid, read) => anyOf(read(nb.Logical_Router, uuid), "skipSnat", read));
+export const skipsSnat = derive("skipsSnat", (uuid: Uuid, read) => read(traitsOfRouter, uuid).skipSnat);
 
 /** What is found out of each of a router's load balancers: one list for its own and one for each of its groups. */
 export function ofEach<T>(name: string, find: (lb: Uuid, read: Read) => readonly T[]) {
-  const ofAll = (lbs: readonly Uuid[] | undefined, read: Read) => (lbs ?? []).flatMap((lb) => find(lb, read));
+  const ofOne = derive(`${name}OfOne`, find, { equals: sameContent });
+  const ofAll = (lbs: readonly Uuid[] | undefined, read: Read) => (lbs ?? []).flatMap((lb) => read(ofOne, lb));
   const ofGroup = derive(
     `${name}OfGroup`,
     (group: Uuid, read): readonly T[] => ofAll(read(nb.Load_Balancer_Group, group)?.load_balancer, read),
@@ -137,10 +152,14 @@ export function ofEach<T>(name: string, find: (lb: Uuid, read: Read) => readonly
 
 const vipsOf = ofEach("vipAddresses", (lb, read) => read(loadBalancer, lb)?.vips.map(({ address }) => address) ?? []);
 
+const vipSetOf = derive("vipSet", (router: Uuid, read): ReadonlySet<string> => new Set(read(vipsOf, router).flat()), {
+  equals: sameContent,
+});
+
 /** Whether an address is that of a VIP of a router, by {@link addressKey}. */
 export const isVip = derive("isVip", (key: string, read): boolean => {
   const [router, address] = key.split(" ") as [Uuid, string];
-  return read(vipsOf, router).some((addresses) => addresses.includes(address));
+  return read(vipSetOf, router).has(address);
 });
 
 export function addressKey(router: Uuid, address: string): string {

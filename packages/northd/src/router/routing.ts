@@ -20,6 +20,7 @@ import {
 } from "@weft/packet";
 import type { NbRow } from "@weft/schemas";
 import { type Flow, type FlowOptions, flow } from "../flow.ts";
+import { type IpAddress, parseIp } from "../model/addresses.ts";
 import { deadPeer, speaksBfd } from "../model/bfd.ts";
 import { metered } from "../model/copp.ts";
 import { learnedByRouter, learnedRoutes } from "../model/dynamicRouting.ts";
@@ -108,8 +109,10 @@ export function* connectedBfd(port: RouterPort, hint: Uuid): Iterable<Flow> {
 
 /** The ports of a router by which an address can be reached: the port that has a network with it. */
 export function hopTowards(ports: readonly RouterPort[], nexthop: string): NextHop | undefined {
+  const hop = parseIp(nexthop);
+  if (hop === undefined) return undefined;
   for (const port of ports) {
-    const found = sourceOn(port, nexthop);
+    const found = hopOn(port, hop);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -117,15 +120,17 @@ export function hopTowards(ports: readonly RouterPort[], nexthop: string): NextH
 
 /** The hop through a port that has a network with the address. */
 export function sourceOn(port: RouterPort, nexthop: string): NextHop | undefined {
-  const ip4 = parseIpv4(nexthop);
-  if (ip4 !== undefined) {
-    const own = port.address.ip4.find(({ ip, length }) => ipv4Contains({ address: ip, length }, ip4));
-    return own && { port, family: 4, source: own.text, address: formatIpv4(ip4) };
+  const hop = parseIp(nexthop);
+  return hop && hopOn(port, hop);
+}
+
+function hopOn(port: RouterPort, hop: IpAddress): NextHop | undefined {
+  if (hop.family === 4) {
+    const own = port.address.ip4.find(({ ip, length }) => ipv4Contains({ address: ip, length }, hop.ip));
+    return own && { port, family: 4, source: own.text, address: formatIpv4(hop.ip) };
   }
-  const ip6 = parseIpv6(nexthop);
-  if (ip6 === undefined) return undefined;
-  const own = port.address.ip6.find(({ ip, length }) => ipv6Contains({ address: ip, length }, ip6));
-  return own && { port, family: 6, source: own.text, address: formatIpv6(ip6) };
+  const own = port.address.ip6.find(({ ip, length }) => ipv6Contains({ address: ip, length }, hop.ip));
+  return own && { port, family: 6, source: own.text, address: formatIpv6(hop.ip) };
 }
 
 /** The hop through a named port, also where none of its networks has the address. */

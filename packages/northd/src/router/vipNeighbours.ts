@@ -2,7 +2,7 @@
 import { derive, each, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
-import { type IpAddress, isInNetworks, isInNetworksOf, parseIp } from "../model/addresses.ts";
+import { type IpAddress, isInNetworksOf, Networks, parseIp } from "../model/addresses.ts";
 import { ofEach } from "../model/balancers.ts";
 import { metered } from "../model/copp.ts";
 import { loadBalancer } from "../model/loadBalancer.ts";
@@ -48,11 +48,10 @@ const answered = derive(
   "answeredVips",
   (uuid: Uuid, read): Vips => {
     const vips = { ip4: new Set<string>(), ip6: new Set<string>() };
-    const ports = read(routerPorts, uuid);
+    const networks = new Networks(read(routerPorts, uuid).map(({ address }) => address));
     for (const list of read(answerableVips, uuid)) {
       for (const { address, everywhere } of list) {
-        if (everywhere || (address.ip !== undefined && ports.some((port) => isInNetworks(port.address, address))))
-          vips[`ip${address.family}`].add(address.text);
+        if (everywhere || (address.ip !== undefined && networks.has(address))) vips[`ip${address.family}`].add(address.text);
       }
     }
     return { ip4: [...vips.ip4].sort(), ip6: [...vips.ip6].sort() };
