@@ -125,29 +125,35 @@ export function isInNetworksOf(port: PortAddress, text: string): boolean {
 }
 
 /** The networks of several ports, by their lengths: an address is looked up once for each length that there is. */
-export class Networks {
-  readonly #ip4 = new Map<number, Set<Ipv4>>();
-  readonly #ip6 = new Map<number, Set<Ipv6>>();
+export class Networks<Port extends { readonly address: PortAddress }> {
+  readonly #ports: readonly Port[];
+  /** By length and network: the place of the first port that has it. */
+  readonly #ip4 = new Map<number, Map<Ipv4, number>>();
+  readonly #ip6 = new Map<number, Map<Ipv6, number>>();
 
-  constructor(ports: Iterable<PortAddress>) {
-    for (const { ip4, ip6 } of ports) {
-      for (const { ip, length } of ip4) add(this.#ip4, length, ipv4Network({ address: ip, length }));
-      for (const { ip, length } of ip6) add(this.#ip6, length, ipv6Network({ address: ip, length }));
+  constructor(ports: readonly Port[]) {
+    this.#ports = ports;
+    for (const [place, { address }] of ports.entries()) {
+      for (const { ip, length } of address.ip4) add(this.#ip4, length, ipv4Network({ address: ip, length }), place);
+      for (const { ip, length } of address.ip6) add(this.#ip6, length, ipv6Network({ address: ip, length }), place);
     }
   }
 
-  has(address: IpAddress): boolean {
+  /** The first port that has a network with the address. */
+  portOf(address: IpAddress): Port | undefined {
+    let first = this.#ports.length;
+    const found = (place: number | undefined): void => {
+      if (place !== undefined && place < first) first = place;
+    };
     if (address.family === 4) {
-      for (const [length, networks] of this.#ip4) if (networks.has(ipv4Network({ address: address.ip, length }))) return true;
-      return false;
-    }
-    for (const [length, networks] of this.#ip6) if (networks.has(ipv6Network({ address: address.ip, length }))) return true;
-    return false;
+      for (const [length, places] of this.#ip4) found(places.get(ipv4Network({ address: address.ip, length })));
+    } else for (const [length, places] of this.#ip6) found(places.get(ipv6Network({ address: address.ip, length })));
+    return this.#ports[first];
   }
 }
 
-function add<T>(networks: Map<number, Set<T>>, length: number, network: T): void {
-  const others = networks.get(length);
-  if (others === undefined) networks.set(length, new Set([network]));
-  else others.add(network);
+function add<T>(networks: Map<number, Map<T, number>>, length: number, network: T, place: number): void {
+  const places = networks.get(length);
+  if (places === undefined) networks.set(length, new Map([[network, place]]));
+  else if (!places.has(network)) places.set(network, place);
 }

@@ -2,7 +2,7 @@
 import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { quoted } from "../flow.ts";
-import { type PortAddress, parseRouterPortAddress } from "./addresses.ts";
+import { Networks, type PortAddress, parseRouterPortAddress } from "./addresses.ts";
 import { remoteChassis } from "./chassis.ts";
 import { routerOptions } from "./config.ts";
 import { nb, routerOfPort, routerPortsByName, switchPortsByPeer } from "./nb.ts";
@@ -73,6 +73,9 @@ export const routerPorts = derive(
   },
   { equals: (a, b) => a.length === b.length && a.every((port, i) => port === b[i]) },
 );
+
+/** The networks of a router's ports. */
+export const routerNetworks = derive("routerNetworks", (uuid: Uuid, read) => new Networks(read(routerPorts, uuid)));
 
 /** The distributed gateway ports of a router. */
 export const gatewayPorts = derive(

@@ -5,7 +5,7 @@ import type { NbRow } from "@weft/schemas";
 import { type Flow, flow } from "../flow.ts";
 import { bfdKey, deadPeer } from "../model/bfd.ts";
 import { nb } from "../model/nb.ts";
-import { routerPort, routerPorts } from "../model/routerPort.ts";
+import { routerNetworks, routerPort } from "../model/routerPort.ts";
 import { LR_IN_POLICY, LR_IN_POLICY_ECMP } from "../stages.ts";
 import { familyAction, hopThrough, hopTowards, type NextHop, nextHopActions } from "./routing.ts";
 
@@ -38,7 +38,7 @@ function hopsOf(policy: Policy, routerName: string, router: Uuid, read: Read): H
   const out = policy.output_port === undefined ? undefined : read(routerPort, policy.output_port);
   const dead = new Set(policy.bfd_sessions.map((session) => read(deadPeer, session)));
   for (const nexthop of nexthops) {
-    const hop = out === undefined ? hopTowards(read(routerPorts, router), nexthop) : hopThrough(out, nexthop);
+    const hop = out === undefined ? hopTowards(read(routerNetworks, router), nexthop) : hopThrough(out, nexthop);
     if (hop !== undefined) {
       if (!dead.has(bfdKey({ logical_port: hop.port.name, dst_ip: nexthop }))) hops.push(hop);
     } else {

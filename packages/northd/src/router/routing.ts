@@ -20,12 +20,12 @@ import {
 } from "@weft/packet";
 import type { NbRow } from "@weft/schemas";
 import { type Flow, type FlowOptions, flow } from "../flow.ts";
-import { type IpAddress, parseIp } from "../model/addresses.ts";
+import { type IpAddress, type Networks, parseIp } from "../model/addresses.ts";
 import { deadPeer, speaksBfd } from "../model/bfd.ts";
 import { metered } from "../model/copp.ts";
 import { learnedByRouter, learnedRoutes } from "../model/dynamicRouting.ts";
 import { nb, routerPortsByName } from "../model/nb.ts";
-import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
+import { type RouterPort, routerNetworks, routerPort, routerPorts } from "../model/routerPort.ts";
 import { LR_IN_ARP_REQUEST, LR_IN_IP_ROUTING, LR_IN_IP_ROUTING_ECMP, LR_IN_IP_ROUTING_PRE } from "../stages.ts";
 
 /** A longer prefix comes first; at the same length, connected before static before learned before static by source. */
@@ -107,15 +107,11 @@ export function* connectedBfd(port: RouterPort, hint: Uuid): Iterable<Flow> {
   }
 }
 
-/** The ports of a router by which an address can be reached: the port that has a network with it. */
-export function hopTowards(ports: readonly RouterPort[], nexthop: string): NextHop | undefined {
+/** The hop through the port of a router by which an address can be reached: the first that has a network with it. */
+export function hopTowards(networks: Networks<RouterPort>, nexthop: string): NextHop | undefined {
   const hop = parseIp(nexthop);
-  if (hop === undefined) return undefined;
-  for (const port of ports) {
-    const found = hopOn(port, hop);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+  const port = hop && networks.portOf(hop);
+  return hop && port && hopOn(port, hop);
 }
 
 /** The hop through a port that has a network with the address. */
@@ -225,7 +221,7 @@ function staticRoute(
       return `Bad out port ${route.output_port} for static route ${route.ip_prefix}`;
     }
     hop = hopThrough(port, nexthop);
-  } else hop = hopTowards(read(routerPorts, router), nexthop);
+  } else hop = hopTowards(read(routerNetworks, router), nexthop);
   if (hop === undefined) {
     return `No path for static route ${route.ip_prefix} on router ${routerName}; next hop ${nexthop}`;
   }

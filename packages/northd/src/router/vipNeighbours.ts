@@ -2,12 +2,12 @@
 import { derive, each, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
-import { type IpAddress, isInNetworksOf, Networks, parseIp } from "../model/addresses.ts";
+import { type IpAddress, isInNetworksOf, parseIp } from "../model/addresses.ts";
 import { ofEach } from "../model/balancers.ts";
 import { metered } from "../model/copp.ts";
 import { loadBalancer } from "../model/loadBalancer.ts";
 import { datapathKey, nb } from "../model/nb.ts";
-import { type RouterPort, routerPort, routerPorts } from "../model/routerPort.ts";
+import { type RouterPort, routerNetworks, routerPort } from "../model/routerPort.ts";
 import { switchPort } from "../model/switchPort.ts";
 import { type Row, row } from "../output/row.ts";
 import { LR_IN_IP_INPUT } from "../stages.ts";
@@ -48,10 +48,11 @@ const answered = derive(
   "answeredVips",
   (uuid: Uuid, read): Vips => {
     const vips = { ip4: new Set<string>(), ip6: new Set<string>() };
-    const networks = new Networks(read(routerPorts, uuid).map(({ address }) => address));
+    const networks = read(routerNetworks, uuid);
     for (const list of read(answerableVips, uuid)) {
       for (const { address, everywhere } of list) {
-        if (everywhere || (address.ip !== undefined && networks.has(address))) vips[`ip${address.family}`].add(address.text);
+        if (everywhere || (address.ip !== undefined && networks.portOf(address) !== undefined))
+          vips[`ip${address.family}`].add(address.text);
       }
     }
     return { ip4: [...vips.ip4].sort(), ip6: [...vips.ip6].sort() };
