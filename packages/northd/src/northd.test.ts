@@ -308,6 +308,26 @@ describe("northd", () => {
     expect(told()).toEqual([undefined, "down", false]);
   });
 
+  it("computes once for a number that is counted on, and undoes what others do to its rows", async () => {
+    const { nb, sb, northd, settle } = await place();
+    addSwitch(nb, "a", [{ name: "p1", addresses: ["50:54:00:00:00:01 10.0.0.1"] }]);
+    await settle();
+    const rounds = () => northd.coverage.total("northd_run")!;
+    const nbGlobal = () => [...nb.table("NB_Global").rows()][0]!;
+    const sbGlobal = () => [...sb.table("SB_Global").rows()][0]!;
+    const before = rounds();
+    nb.update("NB_Global", nbGlobal()._uuid, { nb_cfg: 1 });
+    await settle();
+    expect([rounds() - before, nbGlobal().sb_cfg]).toEqual([1, 1]);
+    nb.update("NB_Global", nbGlobal()._uuid, { sb_cfg: 9 });
+    sb.update("SB_Global", sbGlobal()._uuid, { nb_cfg: 9, options: [] });
+    const flow = [...sb.table("Logical_Flow").rows()][3]!;
+    sb.update("Logical_Flow", flow._uuid, { actions: "drop; /* not ours */" });
+    await settle();
+    expect([nbGlobal().sb_cfg, sbGlobal().nb_cfg, sbGlobal().options.get("arp_ns_explicit_output")]).toEqual([1, 1, "true"]);
+    expect([...sb.table("Logical_Flow").rows()].map(({ actions }) => actions)).not.toContain("drop; /* not ours */");
+  });
+
   it("takes over what it finds: a second northd writes nothing, foreign rows go, deleted ones come back", async () => {
     const first = await place();
     addSwitch(first.nb, "a", [{ name: "p1", addresses: ["50:54:00:00:00:01 10.0.0.1"] }]);
