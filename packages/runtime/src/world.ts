@@ -221,6 +221,8 @@ export interface ControlCommand {
   readonly usage: string;
   readonly minArgs: number;
   readonly maxArgs: number;
+  /** list-commands leaves it out: names of old, and what is for tests. */
+  readonly hidden?: boolean;
   /** Returns the reply's text. Throwing answers with an error of that message. */
   run(args: readonly string[]): string | Promise<string>;
   /** The reply as JSON, for those who ask for it (ovs-appctl --format=json). Without it they get the text. */

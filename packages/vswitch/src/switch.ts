@@ -116,6 +116,7 @@ class SwitchImplementation implements Switch {
       dummies: this.#dummies,
       bfd: this.#bfd,
       runtime,
+      databaseCells: () => db.cells?.() ?? 0,
     });
   }
 

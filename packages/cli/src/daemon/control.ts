@@ -1,16 +1,20 @@
 /** The control socket of a daemon (ovs-appctl(8)): JSON-RPC over a unix socket, a method for every command. */
 import { Connection, type Json, type Request, streamChannel } from "@weft/ovsdb";
-import { type ControlCommand, type Listener, messageOf, type Runtime } from "@weft/runtime";
+import { type ControlCommand, type Coverage, type Listener, messageOf, type Runtime } from "@weft/runtime";
 
 export interface ControlServer {
   close(): Promise<void>;
 }
 
-/** `commands` are looked up at each request, so that a daemon may add some later. Idle connections are not probed. */
+/**
+ * `commands` are looked up at each request, so that a daemon may add some later. Idle connections are not probed. `coverage` counts
+ * unixctl_received and unixctl_replied.
+ */
 export async function listenForControl(
   runtime: Runtime,
   path: string,
   commands: readonly ControlCommand[],
+  coverage?: Coverage,
 ): Promise<ControlServer> {
   const log = runtime.log.logger("unixctl");
   const connections = new Set<Connection>();
@@ -22,13 +26,17 @@ export async function listenForControl(
       {
         onRequest: (request) => {
           log.dbg(() => `received request ${request.method}${JSON.stringify(request.params)}`);
-          void answer(commands, request, json).then(
-            (reply) => {
-              if (request.method === "set-options") json = wantsJson(request.params, json);
-              connection.reply(request, typeof reply === "string" && json ? { "reply-format": "plain", reply } : reply);
-            },
-            (error: unknown) => connection.fail(request, messageOf(error)),
-          );
+          coverage?.count("unixctl_received");
+          const replied = (): void => coverage?.count("unixctl_replied");
+          void answer(commands, request, json)
+            .finally(replied)
+            .then(
+              (reply) => {
+                if (request.method === "set-options") json = wantsJson(request.params, json);
+                connection.reply(request, typeof reply === "string" && json ? { "reply-format": "plain", reply } : reply);
+              },
+              (error: unknown) => connection.fail(request, messageOf(error)),
+            );
         },
         onClose: () => connections.delete(connection),
       },
@@ -61,7 +69,8 @@ async function answer(commands: readonly ControlCommand[], request: Request, jso
 
 /** list-commands. */
 export function listCommand(commands: readonly ControlCommand[]): ControlCommand {
-  const sorted = (): ControlCommand[] => [...commands].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const sorted = (): ControlCommand[] =>
+    commands.filter(({ hidden }) => hidden !== true).sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
     name: "list-commands",
     usage: "",

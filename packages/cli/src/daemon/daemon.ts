@@ -5,6 +5,7 @@
 import {
   ConfigurableLogBook,
   type ControlCommand,
+  type Coverage,
   type Host,
   type LogDestination,
   logModulesOf,
@@ -15,7 +16,7 @@ import {
 import { type Directories, directoriesOf, inFolder } from "../directories.ts";
 import { type Family, versionReply } from "../version.ts";
 import { listCommand, listenForControl, setOptions } from "./control.ts";
-import { type Measured, measuredCommands } from "./measured.ts";
+import { coverageCommands, type Measured, measuredCommands } from "./measured.ts";
 import { takePidfile } from "./pidfile.ts";
 import { type LogFile, vlogCommands } from "./vlog.ts";
 
@@ -47,6 +48,8 @@ export interface RunningDaemon {
   /** For --detach: what the starting process prints. */
   readonly readyOutput?: string;
   readonly exitUsage?: string;
+  /** What it counts, where nothing else is measured. */
+  readonly coverage?: Coverage;
   /** What it counts and measures, where `commands` do not tell of it themselves. */
   readonly measured?: Measured;
 }
@@ -89,6 +92,7 @@ export async function runDaemon(
     const commands: ControlCommand[] = [
       ...daemon.commands.filter(({ name }) => name !== "exit"),
       ...(daemon.measured === undefined ? [] : measuredCommands(daemon.measured)),
+      ...(daemon.coverage === undefined ? [] : coverageCommands(daemon.coverage)),
       ...vlogCommands(log, logFile),
       { name: "version", usage: "", minArgs: 0, maxArgs: 0, run: () => versionReply(program, family) },
       setOptions,
@@ -96,7 +100,15 @@ export async function runDaemon(
     ];
     commands.push(listCommand(commands));
     const path = options.unixctl === undefined ? `${program}.${host.pid}.ctl` : options.unixctl;
-    const control = path === "none" ? undefined : await listenForControl(runtime, inFolder(directories.run, path), commands);
+    const control =
+      path === "none"
+        ? undefined
+        : await listenForControl(
+            runtime,
+            inFolder(directories.run, path),
+            commands,
+            daemon.coverage ?? daemon.measured?.coverage,
+          );
     host.ready?.(daemon.readyOutput);
     const code = await ending.done;
     await control?.close();

@@ -11,8 +11,8 @@ export interface Measured {
   memory(): ReadonlyMap<string, number>;
 }
 
-export function measuredCommands({ coverage, stopwatches, engine, memory }: Measured): ControlCommand[] {
-  const commands: ControlCommand[] = [
+export function coverageCommands(coverage: Coverage): ControlCommand[] {
+  return [
     { name: "coverage/show", usage: "", minArgs: 0, maxArgs: 0, run: () => showCoverage(coverage) },
     {
       name: "coverage/read-counter",
@@ -25,6 +25,12 @@ export function measuredCommands({ coverage, stopwatches, engine, memory }: Meas
         return `${total}\n`;
       },
     },
+  ];
+}
+
+export function measuredCommands({ coverage, stopwatches, engine, memory }: Measured): ControlCommand[] {
+  const commands: ControlCommand[] = [
+    ...coverageCommands(coverage),
     {
       name: "memory/show",
       usage: "",

@@ -43,6 +43,17 @@ export function vlogCommands(log: ConfigurableLogBook, file: LogFile): ControlCo
         return "";
       },
     },
+    {
+      name: "vlog/message",
+      usage: "",
+      minArgs: 1,
+      maxArgs: 1,
+      hidden: true,
+      run([text]) {
+        log.logger("vlog").info(`user-message: ${text}`);
+        return "";
+      },
+    },
     // Whatever is counted together is so at any time; what was set shows in the list.
     rateLimitCommand(log, "vlog/enable-rate-limit", true),
     rateLimitCommand(log, "vlog/disable-rate-limit", false),

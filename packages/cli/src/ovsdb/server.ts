@@ -1,6 +1,6 @@
 /** ovsdb-server(1). */
 import { type ReplicationOptions, startServerDaemon } from "@weft/ovsdb";
-import { type Host, type Program, type TlsFiles, WeftError } from "@weft/runtime";
+import { Coverage, type Host, type Program, type TlsFiles, WeftError } from "@weft/runtime";
 import { runDaemon } from "../daemon/daemon.ts";
 import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf } from "../daemon/options.ts";
 import { directoriesOf, inFolder, networkIn } from "../directories.ts";
@@ -121,6 +121,7 @@ export const ovsdbServer: Program = async (args, host: Host) => {
       ...(configFile === undefined ? {} : { configFile: inFolder(host.cwd, configFile) }),
     });
     runtime.log.logger("ovsdb_server").info(versionLine("ovsdb-server", "ovs"));
-    return { commands: daemon.commands, stop: () => daemon.close() };
+    const coverage = new Coverage(runtime.clock, ["unixctl_received", "unixctl_replied"]);
+    return { commands: daemon.commands, coverage, stop: () => daemon.close() };
   });
 };

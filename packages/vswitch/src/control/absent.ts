@@ -29,47 +29,8 @@ const ABSENT: readonly Absence[] = [
     ],
   },
   {
-    reason: "flows of this datapath have no UFIDs",
-    commands: [
-      ["dpctl/get-flow", "[dp] ufid", 1, 2],
-      ["ofproto/detrace", "UFID [pmd=PMD-ID]", 1, 2],
-      ["upcall/disable-ufid", "", 0, 0],
-      ["upcall/enable-ufid", "", 0, 0],
-    ],
-  },
-  {
-    reason: "this datapath has no such cache, offload or PMD threads",
-    commands: [
-      ["dpctl/cache-get-size", "[dp]", 0, 1],
-      ["dpctl/cache-set-size", "dp cache <size>", 3, 3],
-      ["dpctl/offload-stats-show", "[dp]", 0, 1],
-      ["dpif-netdev/bond-show", "[dp]", 0, 1],
-      ["dpif-netdev/pmd-perf-log-set", "on|off [-b before] [-a after] [-e|-ne] [-us usec] [-q qlen]", 0, 10],
-      ["dpif-netdev/pmd-perf-show", "[-nh] [-it iter-history-len] [-ms ms-history-len] [-pmd core] [dp]", 0, 8],
-      ["dpif-netdev/pmd-rxq-rebalance", "[dp]", 0, 1],
-      ["dpif-netdev/pmd-rxq-show", "[-pmd core] [-secs secs] [dp]", 0, 5],
-      ["dpif-netdev/pmd-sleep-show", "[dp]", 0, 1],
-      ["dpif-netdev/pmd-stats-clear", "[-pmd core] [dp]", 0, 3],
-      ["dpif/offload/show", "", 0, 0],
-    ],
-  },
-  {
-    reason: "fragments are not reassembled by this datapath",
-    commands: [
-      ["dpctl/ipf-get-status", "[dp]", 0, 1],
-      ["dpctl/ipf-set-disabled", "[dp] v4|v6", 1, 2],
-      ["dpctl/ipf-set-enabled", "[dp] v4|v6", 1, 2],
-      ["dpctl/ipf-set-max-nfrags", "[dp] maxfrags", 1, 2],
-      ["dpctl/ipf-set-min-frag", "[dp] v4|v6 minfragment", 2, 3],
-    ],
-  },
-  {
-    reason: "connection tracking expects no related connections by itself",
-    commands: [["dpctl/dump-conntrack-exp", "[dp] [zone=N]", 0, 2]],
-  },
-  {
-    reason: "features of this datapath cannot be switched off",
-    commands: [["dpif/set-dp-features", "[--force] bridge [feature [value]]", 1, 4]],
+    reason: "this datapath offloads nothing",
+    commands: [["dpif/offload/show", "", 0, 0]],
   },
   {
     reason: "actions of the datapath are not parsed by this switch",
@@ -85,10 +46,6 @@ const ABSENT: readonly Absence[] = [
       ["ovs/route/rule/del", "[-6] [not] from=all|ip/plen [prio=num] table=local|main|default|id", 2, 5],
       ["ovs/route/rule/show", "[-6]", 0, 1],
     ],
-  },
-  {
-    reason: "neighbours are asked for once a packet needs them",
-    commands: [["tnl/neigh/retrans_time", "[MSECS]", 0, 1]],
   },
   {
     reason: "the clock of this daemon cannot be stopped or set forward",

@@ -19,8 +19,8 @@ export function bfdCommands({ bfd }: ControlContext): ControlCommand[] {
     command("bfd/set-forwarding", "[interface] normal|false|true", 1, 2, (args) => {
       const [name, status] = args.length === 2 ? args : [undefined, args[0]];
       const found = name === undefined ? bfd.sessions : bfd.sessions.filter((session) => session.name === name);
-      if (name !== undefined && found.length === 0) throw refuse("no such BFD object");
       if (!OVERRIDES.has(status ?? "")) throw refuse("unknown fault string");
+      if (name !== undefined && found.length === 0) throw refuse("no such BFD object");
       for (const session of found) session.override(OVERRIDES.get(status ?? ""));
       return "OK";
     }),

@@ -5,7 +5,8 @@ import type { ControlCommand } from "@weft/runtime";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { Bundle } from "../ofproto/port.ts";
 import type { Rule } from "../ofproto/rule.ts";
-import { bridgeNamed, type ControlContext, command, refuse } from "./context.ts";
+import { bridgeNamed, type ControlContext, command, datapathName, refuse } from "./context.ts";
+import { ufidOf } from "./dpctl.ts";
 import { traceCommand } from "./trace-command.ts";
 
 function portText(bundle: Bundle): string {
@@ -13,14 +14,28 @@ function portText(bundle: Bundle): string {
   return port === undefined ? "?" : port === OFPP.LOCAL ? "LOCAL" : String(port);
 }
 
-function fdbShow(c: ControlContext, bridge: Bridge): string {
+/** Of each bridge, in its hidden table: see dumpFlows(). */
+const HIDDEN_RULES = 4;
+
+const FDB_HEAD = " Port  VLAN  MAC                Age";
+
+/** One bridge's entries below a head, or those of several, each behind its name. */
+function fdbShow(c: ControlContext, names: readonly string[]): string {
+  if (names.length === 1) return [FDB_HEAD, ...fdbLines(c, bridgeNamed(c, names[0], `no such bridge ${names[0]}`))].join("\n");
+  const bridges = names.length === 0 ? [...c.datapath.bridges.keys()] : names;
+  const lines = [` Bridge  ${FDB_HEAD}`];
+  for (const name of bridges) lines.push(` ${name}`, ...fdbLines(c, bridgeNamed(c, name, `no such bridge ${name}`)));
+  return lines.join("\n");
+}
+
+function fdbLines(c: ControlContext, bridge: Bridge): string[] {
   const now = c.datapath.now();
-  const lines = [" Port  VLAN  MAC                Age"];
+  const lines: string[] = [];
   for (const entry of bridge.macs.entries()) {
     const age = entry.static ? "static" : String(Math.floor((now - entry.seen) / 1000)).padStart(3);
     lines.push(`${portText(entry.port).padStart(5)}  ${String(entry.vlan).padStart(4)}  ${formatMac(macOf(entry.mac))}  ${age}`);
   }
-  return lines.join("\n");
+  return lines;
 }
 
 /** A flow as bridge/dump-flows prints it. */
@@ -62,6 +77,11 @@ function vlanAndMac(vlanText: string | undefined, macText: string | undefined): 
   return { vlan, mac };
 }
 
+function checkInterface(c: ControlContext, name: string | undefined): void {
+  const known = [...c.datapath.bridges.values()].some((bridge) => bridge.portsByName.has(name ?? ""));
+  if (!known) throw refuse("no such interface");
+}
+
 export function bridgeCommands(c: ControlContext): ControlCommand[] {
   return [
     command("ofproto/list", "", 0, 0, () => [...c.datapath.bridges.keys()].join("\n")),
@@ -101,13 +121,20 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
     command("bridge/dump-flows", "[--offload-stats] bridge", 1, 2, (args) =>
       dumpFlows(c, bridgeNamed(c, args[args.length - 1], "Unknown bridge")),
     ),
+    command("ofproto/detrace", "UFID [pmd=PMD-ID]", 1, 2, ([text = "", pmd]) => {
+      const ufid = ufidOf(text);
+      if (ufid === undefined) throw refuse("failed to parse ufid");
+      if (pmd !== undefined && !/^pmd=\d+$/.test(pmd)) throw refuse("Invalid pmd argument format. Expecting 'pmd=PMD-ID'");
+      if (![...c.datapath.cache].some((flow) => flow.ufid === ufid)) return `UFID was not found for ${datapathName(c)}`;
+      throw refuse(
+        "this datapath does not keep which OpenFlow flows a flow of its cache comes from: see weft trace and ofproto/trace",
+      );
+    }),
     command("bridge/reconnect", "[bridge]", 0, 1, ([name]) => {
       if (name !== undefined) bridgeNamed(c, name, "Unknown bridge");
       return "";
     }),
-    command("fdb/show", "[bridge...]", 1, 100, (names) =>
-      names.map((name) => fdbShow(c, bridgeNamed(c, name, `no such bridge ${name}`))).join("\n"),
-    ),
+    command("fdb/show", "[bridge...]", 0, Number.POSITIVE_INFINITY, (names) => fdbShow(c, names)),
     command("fdb/flush", "[bridge]", 0, 1, ([name]) => {
       const bridges = name === undefined ? [...c.datapath.bridges.values()] : [bridgeNamed(c, name)];
       for (const bridge of bridges) if (bridge.macs.flush()) bridge.changed();
@@ -153,7 +180,9 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
       bridgeNamed(c, name);
       throw refuse("multicast snooping is disabled");
     }),
-    command("mdb/flush", "[bridge]", 0, 1, () => {
+    command("mdb/flush", "[bridge]", 0, 1, ([name]) => {
+      if (name === undefined) return "table successfully flushed";
+      bridgeNamed(c, name);
       throw refuse("multicast snooping is disabled");
     }),
     command("bond/list", "", 0, 0, () => "bond\ttype\trecircID\tmembers"),
@@ -163,29 +192,51 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
     }),
     ...(
       [
-        ["bond/disable-member", "port member", 2, 2],
-        ["bond/enable-member", "port member", 2, 2],
-        ["bond/hash", "mac [vlan] [basis]", 1, 3],
-        ["bond/migrate", "port hash member", 3, 3],
-        ["bond/set-active-member", "port member", 2, 2],
+        ["bond/disable-member", "port member", 2, false],
+        ["bond/disable-slave", "", 2, true],
+        ["bond/enable-member", "port member", 2, false],
+        ["bond/enable-slave", "", 2, true],
+        ["bond/migrate", "port hash member", 3, false],
+        ["bond/set-active-member", "port member", 2, false],
+        ["bond/set-active-slave", "", 2, true],
       ] as const
-    ).map(([name, usage, min, max]) =>
-      command(name, usage, min, max, () => {
-        throw refuse("bonding is not supported by this switch");
+    ).map(([name, usage, count, hidden]) => ({
+      ...command(name, usage, count, count, () => {
+        throw refuse("no such bond");
       }),
-    ),
+      hidden,
+    })),
+    command("bond/hash", "mac [vlan] [basis]", 1, 3, ([mac = "", vlan = "0", basis = "0"]) => {
+      if (!/^\d+$/.test(vlan)) throw refuse("invalid vlan");
+      if (!/^\d+$/.test(basis)) throw refuse("invalid basis");
+      if (parseMac(mac) === undefined) throw refuse("invalid mac");
+      throw refuse("bonding is not supported by this switch, nor its hash");
+    }),
     command("qos/show", "interface", 1, 1, ([name]) => {
-      const known = [...c.datapath.bridges.values()].some((bridge) => bridge.portsByName.has(name ?? ""));
-      if (!known) throw refuse("no such interface");
+      checkInterface(c, name);
       return `QoS not configured on ${name}`;
     }),
-    command("qos/show-types", "interface", 1, 1, ([name]) => `No QoS types supported for interface: ${name}`),
+    command("qos/show-types", "interface", 1, 1, ([name]) => {
+      checkInterface(c, name);
+      return `No QoS types supported for interface: ${name}`;
+    }),
     command("memory/show", "", 0, 0, () => {
       const bridges = [...c.datapath.bridges.values()];
       const ports = bridges.reduce((sum, bridge) => sum + bridge.ports.size, 0);
-      const rules = bridges.reduce((sum, bridge) => sum + bridge.tables.reduce((n, table) => n + table.size, 0), 0);
-      const keys = c.datapath.cache.size;
-      return `ports:${ports} revalidators:1 rules:${rules}${keys > 0 ? ` udpif keys:${keys}` : ""}`;
+      const rules = bridges.reduce(
+        (sum, bridge) => sum + HIDDEN_RULES + bridge.tables.reduce((n, table) => n + table.size, 0),
+        0,
+      );
+      const connections = [...c.configuration.bridges.values()].reduce((sum, { server }) => sum + server.connections, 0);
+      const shown: readonly (readonly [name: string, count: number])[] = [
+        ["idl-cells-Open_vSwitch", c.databaseCells()],
+        ["ofconns", connections],
+        ["ports", ports],
+        ["revalidators", 1],
+        ["rules", rules],
+        ["udpif keys", c.datapath.cache.size],
+      ];
+      return shown.flatMap(([name, count]) => (count > 0 ? [`${name}:${count}`] : [])).join(" ");
     }),
     command("coverage/show", "", 0, 0, () => {
       const counters = Object.entries(coverage(c)).filter(([, value]) => value > 0);

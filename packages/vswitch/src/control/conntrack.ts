@@ -6,7 +6,7 @@ import { formatConnection, formatExpectation, protocolName, tcpSummary } from ".
 import { FLUSH_ALL, flushConnections } from "../conntrack/flush.ts";
 import type { ZoneLimit } from "../conntrack/limits.ts";
 import { REC } from "../conntrack/table.ts";
-import { type ControlContext, command, datapathName, refuse } from "./context.ts";
+import { type ControlContext, command, isDatapath, refuse } from "./context.ts";
 
 const invalid = (what: string): Error => refuse(`ovs-vswitchd: ${what} (Invalid argument)\n`);
 
@@ -29,7 +29,7 @@ function dpctlArguments(c: ControlContext, args: readonly string[]): DpctlArgume
     if (option !== "-m" && option !== "-s") throw refuse(`Unrecognized option ${given}`);
     options.add(option);
   }
-  if (args[at] === datapathName(c)) at++;
+  if (at < args.length && isDatapath(c, args[at] as string)) at++;
   return { options, operands: args.slice(at) };
 }
 
@@ -278,6 +278,7 @@ export function conntrackCommands(c: ControlContext): ControlCommand[] {
     }),
     dpctl("ct-get-limits", "[dp] [zone=N1[,N2]...]", 0, 2, ({ operands }) => {
       const { limits } = tracker;
+      if (operands.length > 1) throw invalid("datapath not found");
       const shown = operands[0] === undefined ? limits.zones() : zonesOf(operands[0]).map((zone) => limits.get(zone));
       return `default limit=${limits.defaultLimit}\n${shown.map(limitText).join("")}`;
     }),

@@ -12,6 +12,8 @@ export interface ControlContext {
   readonly dummies: DummyProvider;
   readonly bfd: BfdSessions;
   readonly runtime: Runtime;
+  /** Values that are held of the database (memory/show). */
+  databaseCells(): number;
 }
 
 /** An error whose message is the command's reply. */
@@ -37,3 +39,8 @@ export function bridgeNamed(context: ControlContext, name: string | undefined, e
 
 /** The name under which the datapath is listed. */
 export const datapathName = (context: ControlContext): string => `${context.datapath.type}@ovs-${context.datapath.type}`;
+
+/** Whether it is the datapath's name, TYPE@NAME; without a type it is one of type "system". */
+export function isDatapath(context: ControlContext, name: string): boolean {
+  return (name.includes("@") ? name : `system@${name}`) === datapathName(context);
+}

@@ -1,6 +1,6 @@
 /** dpctl/... and dpif/...: the datapath's ports, flows and features (ovs-dpctl(8), ovs-vswitchd(8)). */
-import { Match, parseMatch } from "@weft/openflow";
-import type { ControlCommand } from "@weft/runtime";
+import { Match, NO_NAMES, parseMatch, TlvMap } from "@weft/openflow";
+import { type ControlCommand, messageOf } from "@weft/runtime";
 import { formatDpActions, type PortName, portNumber } from "../datapath/actions.ts";
 import type { Megaflow } from "../datapath/cache.ts";
 import type { DpPort } from "../datapath/datapath.ts";
@@ -9,7 +9,8 @@ import { WORD } from "../flow/key.ts";
 import { NO_STATISTICS } from "../netdev.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { OfPort } from "../ofproto/port.ts";
-import { bridgeNamed, type ControlContext, command, datapathName, refuse } from "./context.ts";
+import { bridgeNamed, type ControlContext, command, datapathName, isDatapath, refuse } from "./context.ts";
+import { parseExactFlow } from "./exactFlow.ts";
 
 const SHOWN_DUMMY = ["pstream", "stream"];
 
@@ -44,11 +45,6 @@ function dpifShow(c: ControlContext): string {
     for (const port of ports) lines.push(`    ${ofportText(port)}`);
   }
   return lines.join("\n");
-}
-
-/** Whether it is the datapath's name, TYPE@NAME; without a type it is one of type "system". */
-function isDatapath(c: ControlContext, name: string): boolean {
-  return (name.includes("@") ? name : `system@${name}`) === datapathName(c);
 }
 
 function dpctlShow(c: ControlContext, statistics: boolean): string {
@@ -108,12 +104,16 @@ export function flowLine(c: ControlContext, flow: Megaflow, port: PortName, verb
   return `${ufid}${key}, ${stats},${verbose ? " dp:ovs," : ""} actions:${actions}`;
 }
 
-function dumpFlows(c: ControlContext, args: readonly string[], bridge: Bridge | undefined): string[] {
-  const verbose = args.includes("-m") || args.includes("--more");
-  const names = args.includes("--names") || (verbose && !args.includes("--no-names"));
+interface FlowQuery {
+  readonly bridge: Bridge | undefined;
+  readonly verbose: boolean;
+  readonly names: boolean;
+  readonly filter?: string | undefined;
+}
+
+function dumpFlows(c: ControlContext, { bridge, verbose, names, filter }: FlowQuery): string[] {
   const port: PortName = names ? c.datapath.portName : portNumber;
-  const filter = args.find((arg) => arg.startsWith("filter="))?.slice("filter=".length);
-  const wanted = filter === undefined ? Match.ANY : parseMatch(filter);
+  const wanted = filter === undefined ? Match.ANY : filterOf(filter);
   const lines: string[] = [];
   for (const flow of c.datapath.cache) {
     if (bridge !== undefined && !flowOf(c, flow, bridge)) continue;
@@ -121,6 +121,55 @@ function dumpFlows(c: ControlContext, args: readonly string[], bridge: Bridge | 
     lines.push(flowLine(c, flow, port, verbose));
   }
   return lines;
+}
+
+/** A flow's text, with every field behind what says that a packet has it. */
+function filterOf(text: string): Match {
+  try {
+    parseExactFlow(text, NO_NAMES, TlvMap.EMPTY, true);
+    return parseMatch(text);
+  } catch (error) {
+    throw refuse(`ovs-vswitchd: Failed to parse filter (${messageOf(error).replace("Bad openflow flow syntax: ", "")})`);
+  }
+}
+
+/** Kinds of flows for type=, and whether those of this datapath, which has no offload, are of it. */
+const FLOW_TYPES: ReadonlyMap<string, boolean> = new Map([
+  ["all", true],
+  ["ovs", true],
+  ["non-offloaded", true],
+  ["tc", false],
+  ["dpdk", false],
+  ["offloaded", false],
+  ["partially-offloaded", false],
+]);
+
+/** The flows of those threads and kinds that are asked for; options stand in front, and what follows the datapath in any order. */
+function dpctlDumpFlows(c: ControlContext, args: readonly string[]): string {
+  const first = args.findIndex((arg) => !/^-./.test(arg));
+  const options = args.slice(0, first < 0 ? args.length : first);
+  const wrong = options.find((option) => !["-m", "--more", "--names", "--no-names"].includes(option));
+  if (wrong !== undefined) throw refuse(`Unrecognized option ${wrong}`);
+  const operands = args.slice(options.length);
+  const given = new Map<string, string>();
+  for (let word = operands.at(-1); word !== undefined; word = operands.at(-1)) {
+    const [, name = "", value = ""] = /^(filter|type|pmd)=(.*)$/.exec(word) ?? [];
+    if (name === "" || given.has(name)) break;
+    given.set(name, value);
+    operands.pop();
+  }
+  if (operands.some((name) => !isDatapath(c, name))) throw refuse("ovs-vswitchd: datapath not found (Invalid argument)");
+  const type = given.get("type") ?? "all";
+  const kinds = type.split(",").map((kind) => FLOW_TYPES.get(kind));
+  if (kinds.includes(undefined)) throw refuse(`ovs-vswitchd: Failed to parse type (${type}) (Invalid argument)`);
+  const pmd = given.get("pmd");
+  if (pmd !== undefined && !/^-?\d+$/.test(pmd)) throw refuse("");
+  const verbose = options.includes("-m") || options.includes("--more");
+  const names = options.includes("--names") || (verbose && !options.includes("--no-names"));
+  const lines = dumpFlows(c, { bridge: undefined, verbose, names, filter: given.get("filter") });
+  // All packets are the main thread's, which counts as core -1.
+  const shown = kinds.includes(true) && (pmd === undefined || pmd === "-1") ? lines : [];
+  return shown.length === 0 ? "" : ["flow-dump from the main thread:", ...shown].join("\n");
 }
 
 /** Whether there are packets of the cached flow that match. */
@@ -138,34 +187,18 @@ function flowOf(c: ControlContext, flow: Megaflow, bridge: Bridge): boolean {
   return (port?.bridge ?? flow.bridge) === bridge;
 }
 
-const FEATURES = `Masked set action: Yes
-Tunnel push pop: Yes
-Ufid: Yes
-Truncate action: Yes
-Clone action: Yes
-Sample nesting: 10
-Conntrack eventmask: Yes
-Conntrack clear: Yes
-Max dp_hash algorithm: 1
-Check pkt length action: Yes
-Conntrack timeout policy: Yes
-Explicit Drop action: Yes
-Optimized Balance TCP mode: Yes
-Conntrack all-zero IP SNAT: Yes
-MPLS Label add: Yes
-psample action: No`;
-const FEATURES_AFTER = `Max MPLS depth: 3
-Recirc: Yes
-CT state: Yes
-CT zone: Yes
-CT mark: Yes
-CT label: Yes
-CT state NAT: Yes
-CT orig tuple: Yes
-CT orig tuple for IPv6: Yes
-IPv6 ND Extension: Yes`;
+/** Why a datapath of that name cannot be opened. */
+function missing(name: string): string {
+  return /^(?!system@|netdev@|dummy@).*@/.test(name) ? "Address family not supported by protocol" : "No such device";
+}
+
+/** "ufid:UUID", as flows are printed with it. */
+export function ufidOf(text: string): string | undefined {
+  return /^ufid:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i.exec(text)?.[1]?.toLowerCase();
+}
 
 export function datapathCommands(c: ControlContext): ControlCommand[] {
+  let tersely = true;
   return [
     command("dpif/show", "", 0, 0, () => dpifShow(c)),
     command("dpif/dump-dps", "", 0, 0, () =>
@@ -174,46 +207,75 @@ export function datapathCommands(c: ControlContext): ControlCommand[] {
         .map((name) => `${c.datapath.type}@${name}`)
         .join("\n"),
     ),
-    command("dpif/dump-flows", "[-m] [--names | --no-names] bridge", 1, 3, (args) =>
-      dumpFlows(
+    command("dpif/dump-flows", "[-m] [--names | --no-names] bridge", 1, 3, (args) => {
+      const bridge = bridgeNamed(
         c,
-        args,
-        bridgeNamed(
-          c,
-          args.findLast((arg) => !arg.startsWith("-")),
-        ),
-      ).join("\n"),
-    ),
-    command("dpif/show-dp-features", "bridge", 1, 1, ([name]) => {
-      bridgeNamed(c, name, "no such bridge");
-      return `${FEATURES}\nMax VLAN headers: ${c.datapath.vlanHeaders}\n${FEATURES_AFTER}`;
+        args.findLast((arg) => !arg.startsWith("-")),
+      );
+      const verbose = args.includes("-m");
+      return dumpFlows(c, { bridge, verbose, names: args.includes("--names") || (verbose && !args.includes("--no-names")) }).join(
+        "\n",
+      );
     }),
     command("dpctl/show", "[-s] [dp...]", 0, 4, (args) => {
       const other = args.find((arg) => !arg.startsWith("-") && !isDatapath(c, arg));
-      if (other !== undefined) throw refuse(`ovs-vswitchd: opening datapath ${other} failed (No such device)`);
+      if (other !== undefined) throw refuse(`ovs-vswitchd: opening datapath ${other} failed (${missing(other)})`);
       return dpctlShow(c, args.includes("-s"));
     }),
     command("dpctl/dump-dps", "", 0, 0, () => datapathName(c)),
-    command("dpctl/dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, (args) => {
-      const other = args.find((arg) => !arg.startsWith("-") && !arg.includes("=") && !isDatapath(c, arg));
-      if (other !== undefined) throw refuse("ovs-vswitchd: datapath not found (Invalid argument)");
-      const lines = dumpFlows(c, args, undefined);
-      return lines.length === 0 ? "" : ["flow-dump from the main thread:", ...lines].join("\n");
-    }),
-    command("dpctl/del-flows", "[dp] [file]", 0, 2, () => {
+    command("dpctl/dump-flows", "[-m] [--names] [dp] [filter=..] [type=..] [pmd=..]", 0, 6, (args) => dpctlDumpFlows(c, args)),
+    command("dpctl/del-flows", "[dp] [file]", 0, 2, (args) => {
+      const file = args.length > 0 && isDatapath(c, args[0] as string) ? args[1] : args[0];
+      if (file !== undefined)
+        throw refuse("flows belong to the bridges here: they can be deleted all together, not those of a file");
       c.datapath.flushFlows();
       return "";
     }),
-    command("upcall/show", "", 0, 0, () =>
-      [
+    command("dpctl/get-flow", "[dp] ufid", 1, 2, (args) => {
+      const text = args.at(-1) as string;
+      if (args.length === 2 && !isDatapath(c, args[0] as string))
+        throw refuse("ovs-vswitchd: datapath not found (Invalid argument)");
+      const ufid = ufidOf(text);
+      if (ufid === undefined) return `ovs-vswitchd: parsing flow ufid${text.startsWith("ufid:") ? " (Invalid argument)" : ""}`;
+      const flow = [...c.datapath.cache].find((one) => one.ufid === ufid);
+      if (flow === undefined) throw refuse("ovs-vswitchd: getting flow (No such file or directory)");
+      return flowLine(c, flow, portNumber, true);
+    }),
+    command("dpctl/cache-get-size", "[dp]", 0, 1, ([name]) => {
+      if (name !== undefined && !isDatapath(c, name))
+        throw refuse(`ovs-vswitchd: Opening datapath ${name} failed (${missing(name)})`);
+      return `${datapathName(c)}:`;
+    }),
+    command("dpctl/cache-set-size", "dp cache <size>", 3, 3, ([name = "", , size = ""]) => {
+      if (!/^\d+$/.test(size)) throw refuse("ovs-vswitchd: size is malformed (Invalid argument)");
+      if (!isDatapath(c, name)) throw refuse(`ovs-vswitchd: Opening datapath ${name} failed (${missing(name)})`);
+      throw refuse("ovs-vswitchd: Setting caches not supported (Operation not supported)");
+    }),
+    command("dpctl/offload-stats-show", "[dp]", 0, 1, ([name]) => {
+      if (name !== undefined && !name.startsWith("-") && !isDatapath(c, name))
+        throw refuse("ovs-vswitchd: datapath not found (Invalid argument)");
+      return "HW Offload stats:";
+    }),
+    command("upcall/show", "", 0, 0, () => {
+      const { cache, flowLimit, mostFlows, averageFlows } = c.datapath;
+      return [
         `${datapathName(c)}:`,
-        `  flows         : (current ${c.datapath.cache.size}) (avg ${c.datapath.cache.size}) (max ${c.datapath.cache.size}) (limit ${c.datapath.flowLimit})`,
-        "  dump duration : 1ms",
-        "  ufid enabled : true",
+        `  flows         : (current ${cache.size}) (avg ${Math.floor(averageFlows)}) (max ${mostFlows}) (limit ${flowLimit})`,
+        `  dump duration : ${c.datapath.sweepMs}ms`,
+        `  ufid enabled : ${tersely}`,
         "",
-        `  0: (keys ${c.datapath.cache.size})`,
-      ].join("\n"),
-    ),
+        `  0: (keys ${cache.size})`,
+      ].join("\n");
+    }),
+    // How flows are dumped inside: here there is one way only, and what was chosen is shown.
+    command("upcall/disable-ufid", "", 0, 0, () => {
+      tersely = false;
+      return "Datapath dumping tersely using UFID disabled";
+    }),
+    command("upcall/enable-ufid", "", 0, 0, () => {
+      tersely = true;
+      return "Datapath dumping tersely using UFID enabled for supported datapaths";
+    }),
     command("upcall/disable-megaflows", "", 0, 0, () => {
       c.datapath.megaflows = false;
       c.datapath.flushFlows();
@@ -226,7 +288,7 @@ export function datapathCommands(c: ControlContext): ControlCommand[] {
     }),
     command("upcall/set-flow-limit", "flow-limit-number", 1, 1, ([text]) => {
       // As atoi() reads it.
-      const limit = Number(/^\s*\d+/.exec(text ?? "")?.[0] ?? 0);
+      const limit = Number(/^\s*-?\d+/.exec(text ?? "")?.[0] ?? 0) >>> 0;
       c.datapath.flowLimit = limit;
       return `set flow_limit to ${limit}`;
     }),

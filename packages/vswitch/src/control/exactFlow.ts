@@ -30,8 +30,11 @@ const VLAN_HEADERS = [
   [WORD.vlan_tci1, WORD.vlan_tpid1],
 ] as const;
 
-/** The key of the packet that `text` describes; in_port is an OpenFlow port. Throws a WeftError with the reference's words. */
-export function parseExactFlow(text: string, names: Names, tlv: TlvMap): Int32Array {
+/**
+ * The key of the packet that `text` describes; in_port is an OpenFlow port. `masks`: fields may have masks, which are checked and then
+ * ignored. Throws a WeftError with the reference's words.
+ */
+export function parseExactFlow(text: string, names: Names, tlv: TlvMap, masks = false): Int32Array {
   const key = new Int32Array(FLOW_WORDS);
   for (const { key: name, value, delimiter } of items(text, true)) {
     const protocol = protocolNamed(name);
@@ -46,7 +49,7 @@ export function parseExactFlow(text: string, names: Names, tlv: TlvMap): Int32Ar
     if (!meets(exactWords(key), field.prerequisite)) throw bad(text, `prerequisites not met for setting ${name}`);
     if (isSet(key, field, tlv)) throw bad(text, `field ${name} set multiple times`);
     try {
-      setField(key, field, exactValue(field, delimiter === "" ? "" : value, names), tlv);
+      setField(key, field, exactValue(field, delimiter === "" ? "" : value, names, masks), tlv);
     } catch (error) {
       throw bad(text, `bad value for ${name} (${messageOf(error)})`);
     }
@@ -79,10 +82,10 @@ function isSet(key: Int32Array, field: Field, tlv: TlvMap): boolean {
 }
 
 /** A value of which no bit is left open. Throws a TextError or a WeftError. */
-function exactValue(field: Field, text: string, names: Names): bigint {
+function exactValue(field: Field, text: string, names: Names, masks: boolean): bigint {
   if (FLAGS.has(field.format) && text === "") return 0n;
   const { value, mask } = parseFieldValue(field, text, names);
-  if (mask !== undefined && !isExact(field, text, mask))
+  if (!masks && mask !== undefined && !isExact(field, text, mask))
     throw new WeftError("vswitch.trace", `${text}: wildcards not allowed here`, { blame: "caller", place: { text } });
   return value;
 }

@@ -81,7 +81,7 @@ export function fragmentCommands(c: ControlContext): ControlCommand[] {
       fragments.maximum = count;
       return "setting maximum fragments successful";
     }),
-    dpctlCommand(c, "ipf-get-status", "[dp]", 0, 2, (args) => {
+    dpctlCommand(c, "ipf-get-status", "[dp]", 0, 1, (args) => {
       none(args);
       return status(c, args.options.has("-m"));
     }),

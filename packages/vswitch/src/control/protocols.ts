@@ -24,8 +24,8 @@ function topologyChange(name: string, missing: string): ControlCommand {
 /** Overrides what sessions see, of all or of one. */
 function override(name: string, missing: string): ControlCommand {
   return command(name, "[interface] normal|false|true", 1, 2, (args) => {
+    if (!["normal", "false", "true"].includes(args.at(-1) ?? "")) throw refuse("unknown fault string");
     if (args.length === 2) throw refuse(missing);
-    if (!["normal", "false", "true"].includes(args[0] ?? "")) throw refuse("unknown fault string");
     return "OK";
   });
 }

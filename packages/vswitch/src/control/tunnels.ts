@@ -1,13 +1,52 @@
 /** ovs/route/..., tnl/...: routes, neighbours and ends of the switch's own tunnels (ovs-vswitchd(8)). */
 import { parseMac } from "@weft/packet";
 import type { ControlCommand } from "@weft/runtime";
-import { formatAddress, parseAddress, parsePrefix } from "../tunnel/address.ts";
+import { address128, formatAddress, type IpAddress, parseAddress, parsePrefix } from "../tunnel/address.ts";
 import { type ControlContext, command, refuse } from "./context.ts";
 
-/** "name=value" arguments. */
-function named(args: readonly string[], name: string): string | undefined {
-  return args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1);
+/** The number of the table "main", the one that there is. */
+const MAIN = 254;
+const TABLES: ReadonlyMap<string, number> = new Map([
+  ["local", 255],
+  ["main", MAIN],
+  ["default", 253],
+]);
+
+/** "table=ID". */
+function tableOf(word: string): number | undefined {
+  const text = /^table=(.+)$/.exec(word)?.[1] ?? "";
+  return TABLES.get(text) ?? (/^\d+$/.test(text) ? Number(text) : undefined);
 }
+
+interface RouteWords {
+  readonly gateway?: IpAddress;
+  readonly source?: IpAddress;
+  readonly mark: number;
+}
+
+/** What stands behind a route's prefix and device: pkt_mark=, src=, table= and a gateway, in any order. Throws `complaint` for others. */
+function routeWords(words: readonly string[], complaint: string): RouteWords {
+  let found: RouteWords = { mark: 0 };
+  for (const word of words) {
+    if (word.startsWith("table=")) {
+      const table = tableOf(word);
+      if (table === undefined) throw refuse("Invalid table format");
+      if (table !== MAIN) throw refuse(`${word}: there is one routing table, main`);
+      continue;
+    }
+    const [, name, text = ""] = /^(pkt_mark|src)=(.*)$/.exec(word) ?? [];
+    if (name === "pkt_mark" && /^(\d+|0x[0-9a-f]+)$/i.test(text)) {
+      found = { ...found, mark: Number(text) };
+      continue;
+    }
+    const address = name === "pkt_mark" ? undefined : parseAddress(name === undefined ? word : text);
+    if (address === undefined) throw refuse(complaint);
+    found = name === undefined ? { ...found, gateway: address } : { ...found, source: address };
+  }
+  return found;
+}
+
+const sameAddress = (a: IpAddress, b: IpAddress): boolean => address128(a) === address128(b);
 
 export function tunnelCommands(c: ControlContext): ControlCommand[] {
   const { datapath } = c;
@@ -32,28 +71,33 @@ export function tunnelCommands(c: ControlContext): ControlCommand[] {
     datapath.neighbours.agingMs = seconds * 1000;
     return "OK";
   };
+  const retransmission = ([text]: readonly string[]): string => {
+    if (text === undefined) return String(datapath.neighbours.retransMs);
+    if (!/^-?\d+$/.test(text)) throw refuse("bad retrans_time value");
+    const ms = Number(BigInt.asUintN(32, BigInt(text)));
+    if (ms > datapath.neighbours.agingMs) throw refuse("retrans_time value cannot be greater than aging");
+    datapath.neighbours.retransMs = ms;
+    return "OK";
+  };
   return [
     command("ovs/route/add", "ip/plen dev [gw] [pkt_mark=mark] [src=src_ip] [table=id]", 2, 6, (args) => {
       const prefix = parsePrefix(args[0] ?? "");
       if (prefix === undefined) throw refuse("Invalid 'ip/plen' parameter");
       const device = args[1] ?? "";
-      const gwText = args.slice(2).find((arg) => !arg.includes("="));
-      const gateway = gwText === undefined ? undefined : parseAddress(gwText);
-      if (gwText !== undefined && gateway === undefined) throw refuse("Invalid pkt_mark or IP gateway");
-      const srcText = named(args, "src");
-      const source = srcText === undefined ? undefined : parseAddress(srcText);
-      if (srcText !== undefined && source === undefined) throw refuse("Invalid 'src' parameter");
+      const { gateway, mark, source } = routeWords(args.slice(2), "Invalid pkt_mark, IP gateway or src_ip");
       const bridge = datapath.bridgeOfDevice(device);
       // The route needs an address of the device to send from.
-      const own =
-        source ?? (datapath.addresses.get(bridge?.name ?? "") ?? []).find((address) => address.family === prefix.address.family);
+      const addresses = datapath.addresses.get(bridge?.name ?? "") ?? [];
+      const own = addresses.find((address) =>
+        source === undefined ? address.family === prefix.address.family : sameAddress(address, source),
+      );
       if (bridge === undefined || own === undefined) throw refuse("Error while inserting route.");
       datapath.routes.add({
         prefix: prefix.address,
         length: prefix.length,
         device,
         gateway,
-        mark: Number(named(args, "pkt_mark") ?? 0),
+        mark,
         source: own,
         user: true,
         local: false,
@@ -64,15 +108,25 @@ export function tunnelCommands(c: ControlContext): ControlCommand[] {
     command("ovs/route/del", "ip/plen [pkt_mark=mark] [table=id]", 1, 3, (args) => {
       const prefix = parsePrefix(args[0] ?? "");
       if (prefix === undefined) throw refuse("Invalid parameters");
-      if (!datapath.routes.remove(prefix.address, prefix.length, Number(named(args, "pkt_mark") ?? 0))) throw refuse("Not found");
+      const { mark } = routeWords(args.slice(1), "Invalid pkt_mark or table");
+      if (!datapath.routes.remove(prefix.address, prefix.length, mark)) throw refuse("Not found");
       datapath.invalidate();
       return "OK";
     }),
-    command("ovs/route/show", "[table=all|id]", 0, 1, () => ["Route Table:", ...datapath.routes.format()].join("\n")),
+    command("ovs/route/show", "[table=all|id]", 0, 1, ([which]) => {
+      if (which === "table=all") return datapath.routes.format().join("\n");
+      if (which !== undefined) {
+        const table = tableOf(which);
+        if (table === undefined) throw refuse("Invalid table format");
+        if (table !== MAIN) throw refuse(`Table '${which}' not found`);
+      }
+      return ["Route Table:", ...datapath.routes.format()].join("\n");
+    }),
     command("ovs/route/lookup", "ip_addr [pkt_mark=mark] [src=src_ip]", 1, 3, (args) => {
       const address = parseAddress(args[0] ?? "");
       if (address === undefined) throw refuse("Invalid 'ip/plen' parameter");
-      const route = datapath.routes.lookup(address, Number(named(args, "pkt_mark") ?? 0));
+      const { mark } = routeWords(args.slice(1), "Invalid pkt_mark or src");
+      const route = datapath.routes.lookup(address, mark);
       if (route === undefined) throw refuse("Not found");
       return [
         `src ${route.source === undefined ? "::" : formatAddress(route.source)}`,
@@ -88,16 +142,17 @@ export function tunnelCommands(c: ControlContext): ControlCommand[] {
     command("tnl/arp/flush", "", 0, 0, flush),
     command("tnl/neigh/aging", "[SECS]", 0, 1, aging),
     command("tnl/arp/aging", "[SECS]", 0, 1, aging),
+    command("tnl/neigh/retrans_time", "[MSECS]", 0, 1, retransmission),
     command("tnl/ports/show", "-v", 0, 1, ([verbose]) => {
       const lines = verbose === "-v" ? datapath.tunnelPorts.format() : tunnelPortUsers(c);
       return ["Listening ports:", ...lines].join("\n");
     }),
     command("tnl/egress_port_range", "min max", 0, 2, (args) => {
-      if (args.length === 0) return `Tunnel UDP source port range: ${datapath.portRange.min}-${datapath.portRange.max}`;
+      if (args.length < 2) return `Tunnel UDP source port range: ${datapath.portRange.min}-${datapath.portRange.max}`;
       const [one, other] = args.map(Number);
       const isPort = (port: number | undefined): port is number => Number.isInteger(port) && port! >= 1 && port! <= 65535;
-      if (!isPort(one)) throw refuse("Invalid min.");
-      if (!isPort(other)) throw refuse("Invalid max.");
+      if (!isPort(one)) return "Invalid min.";
+      if (!isPort(other)) return "Invalid max.";
       datapath.portRange = { min: Math.min(one, other), max: Math.max(one, other) };
       return "OK";
     }),

@@ -87,6 +87,10 @@ export class Datapath implements Executor {
   /** VLAN headers that are fields (other-config:vlan-limit). */
   vlanHeaders = 1;
   flowLimit = 200_000;
+  /** Of the cache: the most flows that it had, the mean as of the last sweeps, and how long the last one took, ms. */
+  mostFlows = 0;
+  averageFlows = 0;
+  sweepMs = 1;
   /** False: a cached flow is for packets of one key only (upcall/disable-megaflows). */
   megaflows = true;
   /** UDP source ports of tunnel packets (tnl/egress_port_range). */
@@ -487,6 +491,9 @@ export class Datapath implements Executor {
     for (const bridge of this.bridges.values()) if (bridge.macs.expire(now)) this.invalidate();
     if (this.neighbours.expire(now)) this.invalidate();
     this.conntracker.maintain(now);
+    this.mostFlows = Math.max(this.mostFlows, this.cache.size);
+    this.averageFlows = (this.averageFlows + this.cache.size) / 2;
+    this.sweepMs = Math.max(1, Math.round(this.now() - now));
   }
 
   flushFlows(): void {

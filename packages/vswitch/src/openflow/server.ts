@@ -75,6 +75,14 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
     this.bridge.events = this;
   }
 
+  /** Controllers, connected or not, and clients of the bridge's sockets. */
+  get connections(): number {
+    const others = [...this.#sessions].filter(
+      (session) => ![...this.#primaries.values()].some((primary) => primary.session === session),
+    );
+    return this.#primaries.size + others.length;
+  }
+
   /** Opens sockets and follows the controllers of the database; `alone`: not yet. */
   async configure(db: Replica<VsSchema>, row: BridgeRow, alone: boolean): Promise<void> {
     const versions = row.protocols.reduce((bits, name) => bits | (VERSION_BITS[name] ?? 0), 0);

@@ -18,14 +18,16 @@ interface Incomplete {
   readonly expires: number;
 }
 
-/** Time between two requests for a neighbour that does not answer; a little less than the second that it is in the reference. */
-const ASK_MS = 900;
+/** What is asked again comes a little earlier than what it waits for, which must not be missed by a moment. */
+const ASK_AHEAD = 0.9;
 
 export class NeighbourTable {
   readonly #entries = new Map<string, Entry>();
   readonly #incomplete = new Map<string, Incomplete>();
   /** tnl/neigh/aging. */
   agingMs = 900_000;
+  /** tnl/neigh/retrans_time: between two requests for a neighbour that does not answer, ms. */
+  retransMs = 1000;
 
   lookup(bridge: string, address: IpAddress, now: number): Mac | undefined {
     const entry = this.#entries.get(key(bridge, address));
@@ -36,7 +38,7 @@ export class NeighbourTable {
   ask(bridge: string, address: IpAddress, now: number): boolean {
     const id = key(bridge, address);
     if ((this.#incomplete.get(id)?.expires ?? now) > now) return false;
-    this.#incomplete.set(id, { address, bridge, expires: now + ASK_MS });
+    this.#incomplete.set(id, { address, bridge, expires: now + ASK_AHEAD * this.retransMs });
     return true;
   }
 
