@@ -147,6 +147,15 @@ export interface Files {
   list(path: string): Promise<string[]>;
 }
 
+/** What came of an attempt to lock a file. */
+export interface LockOutcome {
+  readonly locked: boolean;
+  /** The process that holds the lock where it is not locked, if known. */
+  readonly holder?: number;
+  /** Whom the lock does not keep out on this machine, and why. */
+  readonly caveat?: string;
+}
+
 export interface OpenFile {
   size(): Promise<number>;
   /** Reads up to `length` bytes at `offset`; fewer only at the end of the file. */
@@ -155,8 +164,8 @@ export interface OpenFile {
   truncate(size: number): Promise<void>;
   /** Returns when the data is on the disk (fdatasync). */
   sync(): Promise<void>;
-  /** Advisory exclusive lock; false if somebody else holds it. */
-  lock(): Promise<boolean>;
+  /** Advisory exclusive lock, kept until the file is closed. */
+  lock(): Promise<LockOutcome>;
   close(): Promise<void>;
 }
 

@@ -1,6 +1,14 @@
 /** The control socket of a daemon (ovs-appctl(8)): JSON-RPC over a unix socket, a method for every command. */
 import { Connection, type Json, type Request, streamChannel } from "@weft/ovsdb";
-import { type ControlCommand, type Coverage, type Listener, messageOf, type Runtime } from "@weft/runtime";
+import {
+  type ControlCommand,
+  type Coverage,
+  type Listener,
+  messageOf,
+  type Runtime,
+  type Stream,
+  WeftError,
+} from "@weft/runtime";
 
 export interface ControlServer {
   close(): Promise<void>;
@@ -18,7 +26,7 @@ export async function listenForControl(
 ): Promise<ControlServer> {
   const log = runtime.log.logger("unixctl");
   const connections = new Set<Connection>();
-  const listener: Listener = await runtime.net.listen(`punix:${path}`, (stream) => {
+  const listener = await listen(runtime, path, (stream) => {
     let json = false;
     const connection: Connection = new Connection(
       streamChannel(stream),
@@ -51,6 +59,19 @@ export async function listenForControl(
       await listener.close();
     },
   };
+}
+
+async function listen(runtime: Runtime, path: string, accept: (stream: Stream) => void): Promise<Listener> {
+  const remote = `punix:${path}`;
+  try {
+    return await runtime.net.listen(remote, accept);
+  } catch (error) {
+    const why = messageOf(error).replace(`${remote}: `, "");
+    throw new WeftError("daemon.control", `${path}: could not initialize control socket (${why})`, {
+      blame: "caller",
+      cause: error,
+    });
+  }
 }
 
 /** Runs a command; with `json` its reply is JSON where it has such a form, and text like all others where not. */

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { type Kind, reference, Servers, until, weft } from "./servers.ts";
@@ -263,4 +263,22 @@ test("Connection rows tell how their remotes are", async () => {
   const [theirs, ours] = await Promise.all([statusStory("reference"), statusStory("weft")]);
   expect(ours).toEqual(theirs);
   expect(theirs.join("\n")).toContain("locks_held or waiting");
+});
+
+test("the folders of sockets are not made", async () => {
+  const servers = await prepare();
+  const said: string[] = [];
+  for (const kind of ["reference", "weft"] as const) {
+    const socket = `${servers.dir}/none/${kind}.sock`;
+    const failed = servers.start(kind, kind, ["nb.db", `--unixctl=${servers.dir}/none/nb.ctl`]);
+    said.push(await failed.catch((error: Error) => error.message.split(": ").slice(-2).join(": ")).then(String));
+    // A remote that cannot be listened at does not keep a server from serving others.
+    await servers.start(kind, kind, ["nb.db"], [`--remote=punix:${servers.dir}/${kind}.sock`, `--remote=punix:${socket}`]);
+    expect(servers.log(kind)).toContain("listen failed: ");
+    expect(await servers.transact(kind, "OVN_Northbound")).toEqual([]);
+    await servers.kill(kind);
+    expect(existsSync(join(servers.dir, "none"))).toBe(false);
+  }
+  expect(said[0]).toContain("could not initialize control socket (No such file or directory)");
+  expect(said[1]).toBe(said[0]);
 });

@@ -19,7 +19,13 @@ export interface Ran {
 export class Servers {
   readonly dir = mkdtempSync(join(tmpdir(), "weft-servers-"));
   readonly #running = new Map<string, number>();
+  readonly #weft: string;
   #stopped = false;
+
+  /** `program`: our programs, where they are not those of the working tree. */
+  constructor(program = weft) {
+    this.#weft = program;
+  }
 
   run(command: string, args: readonly string[]): Promise<Ran> {
     return new Promise((resolve) => {
@@ -56,7 +62,7 @@ export class Servers {
       `--log-file=${file("log")}`,
     ];
     const all = [...common, "-vconsole:off", ...args];
-    const { err, code } = await (kind === "weft" ? this.run("node", [weft, program, ...all]) : this.run(program, all));
+    const { err, code } = await (kind === "weft" ? this.run("node", [this.#weft, program, ...all]) : this.run(program, all));
     if (code !== 0) throw new Error(`${kind} ${program} ${name}: ${err}`);
     this.#running.set(name, Number(readFileSync(file("pid"), "utf8")));
     // A test that failed does not wait for what it had begun.

@@ -170,4 +170,4 @@ it("keeps references, garbage and indexes right, and takes failed transactions b
     { numRuns: 300 },
   );
   expect(commits).toBeGreaterThan(200);
-});
+}, 120_000);

@@ -287,11 +287,7 @@ export async function openDatabase(
 ): Promise<{ readonly database: Database; readonly log: LogFile }> {
   const { files } = world;
   if (!(await files.exists(path))) await readBytes(files, path);
-  const lock = await files.open(path, "read-write");
-  if (!(await lock.lock())) {
-    await lock.close();
-    throw new OvsdbError("I/O error", `${path}: failed to lock lockfile (Resource temporarily unavailable)`);
-  }
+  const lock = await lockFile(world, path);
   try {
     const { database, goodSize, bytes } = await readDatabase(world, path, false);
     const file = await files.open(path, "append");
@@ -307,6 +303,22 @@ export async function openDatabase(
   } catch (error) {
     await lock.close();
     throw error;
+  }
+}
+
+/** The file, open and locked. Throws OvsdbError. */
+async function lockFile({ files, logger }: FileWorld, path: string): Promise<OpenFile> {
+  const file = await files.open(path, "read-write");
+  const refused = (why: string) => new OvsdbError("I/O error", `${path}: failed to lock lockfile (${why})`);
+  try {
+    const { locked, holder, caveat } = await file.lock();
+    if (caveat !== undefined) logger?.warn(`${path}: ${caveat}`);
+    if (locked) return file;
+    if (holder !== undefined) logger?.warn(`${path}: cannot lock file because it is already locked by pid ${holder}`);
+    throw refused("Resource temporarily unavailable");
+  } catch (error) {
+    await file.close();
+    throw error instanceof OvsdbError ? error : refused(reasonOf(error, path));
   }
 }
 

@@ -1,13 +1,16 @@
 import { constants, promises as fs, writeSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { WeftError } from "../errors.ts";
-import type { Files, OpenFile } from "../world.ts";
+import type { Files, LockOutcome, OpenFile } from "../world.ts";
+import { describeErrno } from "./errno.ts";
+import { takeLock } from "./lock.ts";
 
 /** Wraps Node's file errors: code "files.ENOENT" and so on, the path as place. */
 async function named<T>(path: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
+    if (error instanceof WeftError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? "unknown";
     throw new WeftError(`files.${code}`, `${path}: ${describeErrno(code) ?? (error as Error).message}`, {
       blame: "caller",
@@ -15,28 +18,6 @@ async function named<T>(path: string, work: Promise<T>): Promise<T> {
       cause: error,
     });
   }
-}
-
-/** The C library's words for the errors that people meet. */
-export function describeErrno(code: string): string | undefined {
-  return {
-    ENOENT: "No such file or directory",
-    EEXIST: "File exists",
-    EACCES: "Permission denied",
-    EPERM: "Operation not permitted",
-    ENOTDIR: "Not a directory",
-    EISDIR: "Is a directory",
-    ENOSPC: "No space left on device",
-    ECONNREFUSED: "Connection refused",
-    ECONNRESET: "Connection reset by peer",
-    EPIPE: "Broken pipe",
-    EADDRINUSE: "Address already in use",
-    EADDRNOTAVAIL: "Cannot assign requested address",
-    ETIMEDOUT: "Connection timed out",
-    ENETUNREACH: "Network is unreachable",
-    EHOSTUNREACH: "No route to host",
-    EAGAIN: "Resource temporarily unavailable",
-  }[code];
 }
 
 const flags = {
@@ -56,7 +37,8 @@ class NodeOpenFile implements OpenFile {
   readonly #path: string;
   readonly #handle: fs.FileHandle;
   #end: number;
-  #lockPath: string | undefined;
+  /** Gives the lock up. */
+  #lock: (() => Promise<void>) | undefined;
 
   constructor(path: string, handle: fs.FileHandle, end: number) {
     this.#path = path;
@@ -100,49 +82,17 @@ class NodeOpenFile implements OpenFile {
     return named(this.#path, this.#handle.datasync());
   }
 
-  /**
-   * Node has no fcntl locks: the lock is a file `.NAME.~lock~` (the name that ovsdb-server uses) holding our pid, taken
-   * over when that process is gone. The time when it started is kept too: after a reboot its number is another's.
-   */
-  async lock(): Promise<boolean> {
-    const lockPath = join(dirname(this.#path), `.${basename(this.#path)}.~lock~`);
-    const holder = await fs.readFile(lockPath, "utf8").catch(() => "");
-    const [pid = 0, start] = holder.split(" ").map(Number);
-    if (pid > 0 && pid !== process.pid && (await isRunning(pid, start))) return false;
-    const ours = (await startOf(process.pid)) ?? 0;
-    await named(lockPath, fs.writeFile(lockPath, `${process.pid} ${ours}`));
-    this.#lockPath = lockPath;
-    return true;
+  async lock(): Promise<LockOutcome> {
+    if (this.#lock !== undefined) return { locked: true };
+    const { release, ...outcome } = await named(this.#path, takeLock(this.#path));
+    this.#lock = release;
+    return outcome;
   }
 
   async close(): Promise<void> {
-    if (this.#lockPath !== undefined) await fs.writeFile(this.#lockPath, "").catch(() => undefined);
     await this.#handle.close();
-  }
-}
-
-/**
- * When a process was started, in clock ticks since the system was (proc(5)); undefined where it is gone, or has ended and
- * only its parent has not asked yet.
- */
-async function startOf(pid: number): Promise<number | undefined> {
-  const stat = await fs.readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  // The second field, in parentheses, is a name with anything in it.
-  const [state, ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return stat === "" || state === "Z" || state === "X" ? undefined : Number(rest[18]);
-}
-
-async function isRunning(pid: number, start: number | undefined): Promise<boolean> {
-  if ((await startOf(process.pid)) !== undefined) {
-    const now = await startOf(pid);
-    return now !== undefined && (start === undefined || now === start);
-  }
-  // A system without /proc.
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
+    await this.#lock?.();
+    this.#lock = undefined;
   }
 }
 

@@ -1,11 +1,11 @@
-import { closeSync, constants, mkdirSync, openSync, unlinkSync } from "node:fs";
+import { closeSync, constants, openSync, statSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import { basename, dirname } from "node:path";
 import { WeftError } from "../errors.ts";
 import { parseRemote, type Remote } from "../remote.ts";
 import { MemoryNetwork } from "../virtual/net.ts";
 import type { Clock, DatagramSocket, Listener, Network, Stream, StreamHandlers, TlsOptions } from "../world.ts";
-import { describeErrno } from "./files.ts";
+import { describeErrno } from "./errno.ts";
 
 /** sun_path holds 108 bytes with its NUL. */
 const longestSocketPath = 107;
@@ -79,11 +79,16 @@ function netError(error: Error, name: string): WeftError {
 
 /**
  * Runs `use` with a path to the same socket that is short enough for sun_path: a long one is reached through
- * /proc/self/fd of its folder, as OVS does.
+ * /proc/self/fd of its folder, as OVS does. Throws a WeftError that names the remote by its text where there is no such folder.
  */
-function withShortPath<T>(path: string, use: (path: string, release: () => void) => T): T {
+function withShortPath<T>(path: string, text: string, use: (path: string, release: () => void) => T): T {
   if (Buffer.byteLength(path) <= longestSocketPath) return use(path, () => undefined);
-  const folder = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+  let folder: number;
+  try {
+    folder = openSync(dirname(path), constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    throw netError(error as Error, text); // Node's functions throw nothing else.
+  }
   return use(`/proc/self/fd/${folder}/${basename(path)}`, () => closeSync(folder));
 }
 
@@ -171,7 +176,10 @@ export class NodeNetwork implements Network {
 
   #open(remote: Remote, text: string, options: { defaultPort?: number }): { socket: net.Socket; release: () => void } {
     if ("path" in remote) {
-      return withShortPath(remote.path, (path, release) => ({ socket: net.connect({ path, allowHalfOpen: true }), release }));
+      return withShortPath(remote.path, text, (path, release) => ({
+        socket: net.connect({ path, allowHalfOpen: true }),
+        release,
+      }));
     }
     const port = portOf(remote, text, options.defaultPort);
     return { socket: net.connect({ host: remote.address, port, allowHalfOpen: true }), release: () => undefined };
@@ -198,9 +206,14 @@ export class NodeNetwork implements Network {
             setTls: undefined,
           };
     if ("path" in remote) {
-      mkdirSync(dirname(remote.path), { recursive: true });
-      removeSocket(remote.path);
-      await withShortPath(remote.path, (path, release) => listening(server, text, { path }).finally(release));
+      try {
+        // The error of listening in a folder that is missing would be a lack of permission: so libuv has it.
+        statSync(dirname(remote.path));
+        removeSocket(remote.path);
+      } catch (error) {
+        throw netError(error as Error, text); // Node's functions throw nothing else.
+      }
+      await withShortPath(remote.path, text, (path, release) => listening(server, text, { path }).finally(release));
     } else {
       const port = portOf(remote, text, options.defaultPort);
       // OVS binds IPv4 unless an IPv6 address is given.

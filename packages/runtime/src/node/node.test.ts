@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -34,6 +34,7 @@ describe("streams", () => {
   it("unix, also with a path longer than sun_path", async () => {
     expect(await echo(`punix:${folder}/s`, () => `unix:${folder}/s`)).toBe("hello");
     const long = join(folder, "x".repeat(60), "y".repeat(60));
+    mkdirSync(long, { recursive: true });
     expect(await echo(`punix:${long}/s`, () => `unix:${long}/s`)).toBe("hello");
   });
 
@@ -47,6 +48,11 @@ describe("streams", () => {
 
   it("says what went wrong", async () => {
     await expect(net.connect(`unix:${folder}/none`)).rejects.toThrow("No such file or directory");
+    for (const none of [`${folder}/none`, join(folder, "n".repeat(120))]) {
+      const why = `unix:${none}/s: No such file or directory`;
+      await expect(net.connect(`unix:${none}/s`)).rejects.toMatchObject({ code: "net.connect", message: why });
+      await expect(net.listen(`punix:${none}/s`, () => {})).rejects.toMatchObject({ message: `p${why}` });
+    }
     await expect(net.connect("tcp:127.0.0.1:1")).rejects.toThrow("tcp:127.0.0.1:1: Connection refused");
   });
 
@@ -65,7 +71,7 @@ describe("streams", () => {
 describe("files", () => {
   it("append, read, truncate and lock", async () => {
     const file = await files.open(join(folder, "log"), "append");
-    expect(await file.lock()).toBe(true);
+    expect(await file.lock()).toEqual({ locked: true });
     await file.append(new TextEncoder().encode("one two"));
     await file.truncate(3);
     await file.append(new TextEncoder().encode("!"));

@@ -52,9 +52,9 @@ export class MemoryFiles implements Files {
       },
       sync: async () => undefined,
       lock: async () => {
-        if (file.locked) return held;
+        if (file.locked) return { locked: held };
         file.locked = held = true;
-        return true;
+        return { locked: true };
       },
       close: async () => {
         if (held) file.locked = held = false;

@@ -1,10 +1,12 @@
 /** Locks of fcntl(2) on whole files. They belong to the process: closing any descriptor of the file gives the lock up. */
-import { closeSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, renameSync, statSync, unlinkSync, writeSync } from "node:fs";
 import { WeftError } from "../../errors.ts";
 import type { FileLocks } from "../../world.ts";
-import { describeErrno } from "../files.ts";
-import { type Libc, lastError, loadLibc } from "./libc.ts";
+import { describeErrno } from "../errno.ts";
+import type { TakenLock } from "../lock.ts";
+import { EAGAIN, type Libc, lastError, loadLibc } from "./libc.ts";
 
+const EACCES = 13;
 const F_GETLK = 5;
 const F_SETLK = 6;
 const F_WRLCK = 1;
@@ -23,6 +25,41 @@ export async function linuxFileLocks(): Promise<FileLocks> {
   return {
     holder: async (path) => holder(libc, path),
     create: async (path, bytes) => create(libc, path, bytes),
+  };
+}
+
+/** Files whose locks this process holds, by device and inode: it would give a lock up by opening and closing the file again. */
+const held = new Set<string>();
+
+const identity = (file: { readonly dev: number; readonly ino: number }): string => `${file.dev}:${file.ino}`;
+
+/** Locks a file, which is made where it is missing. Throws a WeftError, "host.no-ffi" where the C library cannot be called. */
+export async function linuxLock(path: string): Promise<TakenLock> {
+  const libc = await loadLibc("files of this host cannot be locked");
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there !== undefined && held.has(identity(there))) return { locked: false, holder: process.pid };
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  } catch (error) {
+    throw failed(path, error);
+  }
+  if (libc.fcntl(fd, F_SETLK, new Uint8Array(writeLock().buffer)) !== 0) {
+    const error = lastError(libc);
+    const taken = [EAGAIN, EACCES].includes(libc.errno());
+    closeSync(fd);
+    if (!taken) throw error;
+    const other = holder(libc, path);
+    return { locked: false, ...(other === undefined ? {} : { holder: other }) };
+  }
+  const file = identity(fstatSync(fd));
+  held.add(file);
+  return {
+    locked: true,
+    release: async () => {
+      held.delete(file);
+      closeSync(fd);
+    },
   };
 }
 
