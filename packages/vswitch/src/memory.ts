@@ -80,9 +80,9 @@ export class MemorySwitch {
     let dpPort: number | undefined;
     if (kind === "tunnel" && spec.tunnel !== undefined) {
       const { protocol, dstPort } = spec.tunnel;
-      dpPort = spec.dpPort ?? (protocol === "gre" ? datapath.allocatePort("gre_sys") : dstPort);
+      dpPort = spec.dpPort ?? (dstPort === 0 ? datapath.allocatePort(`${protocol}_sys`) : dstPort);
       if (!datapath.ports.has(dpPort)) {
-        const name = protocol === "gre" ? "gre_sys" : `${protocol === "geneve" ? "genev" : "vxlan"}_sys_${dstPort}`;
+        const name = dstPort === 0 ? `${protocol}_sys` : `${protocol === "geneve" ? "genev" : "vxlan"}_sys_${dstPort}`;
         datapath.addPort({ number: dpPort, name, type: protocol, netdev: undefined, tunnel: { protocol, udpPort: dstPort } });
       }
     } else if (kind !== "patch") {

@@ -213,7 +213,10 @@ export const support: Support = {
     name: works,
     filter: works,
     sink: works,
-    type: partly("our ovs-vswitchd has no ERSPAN tunnels, and GRE over IPv4 only", ({ type }) => type === "erspan"),
+    type: partly(
+      "on Linux our ovs-vswitchd sends tunnels over GRE through its own bridges only",
+      ({ type }) => type === "erspan",
+    ),
     index: works,
     mirror_rules: works,
     external_ids: works,

@@ -27,7 +27,7 @@ import {
 } from "./desired.ts";
 import type { Devices } from "./devices.ts";
 import type { ManagedBridge, ManagedInterface } from "./managed.ts";
-import { isTunnelType, tunnelConfig, tunnelDeviceName } from "./tunnel-options.ts";
+import { isTunnelType, type TunnelType, tunnelConfig, tunnelDeviceName } from "./tunnel-options.ts";
 
 export interface ConfigureContext {
   readonly runtime: Runtime;
@@ -300,7 +300,7 @@ export class Configuration {
     if (isTunnelType(iface.type)) {
       kind = "tunnel";
       tunnel = tunnelConfig(iface.name, iface.type, iface.options);
-      dpPort = this.#tunnelPort(tunnel);
+      dpPort = this.#tunnelPort(iface.type, tunnel);
     } else if (iface.type === "patch") {
       kind = "patch";
       const peer = iface.options.get("peer");
@@ -414,15 +414,15 @@ export class Configuration {
     throw refused(`${row.name}: no OpenFlow port number is free on ${held.name}`);
   }
 
-  #tunnelPort(config: TunnelConfig): number {
+  #tunnelPort(type: TunnelType, config: TunnelConfig): number {
     const { datapath } = this.#c;
-    const name = tunnelDeviceName(config);
+    const name = tunnelDeviceName(type, config);
     for (const port of datapath.ports.values()) if (port.name === name) return port.number;
     const number = datapath.allocatePort(name, config.dstPort === 0 ? undefined : config.dstPort);
     datapath.addPort({
       number,
       name,
-      type: config.protocol,
+      type,
       netdev: undefined,
       tunnel: { protocol: config.protocol, udpPort: config.dstPort },
     });

@@ -2,6 +2,7 @@
 import { WeftError } from "@weft/runtime";
 import type { DummyProvider } from "../netdev/dummy.ts";
 import type { Netdev, NetdevProvider } from "../netdev.ts";
+import { TUNNEL_TYPES } from "./tunnel-options.ts";
 
 /** --enable-dummy: not at all, for bridges of type "dummy", for the "system" datapath and devices, for everything but tunnels. */
 export type EnableDummy = "none" | "dummy" | "system" | "override";
@@ -42,7 +43,7 @@ export class Devices {
 
   /** Interface types that there are. */
   get types(): string[] {
-    const types = new Set(["geneve", "gre", "internal", "patch", "vxlan"]);
+    const types = new Set([...TUNNEL_TYPES, "internal", "patch"]);
     for (const provider of this.#providers) for (const type of provider.types) types.add(type);
     if (this.#enable !== "none") for (const type of [...this.dummies.types, "system", "tap"]) types.add(type);
     return [...types].sort();

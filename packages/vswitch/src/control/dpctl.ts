@@ -1,6 +1,7 @@
 /** dpctl/... and dpif/...: the datapath's ports, flows and features (ovs-dpctl(8), ovs-vswitchd(8)). */
 import { Match, NO_NAMES, parseMatch, TlvMap } from "@weft/openflow";
 import { type ControlCommand, messageOf } from "@weft/runtime";
+import { erspanOptions } from "../bridge/tunnel-options.ts";
 import { formatDpActions, type PortName, portNumber } from "../datapath/actions.ts";
 import type { Megaflow } from "../datapath/cache.ts";
 import type { DpPort } from "../datapath/datapath.ts";
@@ -28,7 +29,9 @@ const standsForSystem = ({ type }: OfPort): boolean => type === "" || type === "
 
 function ofportText(port: OfPort): string {
   const own = port.kind === "patch" || port.kind === "tunnel" ? port.type : (port.netdev?.type ?? port.type);
-  const text = typeText(own, port.options);
+  const shown =
+    port.tunnel?.erspan === undefined ? port.options : new Map([...port.options, ...erspanOptions(port.tunnel.erspan)]);
+  const text = typeText(own, shown);
   const type = standsForSystem(port) ? text.replace(/^[^:]*/, "system") : text;
   return `${port.name} ${port.ofport}/${port.dpPort ?? "none"}: (${type})`;
 }
@@ -66,7 +69,7 @@ function dpctlShow(c: ControlContext, statistics: boolean): string {
 
 /** Undefined: a device of the system. */
 function dpPortType(c: ControlContext, port: DpPort): string | undefined {
-  if (port.tunnel !== undefined) return `${port.tunnel.protocol}: packet_type=ptap`;
+  if (port.tunnel !== undefined) return `${port.type}: packet_type=ptap`;
   const ofport = c.datapath.ofportOf(port.number);
   if (ofport !== undefined && standsForSystem(ofport)) return undefined;
   return typeText(port.netdev?.type ?? port.type, ofport?.options);

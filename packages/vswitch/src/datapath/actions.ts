@@ -2,6 +2,8 @@
  * Datapath actions: what a translated flow does to a packet, and their text as ovs-dpctl(8) and ofproto/trace print it.
  */
 import { formatIpv4, formatIpv6, formatMac, type Ipv4, type Ipv6, type Mac } from "@weft/packet";
+import type { Erspan } from "../tunnel/erspan.ts";
+import { ipProtocolOf, type TunnelProtocol } from "../tunnel/header.ts";
 import { type DpGroupName, formatGroup } from "./fields.ts";
 
 /** A Geneve option as it goes into a tunnel header. */
@@ -29,7 +31,7 @@ export interface TunnelKey {
 
 /** An outer header to put in front of a frame, all but lengths, checksums and the UDP source port filled in. */
 export interface TunnelHeader {
-  readonly protocol: "geneve" | "vxlan" | "gre";
+  readonly protocol: TunnelProtocol;
   readonly ethDst: Mac;
   readonly ethSrc: Mac;
   readonly src: TunnelAddress;
@@ -44,6 +46,8 @@ export interface TunnelHeader {
   readonly vni: number;
   readonly hasKey: boolean;
   readonly options: readonly GeneveOption[];
+  /** Of ERSPAN; `vni` is its session. */
+  readonly erspan?: Erspan | undefined;
   /** The header's bytes, the first of which is the outer Ethernet header. */
   readonly bytes: Uint8Array;
 }
@@ -164,21 +168,31 @@ function formatTunnelKey(t: TunnelKey): string {
   return `tunnel(${text}flags(${flags}))`;
 }
 
+/** Open vSwitch's numbers of tunnel headers, over IPv4 and over IPv6. */
+const HEADER_TYPES = { gre: [3, 109], vxlan: [4, 4], geneve: [5, 5], erspan: [107, 108] } as const;
+
+function formatErspan(erspan: Erspan, session: number): string {
+  const rest = erspan.version === 1 ? `idx=${hex(erspan.index)}` : `dir=${erspan.direction},hwid=${hex(erspan.hardware)}`;
+  return `erspan(ver=${erspan.version},sid=${hex(session)},${rest})`;
+}
+
 function formatHeader(h: TunnelHeader): string {
   const eth = `eth(dst=${formatMac(h.ethDst)},src=${formatMac(h.ethSrc)},dl_type=0x${h.src.family === 4 ? "0800" : "86dd"})`;
-  const protocol = h.protocol === "gre" ? 47 : 17;
+  const protocol = ipProtocolOf(h.protocol);
   const ip =
     h.src.family === 4
       ? `ipv4(src=${addressText(h.src)},dst=${addressText(h.dst)},proto=${protocol},tos=${sharpHex(h.tos)},ttl=${h.ttl},frag=0x${h.df ? "4000" : "0"})`
       : `ipv6(src=${addressText(h.src)},dst=${addressText(h.dst)},label=0,proto=${protocol},tclass=0x${h.tos.toString(16)},hlimit=${h.ttl})`;
-  const type = { gre: 3, vxlan: 4, geneve: 5 }[h.protocol];
+  const types = HEADER_TYPES[h.protocol];
+  const type = h.src.family === 4 ? types[0] : types[1];
   const udp = `udp(src=0,dst=${h.udpDst},csum=0x${h.csum ? "ffff" : "0"})`;
   let tunnel: string;
   if (h.protocol === "vxlan") tunnel = `${udp},vxlan(flags=0x8000000,vni=${hex(h.vni)})`;
   else if (h.protocol === "gre") {
     const flags = (h.csum ? 0x8000 : 0) | (h.hasKey ? 0x2000 : 0);
     tunnel = `gre((flags=${hex(flags)},proto=0x6558)${h.csum ? ",csum=0x0" : ""}${h.hasKey ? `,key=${hex(h.vni)}` : ""})`;
-  } else {
+  } else if (h.erspan !== undefined) tunnel = formatErspan(h.erspan, h.vni);
+  else {
     const critical = h.options.some((option) => (option.type & 0x80) !== 0) ? "crit," : "";
     const options = h.options.length === 0 ? "" : `,options(${h.options.map((option) => formatOption(option)).join("")})`;
     tunnel = `${udp},geneve(${critical}vni=${hex(h.vni)}${options})`;

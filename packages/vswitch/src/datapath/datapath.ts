@@ -9,7 +9,7 @@ import type { Clock, FrameOffload, Logger } from "@weft/runtime";
 import { receiveBfd } from "../bfd/frames.ts";
 import { ConnectionTracker } from "../conntrack/conntrack.ts";
 import { extract } from "../flow/extract.ts";
-import { FIRST_PACKET_WORD, FLOW_WORDS, keyMatch, VLAN_CFI, WORD } from "../flow/key.ts";
+import { FIRST_PACKET_WORD, FLOW_WORDS, IP_GRE, keyMatch, VLAN_CFI, WORD } from "../flow/key.ts";
 import { Packet } from "../flow/packet.ts";
 import { finishFrame, onlyForwards, segmentCount } from "../netdev/offload.ts";
 import type { Netdev } from "../netdev.ts";
@@ -18,6 +18,7 @@ import type { Meter } from "../ofproto/meter.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import { Rule } from "../ofproto/rule.ts";
 import { type IpAddress, parseAddress } from "../tunnel/address.ts";
+import { ipProtocolOf, type TunnelProtocol } from "../tunnel/header.ts";
 import { NeighbourTable } from "../tunnel/neighbours.ts";
 import { neighbourRequest } from "../tunnel/request.ts";
 import { RouteTable } from "../tunnel/routes.ts";
@@ -27,7 +28,7 @@ import { packetFields } from "../xlate/text.ts";
 import { type Translation, xlate } from "../xlate/xlate.ts";
 import { type CtAction, type DpAction, formatDpActions, type SlowReason, type TunnelKey } from "./actions.ts";
 import { FlowCache, Megaflow } from "./cache.ts";
-import { decapsulate, tunnelKeyInto } from "./decapsulate.ts";
+import { decapsulate, readTunnel, tunnelKeyInto } from "./decapsulate.ts";
 import { compile, type Executor } from "./execute.ts";
 import { TunnelPortMap } from "./tunnel-ports.ts";
 
@@ -38,7 +39,7 @@ export interface DpPort {
   /** As dpctl/show prints it. */
   readonly type: string;
   readonly netdev: Netdev | undefined;
-  readonly tunnel: { readonly protocol: "geneve" | "vxlan" | "gre"; readonly udpPort: number } | undefined;
+  readonly tunnel: { readonly protocol: TunnelProtocol; readonly udpPort: number } | undefined;
 }
 
 export interface DatapathOptions {
@@ -100,6 +101,7 @@ export class Datapath implements Executor {
   lost = 0;
   /** No packet comes in, for the flows are not yet what they were (ovs-vswitchd.conf.db(5), flow-restore-wait). */
   restoring = false;
+  #sequence = 0;
   /**
    * Hears of every translation of a packet, with its record, before its actions are carried out: the whole way of a packet where
    * nothing is cached. `key` is the packet's, in_port as datapath port.
@@ -266,7 +268,7 @@ export class Datapath implements Executor {
     let best: OfPort | undefined;
     let bestScore = -1;
     for (const port of this.#tunnels) {
-      if (port.dpPort !== dpPort || port.tunnel === undefined) continue;
+      if (port.tunnel === undefined || !this.#sameEnd(port.dpPort, dpPort)) continue;
       const score = tunnelScore(port.tunnel, key);
       if (score > bestScore) {
         best = port;
@@ -274,6 +276,13 @@ export class Datapath implements Executor {
       }
     }
     return best;
+  }
+
+  /** Tunnels over IPv4 and over IPv6 may have ports of their own for one protocol. */
+  #sameEnd(a: number | undefined, b: number): boolean {
+    if (a === undefined || a === b) return a === b;
+    const [one, other] = [this.ports.get(a)?.tunnel, this.ports.get(b)?.tunnel];
+    return one?.protocol === other?.protocol && one?.udpPort === other?.udpPort;
   }
 
   // Meters.
@@ -517,6 +526,12 @@ export class Datapath implements Executor {
     this.process(packet);
   }
 
+  nextSequence(): number {
+    const sequence = this.#sequence;
+    this.#sequence = (sequence + 1) >>> 0;
+    return sequence;
+  }
+
   conntrack(packet: Packet, action: CtAction): readonly Packet[] | undefined {
     return this.conntracker.track(packet, action, this.now());
   }
@@ -531,16 +546,27 @@ export class Datapath implements Executor {
   }
 
   popTunnel(packet: Packet, number: number): void {
-    const port = this.ports.get(number);
+    const port = this.#tunnelEnd(packet, number);
     if (port?.tunnel === undefined) return;
-    if (!decapsulate(packet, port.tunnel.protocol, number)) {
+    if (!decapsulate(packet, port.tunnel.protocol, port.number)) {
       this.lost++;
       return;
     }
     packet.connection = -1;
     extract(packet, this.vlanHeaders);
-    this.#withTunnelOptions(packet, number);
+    this.#withTunnelOptions(packet, port.number);
     this.process(packet);
+  }
+
+  /** The port whose tunnel it is: GRE and ERSPAN come to the same address, and only the header tells them apart. */
+  #tunnelEnd(packet: Packet, number: number): DpPort | undefined {
+    const port = this.ports.get(number);
+    if (port?.tunnel === undefined || ipProtocolOf(port.tunnel.protocol) !== IP_GRE) return port;
+    const fits = ({ tunnel }: DpPort): boolean =>
+      tunnel !== undefined &&
+      ipProtocolOf(tunnel.protocol) === IP_GRE &&
+      readTunnel(tunnel.protocol, packet.bytes, packet.l4) !== undefined;
+    return fits(port) ? port : ([...this.ports.values()].find((other) => fits(other)) ?? port);
   }
 
   /** Geneve options become words of the key by the map of the bridge that the tunnel port is on. */
@@ -660,14 +686,19 @@ export class Datapath implements Executor {
       const { local } = bridge;
       if (local === undefined) continue;
       for (const address of this.addresses.get(local.name) ?? []) {
+        const taken = new Set<string>();
         for (const port of protocols) {
           if (port.tunnel === undefined) continue;
+          // Of several over GRE the first stands for all.
+          const place = `${ipProtocolOf(port.tunnel.protocol)} ${port.tunnel.udpPort}`;
+          if (taken.has(place)) continue;
+          taken.add(place);
           ends.push({
             dpPort: port.number,
             name: port.name,
             mac: macOf(local.mac),
             address,
-            protocol: port.tunnel.protocol === "gre" ? 47 : 17,
+            protocol: ipProtocolOf(port.tunnel.protocol),
             udpPort: port.tunnel.udpPort,
           });
         }

@@ -1,8 +1,17 @@
 /** Taking outer headers off: what they say becomes tunnel fields of the inner packet's key. */
 import type { TlvMap } from "@weft/openflow";
-import { ETH_IP, ETH_IPV6, TUN_CSUM, TUN_DF, TUN_KEY, TUN_OAM, WORD } from "../flow/key.ts";
+import { ETH_IP, ETH_IPV6, IP_GRE, TUN_CSUM, TUN_DF, TUN_KEY, TUN_OAM, WORD } from "../flow/key.ts";
 import type { Packet } from "../flow/packet.ts";
-import { type Decapsulated, eachOption, readGeneve, readGre, readVxlan } from "../tunnel/header.ts";
+import {
+  type Decapsulated,
+  eachOption,
+  ipProtocolOf,
+  readErspanTunnel,
+  readGeneve,
+  readGre,
+  readVxlan,
+  type TunnelProtocol,
+} from "../tunnel/header.ts";
 
 /** Puts what a tunnel header said into a key; the outer addresses are put by the caller. `flags`: TUN_DF and TUN_CSUM. */
 export function tunnelFields(key: Int32Array, header: Decapsulated, tos: number, ttl: number, flags = 0): void {
@@ -11,10 +20,20 @@ export function tunnelFields(key: Int32Array, header: Decapsulated, tos: number,
   key[WORD.tun_tos] = tos;
   key[WORD.tun_ttl] = ttl;
   key[WORD.tun_flags] = flags | (header.oam ? TUN_OAM : 0) | (header.hasKey ? TUN_KEY : 0);
+  const { erspan } = header;
+  if (erspan === undefined) return;
+  key[WORD.tun_erspan_ver] = erspan.version;
+  if (erspan.version === 1) key[WORD.tun_erspan_idx] = erspan.index;
+  else {
+    key[WORD.tun_erspan_dir] = erspan.direction;
+    key[WORD.tun_erspan_hwid] = erspan.hardware;
+  }
 }
 
-export function readTunnel(protocol: "geneve" | "vxlan" | "gre", bytes: Uint8Array, at: number): Decapsulated | undefined {
-  return protocol === "geneve" ? readGeneve(bytes, at) : protocol === "vxlan" ? readVxlan(bytes, at) : readGre(bytes, at);
+const READERS = { geneve: readGeneve, vxlan: readVxlan, gre: readGre, erspan: readErspanTunnel } as const;
+
+export function readTunnel(protocol: TunnelProtocol, bytes: Uint8Array, at: number): Decapsulated | undefined {
+  return READERS[protocol](bytes, at);
 }
 
 /** Congestion marks of the outer header go to the inner packet (RFC 6040); false when they say to drop it. */
@@ -43,15 +62,16 @@ export function inheritCongestion(frame: Uint8Array, tos: number): boolean {
   return true;
 }
 
-function hasChecksum(bytes: Uint8Array, protocol: "geneve" | "vxlan" | "gre", l4: number): boolean {
-  return protocol === "gre" ? ((bytes[l4] as number) & 0x80) !== 0 : bytes[l4 + 6] !== 0 || bytes[l4 + 7] !== 0;
+function hasChecksum(bytes: Uint8Array, gre: boolean, l4: number): boolean {
+  return gre ? ((bytes[l4] as number) & 0x80) !== 0 : bytes[l4 + 6] !== 0 || bytes[l4 + 7] !== 0;
 }
 
 /** Turns a received tunnel packet into the frame inside it. False when the header is malformed. */
-export function decapsulate(packet: Packet, protocol: "geneve" | "vxlan" | "gre", dpPort: number): boolean {
+export function decapsulate(packet: Packet, protocol: TunnelProtocol, dpPort: number): boolean {
   const { key, l4 } = packet;
   if (l4 < 0) return false;
-  const start = protocol === "gre" ? l4 : l4 + 8;
+  const gre = ipProtocolOf(protocol) === IP_GRE;
+  const start = gre ? l4 : l4 + 8;
   const end = packet.bytes.length - packet.padding;
   const header = readTunnel(protocol, packet.bytes, start);
   if (header === undefined || start + header.length + 14 > end) return false;
@@ -65,7 +85,7 @@ export function decapsulate(packet: Packet, protocol: "geneve" | "vxlan" | "gre"
   const ttl = key[WORD.nw_ttl] as number;
   if (!inheritCongestion(inner, tos)) return false;
   const df = v4 && ((packet.bytes[packet.l3 + 6] as number) & 0x40) !== 0 ? TUN_DF : 0;
-  const flags = df | (hasChecksum(packet.bytes, protocol, l4) ? TUN_CSUM : 0);
+  const flags = df | (hasChecksum(packet.bytes, gre, l4) ? TUN_CSUM : 0);
   key.fill(0);
   packet.bytes = inner;
   packet.shared = false;

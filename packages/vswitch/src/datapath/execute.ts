@@ -41,6 +41,10 @@ export interface Executor {
   popTunnel(packet: Packet, port: number): void;
   /** Gives a packet to the protocol of the switch's own that it is of. */
   slowPath(packet: Packet, reason: SlowReason): void;
+  /** For headers that number their frames. */
+  nextSequence(): number;
+  /** Monotonic ms. */
+  now(): number;
 }
 
 const WRITERS: Readonly<Record<DpGroupName, (packet: Packet) => void>> = {
@@ -227,7 +231,12 @@ function compileOne(
       return (packet) => {
         const hash = datapathHash(packet.key, "sym_l4", 0);
         const { min, max } = executor.portRange;
-        packet.bytes = encapsulate(action.header, packet.bytes, min + (hash % (max - min + 1)));
+        const sourcePort = min + (hash % (max - min + 1));
+        packet.bytes = encapsulate(action.header, packet.bytes, {
+          sourcePort,
+          sequence: action.header.erspan === undefined ? 0 : executor.nextSequence(),
+          now: executor.now(),
+        });
         packet.shared = false;
         packet.connection = -1;
         packet.key.fill(0, 0, FIRST_PACKET_WORD);

@@ -92,6 +92,7 @@ export const IP_ICMP = 1;
 export const IP_IGMP = 2;
 export const IP_TCP = 6;
 export const IP_UDP = 17;
+export const IP_GRE = 47;
 export const IP_ICMPV6 = 58;
 export const IP_SCTP = 132;
 /** Bits of tun_flags: OpenFlow's own, and what else the outer header said. */

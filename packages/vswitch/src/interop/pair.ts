@@ -132,8 +132,12 @@ export class Pair {
    * Gives both an IP packet on a port and says what left, "port:frame". Waits until the reference has sent `expected` frames (the
    * flows of a test say how many that is).
    */
-  async receive(port: number, packet: Uint8Array, expected = 1): Promise<{ reference: Outcome; ours: Outcome }> {
-    const hex = toHex(frame(packet));
+  receive(port: number, packet: Uint8Array, expected = 1): Promise<{ reference: Outcome; ours: Outcome }> {
+    return this.receiveFrame(port, toHex(frame(packet)), expected);
+  }
+
+  /** As {@link receive}; the frame is in hexadecimal digits. */
+  async receiveFrame(port: number, hex: string, expected = 1): Promise<{ reference: Outcome; ours: Outcome }> {
     await this.#control.run("netdev-dummy/receive", [`p${port}`, hex]);
     await this.ours.appctl("netdev-dummy/receive", `p${port}`, hex);
     const read = (captures: readonly Capture[], into: string[]): void => {

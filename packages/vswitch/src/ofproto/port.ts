@@ -1,13 +1,24 @@
 /** OpenFlow ports and the database's ports (bundles) of a bridge. */
 import type { BfdSession } from "../bfd/session.ts";
 import type { Netdev } from "../netdev.ts";
+import type { Erspan } from "../tunnel/erspan.ts";
+import type { TunnelProtocol } from "../tunnel/header.ts";
 import type { Bridge } from "./bridge.ts";
 
 export type VlanMode = "access" | "trunk" | "native-tagged" | "native-untagged" | "dot1q-tunnel";
 
+/** What an ERSPAN tunnel's headers say. */
+export interface ErspanConfig {
+  /** undefined: nothing can be sent. */
+  readonly version: "flow" | Erspan["version"] | undefined;
+  readonly index: "flow" | number;
+  readonly direction: "flow" | number;
+  readonly hardware: "flow" | number;
+}
+
 /** Options of a tunnel interface (ovs-vswitchd.conf.db(5), "Tunnel Options"). */
 export interface TunnelConfig {
-  readonly protocol: "geneve" | "vxlan" | "gre";
+  readonly protocol: TunnelProtocol;
   /** "flow", or an address. */
   readonly remoteIp: string;
   /** "flow", an address, or undefined. */
@@ -21,6 +32,8 @@ export interface TunnelConfig {
   readonly ttl: "inherit" | number;
   readonly df: boolean;
   readonly egressPktMark: number | undefined;
+  /** Of ERSPAN tunnels. */
+  readonly erspan?: ErspanConfig;
 }
 
 export interface OfPort {

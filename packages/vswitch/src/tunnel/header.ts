@@ -1,12 +1,19 @@
 /** Outer headers of tunnels: made for tnl_push, filled in for each packet, and taken off again. */
 import { finishSum, internetChecksum, pseudoSum4, pseudoSum6, sumBytes } from "@weft/packet";
 import type { GeneveOption, TunnelHeader } from "../datapath/actions.ts";
+import { IP_GRE, IP_UDP } from "../flow/key.ts";
 import type { IpAddress } from "./address.ts";
+import { type Erspan, erspanHeader, readErspan, stampErspan } from "./erspan.ts";
+
+/** What frames are sent within. */
+export type TunnelProtocol = "geneve" | "vxlan" | "gre" | "erspan";
 
 export const GENEVE_PORT = 6081;
 export const VXLAN_PORT = 4789;
-const PROTOCOL_UDP = 17;
-const PROTOCOL_GRE = 47;
+
+/** The IP protocol below a tunnel protocol. */
+export const ipProtocolOf = (protocol: TunnelProtocol): number => (protocol === "gre" || protocol === "erspan" ? IP_GRE : IP_UDP);
+
 /** Transparent Ethernet bridging. */
 const ETHERTYPE_TEB = 0x6558;
 
@@ -71,22 +78,30 @@ function greHeader(header: Omit<TunnelHeader, "bytes">): Uint8Array {
   return bytes;
 }
 
+function tunnelPart(header: Omit<TunnelHeader, "bytes">): Uint8Array {
+  switch (header.protocol) {
+    case "geneve":
+      return geneveHeader(header.vni, header.options);
+    case "vxlan":
+      return vxlanHeader(header.vni);
+    case "gre":
+      return greHeader(header);
+    case "erspan":
+      return erspanHeader(header.erspan as Erspan, header.vni);
+  }
+}
+
 /** The whole outer header, with lengths, checksums and the UDP source port still zero. */
 export function buildHeader(header: Omit<TunnelHeader, "bytes">): TunnelHeader {
   const v4 = header.src.family === 4;
-  const tunnel =
-    header.protocol === "geneve"
-      ? geneveHeader(header.vni, header.options)
-      : header.protocol === "vxlan"
-        ? vxlanHeader(header.vni)
-        : greHeader(header);
-  const udp = header.protocol === "gre" ? 0 : 8;
+  const tunnel = tunnelPart(header);
+  const protocol = ipProtocolOf(header.protocol);
+  const udp = protocol === IP_UDP ? 8 : 0;
   const ip = v4 ? 20 : 40;
   const bytes = new Uint8Array(14 + ip + udp + tunnel.length);
   putMac(bytes, 0, header.ethDst);
   putMac(bytes, 6, header.ethSrc);
   put16(bytes, 12, v4 ? 0x0800 : 0x86dd);
-  const protocol = udp === 0 ? PROTOCOL_GRE : PROTOCOL_UDP;
   if (v4) {
     bytes[14] = 0x45;
     bytes[15] = header.tos;
@@ -107,8 +122,18 @@ export function buildHeader(header: Omit<TunnelHeader, "bytes">): TunnelHeader {
   return { ...header, bytes };
 }
 
-/** The tunnelled frame: outer header, then `frame`. `sourcePort` is the outer UDP source port. */
-export function encapsulate(header: TunnelHeader, frame: Uint8Array, sourcePort: number): Uint8Array {
+/** What differs between frames in one header. */
+export interface Stamp {
+  /** The outer UDP source port. */
+  readonly sourcePort: number;
+  /** The number of an ERSPAN frame; 32 bits. */
+  readonly sequence: number;
+  /** Monotonic ms. */
+  readonly now: number;
+}
+
+/** The tunnelled frame: outer header, then `frame`. */
+export function encapsulate(header: TunnelHeader, frame: Uint8Array, { sourcePort, sequence, now }: Stamp): Uint8Array {
   const out = new Uint8Array(header.bytes.length + frame.length);
   out.set(header.bytes);
   out.set(frame, header.bytes.length);
@@ -122,15 +147,19 @@ export function encapsulate(header: TunnelHeader, frame: Uint8Array, sourcePort:
     if (header.csum) put16(out, l4 + 4, internetChecksum(out, l4));
     return out;
   }
+  if (header.erspan !== undefined) {
+    stampErspan(out, l4, header.erspan, sequence, now);
+    return out;
+  }
   put16(out, l4, sourcePort);
   put16(out, l4 + 4, out.length - l4);
   if (header.csum || !v4) {
     const length = out.length - l4;
     const pseudo =
       header.src.family === 4 && header.dst.family === 4
-        ? pseudoSum4(header.src.ip, header.dst.ip, PROTOCOL_UDP, length)
+        ? pseudoSum4(header.src.ip, header.dst.ip, IP_UDP, length)
         : header.src.family === 6 && header.dst.family === 6
-          ? pseudoSum6(header.src.ip, header.dst.ip, PROTOCOL_UDP, length)
+          ? pseudoSum6(header.src.ip, header.dst.ip, IP_UDP, length)
           : 0;
     const sum = finishSum(sumBytes(out, l4, out.length, pseudo));
     put16(out, l4 + 6, sum === 0 ? 0xffff : sum);
@@ -146,6 +175,7 @@ export interface Decapsulated {
   /** Bytes before the inner frame. */
   readonly length: number;
   readonly options: Uint8Array | undefined;
+  readonly erspan?: Erspan;
 }
 
 /** Reads a Geneve header at `at`; undefined when it is malformed or not Ethernet inside. */
@@ -176,6 +206,13 @@ export function readGre(b: Uint8Array, at: number): Decapsulated | undefined {
   const length = keyAt - at + (hasKey ? 4 : 0) + ((flags & 0x1000) !== 0 ? 4 : 0);
   if (b.length < at + length) return undefined;
   return { vni: hasKey ? BigInt(be32(b, keyAt) >>> 0) : 0n, hasKey, oam: false, length, options: undefined };
+}
+
+export function readErspanTunnel(b: Uint8Array, at: number): Decapsulated | undefined {
+  const read = readErspan(b, at);
+  if (read === undefined) return undefined;
+  const { session, length, erspan } = read;
+  return { vni: BigInt(session), hasKey: true, oam: false, length, options: undefined, erspan };
 }
 
 /** Calls `each` for every option; stops at the first malformed one and returns false. */

@@ -6,12 +6,12 @@ import type { Datapath, DpPort } from "../datapath/datapath.ts";
 import { inheritCongestion, readTunnel, tunnelFields } from "../datapath/decapsulate.ts";
 import { putIpv6 } from "../datapath/fields.ts";
 import { extract } from "../flow/extract.ts";
-import { WORD } from "../flow/key.ts";
+import { IP_GRE, WORD } from "../flow/key.ts";
 import { Packet } from "../flow/packet.ts";
 import type { TunnelHost } from "../netdev.ts";
 import type { TunnelConfig } from "../ofproto/port.ts";
 import { datapathHash } from "../xlate/hash.ts";
-import { geneveHeader, vxlanHeader } from "./header.ts";
+import { geneveHeader, ipProtocolOf, vxlanHeader } from "./header.ts";
 
 type Bound = Awaited<ReturnType<TunnelHost["bindTunnel"]>>;
 
@@ -30,8 +30,8 @@ export class HostTunnels {
   }
 
   bind(dpPort: number, config: TunnelConfig): void {
-    if (config.protocol === "gre") {
-      this.#log.err("GRE tunnels need the switch's own tunnels; the host has no socket for them");
+    if (ipProtocolOf(config.protocol) === IP_GRE) {
+      this.#log.err("tunnels over GRE need the switch's own tunnels; the host has no socket for them");
       return;
     }
     const bound = this.#host

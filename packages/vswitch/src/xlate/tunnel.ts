@@ -3,11 +3,12 @@ import { TUN_METADATA_FIELDS } from "@weft/openflow";
 import { formatIpv4, formatIpv6, formatMac, ipv4Of, type Mac, macOf } from "@weft/packet";
 import type { DpAction, GeneveOption } from "../datapath/actions.ts";
 import { ipv6At, putIpv6, putMac } from "../datapath/fields.ts";
-import { ETH_IP, ETH_IPV6, IP_UDP, TUN_CSUM, TUN_DF, TUN_KEY, WORD } from "../flow/key.ts";
+import { ETH_IP, ETH_IPV6, TUN_CSUM, TUN_DF, TUN_KEY, WORD } from "../flow/key.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
-import type { OfPort, TunnelConfig } from "../ofproto/port.ts";
+import type { ErspanConfig, OfPort, TunnelConfig } from "../ofproto/port.ts";
 import { type IpAddress, parseAddress } from "../tunnel/address.ts";
-import { buildHeader } from "../tunnel/header.ts";
+import { ERSPAN_SESSIONS, type Erspan } from "../tunnel/erspan.ts";
+import { buildHeader, ipProtocolOf } from "../tunnel/header.ts";
 import type { Context } from "./context.ts";
 
 type EnterBridge = (ctx: Context, from: OfPort | undefined, peer: OfPort, last: boolean) => void;
@@ -177,6 +178,11 @@ function outputNative(
   }
   ctx.effects.push({ kind: "neighbour", again: () => datapath.neighbours.used(outBridge.name, nextHop, datapath.now()) });
   ctx.report("detail", `tunneling from ${formatMac(smac)} ${addressText(source)} to ${formatMac(dmac)} ${addressText(nextHop)}`);
+  const erspan = config.erspan && erspanOf(ctx, config.erspan);
+  if (config.erspan !== undefined && (erspan === undefined || outer.id >= ERSPAN_SESSIONS)) {
+    ctx.report("warning", erspan === undefined ? "ERSPAN without a version" : `no ERSPAN session can be ${outer.id}`);
+    return false;
+  }
   const header = buildHeader({
     protocol: config.protocol,
     ethDst: dmac,
@@ -186,11 +192,12 @@ function outputNative(
     tos: outer.tos,
     ttl: outer.ttl,
     df: config.df,
-    udpDst: config.protocol === "gre" ? 0 : config.dstPort,
+    udpDst: config.dstPort,
     csum: config.csum,
-    vni: Number(BigInt.asUintN(config.protocol === "gre" ? 32 : 24, outer.id)),
+    vni: Number(BigInt.asUintN(config.dstPort === 0 ? 32 : 24, outer.id)),
     hasKey: config.outKey !== undefined,
     options: outer.options,
+    erspan,
   });
   const outPort = outBridge.local.dpPort;
   if (outPort === undefined || port.dpPort === undefined) return false;
@@ -211,6 +218,16 @@ function outputNative(
   // What the outer packet's bridge looked at is not of the packet that came in.
   ctx.wc.set(saved.wc);
   return true;
+}
+
+/** What an ERSPAN header is to say; undefined: it has no version. */
+function erspanOf({ flow }: Context, config: ErspanConfig): Erspan | undefined {
+  const value = (option: "flow" | number, word: number): number => (option === "flow" ? (flow[word] as number) : option);
+  const version = value(config.version ?? 0, WORD.tun_erspan_ver);
+  if (version === 1) return { version, index: value(config.index, WORD.tun_erspan_idx) };
+  if (version !== 2) return undefined;
+  const direction = value(config.direction, WORD.tun_erspan_dir);
+  return { version, direction, hardware: value(config.hardware, WORD.tun_erspan_hwid) };
 }
 
 /** Whether tunnels of this bridge may have the address as their source: any of its own, or what the route says. */
@@ -245,11 +262,8 @@ function outerFlow(
   }
   key[WORD.nw_tos] = tos;
   key[WORD.nw_ttl] = ttl;
-  if (config.protocol === "gre") key[WORD.nw_proto] = 47;
-  else {
-    key[WORD.nw_proto] = IP_UDP;
-    key[WORD.tp_dst] = config.dstPort;
-  }
+  key[WORD.nw_proto] = ipProtocolOf(config.protocol);
+  key[WORD.tp_dst] = config.dstPort;
 }
 
 const isMulticast = (address: IpAddress): boolean =>

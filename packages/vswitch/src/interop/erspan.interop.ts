@@ -1,0 +1,81 @@
+/** Mirrored frames in ERSPAN: what both switches send, and what they make of what comes to them. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { udp } from "./datagrams.ts";
+import { Pair } from "./pair.ts";
+
+let pair: Pair;
+
+const TUNNELS = {
+  9: "erspan options:remote_ip=10.9.0.3 options:key=10 options:erspan_ver=1 options:erspan_idx=0x12345",
+  10: "erspan options:remote_ip=10.9.0.3 options:key=1023 options:erspan_ver=2 options:erspan_dir=1 options:erspan_hwid=0x7",
+} as const;
+
+beforeAll(async () => {
+  pair = await Pair.start();
+  for (const one of [pair.reference, pair.ours]) {
+    await one.appctl("netdev-dummy/ip4addr", "br0", "10.9.0.1/24");
+    await one.appctl("tnl/neigh/set", "br0", "10.9.0.3", "02:00:00:00:00:03");
+    for (const [number, type] of Object.entries(TUNNELS))
+      await one.vsctl(...`add-port br0 e${number} -- set interface e${number} ofport_request=${number} type=${type}`.split(" "));
+  }
+  await pair.flows(
+    "in_port=1,actions=output:9",
+    "in_port=2,actions=output:10",
+    "in_port=LOCAL,actions=output:3",
+    "in_port=4,actions=LOCAL",
+    "in_port=9,tun_id=10,tun_erspan_ver=1,tun_erspan_idx=0x12345,tun_src=10.9.0.3,actions=output:1",
+    "in_port=10,tun_id=1023,tun_erspan_ver=2,tun_erspan_dir=1,tun_erspan_hwid=0x7,actions=output:2",
+  );
+});
+
+afterAll(() => pair.stop());
+
+/** Offsets in hexadecimal digits: behind Ethernet, IPv4 and GRE's first word. */
+const SEQUENCE = 2 * (14 + 20 + 4);
+const TIMESTAMP = SEQUENCE + 2 * 8;
+
+/** An outgoing frame without what each switch counts for itself. */
+const plain = (frame: string, version: number): string => {
+  const counted = frame.slice(0, SEQUENCE) + "seq=----" + frame.slice(SEQUENCE + 8);
+  return version === 1 ? counted : `${counted.slice(0, TIMESTAMP)}time=---${counted.slice(TIMESTAMP + 8)}`;
+};
+
+/** The frame as it would come back: addresses of Ethernet and IPv4 change places. */
+function back(frame: string): string {
+  const bytes = Buffer.from(frame, "hex");
+  const swap = (at: number, length: number): void => {
+    const first = Buffer.from(bytes.subarray(at, at + length));
+    bytes.copy(bytes, at, at + length, at + 2 * length);
+    first.copy(bytes, at + length);
+  };
+  swap(0, 6);
+  swap(26, 4);
+  return bytes.toString("hex");
+}
+
+it.each([
+  [1, 1],
+  [2, 2],
+])("what is mirrored in at port %i goes out in version %i and is taken out again", async (port, version) => {
+  const packet = udp("10.0.0.1", 1, "10.0.0.2", 2);
+  const sent = await pair.receive(port, packet);
+  const frames = [sent.reference, sent.ours].map(([first]) => first!.replace(/^p3:/, ""));
+  expect(plain(frames[1]!, version)).toBe(plain(frames[0]!, version));
+  for (const frame of frames) {
+    const taken = await pair.receiveFrame(4, back(frame));
+    expect(taken.ours).toEqual(taken.reference);
+    expect(taken.ours).toHaveLength(1);
+    expect(taken.ours[0]).toMatch(new RegExp(`^p${port}:`));
+  }
+});
+
+it.each([
+  ["another version than its type", (hex: string) => hex.slice(0, SEQUENCE + 8) + "3" + hex.slice(SEQUENCE + 9)],
+  ["an end within its header", (hex: string) => hex.slice(0, SEQUENCE + 12)],
+  ["a session that nobody has", (hex: string) => hex.slice(0, SEQUENCE + 12) + "0001" + hex.slice(SEQUENCE + 16)],
+])("a frame with %s goes nowhere", async (_, spoil) => {
+  const { reference } = await pair.receive(1, udp("10.0.0.1", 1, "10.0.0.2", 2));
+  const taken = await pair.receiveFrame(4, spoil(back(reference[0]!.replace(/^p3:/, ""))), 0);
+  expect(taken.ours).toEqual(taken.reference);
+  expect(taken.ours).toEqual([]);
+});
