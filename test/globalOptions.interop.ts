@@ -44,12 +44,12 @@ const RECOMPUTE = "hv_do w1 ovn-appctl -t $DIR/w1/controller.ctl inc-engine/reco
 test.each([
   [
     "by the physical network",
-    "ovn-nbctl remove nb_global . options always_tunnel",
+    "ovn-nbctl --wait=hv remove nb_global . options always_tunnel",
     "table=46, priority=100,reg15=0x3,metadata=0xb actions=load:0x1->NXM_NX_REG15[],resubmit(,46)",
   ],
   [
     "always by tunnels",
-    "ovn-nbctl set nb_global . options:always_tunnel=true",
+    "ovn-nbctl --wait=hv set nb_global . options:always_tunnel=true",
     "table=44, priority=100,reg13=0/0xffff0000,reg15=0x3,metadata=0xb",
   ],
 ])("%s", { timeout: 60_000 }, async (_what, script, expected) => {
