@@ -28,7 +28,7 @@ import { packetFields } from "../xlate/text.ts";
 import { type Translation, xlate } from "../xlate/xlate.ts";
 import { type CtAction, type DpAction, formatDpActions, type SlowReason, type TunnelKey } from "./actions.ts";
 import { FlowCache, Megaflow } from "./cache.ts";
-import { decapsulate, readTunnel, tunnelKeyInto } from "./decapsulate.ts";
+import { decapsulate, tunnelKeyInto } from "./decapsulate.ts";
 import { compile, type Executor } from "./execute.ts";
 import { TunnelPortMap } from "./tunnel-ports.ts";
 
@@ -546,27 +546,30 @@ export class Datapath implements Executor {
   }
 
   popTunnel(packet: Packet, number: number): void {
-    const port = this.#tunnelEnd(packet, number);
-    if (port?.tunnel === undefined) return;
-    if (!decapsulate(packet, port.tunnel.protocol, port.number)) {
+    const end = this.#decapsulated(packet, number);
+    if (end === undefined) {
       this.lost++;
       return;
     }
     packet.connection = -1;
     extract(packet, this.vlanHeaders);
-    this.#withTunnelOptions(packet, port.number);
+    this.#withTunnelOptions(packet, end);
     this.process(packet);
   }
 
-  /** The port whose tunnel it is: GRE and ERSPAN come to the same address, and only the header tells them apart. */
-  #tunnelEnd(packet: Packet, number: number): DpPort | undefined {
-    const port = this.ports.get(number);
-    if (port?.tunnel === undefined || ipProtocolOf(port.tunnel.protocol) !== IP_GRE) return port;
-    const fits = ({ tunnel }: DpPort): boolean =>
-      tunnel !== undefined &&
-      ipProtocolOf(tunnel.protocol) === IP_GRE &&
-      readTunnel(tunnel.protocol, packet.bytes, packet.l4) !== undefined;
-    return fits(port) ? port : ([...this.ports.values()].find((other) => fits(other)) ?? port);
+  /** Takes the outer header off. The port whose tunnel it was; undefined: of none. */
+  #decapsulated(packet: Packet, number: number): number | undefined {
+    const tunnel = this.ports.get(number)?.tunnel;
+    if (tunnel === undefined) return undefined;
+    if (decapsulate(packet, tunnel.protocol, number)) return number;
+    if (ipProtocolOf(tunnel.protocol) !== IP_GRE) return undefined;
+    // GRE and ERSPAN come to the same address, and only the header tells them apart.
+    for (const { number: other, tunnel: candidate } of this.ports.values()) {
+      if (candidate === undefined || candidate.protocol === tunnel.protocol || ipProtocolOf(candidate.protocol) !== IP_GRE)
+        continue;
+      if (decapsulate(packet, candidate.protocol, other)) return other;
+    }
+    return undefined;
   }
 
   /** Geneve options become words of the key by the map of the bridge that the tunnel port is on. */

@@ -16,6 +16,7 @@ import {
   writeNd,
   writePorts,
 } from "../flow/write.ts";
+import { stampErspan } from "../tunnel/erspan.ts";
 import { encapsulate } from "../tunnel/header.ts";
 import { datapathHash } from "../xlate/hash.ts";
 import type { CtAction, DpAction, SlowReason, TunnelKey } from "./actions.ts";
@@ -227,16 +228,16 @@ function compileOne(
     }
     case "meter":
       return (packet) => executor.meter(action.meter, packet.bytes.length);
-    case "tnl_push":
+    case "tnl_push": {
+      const { header } = action;
+      const { erspan } = header;
+      const erspanAt = header.src.family === 4 ? 34 : 54;
       return (packet) => {
         const hash = datapathHash(packet.key, "sym_l4", 0);
         const { min, max } = executor.portRange;
         const sourcePort = min + (hash % (max - min + 1));
-        packet.bytes = encapsulate(action.header, packet.bytes, {
-          sourcePort,
-          sequence: action.header.erspan === undefined ? 0 : executor.nextSequence(),
-          now: executor.now(),
-        });
+        packet.bytes = encapsulate(header, packet.bytes, sourcePort);
+        if (erspan !== undefined) stampErspan(packet.bytes, erspanAt, erspan, executor.nextSequence(), executor.now());
         packet.shared = false;
         packet.connection = -1;
         packet.key.fill(0, 0, FIRST_PACKET_WORD);
@@ -245,6 +246,7 @@ function compileOne(
         extract(packet, executor.vlanHeaders);
         return true;
       };
+    }
     case "tnl_pop":
       return (packet) => {
         executor.popTunnel(last ? packet : packet.clone(), action.port);

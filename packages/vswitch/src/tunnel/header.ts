@@ -3,7 +3,7 @@ import { finishSum, internetChecksum, pseudoSum4, pseudoSum6, sumBytes } from "@
 import type { GeneveOption, TunnelHeader } from "../datapath/actions.ts";
 import { IP_GRE, IP_UDP } from "../flow/key.ts";
 import type { IpAddress } from "./address.ts";
-import { type Erspan, erspanHeader, readErspan, stampErspan } from "./erspan.ts";
+import { type Erspan, erspanHeader, readErspan } from "./erspan.ts";
 
 /** What frames are sent within. */
 export type TunnelProtocol = "geneve" | "vxlan" | "gre" | "erspan";
@@ -79,16 +79,9 @@ function greHeader(header: Omit<TunnelHeader, "bytes">): Uint8Array {
 }
 
 function tunnelPart(header: Omit<TunnelHeader, "bytes">): Uint8Array {
-  switch (header.protocol) {
-    case "geneve":
-      return geneveHeader(header.vni, header.options);
-    case "vxlan":
-      return vxlanHeader(header.vni);
-    case "gre":
-      return greHeader(header);
-    case "erspan":
-      return erspanHeader(header.erspan as Erspan, header.vni);
-  }
+  if (header.erspan !== undefined) return erspanHeader(header.erspan, header.vni);
+  if (header.protocol === "geneve") return geneveHeader(header.vni, header.options);
+  return header.protocol === "vxlan" ? vxlanHeader(header.vni) : greHeader(header);
 }
 
 /** The whole outer header, with lengths, checksums and the UDP source port still zero. */
@@ -122,18 +115,8 @@ export function buildHeader(header: Omit<TunnelHeader, "bytes">): TunnelHeader {
   return { ...header, bytes };
 }
 
-/** What differs between frames in one header. */
-export interface Stamp {
-  /** The outer UDP source port. */
-  readonly sourcePort: number;
-  /** The number of an ERSPAN frame; 32 bits. */
-  readonly sequence: number;
-  /** Monotonic ms. */
-  readonly now: number;
-}
-
-/** The tunnelled frame: outer header, then `frame`. */
-export function encapsulate(header: TunnelHeader, frame: Uint8Array, { sourcePort, sequence, now }: Stamp): Uint8Array {
+/** The tunnelled frame: outer header, then `frame`. `sourcePort` is the outer UDP source port. */
+export function encapsulate(header: TunnelHeader, frame: Uint8Array, sourcePort: number): Uint8Array {
   const out = new Uint8Array(header.bytes.length + frame.length);
   out.set(header.bytes);
   out.set(frame, header.bytes.length);
@@ -147,10 +130,7 @@ export function encapsulate(header: TunnelHeader, frame: Uint8Array, { sourcePor
     if (header.csum) put16(out, l4 + 4, internetChecksum(out, l4));
     return out;
   }
-  if (header.erspan !== undefined) {
-    stampErspan(out, l4, header.erspan, sequence, now);
-    return out;
-  }
+  if (header.erspan !== undefined) return out;
   put16(out, l4, sourcePort);
   put16(out, l4 + 4, out.length - l4);
   if (header.csum || !v4) {
