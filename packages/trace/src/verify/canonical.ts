@@ -2,11 +2,20 @@
  * Flows in a form in which those of two controllers can be compared. Conjunction ids, group and meter numbers are each
  * controller's own: an id becomes what it stands for.
  */
-import { type Action, type Flow, formatActions, formatMatch, type GroupDescription, type Match } from "@weft/openflow";
+import {
+  type Action,
+  type Flow,
+  field,
+  formatActions,
+  formatMatch,
+  type GroupDescription,
+  type Match,
+  MatchBuilder,
+} from "@weft/openflow";
+
+const CONJ_ID = field("conj_id");
 
 export interface CanonicalFlow {
-  /** Table, priority and match: two flows with one place exclude each other. */
-  readonly place: string;
   readonly actions: string;
   readonly cookie: number;
   readonly flow: ComparedFlow;
@@ -16,8 +25,7 @@ export type ComparedFlow = Pick<Flow, "table" | "priority" | "match" | "actions"
 
 /** The conjunction id that a flow matches; undefined: none. */
 export function conjunctionOf(match: Match): number | undefined {
-  const found = /(?:^|,)conj_id=(\d+)/.exec(formatMatch(match));
-  return found?.[1] === undefined ? undefined : Number(found[1]);
+  return match.exact(CONJ_ID);
 }
 
 /** A flow as ovs-ofctl dump-flows prints it, without statistics. */
@@ -26,6 +34,7 @@ export function flowLine({ table, priority, match, actions, cookie }: ComparedFl
   return `cookie=0x${cookie.toString(16)}, table=${table}, priority=${priority}${text === "" ? "" : `,${text}`} actions=${formatActions(actions) || "drop"}`;
 }
 
+/** By table, priority and match: two flows with one such key exclude each other. */
 export function canonicalFlows(
   flows: Iterable<ComparedFlow>,
   groups: readonly GroupDescription[],
@@ -36,11 +45,14 @@ export function canonicalFlows(
   const made = new Map<string, CanonicalFlow>();
   for (const flow of all) {
     const { table, priority, cookie } = flow;
-    const match = formatMatch(flow.match).replace(/conj_id=\d+/, "conj_id");
     // Two conjunctions of one flow table may agree in all but their id: then their cookies tell them apart.
-    const place = `${table} ${priority} ${match}${match.includes("conj_id") ? ` ${cookie.toString(16)}` : ""}`;
+    const match =
+      conjunctionOf(flow.match) === undefined
+        ? flow.match.key
+        : `${withoutConjunction(flow.match).key} conj_id ${cookie.toString(16)}`;
+    const place = `${table} ${priority} ${match}`;
     const actions = canonicalActions(flow.actions, table, conjunctions, groupTexts);
-    made.set(place, { place, actions, cookie, flow });
+    made.set(place, { actions, cookie, flow });
   }
   return made;
 }
@@ -52,14 +64,14 @@ function conjunctionTexts(flows: readonly ComparedFlow[]): ReadonlyMap<string, s
     const id = conjunctionOf(match);
     if (id === undefined) continue;
     const key = `${table} ${id}`;
-    const text = `${cookie.toString(16)} ${withoutConjunction(formatMatch(match))}`;
+    const text = `${cookie.toString(16)} ${formatMatch(withoutConjunction(match))}`;
     texts.set(key, [...(texts.get(key) ?? []), text]);
   }
   return new Map([...texts].map(([key, list]) => [key, list.sort().join(" or ")]));
 }
 
-function withoutConjunction(match: string): string {
-  return match.replace(/(^|,)conj_id=\d+/, "");
+export function withoutConjunction(match: Match): Match {
+  return new MatchBuilder(match).clearWord(CONJ_ID.word).build();
 }
 
 function canonicalActions(

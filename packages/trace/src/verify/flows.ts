@@ -1,9 +1,8 @@
 /** Is what a bridge has installed what the databases ask for? */
-import { formatMatch } from "@weft/openflow";
 import type { InstalledState } from "../cloud/bridge.ts";
 import type { DesiredState } from "../cloud/desired.ts";
 import type { Provenance } from "../provenance/provenance.ts";
-import { type ComparedFlow, canonicalFlows, conjunctionOf, flowLine } from "./canonical.ts";
+import { type ComparedFlow, canonicalFlows, conjunctionOf, flowLine, withoutConjunction } from "./canonical.ts";
 import type { Finding } from "./findings.ts";
 
 export function* verifyFlows(
@@ -101,8 +100,7 @@ function brokenConjunctions(flows: readonly ComparedFlow[]): BrokenConjunction[]
   return broken;
 }
 
-const signatureOf = ({ table, cookie, match }: ComparedFlow): string =>
-  `${table} ${cookie} ${formatMatch(match).replace(/conj_id=\d+/, "conj_id")}`;
+const signatureOf = ({ table, cookie, match }: ComparedFlow): string => `${table} ${cookie} ${withoutConjunction(match).key}`;
 
 function conjunctionFinding(
   node: string,
