@@ -1,7 +1,9 @@
 /** ovn-match-northd-version (ovn-controller(8)). */
+
 import type { Logger } from "@weft/runtime";
-import { ovnInternalVersion, type SbRow, type VsRow } from "@weft/schemas";
+import { ovnInternalVersion, type SbRow } from "@weft/schemas";
 import { configOf, type Machine } from "./model/config.ts";
+import type { LocalRow } from "./model/inputs.ts";
 
 export class VersionMatch {
   readonly #log: Logger;
@@ -19,7 +21,7 @@ export class VersionMatch {
    * and the switch keeps the flows that it has. Takes the rows themselves: what the engine knows of them is as old as its
    * last commit, and no commit may come before this.
    */
-  foreign(local: VsRow<"Open_vSwitch"> | undefined, global: SbRow<"SB_Global"> | undefined): boolean {
+  foreign(local: LocalRow<"Open_vSwitch"> | undefined, global: SbRow<"SB_Global"> | undefined): boolean {
     const northd = global?.options.get("northd_internal_version");
     const matters = local !== undefined && configOf(local, this.#machine)?.matchNorthdVersion === true;
     const foreign = matters && northd !== undefined && northd !== ovnInternalVersion;

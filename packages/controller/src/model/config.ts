@@ -4,8 +4,8 @@
  */
 import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
-import type { SbRow, VsRow } from "@weft/schemas";
-import { bridgesByName, chassisByName, sb, settings, vs } from "./inputs.ts";
+import type { SbRow } from "@weft/schemas";
+import { bridgesByName, chassisByName, type LocalRow, sb, settings, vs } from "./inputs.ts";
 
 export interface EncapConfig {
   readonly types: readonly string[];
@@ -84,7 +84,7 @@ export interface Machine {
 }
 
 /** What a row says, for the controller of the machine that `own` describes. */
-export function configOf(row: VsRow<"Open_vSwitch">, own: Machine | undefined): Config | undefined {
+export function configOf(row: LocalRow<"Open_vSwitch">, own: Machine | undefined): Config | undefined {
   const ids = row.external_ids;
   const chassis = own?.systemId ?? ids.get("system-id");
   if (chassis === undefined || chassis === "") return undefined;

@@ -79,7 +79,13 @@ const sbIgnored: { readonly [T in SbTable]?: readonly string[] } = {
 
 type Rows<Names extends string, Row extends { readonly [T in Names]: unknown }> = { readonly [T in Names]: Input<Uuid, Row[T]> };
 type SbRows = { readonly [T in (typeof sbTables)[number]]: SbRow<T> };
-type VsRows = { readonly [T in keyof typeof vsColumns]: VsRow<T> };
+type VsRows = { readonly [T in keyof typeof vsColumns]: LocalRow<T> };
+
+/** A row of the local database, with the columns that are monitored: of others the replica has no value. */
+export type LocalRow<T extends keyof typeof vsColumns> = Pick<
+  VsRow<T>,
+  "_uuid" | Extract<(typeof vsColumns)[T][number], keyof VsRow<T>>
+>;
 
 function inputs<Names extends string, Row extends { readonly [T in Names]: unknown }>(
   database: string,
@@ -179,6 +185,6 @@ export const portsOfDatapath = index<string, Uuid, SbRow<"Port_Binding">>("ports
 export const childrenOf = index<string, Uuid, SbRow<"Port_Binding">>("childrenOf", sb.Port_Binding, (row) =>
   [row.parent_port, row.mirror_port].filter((name): name is string => name !== undefined && name !== ""),
 );
-export const bridgesByName = index<string, Uuid, VsRow<"Bridge">>("bridgesByName", vs.Bridge, (row) => [row.name]);
-export const bridgesOfPort = index<Uuid, Uuid, VsRow<"Bridge">>("bridgesOfPort", vs.Bridge, (row) => row.ports);
-export const portsOfInterface = index<Uuid, Uuid, VsRow<"Port">>("portsOfInterface", vs.Port, (row) => row.interfaces);
+export const bridgesByName = index<string, Uuid, LocalRow<"Bridge">>("bridgesByName", vs.Bridge, (row) => [row.name]);
+export const bridgesOfPort = index<Uuid, Uuid, LocalRow<"Bridge">>("bridgesOfPort", vs.Bridge, (row) => row.ports);
+export const portsOfInterface = index<Uuid, Uuid, LocalRow<"Port">>("portsOfInterface", vs.Port, (row) => row.interfaces);

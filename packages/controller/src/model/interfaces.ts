@@ -1,9 +1,8 @@
 /** Interfaces of the integration bridge, found by what they stand for. */
 import { derive, type Read, relation, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
-import type { VsRow } from "@weft/schemas";
 import { config, integrationBridge } from "./config.ts";
-import { bridgesOfPort, portsOfInterface, vs } from "./inputs.ts";
+import { bridgesOfPort, type LocalRow, portsOfInterface, vs } from "./inputs.ts";
 
 /** The port of the integration bridge that an interface belongs to. */
 export const integrationPortOf = derive<Uuid, Uuid | undefined>("integrationPortOf", (iface, read) => {
@@ -13,7 +12,7 @@ export const integrationPortOf = derive<Uuid, Uuid | undefined>("integrationPort
 });
 
 /** Interfaces of the integration bridge by external_ids:iface-id. */
-export const interfacesByIfaceId = relation<string, Uuid, VsRow<"Interface">>(
+export const interfacesByIfaceId = relation<string, Uuid, LocalRow<"Interface">>(
   "interfacesByIfaceId",
   vs.Interface,
   function* (uuid, row, read) {
@@ -23,7 +22,7 @@ export const interfacesByIfaceId = relation<string, Uuid, VsRow<"Interface">>(
 );
 
 /** Tunnels of the integration bridge by the port's external_ids:ovn-chassis-id, "CHASSIS@REMOTE-IP%LOCAL-IP". */
-export const tunnelsById = relation<string, Uuid, VsRow<"Port">>("tunnelsById", vs.Port, function* (uuid, row, read) {
+export const tunnelsById = relation<string, Uuid, LocalRow<"Port">>("tunnelsById", vs.Port, function* (uuid, row, read) {
   const id = row.external_ids.get("ovn-chassis-id");
   if (id === undefined) return;
   const bridge = read(integrationBridge, 0);
@@ -31,7 +30,7 @@ export const tunnelsById = relation<string, Uuid, VsRow<"Port">>("tunnelsById", 
 });
 
 /** Patch ports of the integration bridge by the localnet or l2gateway port that they implement. */
-export const patchesByPort = relation<string, Uuid, VsRow<"Port">>("patchesByPort", vs.Port, function* (uuid, row, read) {
+export const patchesByPort = relation<string, Uuid, LocalRow<"Port">>("patchesByPort", vs.Port, function* (uuid, row, read) {
   const port = row.external_ids.get("ovn-localnet-port") ?? row.external_ids.get("ovn-l2gateway-port");
   if (port === undefined) return;
   const bridge = read(integrationBridge, 0);

@@ -4,13 +4,15 @@
  * nothing comes to a switch without flows and no BFD session says that it lives. external_ids:ovn-managed-flow-restore-wait
  * says that a wait is ovn-controller's (ovn-controller(8)); others' waits are left alone.
  */
+
 import type { Transaction } from "@weft/ovsdb";
-import type { VsRow, VsSchema } from "@weft/schemas";
+import type { VsSchema } from "@weft/schemas";
+import type { LocalRow } from "../model/inputs.ts";
 
 const MANAGED = "ovn-managed-flow-restore-wait";
 const WAIT = "flow-restore-wait";
 
-type Root = VsRow<"Open_vSwitch">;
+type Root = LocalRow<"Open_vSwitch">;
 
 export class FlowRestore {
   /** The connection to the switch that was told that its flows are there. */

@@ -1,13 +1,13 @@
 /** Writes to the local database: bridges, tunnels, patch ports, BFD, ovn-installed. */
 import { each, type Read, sameContent } from "@weft/incremental";
 import type { Transaction, Uuid } from "@weft/ovsdb";
-import type { VsRow, VsSchema } from "@weft/schemas";
+import type { VsSchema } from "@weft/schemas";
 import { claimOf, mismatch } from "../model/binding.ts";
 import { config, integrationBridge, openVSwitchUuid, ownChassis } from "../model/config.ts";
 import { isLocalDatapath } from "../model/datapaths.ts";
 import { globalOptions } from "../model/globalOptions.ts";
 import { membersOf } from "../model/ha.ts";
-import { bridgesByName, installed, portsByName, portsByType, sb, vs } from "../model/inputs.ts";
+import { bridgesByName, installed, type LocalRow, portsByName, portsByType, sb, vs } from "../model/inputs.ts";
 import { encapsOf, isRemote, tunnelId } from "../model/tunnels.ts";
 import { mutateMap, type VsWrite } from "./writes.ts";
 
@@ -43,7 +43,7 @@ export function writeBridge(read: Read, transaction: Transaction<VsSchema>): voi
 }
 
 /** The key by which several controllers on one host know of each other; and the switch's VLAN limit, which OVN lifts. */
-function writeInUse(read: Read, transaction: Transaction<VsSchema>, row: VsRow<"Open_vSwitch">): void {
+function writeInUse(read: Read, transaction: Transaction<VsSchema>, row: LocalRow<"Open_vSwitch">): void {
   const own = read(config, 0);
   if (own === undefined) return;
   const wanted: [string, string][] = [
@@ -59,8 +59,8 @@ function writeInUse(read: Read, transaction: Transaction<VsSchema>, row: VsRow<"
   }
 }
 
-function portsOf(read: Read, bridge: Uuid): VsRow<"Port">[] {
-  const rows: VsRow<"Port">[] = [];
+function portsOf(read: Read, bridge: Uuid): LocalRow<"Port">[] {
+  const rows: LocalRow<"Port">[] = [];
   for (const uuid of read(vs.Bridge, bridge)?.ports ?? []) {
     const row = read(vs.Port, uuid);
     if (row !== undefined) rows.push(row);
@@ -291,7 +291,7 @@ export function writePrefixes(read: Read, transaction: Transaction<VsSchema>, mo
 }
 
 /** ovn-installed on interfaces whose port's flows are in the switch, and not on others. */
-export const installedMarks = each<VsWrite, Uuid, VsRow<"Interface">>(
+export const installedMarks = each<VsWrite, Uuid, LocalRow<"Interface">>(
   "installedMarks",
   vs.Interface,
   function* (uuid, row, read) {
@@ -324,7 +324,7 @@ export const installedMarks = each<VsWrite, Uuid, VsRow<"Interface">>(
 );
 
 /** Whether an interface lost its port since that asks for another version: the reference's log has other words for it. */
-function isOtherVersion(read: Read, port: Uuid | undefined, { external_ids }: VsRow<"Interface">): boolean {
+function isOtherVersion(read: Read, port: Uuid | undefined, { external_ids }: LocalRow<"Interface">): boolean {
   const binding = port === undefined ? undefined : read(sb.Port_Binding, port);
   return binding !== undefined && mismatch(binding, { version: external_ids.get("iface-id-ver") }) !== undefined;
 }

@@ -1,11 +1,13 @@
 /** Brings the local database in line: marks on interfaces at once, everything else by comparing it with the plan. */
+
 import { sameContent } from "@weft/incremental";
 import type { Replica, RowChange } from "@weft/ovsdb";
 import type { Logger, Runtime } from "@weft/runtime";
-import type { VsRow, VsSchema } from "@weft/schemas";
+import type { VsSchema } from "@weft/schemas";
 import type { Core } from "../core.ts";
 import { config } from "../model/config.ts";
 import { isOneOfSeveral } from "../model/ha.ts";
+import type { LocalRow } from "../model/inputs.ts";
 import type { Committer } from "./committer.ts";
 import { FlowRestore } from "./flowRestore.ts";
 import { cleanLocal, writeBridge, writePatches, writePrefixes, writeTunnels } from "./local.ts";
@@ -24,7 +26,7 @@ export interface LocalSideOptions {
 /** Whether what the plan is compared with may have changed: of interfaces it is what tunnels are made of. */
 function concernsPlan({ table, before, after }: RowChange): boolean {
   if (table !== "Interface" || before === undefined || after === undefined) return true;
-  const [old, now] = [before, after] as VsRow<"Interface">[]; // the table's name says so
+  const [old, now] = [before, after] as LocalRow<"Interface">[]; // the table's name says so
   return !sameContent([old?.type, old?.options, old?.bfd], [now?.type, now?.options, now?.bfd]);
 }
 

@@ -5,10 +5,10 @@
  */
 import { derive, index, type Read, relation, sameContent } from "@weft/incremental";
 import type { Transaction, Uuid } from "@weft/ovsdb";
-import type { SbRow, VsRow, VsSchema } from "@weft/schemas";
+import type { SbRow, VsSchema } from "@weft/schemas";
 import { claimOf } from "../model/binding.ts";
 import { integrationBridge } from "../model/config.ts";
-import { sb, vs } from "../model/inputs.ts";
+import { type LocalRow, sb, vs } from "../model/inputs.ts";
 import { integrationPortOf, interfacesByIfaceId } from "../model/interfaces.ts";
 
 /** Where copies go: a Port that is there, or a tunnel of our own. */
@@ -35,14 +35,16 @@ const isOwned = ({ external_ids: ids }: { readonly external_ids: ReadonlyMap<str
   ids.get("ovn-owned") === "true";
 
 /** Rows that are ours, "owned", of all bridges. */
-const ownedPorts = index<"owned", Uuid, VsRow<"Port">>("ownedPorts", vs.Port, (row) => (isOwned(row) ? ["owned"] : []));
-const ownedMirrors = index<"owned", Uuid, VsRow<"Mirror">>("ownedMirrors", vs.Mirror, (row) => (isOwned(row) ? ["owned"] : []));
+const ownedPorts = index<"owned", Uuid, LocalRow<"Port">>("ownedPorts", vs.Port, (row) => (isOwned(row) ? ["owned"] : []));
+const ownedMirrors = index<"owned", Uuid, LocalRow<"Mirror">>("ownedMirrors", vs.Mirror, (row) =>
+  isOwned(row) ? ["owned"] : [],
+);
 
 /** Port bindings by the rows of their mirrors. */
 const mirroredPorts = index<Uuid, Uuid, SbRow<"Port_Binding">>("mirroredPorts", sb.Port_Binding, (row) => row.mirror_rules);
 
 /** Ports of the integration bridge by the mirror-id of their interfaces. */
-const sinksById = relation<string, Uuid, VsRow<"Interface">>("sinksById", vs.Interface, function* (uuid, row, read) {
+const sinksById = relation<string, Uuid, LocalRow<"Interface">>("sinksById", vs.Interface, function* (uuid, row, read) {
   const id = row.external_ids.get("mirror-id");
   if (id !== undefined && read(integrationPortOf, uuid) !== undefined) yield id;
 });
@@ -148,7 +150,7 @@ export function writeMirrors(read: Read, transaction: Transaction<VsSchema>, wan
   }
 }
 
-function correctTunnel(read: Read, transaction: Transaction<VsSchema>, port: VsRow<"Port">, wanted: Tunnel): void {
+function correctTunnel(read: Read, transaction: Transaction<VsSchema>, port: LocalRow<"Port">, wanted: Tunnel): void {
   for (const uuid of port.interfaces) {
     const row = read(vs.Interface, uuid);
     if (row === undefined || sameContent([row.type, row.options], [wanted.type, wanted.options])) continue;

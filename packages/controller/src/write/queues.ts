@@ -5,10 +5,10 @@
  */
 import { index, type Read, sameContent } from "@weft/incremental";
 import type { Transaction, Uuid } from "@weft/ovsdb";
-import type { SbRow, VsRow, VsSchema } from "@weft/schemas";
+import type { SbRow, VsSchema } from "@weft/schemas";
 import { claimOf } from "../model/binding.ts";
 import { config } from "../model/config.ts";
-import { bridgesByName, sb, vs } from "../model/inputs.ts";
+import { bridgesByName, type LocalRow, sb, vs } from "../model/inputs.ts";
 
 /** The rate of the device itself, bit/s: the most that tc can express (2^32 - 1 bytes a second). */
 const DEVICE_RATE = "34359738360";
@@ -27,10 +27,10 @@ const queuedPorts = index<"queued", Uuid, SbRow<"Port_Binding">>("queuedPorts", 
 );
 
 /** QoS rows that are ours, "owned". */
-const ownedQos = index<"owned", Uuid, VsRow<"QoS">>("ownedQos", vs.QoS, ({ external_ids: ids }) =>
+const ownedQos = index<"owned", Uuid, LocalRow<"QoS">>("ownedQos", vs.QoS, ({ external_ids: ids }) =>
   ids.get("ovn_qos") === "true" ? ["owned"] : [],
 );
-const portsByQos = index<Uuid, Uuid, VsRow<"Port">>("portsByQos", vs.Port, ({ qos }) => (qos === undefined ? [] : [qos]));
+const portsByQos = index<Uuid, Uuid, LocalRow<"Port">>("portsByQos", vs.Port, ({ qos }) => (qos === undefined ? [] : [qos]));
 
 /** A rate in bit/s, or a burst in bits: 0, which is none, for what is no number of 64 bits. */
 function rate(text: string | undefined): string {
@@ -119,7 +119,7 @@ function insertQueue(
 function updateQueues(
   read: Read,
   transaction: Transaction<VsSchema>,
-  qos: VsRow<"QoS">,
+  qos: LocalRow<"QoS">,
   wanted: ReadonlyMap<number, WantedQueue>,
 ): void {
   const gone = [...qos.queues].filter(([number]) => !wanted.has(number));
