@@ -21,7 +21,7 @@ import {
   slaacOfMac,
 } from "@weft/packet";
 import { parsePortAddress } from "../model/addresses.ts";
-import { nb } from "../model/nb.ts";
+import { nb, switches } from "../model/nb.ts";
 import { routerPort } from "../model/routerPort.ts";
 import { isDynamic, switchOf, switchPort } from "../model/switchPort.ts";
 
@@ -79,7 +79,7 @@ function poolOf(uuid: Uuid, config: ReadonlyMap<string, string>): Pool {
   return { kind: "pool", id: uuid, first, end, excluded, prefix6 };
 }
 
-export const pools = each("ipam/pools", nb.Logical_Switch, function* (uuid, row, read): Iterable<IpamFact> {
+export const pools = each("ipam/pools", switches, function* (uuid, row, read): Iterable<IpamFact> {
   if (read(pooled, "").includes(uuid)) yield poolOf(uuid, row.other_config);
 });
 

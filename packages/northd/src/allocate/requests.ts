@@ -4,7 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { centralised } from "../model/centralised.ts";
 import { mirrorPorts } from "../model/mirror.ts";
 import { routerGroups, switchMulticast } from "../model/multicast.ts";
-import { nb, redirectId } from "../model/nb.ts";
+import { nb, redirectId, routers, switches } from "../model/nb.ts";
 import { hasRates } from "../model/queue.ts";
 import { redirectName, routerPort } from "../model/routerPort.ts";
 import { switchOf, switchPort } from "../model/switchPort.ts";
@@ -23,7 +23,7 @@ function requestedKey(options: ReadonlyMap<string, string>): number | undefined 
   return key > 0 ? key : undefined;
 }
 
-export const switchKeys = each("northd/switchKeys", nb.Logical_Switch, (uuid, row): KeyRequest[] => [
+export const switchKeys = each("northd/switchKeys", switches, (uuid, row): KeyRequest[] => [
   {
     scope: "",
     id: uuid,
@@ -34,7 +34,7 @@ export const switchKeys = each("northd/switchKeys", nb.Logical_Switch, (uuid, ro
   },
 ]);
 
-export const routerKeys = each("northd/routerKeys", nb.Logical_Router, (uuid, row): KeyRequest[] => [
+export const routerKeys = each("northd/routerKeys", routers, (uuid, row): KeyRequest[] => [
   {
     scope: "",
     id: uuid,
@@ -82,14 +82,14 @@ function redirectRequest(scope: Uuid, port: Uuid, name: string): KeyRequest {
   return { scope, id: redirectId(port), requested: undefined, existing: undefined, name: redirectName(name) };
 }
 
-export const mirrorPortKeys = each("northd/mirrorPortKeys", nb.Logical_Switch, (uuid, _row, read): KeyRequest[] =>
+export const mirrorPortKeys = each("northd/mirrorPortKeys", switches, (uuid, _row, read): KeyRequest[] =>
   read(mirrorPorts, uuid).map(({ name }) => ({ scope: uuid, id: name, requested: undefined, existing: undefined, name })),
 );
 
 /** Groups that chassis learned of have keys after those that every datapath may have. */
 export const groupKeys = [
-  each("northd/switchGroupKeys", nb.Logical_Switch, (uuid, _row, read) => keysOf(uuid, read(switchMulticast, uuid).groups)),
-  each("northd/routerGroupKeys", nb.Logical_Router, (uuid, _row, read) => keysOf(uuid, read(routerGroups, uuid))),
+  each("northd/switchGroupKeys", switches, (uuid, _row, read) => keysOf(uuid, read(switchMulticast, uuid).groups)),
+  each("northd/routerGroupKeys", routers, (uuid, _row, read) => keysOf(uuid, read(routerGroups, uuid))),
 ];
 
 function keysOf(scope: Uuid, groups: ReadonlyMap<string, unknown>): KeyRequest[] {

@@ -2,16 +2,16 @@
  * Which switches and routers have a load balancer, and what they have of all theirs together. Large clouds give the same
  * load balancers to many, by groups: what is found out of a group is found out once.
  */
-import { derive, type Index, index, type Read, sameContent } from "@weft/incremental";
+import { derive, type Index, index, type Read, relation, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { DatapathSet, sameSet } from "../output/datapathSet.ts";
 import { switchConfig } from "./config.ts";
 import { globals } from "./globals.ts";
 import { loadBalancer } from "./loadBalancer.ts";
-import { nb, switchPortsByPeer } from "./nb.ts";
+import { listOfRouter, listOfSwitch, nb, switchPortsByPeer } from "./nb.ts";
 import { switchOf } from "./switchPort.ts";
 
-type Holder = { readonly load_balancer: readonly Uuid[]; readonly load_balancer_group: readonly Uuid[] };
+type Lists = Pick<typeof listOfRouter, "load_balancer" | "load_balancer_group">;
 
 const groupsOfBalancer = index("groupsOfLoadBalancer", nb.Load_Balancer_Group, (row) => row.load_balancer);
 const switchesOfBalancer = index("switchesOfOwnLoadBalancer", nb.Logical_Switch, (row) => row.load_balancer);
@@ -57,7 +57,7 @@ const switchesOfRouter = derive(
   "switchesOfRouter",
   (uuid: Uuid, read): readonly Uuid[] => {
     const switches: Uuid[] = [];
-    for (const port of read(nb.Logical_Router, uuid)?.ports ?? []) {
+    for (const port of read(listOfRouter.ports, uuid)) {
       const name = read(nb.Logical_Router_Port, port)?.name;
       const attached = name === undefined ? undefined : read(switchPortsByPeer, name)[0];
       const datapath = attached === undefined ? undefined : switchOf(attached, read);
@@ -107,22 +107,19 @@ const traitsOfGroup = derive(
 );
 
 /** Of the load balancers of a switch or router, its own and those of its groups. */
-function traitsOfHolder(holder: Holder | undefined, read: Read): Traits {
-  const own = (holder?.load_balancer ?? []).map((lb) => read(traitsOf, lb));
-  return joined([...own, ...(holder?.load_balancer_group ?? []).map((group) => read(traitsOfGroup, group))]);
+function traitsOfHolder({ load_balancer, load_balancer_group }: Lists, holder: Uuid, read: Read): Traits {
+  const own = read(load_balancer, holder).map((lb) => read(traitsOf, lb));
+  return joined([...own, ...read(load_balancer_group, holder).map((group) => read(traitsOfGroup, group))]);
 }
 
 const traitsOfRouter = derive(
   "routerLoadBalancerTraits",
-  (uuid: Uuid, read): Traits => traitsOfHolder(read(nb.Logical_Router, uuid), read),
+  (uuid: Uuid, read): Traits => traitsOfHolder(listOfRouter, uuid, read),
   { equals: sameContent },
 );
 
 /** Whether a switch or router has to track connections for the VIPs of load balancers. */
-export const switchHasVips = derive(
-  "switchHasVips",
-  (uuid: Uuid, read) => traitsOfHolder(read(nb.Logical_Switch, uuid), read).vips,
-);
+export const switchHasVips = derive("switchHasVips", (uuid: Uuid, read) => traitsOfHolder(listOfSwitch, uuid, read).vips);
 export const routerHasVips = derive("routerHasVips", (uuid: Uuid, read) => read(traitsOfRouter, uuid).vips);
 
 /** Whether a router balances on every chassis: then its gateway ports are on every chassis too. */
@@ -143,23 +140,25 @@ export function ofEach<T>(name: string, find: (lb: Uuid, read: Read) => readonly
   return derive(
     name,
     (router: Uuid, read): readonly (readonly T[])[] => {
-      const row = read(nb.Logical_Router, router);
-      return [ofAll(row?.load_balancer, read), ...(row?.load_balancer_group ?? []).map((group) => read(ofGroup, group))];
+      const { load_balancer, load_balancer_group } = listOfRouter;
+      const ofGroups = read(load_balancer_group, router).map((group) => read(ofGroup, group));
+      return [ofAll(read(load_balancer, router), read), ...ofGroups];
     },
     { equals: sameContent },
   );
 }
 
-const vipsOf = ofEach("vipAddresses", (lb, read) => read(loadBalancer, lb)?.vips.map(({ address }) => address) ?? []);
-
-const vipSetOf = derive("vipSet", (router: Uuid, read): ReadonlySet<string> => new Set(read(vipsOf, router).flat()), {
-  equals: sameContent,
-});
+/** Load balancers by the addresses of their VIPs. */
+const balancersOfVip = relation(
+  "loadBalancersOfVip",
+  nb.Load_Balancer,
+  (uuid, _row, read) => read(loadBalancer, uuid)?.vips.map(({ address }) => address) ?? [],
+);
 
 /** Whether an address is that of a VIP of a router, by {@link addressKey}. */
 export const isVip = derive("isVip", (key: string, read): boolean => {
   const [router, address] = key.split(" ") as [Uuid, string];
-  return read(vipSetOf, router).has(address);
+  return read(balancersOfVip, address).some((lb) => read(routersOf, lb).members.includes(router));
 });
 
 export function addressKey(router: Uuid, address: string): string {

@@ -2,7 +2,7 @@
 import { derive, index, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { DatapathSet } from "../output/datapathSet.ts";
-import { nb } from "./nb.ts";
+import { nb, routers, switches } from "./nb.ts";
 
 export type Protocol =
   | "arp"
@@ -30,7 +30,7 @@ export const metersByName = index("metersByName", nb.Meter, (row) => [row.name])
 const metersOf = derive(
   "coppMeters",
   (datapath: Uuid, read): ReadonlyMap<string, string> => {
-    const uuid = read(nb.Logical_Switch, datapath)?.copp ?? read(nb.Logical_Router, datapath)?.copp;
+    const uuid = read(switches, datapath)?.copp ?? read(routers, datapath)?.copp;
     const meters = uuid === undefined ? undefined : read(nb.Copp, uuid)?.meters;
     return new Map([...(meters ?? [])].filter(([, meter]) => read(metersByName, meter).length > 0));
   },

@@ -2,7 +2,7 @@
 import { derive, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
-import { nb, switchPortsByName } from "./nb.ts";
+import { nb, switches, switchPortsByName } from "./nb.ts";
 import { switchPorts } from "./switchPort.ts";
 
 export interface MirrorPort {
@@ -32,7 +32,7 @@ export const mirrorPorts = derive(
   (datapath: Uuid, read): readonly MirrorPort[] => {
     const sinks = new Set<string>();
     for (const port of read(switchPorts, datapath)) for (const { sink } of read(logicalMirrors, port.uuid)) sinks.add(sink);
-    const ls = read(nb.Logical_Switch, datapath)?.name ?? "";
+    const ls = read(switches, datapath)?.name ?? "";
     return [...sinks].map((sink) => ({ name: mirrorPortName(ls, sink), sink }));
   },
   { equals: sameContent },

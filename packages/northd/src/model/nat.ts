@@ -13,7 +13,7 @@ import {
 import type { NbRow } from "@weft/schemas";
 import { quoted } from "../flow.ts";
 import { centralised } from "./centralised.ts";
-import { nb, switchPortsByName } from "./nb.ts";
+import { listOfRouter, nb, routers, switchPortsByName } from "./nb.ts";
 import { gatewayPorts, type RouterPort, routerPort } from "./routerPort.ts";
 
 export interface Nat {
@@ -61,8 +61,8 @@ export const nats = derive(
   (router: Uuid, read): Nats => {
     const rules: Nat[] = [];
     const problems: string[] = [];
-    const row = read(nb.Logical_Router, router);
-    for (const uuid of row?.nat ?? []) {
+    const row = read(routers, router);
+    for (const uuid of row === undefined ? [] : read(listOfRouter.nat, router)) {
       const nat = read(nb.NAT, uuid);
       if (nat === undefined) continue;
       const parsed = parse(nat, router, row!, read);
@@ -78,7 +78,7 @@ export const nats = derive(
 export const localRules = derive(
   "localNatRules",
   (router: Uuid, read): readonly Pick<LocalPort, "portJson" | "mac">[] =>
-    (read(nb.Logical_Router, router)?.nat ?? []).flatMap((uuid) => {
+    read(listOfRouter.nat, router).flatMap((uuid) => {
       const nat = read(nb.NAT, uuid);
       if (nat?.type !== "dnat_and_snat" || nat.logical_port === undefined || nat.external_mac === undefined) return [];
       return parseMac(nat.external_mac) === undefined ? [] : [{ portJson: quoted(nat.logical_port), mac: nat.external_mac }];
@@ -106,7 +106,7 @@ function prefixOf(text: string): Prefix | undefined {
   return six === undefined ? undefined : { family: 6, length: six.length };
 }
 
-function parse(nat: NbRow<"NAT">, router: Uuid, row: NbRow<"Logical_Router">, read: Read): Nat | string {
+function parse(nat: NbRow<"NAT">, router: Uuid, row: Pick<NbRow<"Logical_Router">, "options">, read: Read): Nat | string {
   const type = nat.type as Nat["type"];
   const external = prefixOf(nat.external_ip);
   const logical = prefixOf(nat.logical_ip);

@@ -1,5 +1,5 @@
 /** The northbound database as sources of the engine, and how its rows refer to each other. */
-import { type Input, index, input, sameContent } from "@weft/incremental";
+import { type Derivation, derive, type Input, index, input, sameContent, type Table, table } from "@weft/incremental";
 import type { TableName, Uuid } from "@weft/ovsdb";
 import { type NbRow, type NbSchema, ovnNorthbound } from "@weft/schemas";
 
@@ -24,6 +24,59 @@ function inputOf(table: string): Input<Uuid, unknown> {
 export const nb = Object.fromEntries(
   Object.keys(ovnNorthbound.tables).map((table) => [table, inputOf(table)]),
 ) as unknown as NbInputs;
+
+/**
+ * Columns that list what a switch or router has. They are long and change often, and most of what is made for a switch or
+ * router depends on none or one of them: {@link switches} and {@link routers} are the rows without, {@link listOfSwitch}
+ * and {@link listOfRouter} each list by itself.
+ */
+const switchLists = [
+  "acls",
+  "dns_records",
+  "forwarding_groups",
+  "load_balancer",
+  "load_balancer_group",
+  "ports",
+  "qos_rules",
+] as const;
+const routerLists = ["load_balancer", "load_balancer_group", "nat", "policies", "ports", "static_routes"] as const;
+
+type SwitchRow = Omit<NbRow<"Logical_Switch">, (typeof switchLists)[number]>;
+type RouterRow = Omit<NbRow<"Logical_Router">, (typeof routerLists)[number]>;
+
+/** A change of a row keeps the values of the columns that it does not concern: these are the same objects. */
+function sameBut(lists: readonly string[], name: TableName<NbSchema>): (a: object, b: object) => boolean {
+  const columns = Object.keys(ovnNorthbound.tables[name].columns).filter((column) => !lists.includes(column));
+  return (a, b) => columns.every((column) => a[column as keyof typeof a] === b[column as keyof typeof b]);
+}
+
+export const switches: Table<Uuid, SwitchRow> = table(
+  "switches",
+  nb.Logical_Switch,
+  (uuid, row): [Uuid, SwitchRow][] => [[uuid, row]],
+  { equals: sameBut(switchLists, "Logical_Switch") },
+);
+export const routers: Table<Uuid, RouterRow> = table(
+  "routers",
+  nb.Logical_Router,
+  (uuid, row): [Uuid, RouterRow][] => [[uuid, row]],
+  { equals: sameBut(routerLists, "Logical_Router") },
+);
+
+type Lists<C extends string> = { readonly [column in C]: Derivation<Uuid, readonly Uuid[]> };
+const NOTHING: readonly Uuid[] = [];
+
+function listsOf<C extends string>(name: "Logical_Switch" | "Logical_Router", columns: readonly C[]): Lists<C> {
+  const source = nb[name] as Input<Uuid, { readonly [column in C]: readonly Uuid[] }>;
+  const lists = columns.map((column) => [
+    column,
+    derive(`${name}.${column}`, (uuid: Uuid, read) => read(source, uuid)?.[column] ?? NOTHING),
+  ]);
+  return Object.fromEntries(lists) as Lists<C>; // one for every column
+}
+
+export const listOfSwitch = listsOf("Logical_Switch", switchLists);
+export const listOfRouter = listsOf("Logical_Router", routerLists);
 
 export const switchOfPort = index("switchOfPort", nb.Logical_Switch, (row) => row.ports);
 export const switchPortsByName = index("switchPortsByName", nb.Logical_Switch_Port, (row) => [row.name]);

@@ -8,7 +8,7 @@ import { staticRoutes } from "../router/routing.ts";
 import { badSource, checkOf } from "./backends.ts";
 import { loadBalancer } from "./loadBalancer.ts";
 import { nats } from "./nat.ts";
-import { nb } from "./nb.ts";
+import { nb, routers } from "./nb.ts";
 
 export interface Problem {
   /** The log module that it is told under. */
@@ -25,7 +25,7 @@ const told = { identity: ({ module, text }: Problem) => `${module} ${text}` };
 
 const routerProblems = each(
   "northd/routerProblems",
-  nb.Logical_Router,
+  routers,
   (uuid, _row, read): readonly Problem[] => {
     const hops = [...read(policyHops, uuid).values()].flatMap(({ problems }) => problems);
     return problemsOf("northd", [...read(staticRoutes, uuid).problems, ...read(nats, uuid).problems, ...hops]);

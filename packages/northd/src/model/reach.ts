@@ -1,7 +1,7 @@
 /** Which chassis have ports on the networks that a router connects, directly or through others. */
 import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
-import { nb, portChassis } from "./nb.ts";
+import { listOfSwitch, portChassis } from "./nb.ts";
 import { attachedSwitchPort, peerRouterPort, routerPort, routerPorts } from "./routerPort.ts";
 import { switchPort, switchPorts } from "./switchPort.ts";
 
@@ -26,7 +26,7 @@ const beside = derive(
 const chassisOfSwitch = derive(
   "chassisOfSwitch",
   (datapath: Uuid, read): ReadonlySet<string> => {
-    const ports = read(nb.Logical_Switch, datapath)?.ports ?? [];
+    const ports = read(listOfSwitch.ports, datapath);
     return new Set(ports.flatMap((port) => read(portChassis, port) ?? []));
   },
   { equals: sameContent },

@@ -5,7 +5,7 @@ import { quoted } from "../flow.ts";
 import { Networks, type PortAddress, parseRouterPortAddress } from "./addresses.ts";
 import { remoteChassis } from "./chassis.ts";
 import { routerOptions } from "./config.ts";
-import { nb, routerOfPort, routerPortsByName, switchPortsByPeer } from "./nb.ts";
+import { listOfRouter, nb, routerOfPort, routerPortsByName, switchPortsByPeer } from "./nb.ts";
 
 export interface RouterPort {
   readonly uuid: Uuid;
@@ -65,7 +65,7 @@ export const routerPorts = derive(
   "routerPorts",
   (uuid: Uuid, read): readonly RouterPort[] => {
     const ports: RouterPort[] = [];
-    for (const port of read(nb.Logical_Router, uuid)?.ports ?? []) {
+    for (const port of read(listOfRouter.ports, uuid)) {
       const parsed = read(routerPort, port);
       if (parsed !== undefined && parsed.datapath === uuid) ports.push(parsed);
     }

@@ -7,6 +7,7 @@ import { type PortAddress, parsePortAddress } from "./addresses.ts";
 import { switchConfig } from "./config.ts";
 import {
   dynamicAddresses,
+  listOfSwitch,
   nb,
   routerOfPort,
   routerPortsByName,
@@ -114,7 +115,7 @@ export const switchPorts = derive(
   "switchPorts",
   (uuid: Uuid, read): readonly SwitchPort[] => {
     const ports: SwitchPort[] = [];
-    for (const port of read(nb.Logical_Switch, uuid)?.ports ?? []) {
+    for (const port of read(listOfSwitch.ports, uuid)) {
       const parsed = read(switchPort, port);
       if (parsed !== undefined && parsed.datapath === uuid) ports.push(parsed);
     }

@@ -2,7 +2,7 @@
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
 import { metered, type Protocol } from "../model/copp.ts";
-import { nb } from "../model/nb.ts";
+import { routers } from "../model/nb.ts";
 import * as s from "../stages.ts";
 import { TOO_BIG } from "../switch/defaults.ts";
 
@@ -43,7 +43,7 @@ const dropping = [
   s.LR_OUT_DELIVERY,
 ];
 
-export const routerDefaults = each("router/defaults", nb.Logical_Router, function* (uuid, _row, read): Iterable<Flow> {
+export const routerDefaults = each("router/defaults", routers, function* (uuid, _row, read): Iterable<Flow> {
   const make = (stage: s.Stage, priority: number, match: string, actions: string, asks?: Protocol): Flow =>
     flow(uuid, stage, priority, match, actions, asks === undefined ? {} : metered(uuid, asks, read));
   for (const stage of passing) yield make(stage, 0, "1", "next;");

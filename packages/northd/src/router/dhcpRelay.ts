@@ -5,7 +5,7 @@ import { parseIpv4 } from "@weft/packet";
 import { type Flow, flow } from "../flow.ts";
 import { switchConfig } from "../model/config.ts";
 import { metered } from "../model/copp.ts";
-import { nb } from "../model/nb.ts";
+import { nb, switches } from "../model/nb.ts";
 import { attachedSwitchPort, routerPort } from "../model/routerPort.ts";
 import { switchPort, switchPorts } from "../model/switchPort.ts";
 import {
@@ -79,7 +79,7 @@ export const dhcpRelay = each("router/dhcpRelay", nb.Logical_Router_Port, functi
 });
 
 /** Requests of a switch's ports go to the router port that relays. */
-export const dhcpToRelay = each("switch/dhcpToRelay", nb.Logical_Switch, function* (uuid, row, read): Iterable<Flow> {
+export const dhcpToRelay = each("switch/dhcpToRelay", switches, function* (uuid, row, read): Iterable<Flow> {
   const name = row.other_config.get("dhcp_relay_port");
   if (name === undefined) return;
   const ports = read(switchPorts, uuid);

@@ -7,7 +7,7 @@ import { chassisFeature } from "../model/chassis.ts";
 import { routerOptions } from "../model/config.ts";
 import { forcedSnat } from "../model/forcedSnat.ts";
 import { nats } from "../model/nat.ts";
-import { nb } from "../model/nb.ts";
+import { listOfRouter, routers } from "../model/nb.ts";
 import { gatewayPorts, residence } from "../model/routerPort.ts";
 import {
   LR_IN_DEFRAG,
@@ -21,7 +21,7 @@ import {
 
 /** Whether a router has rules or VIPs, be they right or not. */
 export const translates = derive("translates", (router: Uuid, read): boolean => {
-  return (read(nb.Logical_Router, router)?.nat.length ?? 0) > 0 || read(routerHasVips, router);
+  return read(listOfRouter.nat, router).length > 0 || read(routerHasVips, router);
 });
 
 /** Whether everything is to be committed: where at least one rule tracks connections. */
@@ -31,7 +31,7 @@ const commitsAll = derive("commitsAll", (router: Uuid, read): boolean => {
   return read(nats, router).rules.some(({ stateless }) => !stateless);
 });
 
-export const gatewayRouter = each("router/gatewayRouter", nb.Logical_Router, function* (uuid, row, read): Iterable<Flow> {
+export const gatewayRouter = each("router/gatewayRouter", routers, function* (uuid, row, read): Iterable<Flow> {
   if (!row.options.has("chassis")) return;
   const { ip4, ip6 } = read(forcedSnat, uuid);
   for (const [family, address] of [
@@ -51,7 +51,7 @@ export const gatewayRouter = each("router/gatewayRouter", nb.Logical_Router, fun
 });
 
 /** Whatever passes is committed to the zones of both translations (ovn-nb(5), ct-commit-all). */
-export const commitAll = each("router/commitAll", nb.Logical_Router, function* (uuid, row, read): Iterable<Flow> {
+export const commitAll = each("router/commitAll", routers, function* (uuid, row, read): Iterable<Flow> {
   if (!read(commitsAll, uuid)) return;
   if (row.options.has("chassis")) yield* commits(uuid, "", "");
   for (const port of read(gatewayPorts, uuid)) {

@@ -23,7 +23,7 @@ import { type Endpoint, endpointText } from "../model/endpoint.ts";
 import { globals } from "../model/globals.ts";
 import { type LoadBalancer, loadBalancer } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
-import { nb } from "../model/nb.ts";
+import { nb, routers } from "../model/nb.ts";
 import { gatewayPorts, type RouterPort } from "../model/routerPort.ts";
 import type { Vip } from "../model/vip.ts";
 import { DatapathSet } from "../output/datapathSet.ts";
@@ -31,7 +31,7 @@ import * as s from "../stages.ts";
 import { forceSnat } from "./loadBalancerSnat.ts";
 
 /** The flows of a router that has VIPs, whichever these are. */
-export const routerLbFrame = each("router/lbFrame", nb.Logical_Router, function* (uuid, _row, read): Iterable<Flow> {
+export const routerLbFrame = each("router/lbFrame", routers, function* (uuid, _row, read): Iterable<Flow> {
   if (!read(routerHasVips, uuid)) return;
   yield flow(uuid, s.LR_IN_CT_EXTRACT, 100, "ct.new && ip", EXTRACT);
   const established = "ct.est && !ct.rel && !ct.new && !ct.rpl && ct_mark.natted";
@@ -77,7 +77,7 @@ const placesOf = derive(
 );
 
 /** Routers by the external addresses of their NAT rules. */
-const routersOfNatAddress = relation("routersOfNatAddress", nb.Logical_Router, (uuid, _row, read) =>
+const routersOfNatAddress = relation("routersOfNatAddress", routers, (uuid, _row, read) =>
   read(nats, uuid).rules.map(({ externalIp }) => externalIp),
 );
 

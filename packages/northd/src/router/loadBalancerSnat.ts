@@ -4,7 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { routerOptions } from "../model/config.ts";
 import { type Endpoint, parseEndpoint } from "../model/endpoint.ts";
-import { nb } from "../model/nb.ts";
+import { routers } from "../model/nb.ts";
 import { type RouterPort, routerPorts } from "../model/routerPort.ts";
 import { LR_IN_UNSNAT, LR_OUT_SNAT } from "../stages.ts";
 
@@ -22,7 +22,7 @@ export const forceSnat = derive(
   { equals: sameContent },
 );
 
-export const lbForceSnat = each("router/lbForceSnat", nb.Logical_Router, function* (uuid, row, read): Iterable<Flow> {
+export const lbForceSnat = each("router/lbForceSnat", routers, function* (uuid, row, read): Iterable<Flow> {
   const force = row.options.has("chassis") ? read(forceSnat, uuid) : undefined;
   if (force === undefined) return;
   if (force === "router_ip") {

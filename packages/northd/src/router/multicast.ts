@@ -3,13 +3,13 @@ import { each } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow, quoted } from "../flow.ts";
 import { floodedRouterPorts, groupMatch, relays, routerGroups } from "../model/multicast.ts";
-import { nb } from "../model/nb.ts";
+import { routers } from "../model/nb.ts";
 import { type RouterPort, routerPorts } from "../model/routerPort.ts";
 import { LR_IN_IP_INPUT, LR_IN_IP_ROUTING, LR_OUT_DELIVERY } from "../stages.ts";
 
 const MULTICAST = "ip4.mcast || ip6.mcast";
 
-export const relay = each("router/relay", nb.Logical_Router, function* (uuid, _row, read): Iterable<Flow> {
+export const relay = each("router/relay", routers, function* (uuid, _row, read): Iterable<Flow> {
   const relaying = relays(uuid, read);
   const flooded = read(floodedRouterPorts, uuid).length > 0;
   yield flow(uuid, LR_IN_IP_INPUT, 82, MULTICAST, relaying ? "next;" : "drop;");

@@ -6,7 +6,7 @@ import { chassisFeature } from "../model/chassis.ts";
 import { forcedSnat } from "../model/forcedSnat.ts";
 import { globals } from "../model/globals.ts";
 import { type Nat, nats } from "../model/nat.ts";
-import { nb } from "../model/nb.ts";
+import { routers } from "../model/nb.ts";
 import { residence } from "../model/routerPort.ts";
 import {
   LR_IN_DNAT,
@@ -24,7 +24,7 @@ const MATCHED = 300;
 /** Rules of distributed gateway ports come before those of gateway routers, which know no port. */
 const ON_PORT = 128;
 
-export const nat = each("router/nat", nb.Logical_Router, function* (uuid, row, read): Iterable<Flow> {
+export const nat = each("router/nat", routers, function* (uuid, row, read): Iterable<Flow> {
   const gatewayRouter = row.options.has("chassis");
   const { ip4, ip6 } = read(forcedSnat, uuid);
   const forced = gatewayRouter && (ip4 !== undefined || ip6 !== undefined);

@@ -6,14 +6,14 @@ import { centralised } from "../model/centralised.ts";
 import { metered } from "../model/copp.ts";
 import { globals } from "../model/globals.ts";
 import { type Nat, nats } from "../model/nat.ts";
-import { nb } from "../model/nb.ts";
+import { routers } from "../model/nb.ts";
 import { peerRouterPort, type RouterPort } from "../model/routerPort.ts";
 import { LR_IN_ARP_RESOLVE, LR_IN_GW_REDIRECT, LR_IN_IP_INPUT, LR_OUT_EGR_LOOP } from "../stages.ts";
 import { admit } from "./mtu.ts";
 
 const OWN_MAC = "xreg0[0..47]";
 
-export const natNeighbours = each("router/natNeighbours", nb.Logical_Router, function* (uuid, _row, read): Iterable<Flow> {
+export const natNeighbours = each("router/natNeighbours", routers, function* (uuid, _row, read): Iterable<Flow> {
   const common = read(globals, "").useCommonZone;
   for (const rule of read(nats, uuid).rules) {
     yield answer(uuid, 90, "", rule, OWN_MAC, "", read);

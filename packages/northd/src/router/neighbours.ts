@@ -5,7 +5,7 @@ import { arpProxy, toRouter } from "../model/arpProxy.ts";
 import { balancesEverywhere } from "../model/balancers.ts";
 import { behindVtep } from "../model/centralised.ts";
 import { metered } from "../model/copp.ts";
-import { nb } from "../model/nb.ts";
+import { nb, routers } from "../model/nb.ts";
 import { attachedSwitchPort, remoteChassisOf, residence, routerPort, routerPorts } from "../model/routerPort.ts";
 import { LR_IN_ADMISSION, LR_IN_LEARN_NEIGHBOR, LR_IN_LOOKUP_NEIGHBOR, LR_OUT_DELIVERY } from "../stages.ts";
 import { admit } from "./mtu.ts";
@@ -31,7 +31,7 @@ export const delivery = each("router/delivery", nb.Logical_Router_Port, function
 });
 
 /** reg9[2]: the neighbour is known already; reg9[3]: its request concerns us. */
-export const learning = each("router/learning", nb.Logical_Router, function* (uuid, row, read): Iterable<Flow> {
+export const learning = each("router/learning", routers, function* (uuid, row, read): Iterable<Flow> {
   const answer = metered(uuid, "nd-na", read);
   const always = row.options.get("always_learn_from_arp_request") !== "false";
   const lookup = (match: string, find: string, known: string) =>

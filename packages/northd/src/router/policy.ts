@@ -4,7 +4,7 @@ import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { type Flow, flow } from "../flow.ts";
 import { bfdKey, deadPeer } from "../model/bfd.ts";
-import { nb } from "../model/nb.ts";
+import { listOfRouter, nb, routers } from "../model/nb.ts";
 import { routerNetworks, routerPort } from "../model/routerPort.ts";
 import { LR_IN_POLICY, LR_IN_POLICY_ECMP } from "../stages.ts";
 import { familyAction, hopThrough, hopTowards, type NextHop, nextHopActions } from "./routing.ts";
@@ -21,10 +21,10 @@ export const policyHops = derive(
   "policyHops",
   (router: Uuid, read): ReadonlyMap<Uuid, Hops> => {
     const found = new Map<Uuid, Hops>();
-    const row = read(nb.Logical_Router, router);
-    for (const uuid of row?.policies ?? []) {
+    const name = read(routers, router)?.name ?? "";
+    for (const uuid of read(listOfRouter.policies, router)) {
       const policy = read(nb.Logical_Router_Policy, uuid);
-      if (policy?.action === "reroute") found.set(uuid, hopsOf(policy, row!.name, router, read));
+      if (policy?.action === "reroute") found.set(uuid, hopsOf(policy, name, router, read));
     }
     return found;
   },
@@ -55,18 +55,18 @@ function hopsOf(policy: Policy, routerName: string, router: Uuid, read: Read): H
 const policyChains = derive(
   "policyChains",
   (router: Uuid, read): ReadonlyMap<string, number> => {
-    const policies = read(nb.Logical_Router, router)?.policies ?? [];
+    const policies = read(listOfRouter.policies, router);
     const names = new Set(policies.flatMap((uuid) => read(nb.Logical_Router_Policy, uuid)?.chain ?? []));
     return new Map([...names].sort().map((name, index) => [name, index + 1]));
   },
   { equals: sameContent },
 );
 
-export const policies = each("router/policies", nb.Logical_Router, function* (router, row, read): Iterable<Flow> {
+export const policies = each("router/policies", routers, function* (router, _row, read): Iterable<Flow> {
   const reroutes = read(policyHops, router);
   const chains = read(policyChains, router);
   let group = 0;
-  for (const uuid of row.policies) {
+  for (const uuid of read(listOfRouter.policies, router)) {
     const policy = read(nb.Logical_Router_Policy, uuid);
     if (policy === undefined) continue;
     const { priority, action } = policy;

@@ -24,7 +24,7 @@ import { type IpAddress, type Networks, parseIp } from "../model/addresses.ts";
 import { deadPeer, speaksBfd } from "../model/bfd.ts";
 import { metered } from "../model/copp.ts";
 import { learnedByRouter, learnedRoutes } from "../model/dynamicRouting.ts";
-import { nb, routerPortsByName } from "../model/nb.ts";
+import { listOfRouter, nb, routerPortsByName, routers } from "../model/nb.ts";
 import { type RouterPort, routerNetworks, routerPort, routerPorts } from "../model/routerPort.ts";
 import { LR_IN_ARP_REQUEST, LR_IN_IP_ROUTING, LR_IN_IP_ROUTING_ECMP, LR_IN_IP_ROUTING_PRE } from "../stages.ts";
 
@@ -173,13 +173,13 @@ function prefixOf(text: string): { readonly family: 4 | 6; readonly prefix: stri
 export const staticRoutes = derive(
   "staticRoutes",
   (router: Uuid, read): { readonly routes: readonly StaticRoute[]; readonly problems: readonly string[] } => {
-    const row = read(nb.Logical_Router, router);
+    const name = read(routers, router)?.name ?? "";
     const routes: StaticRoute[] = [];
     const problems: string[] = [];
-    for (const uuid of row?.static_routes ?? []) {
+    for (const uuid of read(listOfRouter.static_routes, router)) {
       const route = read(nb.Logical_Router_Static_Route, uuid);
       if (route === undefined || (route.bfd !== undefined && read(deadPeer, route.bfd) !== undefined)) continue;
-      const made = staticRoute(route, row!.name, router, read);
+      const made = staticRoute(route, name, router, read);
       if (typeof made === "string") problems.push(made);
       else routes.push(made);
     }
@@ -287,7 +287,7 @@ function rankOf({ connected, learned: heard, bySource }: StaticRoute): number {
   return bySource ? RANK.source : RANK.static;
 }
 
-export const routing = each("router/routing", nb.Logical_Router, function* (uuid, row, read): Iterable<Flow> {
+export const routing = each("router/routing", routers, function* (uuid, _row, read): Iterable<Flow> {
   const tables = read(routeTables, uuid);
   for (const port of read(routerPorts, uuid)) {
     const table = tables.get(port.options.get("route_table") ?? "");
@@ -315,7 +315,7 @@ export const routing = each("router/routing", nb.Logical_Router, function* (uuid
   }
   // Also for routes that lead nowhere now: the flow names the next hop only.
   const requested = new Set<string>();
-  for (const hint of row.static_routes) {
+  for (const hint of read(listOfRouter.static_routes, uuid)) {
     const nexthop = read(nb.Logical_Router_Static_Route, hint)?.nexthop ?? "";
     const ip6 = parseIpv6(nexthop);
     if (ip6 === undefined || requested.has(formatIpv6(ip6))) continue;

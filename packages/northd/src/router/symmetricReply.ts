@@ -1,11 +1,11 @@
 /** Gateway routers send replies by the hop that a connection came in by (ovn-nb(5), ecmp_symmetric_reply). */
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
-import { nb, portKey } from "../model/nb.ts";
+import { portKey, routers } from "../model/nb.ts";
 import { LR_IN_ARP_RESOLVE, LR_IN_DEFRAG, LR_IN_ECMP_STATEFUL, LR_IN_IP_ROUTING, LR_IN_POLICY } from "../stages.ts";
 import { routeTables, staticRoutes } from "./routing.ts";
 
-export const symmetricReply = each("router/symmetricReply", nb.Logical_Router, function* (router, row, read): Iterable<Flow> {
+export const symmetricReply = each("router/symmetricReply", routers, function* (router, row, read): Iterable<Flow> {
   if (!row.options.has("chassis")) return;
   const tables = read(routeTables, router);
   // Of several hops by one port the first stands for all: they differ in the address that nobody is asked from.

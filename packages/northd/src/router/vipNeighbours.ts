@@ -6,7 +6,7 @@ import { type IpAddress, isInNetworksOf, parseIp } from "../model/addresses.ts";
 import { ofEach } from "../model/balancers.ts";
 import { metered } from "../model/copp.ts";
 import { loadBalancer } from "../model/loadBalancer.ts";
-import { datapathKey, nb } from "../model/nb.ts";
+import { datapathKey, nb, routers } from "../model/nb.ts";
 import { type RouterPort, routerNetworks, routerPort } from "../model/routerPort.ts";
 import { switchPort } from "../model/switchPort.ts";
 import { type Row, row } from "../output/row.ts";
@@ -64,7 +64,7 @@ function setName(key: number, family: 4 | 6): string {
   return `_rtr_lb_${key}_ip${family}`;
 }
 
-export const vipAddressSets = each("router/vipAddressSets", nb.Logical_Router, function* (uuid, _row, read): Iterable<Row> {
+export const vipAddressSets = each("router/vipAddressSets", routers, function* (uuid, _row, read): Iterable<Row> {
   const key = read(datapathKey, uuid);
   if (key === undefined) return;
   const vips = read(answered, uuid);

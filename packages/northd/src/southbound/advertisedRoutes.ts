@@ -5,7 +5,7 @@ import { ofEach } from "../model/balancers.ts";
 import { redistributed, speaksDynamically } from "../model/dynamicRouting.ts";
 import { loadBalancer } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
-import { nb } from "../model/nb.ts";
+import { nb, routers } from "../model/nb.ts";
 import { attachedSwitchPort, gatewayPorts, peerRouterPort, type RouterPort, routerPort } from "../model/routerPort.ts";
 import { switchPort, switchPorts } from "../model/switchPort.ts";
 import { routeKey } from "../output/keys.ts";
@@ -116,7 +116,7 @@ const balanced = derive(
   "advertisedOwnVips",
   (router: Uuid, read): readonly Route[] => {
     const gateways = read(gatewayPorts, router).map(({ name }) => name);
-    const pinned = read(nb.Logical_Router, router)?.options.has("chassis") === true;
+    const pinned = read(routers, router)?.options.has("chassis") === true;
     const places = gateways.length > 0 ? gateways : pinned ? [undefined] : [];
     return places.flatMap((tracked) => [...new Set(read(vips, router).flat())].map((prefix) => ({ prefix, tracked })));
   },

@@ -2,7 +2,7 @@
 import { each } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { lowestThreshold, parseThresholds } from "../model/ageing.ts";
-import { datapathKey, nb } from "../model/nb.ts";
+import { datapathKey, routers, switches } from "../model/nb.ts";
 import { Ref, type Row, row } from "../output/row.ts";
 
 export function datapathRef(uuid: Uuid): Ref {
@@ -17,7 +17,7 @@ const EVPN = ["vni", "bridge-ifname", "vxlan-ifname", "advertise-ifname", "redis
 /** The same of a router with dynamic routes. */
 const ROUTING = ["vrf-id", "v4-prefix-nexthop", "v6-prefix-nexthop"].map((name) => `dynamic-routing-${name}`);
 
-export const switchDatapaths = each("northd/switchDatapaths", nb.Logical_Switch, function* (uuid, ls, read): Iterable<Row> {
+export const switchDatapaths = each("northd/switchDatapaths", switches, function* (uuid, ls, read): Iterable<Row> {
   const key = read(datapathKey, uuid);
   if (key === undefined) return;
   const ids = new Map([
@@ -36,7 +36,7 @@ export const switchDatapaths = each("northd/switchDatapaths", nb.Logical_Switch,
   yield row("Datapath_Binding", uuid, { tunnel_key: key, external_ids: ids, nb_uuid: uuid, type: "logical-switch" });
 });
 
-export const routerDatapaths = each("northd/routerDatapaths", nb.Logical_Router, function* (uuid, lr, read): Iterable<Row> {
+export const routerDatapaths = each("northd/routerDatapaths", routers, function* (uuid, lr, read): Iterable<Row> {
   const key = read(datapathKey, uuid);
   if (key === undefined) return;
   const ids = new Map([

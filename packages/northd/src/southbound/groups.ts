@@ -5,7 +5,7 @@ import { centralised } from "../model/centralised.ts";
 import { globals } from "../model/globals.ts";
 import { mirrorPorts } from "../model/mirror.ts";
 import { floodedRouterPorts, groupKey, routerGroups, switchMulticast } from "../model/multicast.ts";
-import { datapathKey, globalRow, nb } from "../model/nb.ts";
+import { datapathKey, globalRow, nb, routers, switches } from "../model/nb.ts";
 import { partKey, portGroupAddresses, portGroupPart, portGroupsOfSwitch } from "../model/portGroup.ts";
 import { redirectName } from "../model/routerPort.ts";
 import { type SwitchPort, switchPorts } from "../model/switchPort.ts";
@@ -20,7 +20,7 @@ const TO_ROUTERS = 32770;
 const STATIC = 32771;
 const FLOOD_L2 = 32772;
 
-export const multicastGroups = each("northd/multicastGroups", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Row> {
+export const multicastGroups = each("northd/multicastGroups", switches, function* (uuid, _row, read): Iterable<Row> {
   const ports = read(switchPorts, uuid).filter((port) => port.enabled);
   const copies = read(mirrorPorts, uuid).map(({ name }) => name);
   const reached = (port: SwitchPort) => {
@@ -42,15 +42,11 @@ export const multicastGroups = each("northd/multicastGroups", nb.Logical_Switch,
   yield* learnedGroups(uuid, groups, read);
 });
 
-export const routerMulticastGroups = each(
-  "northd/routerMulticastGroups",
-  nb.Logical_Router,
-  function* (uuid, _row, read): Iterable<Row> {
-    const flooded = read(floodedRouterPorts, uuid);
-    if (flooded.length > 0) yield multicastGroup(uuid, "_MC_static", STATIC, flooded);
-    yield* learnedGroups(uuid, read(routerGroups, uuid), read);
-  },
-);
+export const routerMulticastGroups = each("northd/routerMulticastGroups", routers, function* (uuid, _row, read): Iterable<Row> {
+  const flooded = read(floodedRouterPorts, uuid);
+  if (flooded.length > 0) yield multicastGroup(uuid, "_MC_static", STATIC, flooded);
+  yield* learnedGroups(uuid, read(routerGroups, uuid), read);
+});
 
 function* learnedGroups(datapath: Uuid, groups: ReadonlyMap<string, readonly string[]>, read: Read): Iterable<Row> {
   for (const [address, members] of groups) {

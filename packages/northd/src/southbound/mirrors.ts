@@ -3,7 +3,7 @@ import { each, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { mirrorPorts } from "../model/mirror.ts";
-import { nb, portKey } from "../model/nb.ts";
+import { nb, portKey, switches } from "../model/nb.ts";
 import { Ref, type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
 
@@ -18,19 +18,15 @@ export function mirrorRefs(port: NbRow<"Logical_Switch_Port">, read: Read): read
   });
 }
 
-export const mirrorPortBindings = each(
-  "northd/mirrorPortBindings",
-  nb.Logical_Switch,
-  function* (uuid, _ls, read): Iterable<Row> {
-    for (const { name, sink } of read(mirrorPorts, uuid)) {
-      const key = read(portKey, name as Uuid); // its own name stands for the uuid that it does not have
-      if (key === undefined) continue;
-      yield row(
-        "Port_Binding",
-        name,
-        { datapath: datapathRef(uuid), logical_port: name, tunnel_key: key, type: "mirror", mirror_port: sink },
-        { up: false },
-      );
-    }
-  },
-);
+export const mirrorPortBindings = each("northd/mirrorPortBindings", switches, function* (uuid, _ls, read): Iterable<Row> {
+  for (const { name, sink } of read(mirrorPorts, uuid)) {
+    const key = read(portKey, name as Uuid); // its own name stands for the uuid that it does not have
+    if (key === undefined) continue;
+    yield row(
+      "Port_Binding",
+      name,
+      { datapath: datapathRef(uuid), logical_port: name, tunnel_key: key, type: "mirror", mirror_port: sink },
+      { up: false },
+    );
+  }
+});

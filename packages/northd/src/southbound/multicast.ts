@@ -1,6 +1,6 @@
 /** IP_Multicast: how a switch snoops (ovn-nb(5), Logical_Switch:other_config "IP Multicast Snooping Options"). */
 import { each } from "@weft/incremental";
-import { nb } from "../model/nb.ts";
+import { switches } from "../model/nb.ts";
 import { type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
 
@@ -9,7 +9,7 @@ function number(text: string | undefined, fallback: number, min: number, max: nu
   return Number.isInteger(value) ? Math.min(Math.max(value, min), max) : fallback;
 }
 
-export const ipMulticast = each("northd/ipMulticast", nb.Logical_Switch, (uuid, { other_config: config }): Row[] => {
+export const ipMulticast = each("northd/ipMulticast", switches, (uuid, { other_config: config }): Row[] => {
   const idle = number(config.get("mcast_idle_timeout"), 300, 15, 3600);
   return [
     row("IP_Multicast", uuid, {

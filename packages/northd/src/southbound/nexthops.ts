@@ -1,13 +1,13 @@
 /** ECMP_Nexthop: next hops of symmetric replies, whose MAC addresses chassis watch (ovn-nb(5), ecmp_nexthop_monitor_enable). */
 import { each } from "@weft/incremental";
 import { globals } from "../model/globals.ts";
-import { nb } from "../model/nb.ts";
+import { routers } from "../model/nb.ts";
 import { type Row, row } from "../output/row.ts";
 import { staticRoutes } from "../router/routing.ts";
 import { datapathRef } from "./datapaths.ts";
 import { portRef } from "./ports.ts";
 
-export const nexthops = each("northd/nexthops", nb.Logical_Router, function* (uuid, _row, read): Iterable<Row> {
+export const nexthops = each("northd/nexthops", routers, function* (uuid, _row, read): Iterable<Row> {
   if (!read(globals, "").ecmpNexthopMonitor) return;
   for (const { symmetric, hop } of read(staticRoutes, uuid).routes) {
     if (!symmetric || hop?.address === undefined) continue;

@@ -1,7 +1,7 @@
 /** Meters and DNS records, taken over from the northbound database. */
 import { each, type Read, relation } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
-import { aclId, nb } from "../model/nb.ts";
+import { aclId, listOfSwitch, nb } from "../model/nb.ts";
 import { Owned, type Row, row } from "../output/row.ts";
 import { datapathRef } from "./datapaths.ts";
 
@@ -31,7 +31,7 @@ const switchesOfDns = relation("switchesOfDns", nb.Logical_Switch, (_uuid, ls) =
 
 /** Whether a switch answers DNS: some of its records are not empty. */
 export function hasDns(datapath: Uuid, read: Read): boolean {
-  return (read(nb.Logical_Switch, datapath)?.dns_records ?? []).some((uuid) => (read(nb.DNS, uuid)?.records.size ?? 0) > 0);
+  return read(listOfSwitch.dns_records, datapath).some((uuid) => (read(nb.DNS, uuid)?.records.size ?? 0) > 0);
 }
 
 export const dns = each("northd/dns", nb.DNS, function* (uuid, record, read): Iterable<Row> {

@@ -6,7 +6,7 @@ import { type Flow, flow, quoted } from "../flow.ts";
 import { balancesStateless } from "../model/balancers.ts";
 import { metered, metersByName } from "../model/copp.ts";
 import { globals } from "../model/globals.ts";
-import { aclId, nb } from "../model/nb.ts";
+import { aclId, nb, switches } from "../model/nb.ts";
 import { networkFunctionGroup } from "../model/networkFunction.ts";
 import type { DatapathSet } from "../output/datapathSet.ts";
 import * as s from "../stages.ts";
@@ -36,7 +36,7 @@ const TIER = "reg8[30..31]";
 const OFFSET = 1000;
 
 /** The flows of a switch that only depend on what kinds of ACLs it has. */
-export const aclFrame = each("switch/aclFrame", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
+export const aclFrame = each("switch/aclFrame", switches, function* (uuid, _row, read): Iterable<Flow> {
   const traits = read(aclTraits, uuid);
   const { useCtInvMatch, defaultAclDrop, aclCtTranslation } = read(globals, "");
   yield* hints(uuid, traits);

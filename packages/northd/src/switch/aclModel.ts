@@ -3,7 +3,7 @@ import { derive, index, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { NbRow } from "@weft/schemas";
 import { switchHasVips } from "../model/balancers.ts";
-import { nb } from "../model/nb.ts";
+import { listOfSwitch, nb } from "../model/nb.ts";
 import { portGroupsOfSwitch, switchesOfPortGroup } from "../model/portGroup.ts";
 import { DatapathSet } from "../output/datapathSet.ts";
 
@@ -19,7 +19,7 @@ export function placeOf(acl: Acl): AclPlace {
 
 /** The ACLs of a switch and of the port groups that have ports of it. */
 export function aclsOf(datapath: Uuid, read: Read): readonly Uuid[] {
-  const acls = new Set<Uuid>(read(nb.Logical_Switch, datapath)?.acls ?? []);
+  const acls = new Set(read(listOfSwitch.acls, datapath));
   for (const group of read(portGroupsOfSwitch, datapath)) {
     for (const acl of read(nb.Port_Group, group)?.acls ?? []) acls.add(acl);
   }
@@ -80,7 +80,7 @@ const needsOfPortGroup = derive(
 export const aclTraits = derive(
   "aclTraits",
   (datapath: Uuid, read): AclTraits => {
-    let needs = needsOfAll(read(nb.Logical_Switch, datapath)?.acls, read);
+    let needs = needsOfAll(read(listOfSwitch.acls, datapath), read);
     for (const group of read(portGroupsOfSwitch, datapath)) needs = together(needs, read(needsOfPortGroup, group));
     const balanced = read(switchHasVips, datapath);
     return { ...needs, balanced, tracked: needs.stateful || balanced };

@@ -3,7 +3,7 @@ import { each } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { metered } from "../model/copp.ts";
-import { nb } from "../model/nb.ts";
+import { switches } from "../model/nb.ts";
 import * as s from "../stages.ts";
 import { evpn } from "./evpn.ts";
 
@@ -57,7 +57,7 @@ const passing = [
   s.LS_OUT_NETWORK_FUNCTION,
 ];
 
-export const switchDefaults = each("switch/defaults", nb.Logical_Switch, function* (uuid, row, read): Iterable<Flow> {
+export const switchDefaults = each("switch/defaults", switches, function* (uuid, row, read): Iterable<Flow> {
   const make = (stage: s.Stage, priority: number, match: string, actions: string, description?: string): Flow =>
     flow(uuid as Uuid, stage, priority, match, actions, description === undefined ? {} : { description });
   for (const stage of passing) yield make(stage, 0, "1", "next;");

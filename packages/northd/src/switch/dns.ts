@@ -2,12 +2,12 @@
 import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
 import { metered } from "../model/copp.ts";
-import { nb } from "../model/nb.ts";
+import { switches } from "../model/nb.ts";
 import { hasDns } from "../southbound/services.ts";
 import { LS_IN_DNS_LOOKUP, LS_IN_DNS_RESPONSE, LS_OUT_ACL_EVAL } from "../stages.ts";
 import { aclTraits } from "./aclModel.ts";
 
-export const dnsFlows = each("switch/dns", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
+export const dnsFlows = each("switch/dns", switches, function* (uuid, _row, read): Iterable<Flow> {
   if (!hasDns(uuid, read)) return;
   yield flow(uuid, LS_IN_DNS_LOOKUP, 100, "udp.dst == 53", "reg0[4] = dns_lookup(); next;", metered(uuid, "dns", read));
   for (const ip of ["ip4", "ip6"]) {

@@ -3,7 +3,7 @@ import { derive, each } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
 import { switchConfig } from "../model/config.ts";
-import { nb } from "../model/nb.ts";
+import { switches } from "../model/nb.ts";
 import { LS_IN_PRE_ACL, LS_IN_PRE_LB, LS_OUT_PRE_ACL, LS_OUT_PRE_LB } from "../stages.ts";
 import { aclTraits } from "./aclModel.ts";
 
@@ -28,7 +28,7 @@ export const evpn = derive(
 );
 
 /** What goes to the fabric or comes from it is not tracked by connection. */
-export const evpnFlows = each("switch/evpn", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
+export const evpnFlows = each("switch/evpn", switches, function* (uuid, _row, read): Iterable<Flow> {
   if (read(evpn, uuid) === undefined) return;
   const { stateful } = read(aclTraits, uuid);
   const leave = stateful ? "next;" : "flags.pkt_sampled = 0; ct_clear; next;";

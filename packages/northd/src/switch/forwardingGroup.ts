@@ -1,12 +1,12 @@
 /** Forwarding groups: one address, several ports behind it (ovn-nb(5), Forwarding_Group). */
 import { each } from "@weft/incremental";
 import { type Flow, flow, quoted } from "../flow.ts";
-import { nb } from "../model/nb.ts";
+import { listOfSwitch, nb, switches } from "../model/nb.ts";
 import { LS_IN_ARP_RSP, LS_IN_L2_LKUP } from "../stages.ts";
 import { arpReply } from "./arpResponder.ts";
 
-export const forwardingGroups = each("switch/forwardingGroups", nb.Logical_Switch, function* (uuid, ls, read): Iterable<Flow> {
-  for (const id of ls.forwarding_groups) {
+export const forwardingGroups = each("switch/forwardingGroups", switches, function* (uuid, _row, read): Iterable<Flow> {
+  for (const id of read(listOfSwitch.forwarding_groups, uuid)) {
     const group = read(nb.Forwarding_Group, id);
     if (group === undefined || group.child_port.length === 0) continue;
     const { vip, vmac, liveness, child_port: ports } = group;

@@ -3,7 +3,7 @@ import { each } from "@weft/incremental";
 import { type Flow, flow } from "../flow.ts";
 import { balancesEverywhere } from "../model/balancers.ts";
 import { nats } from "../model/nat.ts";
-import { nb } from "../model/nb.ts";
+import { switches } from "../model/nb.ts";
 import { routerPort } from "../model/routerPort.ts";
 import { switchPorts } from "../model/switchPort.ts";
 import { LS_IN_APPLY_PORT_SEC, LS_IN_CHECK_PORT_SEC } from "../stages.ts";
@@ -12,7 +12,7 @@ import { LS_IN_APPLY_PORT_SEC, LS_IN_CHECK_PORT_SEC } from "../stages.ts";
 export const ELSEWHERE = 70;
 
 /** reg0[22]: an ARP request from outside. */
-export const gatewayArp = each("switch/gatewayArp", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
+export const gatewayArp = each("switch/gatewayArp", switches, function* (uuid, _row, read): Iterable<Flow> {
   const ports = read(switchPorts, uuid);
   const outside = ports.filter(({ type }) => type === "localnet" || type === "l2gateway");
   if (outside.length === 0) return;

@@ -20,13 +20,13 @@ import { balancesStateless, switchesOf, switchHasVips } from "../model/balancers
 import { meteredTogether, type Protocol } from "../model/copp.ts";
 import { endpointText } from "../model/endpoint.ts";
 import { type LoadBalancer, loadBalancer } from "../model/loadBalancer.ts";
-import { nb } from "../model/nb.ts";
+import { nb, switches } from "../model/nb.ts";
 import type { Vip } from "../model/vip.ts";
 import { DatapathSet } from "../output/datapathSet.ts";
 import * as s from "../stages.ts";
 
 /** The flows of a switch that has VIPs, whichever these are. */
-export const switchLbFrame = each("switch/lbFrame", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
+export const switchLbFrame = each("switch/lbFrame", switches, function* (uuid, _row, read): Iterable<Flow> {
   if (!read(switchHasVips, uuid)) return;
   for (const stage of [s.LS_IN_PRE_LB, s.LS_OUT_PRE_LB]) yield flow(uuid, stage, 100, "ip", "reg0[2] = 1; next;");
   yield flow(uuid, s.LS_IN_CT_EXTRACT, 100, "ct.new && ip", EXTRACT);

@@ -6,7 +6,7 @@ import { arpProxy, toRouter } from "../model/arpProxy.ts";
 import { addressKey, isVip } from "../model/balancers.ts";
 import { centralised, heardOf } from "../model/centralised.ts";
 import { localRules, type Nat, nats } from "../model/nat.ts";
-import { nb } from "../model/nb.ts";
+import { listOfSwitch, nb, switches } from "../model/nb.ts";
 import { ownAddresses, type RouterPort, redirectName, routerPort } from "../model/routerPort.ts";
 import { type SwitchPort, switchPort, switchPorts } from "../model/switchPort.ts";
 import { LS_IN_L2_LKUP, LS_IN_L2_UNKNOWN } from "../stages.ts";
@@ -86,8 +86,9 @@ export const routerLookup = each("switch/routerLookup", nb.Logical_Switch_Port, 
 
 /** Whether all ports of a switch lead to routers: then there is nobody else to hear of a request. */
 const onlyRouters = derive("onlyRouters", (datapath: Uuid, read): boolean => {
-  const row = read(nb.Logical_Switch, datapath);
-  return row?.ports.length === read(switchPorts, datapath).filter((port) => port.peer !== undefined).length;
+  return (
+    read(listOfSwitch.ports, datapath).length === read(switchPorts, datapath).filter((port) => port.peer !== undefined).length
+  );
 });
 
 /** Requests for an address of the router behind a port go to it, and to the hosts if there are any. */
@@ -113,7 +114,7 @@ function* selfOriginated(port: SwitchPort, peer: RouterPort, rules: readonly Nat
   );
 }
 
-export const flood = each("switch/flood", nb.Logical_Switch, function* (uuid, row, read): Iterable<Flow> {
+export const flood = each("switch/flood", switches, function* (uuid, row, read): Iterable<Flow> {
   if (row.other_config.get("broadcast-arps-to-all-routers") === "false") {
     yield flow(uuid, LS_IN_L2_LKUP, 72, "eth.mcast && (arp.op == 1 || nd_ns)", 'outport = "_MC_flood_l2"; output;');
   }

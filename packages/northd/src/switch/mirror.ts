@@ -2,7 +2,7 @@
 import { each } from "@weft/incremental";
 import { type Flow, flow, quoted } from "../flow.ts";
 import { logicalMirrors, mirrorPortName, mirrorPorts } from "../model/mirror.ts";
-import { nb } from "../model/nb.ts";
+import { nb, switches } from "../model/nb.ts";
 import { switchPort } from "../model/switchPort.ts";
 import { LS_IN_MIRROR, LS_OUT_APPLY_PORT_SEC, LS_OUT_MIRROR, LS_OUT_PRE_ACL } from "../stages.ts";
 
@@ -14,7 +14,7 @@ export const mirrorFlows = each("switch/mirrors", nb.Logical_Switch_Port, functi
   if (port === undefined) return;
   const { datapath, json } = port;
   for (const { filter, sink, mirror_rules } of read(logicalMirrors, uuid)) {
-    const copy = `mirror(${quoted(mirrorPortName(read(nb.Logical_Switch, datapath)?.name ?? "", sink))}); next;`;
+    const copy = `mirror(${quoted(mirrorPortName(read(switches, datapath)?.name ?? "", sink))}); next;`;
     const rules = mirror_rules.flatMap((id) => read(nb.Mirror_Rule, id) ?? []);
     const places = [
       { stage: LS_IN_MIRROR, side: "inport", wanted: filter !== "to-lport" },
@@ -31,7 +31,7 @@ export const mirrorFlows = each("switch/mirrors", nb.Logical_Switch_Port, functi
 });
 
 /** What was decided for the original holds for the copy. */
-export const mirrorDelivery = each("switch/mirrorDelivery", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
+export const mirrorDelivery = each("switch/mirrorDelivery", switches, function* (uuid, _row, read): Iterable<Flow> {
   for (const { name } of read(mirrorPorts, uuid)) {
     const actions = `next(pipeline=egress, table=${LS_OUT_APPLY_PORT_SEC.table});`;
     yield flow(uuid, LS_OUT_PRE_ACL, 65535, `outport == ${quoted(name)}`, actions);

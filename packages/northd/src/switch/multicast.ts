@@ -4,13 +4,13 @@ import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow, quoted } from "../flow.ts";
 import { metered } from "../model/copp.ts";
 import { groupMatch, switchMulticast } from "../model/multicast.ts";
-import { nb } from "../model/nb.ts";
+import { switches } from "../model/nb.ts";
 import { switchPorts } from "../model/switchPort.ts";
 import { LS_IN_L2_LKUP, LS_OUT_PRE_LB } from "../stages.ts";
 
 const TO_ROUTERS = 'clone { outport = "_MC_mrouter_flood"; output; };';
 
-export const multicast = each("switch/multicast", nb.Logical_Switch, function* (uuid, row, read): Iterable<Flow> {
+export const multicast = each("switch/multicast", switches, function* (uuid, row, read): Iterable<Flow> {
   const { flooded, relayed, groups } = read(switchMulticast, uuid);
   const heard = relayed ? TO_ROUTERS : "";
   const copied = flooded.length > 0;

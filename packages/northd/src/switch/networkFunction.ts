@@ -2,7 +2,7 @@
 import { derive, each, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { type Flow, flow } from "../flow.ts";
-import { nb } from "../model/nb.ts";
+import { nb, switches } from "../model/nb.ts";
 import { type NetworkFunction, networkFunctionGroup, portOn } from "../model/networkFunction.ts";
 import type { SwitchPort } from "../model/switchPort.ts";
 import * as s from "../stages.ts";
@@ -30,7 +30,7 @@ const groupsOfSwitch = derive(
   { equals: sameContent },
 );
 
-export const networkFunctions = each("switch/networkFunctions", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
+export const networkFunctions = each("switch/networkFunctions", switches, function* (uuid, _row, read): Iterable<Flow> {
   const groups = read(groupsOfSwitch, uuid);
   const met = new Map<Uuid, Ports>();
   for (const direction of ["from-lport", "to-lport"] as const) {

@@ -2,7 +2,7 @@
 import { each } from "@weft/incremental";
 import { type Flow, flow, quoted } from "../flow.ts";
 import { centralised } from "../model/centralised.ts";
-import { nb } from "../model/nb.ts";
+import { nb, switches } from "../model/nb.ts";
 import { queueOf } from "../model/queue.ts";
 import { redirectName, routerPort } from "../model/routerPort.ts";
 import { switchPort, switchPorts } from "../model/switchPort.ts";
@@ -81,7 +81,7 @@ export const portSecurity = each("switch/portSecurity", nb.Logical_Switch_Port, 
 });
 
 /** Frames from hardware VTEP switches skip to the lookup; their ARP requests are answered back to where they came from. */
-export const vtep = each("switch/vtep", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
+export const vtep = each("switch/vtep", switches, function* (uuid, _row, read): Iterable<Flow> {
   const ports = read(switchPorts, uuid);
   if (!ports.some((port) => port.type === "vtep")) return;
   for (const { peer } of ports) {
@@ -94,7 +94,7 @@ export const vtep = each("switch/vtep", nb.Logical_Switch, function* (uuid, _row
 });
 
 /** Queues of ports apply where their frames leave through the switch's localnet port. */
-export const queues = each("switch/queues", nb.Logical_Switch, function* (uuid, _row, read): Iterable<Flow> {
+export const queues = each("switch/queues", switches, function* (uuid, _row, read): Iterable<Flow> {
   const ports = read(switchPorts, uuid);
   const queued = ports.filter((port) => queueOf(port, read) !== undefined);
   if (queued.length === 0) return;

@@ -2,11 +2,11 @@
 import { each } from "@weft/incremental";
 import type { NbRow } from "@weft/schemas";
 import { type Flow, flow } from "../flow.ts";
-import { nb } from "../model/nb.ts";
+import { listOfSwitch, nb, switches } from "../model/nb.ts";
 import { LS_IN_QOS, LS_OUT_QOS } from "../stages.ts";
 
-export const qos = each("switch/qos", nb.Logical_Switch, function* (uuid, ls, read): Iterable<Flow> {
-  for (const id of ls.qos_rules) {
+export const qos = each("switch/qos", switches, function* (uuid, _row, read): Iterable<Flow> {
+  for (const id of read(listOfSwitch.qos_rules, uuid)) {
     const rule = read(nb.QoS, id);
     if (rule === undefined) continue;
     const stage = rule.direction === "from-lport" ? LS_IN_QOS : LS_OUT_QOS;
