@@ -328,6 +328,35 @@ describe("northd", () => {
     expect([...sb.table("Logical_Flow").rows()].map(({ actions }) => actions)).not.toContain("drop; /* not ours */");
   });
 
+  it("writes of a group of many ports what has come and gone, and undoes what others do to it", async () => {
+    const { nb, sb, settle } = await place();
+    const port = (i: number) => ({ name: `p${i}`, addresses: [`50:54:00:00:00:${10 + i} 10.0.0.${10 + i}`] });
+    addSwitch(
+      nb,
+      "a",
+      Array.from({ length: 20 }, (_, i) => port(i)),
+    );
+    await settle();
+    const group = () => [...sb.table("Multicast_Group").rows()].find(({ name }) => name === "_MC_flood")!;
+    const names = () => group().ports.map((uuid) => sb.table("Port_Binding").get(uuid)!.logical_port);
+    const wanted = () => [...nb.table("Logical_Switch_Port").rows()].map(({ name }) => name).sort();
+    const ls = [...nb.table("Logical_Switch").rows()][0]!;
+    nb.edit((tx) => tx.mutate("Logical_Switch", ls._uuid, "ports", { insert: [tx.insert("Logical_Switch_Port", port(20))] }));
+    await settle();
+    expect(names().sort()).toEqual(wanted());
+    sb.update("Multicast_Group", group()._uuid, { ports: group().ports.slice(3) });
+    nb.edit((tx) => tx.mutate("Logical_Switch", ls._uuid, "ports", { insert: [tx.insert("Logical_Switch_Port", port(21))] }));
+    await settle();
+    expect(names().sort()).toEqual(wanted());
+    const gone = ls.ports[0]!;
+    nb.edit((tx) => {
+      tx.mutate("Logical_Switch", ls._uuid, "ports", { delete: [gone] });
+      tx.delete("Logical_Switch_Port", gone);
+    });
+    await settle();
+    expect([names().sort(), names().length]).toEqual([wanted(), 21]);
+  });
+
   it("takes over what it finds: a second northd writes nothing, foreign rows go, deleted ones come back", async () => {
     const first = await place();
     addSwitch(first.nb, "a", [{ name: "p1", addresses: ["50:54:00:00:00:01 10.0.0.1"] }]);

@@ -66,6 +66,8 @@ class Daemon implements Northd {
   #statusChanged = true;
   /** Names of port bindings of which the northbound database may have to be told: `up`, and who hosts gateway ports. */
   readonly #upNames = new Set<string>();
+  /** What a transaction under way says of ports: whether they are up. */
+  readonly #writtenUps = new Map<Uuid, boolean>();
   /** Switch ports whose dynamic addresses or tag are still to be written. */
   readonly #owed = new Set<Uuid>();
   /** What the log has said last of transactions that fail. */
@@ -208,16 +210,17 @@ class Daemon implements Northd {
         this.#upNames.add(name).add(redirectName(name));
       } else if (table === "BFD") this.#statusChanged = true;
     }
-    if (!set.changes.every((change) => this.#isReport(change))) this.#kick();
+    if (!set.changes.every((change) => this.#isReport(change) || this.#isUp(change))) this.#kick();
   }
 
   #southboundChanged(set: ChangeSet): void {
-    const news = this.#writer === undefined || this.#writer.onChange(set);
+    let news = this.#writer === undefined || this.#writer.onChange(set);
     this.#ageing.southboundChanged(set);
     for (const { table, uuid, before, after } of set.changes) {
       if (table === "Port_Binding") {
         const { logical_port } = (after ?? before) as SbRow<"Port_Binding">;
         this.#upNames.add(logical_port);
+        if (before === undefined) news ||= this.#goesUp(logical_port);
         this.#core?.setTold(logical_port, (after as SbRow<"Port_Binding"> | undefined)?.options);
       } else if (table === "IGMP_Group")
         this.#core?.setMembership(uuid, membershipOf(this.#sb, after as SbRow<"IGMP_Group"> | undefined));
@@ -435,6 +438,15 @@ class Daemon implements Northd {
     for (const [uuid, up, chassis] of this.#ups(this.#upNames)) core.setPortUp(uuid, up, chassis);
   }
 
+  /** Whether the northbound database does not say of a port what the southbound one says. */
+  #goesUp(name: string): boolean {
+    const ports = this.#nb.table("Logical_Switch_Port");
+    for (const [uuid, up] of this.#ups([name])) {
+      if ((this.#writtenUps.get(uuid) ?? ports.get(uuid)?.up) !== up) return true;
+    }
+    return false;
+  }
+
   *#ups(names: Iterable<string>): Iterable<readonly [port: Uuid, up: boolean, chassis: string | undefined]> {
     const ports = this.#nb.table("Logical_Switch_Port").index("name", (port) => [port.name]);
     const bindings = this.#sb.table("Port_Binding").index("logical_port", (port) => [port.logical_port]);
@@ -465,7 +477,9 @@ class Daemon implements Northd {
     const ups = [...this.#upNames];
     this.#upNames.clear();
     for (const [uuid, up] of this.#ups(ups)) {
-      if (ports.get(uuid)?.up !== up) tx.update("Logical_Switch_Port", uuid, { up });
+      if (ports.get(uuid)?.up === up) continue;
+      tx.update("Logical_Switch_Port", uuid, { up });
+      this.#writtenUps.set(uuid, up);
     }
     writeHosts(tx, this.#nb, this.#sb, ups);
     writePrefixes(tx, this.#nb, this.#sb, ups);
@@ -493,6 +507,7 @@ class Daemon implements Northd {
     }
     if (tx.empty) return;
     const result = this.#counted(await tx.commit());
+    this.#writtenUps.clear();
     if (result.status === "success" || result.status === "unchanged") {
       this.#failures.delete("northbound");
       return;
@@ -544,6 +559,14 @@ class Daemon implements Northd {
       } else if (chassis.nb_cfg === hvCfg) hvTime = Math.max(hvTime, chassis.nb_cfg_timestamp);
     }
     return { hv_cfg: hvCfg, hv_cfg_timestamp: hvTime };
+  }
+
+  /** Whether a change says of a port no more than whether it is up, and that as it is. */
+  #isUp({ table, before, after }: RowChange): boolean {
+    if (table !== "Logical_Switch_Port" || before === undefined || after === undefined) return false;
+    const was = before as Readonly<Record<string, unknown>>;
+    if (!Object.entries(after as object).every(([column, value]) => column === "up" || value === was[column])) return false;
+    return !this.#goesUp((after as NbRow<"Logical_Switch_Port">).name);
   }
 
   /** Whether a change is the database's word of what was reported to it. */

@@ -2,12 +2,19 @@ import type { Sink } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import type { Row, SbTable } from "./row.ts";
 
+/** A row as it was written, and what it was written for. */
+interface Written {
+  readonly desired: Row;
+  row: object;
+}
+
 /** One row of the southbound database that is northd's: what it should be, and which it is. */
 export class RowEntry {
   readonly table: SbTable;
   readonly key: string;
   desired: Row | undefined = undefined;
   uuid: Uuid | undefined = undefined;
+  written: Written | undefined = undefined;
 
   constructor(table: SbTable, key: string) {
     this.table = table;

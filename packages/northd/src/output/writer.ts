@@ -20,6 +20,7 @@ const writtenOnly: ReadonlySet<SbTable> = new Set([
   "SB_Global",
   "Logical_Flow",
   "Logical_DP_Group",
+  "Multicast_Group",
   "Address_Set",
   "Port_Group",
   "Load_Balancer",
@@ -35,17 +36,51 @@ function contentOf(columns: object, row: Readonly<Record<string, unknown>>): str
 
 const TRANSLATED = "acl_ct_translation";
 
+const NO_TAGS: ReadonlyMap<string, string> = new Map();
+
 function tagsOf({ port, translated }: FlowEntry): ReadonlyMap<string, string> {
+  if (port === undefined && !translated) return NO_TAGS;
   const tags = new Map<string, string>();
   if (translated) tags.set(TRANSLATED, "true");
   if (port !== undefined) tags.set("in_out_port", port);
   return tags;
 }
 
-/** Whether a row has these values in these columns; `plain` makes of a value what rows have. */
-function agrees(columns: object, row: object, plain: (value: unknown) => unknown = (value) => value): boolean {
+/** Whether a row has these values in these columns. */
+function agrees(columns: object, row: object): boolean {
   const has = row as Readonly<Record<string, unknown>>;
-  return Object.entries(columns).every(([column, value]) => sameContent(plain(value), has[column]));
+  return Object.entries(columns).every(([column, value]) => sameContent(value, has[column]));
+}
+
+/** Whether a row is still as it was written, as far as it is northd's. */
+function asWritten({ written }: RowEntry, row: object): boolean {
+  if (written === undefined) return false;
+  if (written.row === row) return true;
+  const was = written.row as Readonly<Record<string, unknown>>;
+  const has = row as Readonly<Record<string, unknown>>;
+  for (const column in written.desired.columns) if (!sameContent(was[column], has[column])) return false;
+  for (const column in written.desired.initial) if (has[column] === undefined) return false;
+  // The same content once in memory.
+  written.row = row;
+  return true;
+}
+
+/** Whether a column shows all that was wanted of it: rows that it refers to may not have been there. */
+function complete(wanted: unknown, shown: unknown): boolean {
+  if (wanted instanceof Ref) return shown !== undefined;
+  if (wanted instanceof Map) return shown instanceof Map && shown.size === wanted.size;
+  return !Array.isArray(wanted) || (Array.isArray(shown) && shown.length === wanted.length);
+}
+
+/** Items of a list by which two lists of them are compared. */
+function identityOf(item: unknown): unknown {
+  return item instanceof Ref ? item.key : item;
+}
+
+/** What one list has that the other has not. */
+function without(list: readonly unknown[], other: readonly unknown[]): readonly unknown[] {
+  const known = new Set(other.map(identityOf));
+  return list.filter((item) => !known.has(identityOf(item)));
 }
 
 export class SouthboundWriter {
@@ -58,6 +93,7 @@ export class SouthboundWriter {
   /** Rows that are nobody's: to be deleted. */
   readonly #strangers = new Map<Uuid, SbTable>();
   readonly #datapaths = new Map<Uuid, Uuid>();
+  readonly #sharedIds = new Map<string, Map<string, string>>();
   readonly #random: Random;
   readonly #names: Names = {
     datapath: (uuid) => this.#datapaths.get(uuid),
@@ -85,6 +121,7 @@ export class SouthboundWriter {
     this.#groups.clear();
     for (const entry of [...this.#rows.entries()]) {
       entry.uuid = undefined;
+      entry.written = undefined;
       if (entry.desired === undefined) this.#rows.forget(entry);
       else this.#rows.dirty.add(entry);
     }
@@ -181,21 +218,16 @@ export class SouthboundWriter {
       this.#vanished(uuid);
       return news;
     }
+    const entry = this.#entryOf.get(uuid);
     if (before === undefined) {
       if (table === "Logical_Flow" || (ownedTables as readonly string[]).includes(table)) this.#stranger(table, uuid);
-      return news;
+      // Whether its being there is news to others, only these know.
+      return news && !(table === "Port_Binding" && entry?.written?.row === after);
     }
-    const entry = this.#entryOf.get(uuid);
-    if (entry !== undefined && !this.#asWanted(entry, after as object)) this.#rows.dirty.add(entry);
+    if (entry !== undefined && !asWritten(entry, after as object)) this.#rows.dirty.add(entry);
     const flow = this.#flowOf.get(uuid);
     if (flow !== undefined && !agrees(this.#flowColumns(flow) ?? {}, after as object)) this.#flows.mark(flow);
     return news;
-  }
-
-  /** Whether a row has what is wanted of it. Where it owns others, that is only known by a look at these: false. */
-  #asWanted({ desired }: RowEntry, row: object): boolean {
-    if (desired === undefined || desired.initial !== undefined) return false;
-    return agrees(desired.columns, row, (value) => this.#plain(value));
   }
 
   #vanished(uuid: Uuid): void {
@@ -305,16 +337,40 @@ export class SouthboundWriter {
       this.#delete(tx, table, entry.uuid);
       return;
     }
+    const has = current as Readonly<Record<string, unknown>> | undefined;
+    const known = has !== undefined && asWritten(entry, has) ? entry.written!.desired.columns : undefined;
     const columns: Record<string, unknown> = {};
     for (const [column, value] of Object.entries(desired.columns)) {
-      columns[column] = this.#resolved(tx, value, current as Record<string, unknown> | undefined, column);
+      if (known !== undefined && this.#difference(tx, entry, column, known[column], value, has![column])) continue;
+      columns[column] = this.#resolved(tx, value, has, column);
     }
     for (const [column, value] of Object.entries(desired.initial ?? {})) {
-      if ((current as Record<string, unknown> | undefined)?.[column] === undefined) columns[column] = value;
+      if (has?.[column] === undefined) columns[column] = value;
     }
+    const uuid = this.#identify(entry);
     // Columns were made for this table; their names and types are those of its schema.
-    if (current !== undefined) tx.update(table, entry.uuid!, columns as never);
-    else tx.insert(table, columns as never, this.#identify(entry));
+    if (current !== undefined) tx.update(table, uuid, columns as never);
+    else tx.insert(table, columns as never, uuid);
+    entry.written = { desired, row: tx.row(table, uuid)! };
+  }
+
+  /**
+   * Of a column that shows what was wanted of it before, writes no more than what is wanted otherwise now: nothing where that
+   * is the same, of a long list what has come and gone. Returns false where the column is to be written as a whole.
+   */
+  #difference(tx: Tx, { table, uuid }: RowEntry, column: string, before: unknown, after: unknown, shown: unknown): boolean {
+    if (!complete(before, shown)) return false;
+    if (!Array.isArray(before) || !Array.isArray(after)) return sameContent(before, after);
+    const [insert, gone] = [without(after, before), without(before, after)];
+    if (insert.length + gone.length > after.length / 4) return false;
+    const inserted = this.#plain(insert) as readonly unknown[];
+    const deleted = gone.map((item) => (item instanceof Ref ? this.#rows.find(item.table, item.key)?.uuid : item));
+    if (inserted.length < insert.length || deleted.includes(undefined)) return false;
+    if (inserted.length + deleted.length > 0) {
+      // The column is one of the table, by what was made for it.
+      tx.mutate(table, uuid!, column as never, { insert: inserted, delete: deleted });
+    }
+    return true;
   }
 
   #resolved(tx: Tx, value: unknown, current: Record<string, unknown> | undefined, column: string): unknown {
@@ -371,10 +427,6 @@ export class SouthboundWriter {
   #flowColumns(entry: FlowEntry): Columns<SbSchema, "Logical_Flow"> | undefined {
     const place = this.#placeOf(entry);
     if (place === undefined) return undefined;
-    const { source, hint } = entry.origin;
-    const ids = new Map([["source", source]]);
-    if (hint !== undefined) ids.set("stage-hint", hint.slice(0, 8));
-    ids.set("stage-name", entry.stage.name);
     return {
       ...place,
       pipeline: entry.stage.pipeline,
@@ -384,9 +436,23 @@ export class SouthboundWriter {
       actions: sampled(entry, this.#flows.dropSample),
       tags: tagsOf(entry),
       controller_meter: entry.meter,
-      external_ids: ids,
+      external_ids: this.#idsOf(entry),
       flow_desc: entry.description,
     };
+  }
+
+  /** Flows that are nobody's in particular share theirs. */
+  #idsOf({ origin: { source, hint }, stage }: FlowEntry): ReadonlyMap<string, string> {
+    const key = `${source} ${stage.id}`;
+    let ids = hint === undefined ? this.#sharedIds.get(key) : undefined;
+    if (ids === undefined) {
+      ids = new Map();
+      ids.set("source", source);
+      if (hint !== undefined) ids.set("stage-hint", hint.slice(0, 8));
+      ids.set("stage-name", stage.name);
+      if (hint === undefined) this.#sharedIds.set(key, ids);
+    }
+    return ids;
   }
 
   #writeGroup(tx: Tx, group: DatapathGroup): void {

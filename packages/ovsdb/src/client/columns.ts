@@ -235,13 +235,38 @@ export function decode(column: ColumnModel, json: Json): ColumnValue {
   return column.kind === "optional" && set.length === 0 ? undefined : bad(column, json);
 }
 
+/** A set without what of `change` it has, and with the rest. */
+function toggled(old: readonly Atom[], change: readonly Atom[]): readonly Atom[] {
+  if (change.length * 8 > old.length) {
+    const atoms = new Set(old);
+    for (const atom of change) if (!atoms.delete(atom)) atoms.add(atom);
+    return sorted([...atoms]);
+  }
+  const atoms = old.slice();
+  for (const atom of change) {
+    const at = placeIn(atoms, atom);
+    if (atoms[at] === atom) atoms.splice(at, 1);
+    else atoms.splice(at, 0, atom);
+  }
+  return atoms;
+}
+
+/** Where an atom stands, or would stand, in a sorted list. */
+function placeIn(atoms: readonly Atom[], atom: Atom): number {
+  let [from, to] = [0, atoms.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if (compareAtoms(atoms[middle]!, atom) < 0) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
 /** The value after an update2 "modify" gave `json` for it. */
 export function applyDifference(column: ColumnModel, old: ColumnValue, json: Json): ColumnValue {
   const change = decode(column, json);
   if (column.kind === "set") {
-    const atoms = new Set(old as readonly Atom[]);
-    for (const atom of change as readonly Atom[]) if (!atoms.delete(atom)) atoms.add(atom);
-    return sorted([...atoms]);
+    return toggled(old as readonly Atom[], change as readonly Atom[]);
   }
   if (column.kind === "map") {
     const map = new Map(old as ReadonlyMap<Atom, Atom>);

@@ -54,8 +54,8 @@ class Pending {
 /** What of a column the server sends: needed to know whether a write changes anything. */
 export type Knowledge = "known" | "unknown" | "absent";
 
+/** What there is to know of operations that were handed out, to read their results. */
 export interface Operations {
-  readonly operations: readonly Json[];
   /** Handle of each inserted row, and the place of its operation. */
   readonly inserts: ReadonlyMap<string, number>;
   /** Inserted rows whose uuids are known already, as a replica will show them. */
@@ -227,42 +227,47 @@ export class Draft {
     }
   }
 
-  operations(lock: string | undefined): Operations {
-    const operations: Json[] = [];
+  /** Hands out the operations one by one: of a large transaction, not all are objects at once. */
+  operations(lock: string | undefined, take: (operation: Json) => void): Operations {
     const inserts = new Map<string, number>();
     const rows = new Map<Uuid, AnyRow>();
-    if (lock !== undefined) operations.push({ op: "assert", lock });
-    for (const pending of this.#pending.values()) this.#prerequisites(pending, operations);
+    let count = 0;
+    const put = (operation: Json): void => {
+      count++;
+      take(operation);
+    };
+    if (lock !== undefined) put({ op: "assert", lock });
+    for (const pending of this.#pending.values()) this.#prerequisites(pending, put);
     for (const pending of this.#pending.values()) {
       const { table, uuid, inserted, deleted, written, mutated, row } = pending;
       if (inserted) {
-        inserts.set(uuid, operations.length);
-        operations.push(this.#insertion(pending));
+        inserts.set(uuid, count);
+        put(this.#insertion(pending));
         if (pending.fixed) rows.set(uuid, row);
         continue;
       }
       const where = [["_uuid", "==", ["uuid", uuid]]] as const;
-      if (deleted) operations.push({ op: "delete", table: table.name, where });
+      if (deleted) put({ op: "delete", table: table.name, where });
       if (written !== undefined && written.size > 0) {
         const columns: { [column: string]: Json } = {};
         for (const name of written) columns[name] = this.#wire(this.#column(table, name), row[name]);
-        operations.push({ op: "update", table: table.name, where, row: columns });
+        put({ op: "update", table: table.name, where, row: columns });
       }
       if (mutated !== undefined && mutated.size > 0) {
         const mutations = [...mutated].flatMap(([name, mutation]) => this.#mutations(this.#column(table, name), mutation));
-        operations.push({ op: "mutate", table: table.name, where, mutations });
+        put({ op: "mutate", table: table.name, where, mutations });
       }
     }
     let increment: Operations["increment"];
     if (this.#increment !== undefined) {
       const { pending, column, by } = this.#increment;
       const where = [["_uuid", "==", this.#uuidJson(pending.uuid)]];
-      operations.push({ op: "mutate", table: pending.table.name, where, mutations: [[column, "+=", by]] });
-      increment = { index: operations.length, table: pending.table.name, uuid: pending.uuid, column };
-      operations.push({ op: "select", table: pending.table.name, where, columns: [column] });
+      put({ op: "mutate", table: pending.table.name, where, mutations: [[column, "+=", by]] });
+      increment = { index: count, table: pending.table.name, uuid: pending.uuid, column };
+      put({ op: "select", table: pending.table.name, where, columns: [column] });
     }
-    if (this.#comments.length > 0) operations.push({ op: "comment", comment: this.#comments.join("\n") });
-    return { operations, inserts, rows, ...(increment === undefined ? {} : { increment }) };
+    if (this.#comments.length > 0) put({ op: "comment", comment: this.#comments.join("\n") });
+    return { inserts, rows, ...(increment === undefined ? {} : { increment }) };
   }
 
   #insertion({ table, uuid, fixed, row }: Pending): Json {
@@ -274,7 +279,7 @@ export class Draft {
     return { op: "insert", table: table.name, ...(fixed ? { uuid } : { "uuid-name": nameOf(uuid) }), row: columns };
   }
 
-  #prerequisites(pending: Pending, operations: Json[]): void {
+  #prerequisites(pending: Pending, put: (operation: Json) => void): void {
     const { mutated, verified } = pending;
     if (verified === undefined && (mutated === undefined || mutated.size === 0)) return;
     // A mutation that finds no row would be lost without a word.
@@ -286,7 +291,7 @@ export class Draft {
         row[name] = this.#wire(this.#column(pending.table, name), pending.base[name]);
       }
     }
-    operations.push({
+    put({
       op: "wait",
       table: pending.table.name,
       where: [["_uuid", "==", ["uuid", pending.uuid]]],

@@ -78,7 +78,7 @@ export function memoryReplica<S extends SchemaJson>(schema: S, options: MemoryOp
       if (given !== undefined) return given;
       if (closed) return { status: "try-again" };
       if (opened.empty) return { status: "unchanged", inserted: new Map() };
-      const { inserts, increment } = opened.operations(lock);
+      const { inserts, increment } = opened.operations(lock, () => {});
       const value =
         increment === undefined ? undefined : (opened.row(increment.table, increment.uuid)?.[increment.column] as number);
       commit(opened);

@@ -64,6 +64,29 @@ describe("a replica within the process", () => {
     expect(byName.get("b")[0]?.next).toEqual(byName.get("a").map(({ _uuid }) => _uuid));
   });
 
+  test("a large set follows single changes at its ends and within, in order", async () => {
+    const { runtime, replica } = await start();
+    const [writer, reader] = [replica(), replica()];
+    await runtime.clock.advance(1);
+    const transaction = writer.transaction();
+    const nodes = Array.from({ length: 40 }, (_, i) => transaction.insert("Node", { name: `n${i}` }));
+    const holder = transaction.insert("Node", { name: "holder", next: nodes.slice(5) });
+    const committed = transaction.commit();
+    await runtime.clock.advance(1);
+    const result = await committed;
+    if (result.status !== "success") throw new TypeError(result.status);
+    const uuid = result.inserted.get(holder.rowHandle)!;
+    const [first, last, ...rest] = nodes.map(({ rowHandle }) => result.inserted.get(rowHandle)!).sort();
+    const shown = () => reader.table("Node").get(uuid)!.next;
+    for (const next of [rest, [...rest, last!], [first!, ...rest], rest.filter((_, i) => i !== 7 && i !== 20)]) {
+      const change = writer.transaction();
+      change.update("Node", uuid, { next });
+      void change.commit();
+      await runtime.clock.advance(1);
+      expect(shown()).toEqual([...next].sort());
+    }
+  });
+
   test("rows that nobody follows can be fetched by a condition", async () => {
     const { runtime, replica } = await start();
     const [writer, reader] = [replica(), replica({ monitor: {} })];

@@ -16,6 +16,7 @@ import { outcomeOf } from "./outcome.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import { Store } from "./store.ts";
 import { transactionOver } from "./transaction.ts";
+import { TransactRequest } from "./transactRequest.ts";
 
 export interface ReplicaOptions<S extends SchemaJson> extends SessionOptions {
   readonly schema: S;
@@ -419,11 +420,12 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
     const connection = this.#session.connection;
     if (connection === undefined || this.#state !== "synced") return Promise.resolve({ status: "try-again" });
     if (this.#lock !== undefined && !this.#hasLock) return Promise.resolve({ status: "not-locked" });
-    const sent = draft.operations(this.#lock);
+    const request = new TransactRequest(this.#database);
+    const sent = draft.operations(this.#lock, (operation) => request.add(operation));
     if (sent.rows.size > 0) this.#store.expected.add(sent.rows);
     return new Promise((resolve) => {
       // Whether a transaction without an answer was committed nobody knows; the replica will show it.
-      connection.call("transact", [this.#database, ...sent.operations], (reply) => {
+      connection.callWith(request, (reply) => {
         this.#store.expected.delete(sent.rows);
         resolve(reply === undefined ? { status: "try-again" } : outcomeOf(sent, reply));
       });

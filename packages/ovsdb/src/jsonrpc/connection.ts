@@ -16,6 +16,11 @@ export interface ConnectionHandlers {
   onClose?(error?: Error): void;
 }
 
+/** A request that lacks its id only. */
+export interface PreparedRequest {
+  message(id: number): Message | SharedMessage;
+}
+
 /** The peer answered a request with an error. `reply` is the JSON of the "error" member. */
 export class RpcError extends WeftError {
   readonly reply: Json;
@@ -99,13 +104,18 @@ export class Connection {
    * "cancel" method).
    */
   call(method: string, params: readonly Json[], done: (reply: Reply | undefined, error: Error | undefined) => void): number {
+    return this.callWith({ message: (id) => ({ method, params, id }) }, done);
+  }
+
+  /** As {@link call}, of a request that is written in another way. */
+  callWith(request: PreparedRequest, done: (reply: Reply | undefined, error: Error | undefined) => void): number {
     const id = this.#nextId++;
     if (this.#closed) {
       this.#clock.soon(() => done(undefined, new WeftError("jsonrpc.closed", `${this.name}: connection is closed`)));
       return id;
     }
     this.#waiting.set(id, done);
-    this.channel.send({ method, params, id });
+    this.channel.send(request.message(id));
     return id;
   }
 
