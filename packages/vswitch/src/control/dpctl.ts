@@ -4,7 +4,7 @@ import { type ControlCommand, messageOf } from "@weft/runtime";
 import { erspanOptions } from "../bridge/tunnel-options.ts";
 import { formatDpActions, type PortName, portNumber } from "../datapath/actions.ts";
 import type { Megaflow } from "../datapath/cache.ts";
-import type { DpPort } from "../datapath/datapath.ts";
+import type { DpPort } from "../datapath/dp-port.ts";
 import { formatDpKey } from "../datapath/key-text.ts";
 import { WORD } from "../flow/key.ts";
 import { NO_STATISTICS } from "../netdev.ts";

@@ -144,7 +144,7 @@ export function tunnelCommands(c: ControlContext): ControlCommand[] {
     command("tnl/arp/aging", "[SECS]", 0, 1, aging),
     command("tnl/neigh/retrans_time", "[MSECS]", 0, 1, retransmission),
     command("tnl/ports/show", "-v", 0, 1, ([verbose]) => {
-      const lines = verbose === "-v" ? datapath.tunnelPorts.format() : tunnelPortUsers(c);
+      const lines = verbose === "-v" ? datapath.tunnels.ends.format() : tunnelPortUsers(c);
       return ["Listening ports:", ...lines].join("\n");
     }),
     command("tnl/egress_port_range", "min max", 0, 2, (args) => {
@@ -162,7 +162,7 @@ export function tunnelCommands(c: ControlContext): ControlCommand[] {
 /** The ports of tunnel protocols, with the number of tunnels behind each. */
 function tunnelPortUsers({ datapath }: ControlContext): string[] {
   const tunnels = [...datapath.bridges.values()].flatMap((bridge) => [...bridge.ports.values()]);
-  return datapath.tunnelPorts.protocols.map(({ dpPort, name }) => {
+  return datapath.tunnels.ends.protocols.map(({ dpPort, name }) => {
     const users = tunnels.filter((port) => port.kind === "tunnel" && port.dpPort === dpPort).length;
     return `${name} (${dpPort}) ref_cnt=${users}`;
   });

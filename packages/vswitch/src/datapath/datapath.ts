@@ -4,21 +4,19 @@
  * generation: a cached flow of an older one is translated again before it is used.
  */
 import { type Action, Match, OFPP } from "@weft/openflow";
-import { type Mac, macOf } from "@weft/packet";
+import type { Mac } from "@weft/packet";
 import type { Clock, FrameOffload, Logger } from "@weft/runtime";
 import { receiveBfd } from "../bfd/frames.ts";
 import { ConnectionTracker } from "../conntrack/conntrack.ts";
 import { extract } from "../flow/extract.ts";
-import { FIRST_PACKET_WORD, FLOW_WORDS, IP_GRE, keyMatch, VLAN_CFI, WORD } from "../flow/key.ts";
+import { FIRST_PACKET_WORD, FLOW_WORDS, keyMatch, VLAN_CFI, WORD } from "../flow/key.ts";
 import { Packet } from "../flow/packet.ts";
 import { finishFrame, onlyForwards, segmentCount } from "../netdev/offload.ts";
-import type { Netdev } from "../netdev.ts";
 import { type Bridge, HIDDEN_TABLE } from "../ofproto/bridge.ts";
 import type { Meter } from "../ofproto/meter.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import { Rule } from "../ofproto/rule.ts";
 import { type IpAddress, parseAddress } from "../tunnel/address.ts";
-import { ipProtocolOf, type TunnelProtocol } from "../tunnel/header.ts";
 import { NeighbourTable } from "../tunnel/neighbours.ts";
 import { neighbourRequest } from "../tunnel/request.ts";
 import { RouteTable } from "../tunnel/routes.ts";
@@ -28,19 +26,10 @@ import { packetFields } from "../xlate/text.ts";
 import { type Translation, xlate } from "../xlate/xlate.ts";
 import { type CtAction, type DpAction, formatDpActions, type SlowReason, type TunnelKey } from "./actions.ts";
 import { FlowCache, Megaflow } from "./cache.ts";
-import { decapsulate, tunnelKeyInto } from "./decapsulate.ts";
+import { tunnelKeyInto } from "./decapsulate.ts";
+import type { DpPort } from "./dp-port.ts";
 import { compile, type Executor } from "./execute.ts";
-import { TunnelPortMap } from "./tunnel-ports.ts";
-
-/** A port of the datapath: a device, or the shared end of a tunnel protocol. */
-export interface DpPort {
-  readonly number: number;
-  readonly name: string;
-  /** As dpctl/show prints it. */
-  readonly type: string;
-  readonly netdev: Netdev | undefined;
-  readonly tunnel: { readonly protocol: TunnelProtocol; readonly udpPort: number } | undefined;
-}
+import { Tunnels } from "./tunnels.ts";
 
 export interface DatapathOptions {
   readonly clock: Clock;
@@ -68,11 +57,10 @@ export class Datapath implements Executor {
   readonly bridges = new Map<string, Bridge>();
   readonly ports = new Map<number, DpPort>();
   readonly #ofports = new Map<number, OfPort>();
-  readonly #tunnels = new Set<OfPort>();
+  readonly tunnels = new Tunnels(this.ports);
   readonly recirc = new RecircTable();
   readonly routes = new RouteTable();
   readonly neighbours = new NeighbourTable();
-  readonly tunnelPorts = new TunnelPortMap();
   readonly cache = new FlowCache();
   readonly #clock: Clock;
   readonly #dummy: boolean;
@@ -204,19 +192,15 @@ export class Datapath implements Executor {
 
   /** Makes packets of a datapath port arrive at an OpenFlow port. Tunnel ports share theirs. */
   bind(port: OfPort): void {
-    if (port.kind === "tunnel") this.#tunnels.add(port);
+    if (port.kind === "tunnel") this.tunnels.add(port);
     else if (port.dpPort !== undefined) this.#ofports.set(port.dpPort, port);
     this.invalidate();
   }
 
   unbind(port: OfPort): void {
-    if (port.kind === "tunnel") this.#tunnels.delete(port);
+    if (port.kind === "tunnel") this.tunnels.delete(port);
     else if (port.dpPort !== undefined) this.#ofports.delete(port.dpPort);
     this.invalidate();
-  }
-
-  get tunnels(): Iterable<OfPort> {
-    return this.#tunnels;
   }
 
   ofportOf(dpPort: number): OfPort | undefined {
@@ -261,28 +245,6 @@ export class Datapath implements Executor {
     if (bridge !== undefined) return bridge;
     for (const other of this.bridges.values()) if (other.local?.name === name) return other;
     return undefined;
-  }
-
-  /** The tunnel port for a packet with these outer fields: the one whose options say most about it. */
-  tunnelFor(key: Int32Array, dpPort: number): OfPort | undefined {
-    let best: OfPort | undefined;
-    let bestScore = -1;
-    for (const port of this.#tunnels) {
-      if (port.tunnel === undefined || !this.#sameEnd(port.dpPort, dpPort)) continue;
-      const score = tunnelScore(port.tunnel, key);
-      if (score > bestScore) {
-        best = port;
-        bestScore = score;
-      }
-    }
-    return best;
-  }
-
-  /** Tunnels over IPv4 and over IPv6 may have ports of their own for one protocol. */
-  #sameEnd(a: number | undefined, b: number): boolean {
-    if (a === undefined || a === b) return a === b;
-    const [one, other] = [this.ports.get(a)?.tunnel, this.ports.get(b)?.tunnel];
-    return one?.protocol === other?.protocol && one?.udpPort === other?.udpPort;
   }
 
   // Meters.
@@ -380,7 +342,7 @@ export class Datapath implements Executor {
       if (frozen === undefined) return undefined;
       return { port: frozen.bridge.ports.get(frozen.metadata[WORD.in_port] as number), bridge: frozen.bridge, frozen };
     }
-    const port = this.ports.get(dpPort)?.tunnel !== undefined ? this.tunnelFor(key, dpPort) : this.#ofports.get(dpPort);
+    const port = this.ports.get(dpPort)?.tunnel !== undefined ? this.tunnels.portFor(key, dpPort) : this.#ofports.get(dpPort);
     return { port, bridge: port?.bridge, frozen: undefined };
   }
 
@@ -546,7 +508,7 @@ export class Datapath implements Executor {
   }
 
   popTunnel(packet: Packet, number: number): void {
-    const end = this.#decapsulated(packet, number);
+    const end = this.tunnels.pop(packet, number);
     if (end === undefined) {
       this.lost++;
       return;
@@ -557,25 +519,10 @@ export class Datapath implements Executor {
     this.process(packet);
   }
 
-  /** Takes the outer header off. The port whose tunnel it was; undefined: of none. */
-  #decapsulated(packet: Packet, number: number): number | undefined {
-    const tunnel = this.ports.get(number)?.tunnel;
-    if (tunnel === undefined) return undefined;
-    if (decapsulate(packet, tunnel.protocol, number)) return number;
-    if (ipProtocolOf(tunnel.protocol) !== IP_GRE) return undefined;
-    // GRE and ERSPAN come to the same address, and only the header tells them apart.
-    for (const { number: other, tunnel: candidate } of this.ports.values()) {
-      if (candidate === undefined || candidate.protocol === tunnel.protocol || ipProtocolOf(candidate.protocol) !== IP_GRE)
-        continue;
-      if (decapsulate(packet, candidate.protocol, other)) return other;
-    }
-    return undefined;
-  }
-
   /** Geneve options become words of the key by the map of the bridge that the tunnel port is on. */
   #withTunnelOptions(packet: Packet, dpPort: number): void {
     if (packet.tunnelOptions === undefined) return;
-    const port = this.tunnelFor(packet.key, dpPort);
+    const port = this.tunnels.portFor(packet.key, dpPort);
     if (port !== undefined) tunnelKeyInto(packet.key, packet.tunnelOptions, port.bridge.tlv);
   }
 
@@ -680,77 +627,14 @@ export class Datapath implements Executor {
     return true;
   }
 
-  /** Where tunnels end, from the addresses of the bridges' LOCAL devices. */
+  /** Tunnels end at the addresses of the bridges' LOCAL devices. */
   updateTunnelEnds(): void {
-    const protocols = [...this.ports.values()].filter((port) => port.tunnel !== undefined);
-    this.tunnelPorts.protocols = protocols.map((port) => ({ dpPort: port.number, name: port.name }));
-    const ends = [];
-    for (const bridge of this.bridges.values()) {
-      const { local } = bridge;
-      if (local === undefined) continue;
-      for (const address of this.addresses.get(local.name) ?? []) {
-        const taken = new Set<string>();
-        for (const port of protocols) {
-          if (port.tunnel === undefined) continue;
-          // Of several over GRE the first stands for all.
-          const place = `${ipProtocolOf(port.tunnel.protocol)} ${port.tunnel.udpPort}`;
-          if (taken.has(place)) continue;
-          taken.add(place);
-          ends.push({
-            dpPort: port.number,
-            name: port.name,
-            mac: macOf(local.mac),
-            address,
-            protocol: ipProtocolOf(port.tunnel.protocol),
-            udpPort: port.tunnel.udpPort,
-          });
-        }
-      }
-    }
-    this.tunnelPorts.set(ends);
+    this.tunnels.updateEnds(this.bridges.values(), this.addresses);
     this.invalidate();
   }
 
   /** IP addresses of the bridges' LOCAL devices, by name. */
   readonly addresses = new Map<string, readonly IpAddress[]>();
-}
-
-function tunnelScore(tunnel: NonNullable<OfPort["tunnel"]>, key: Int32Array): number {
-  const address = (v4: number, v6: number): string => {
-    if (key[v4] !== 0) return `4${(key[v4] as number) >>> 0}`;
-    return `6${[0, 1, 2, 3].map((i) => (key[v6 + i] as number) >>> 0).join(".")}`;
-  };
-  let score = 0;
-  if (tunnel.inKey !== "flow") {
-    const id = (BigInt((key[WORD.tun_id] as number) >>> 0) << 32n) | BigInt((key[WORD.tun_id + 1] as number) >>> 0);
-    if ((tunnel.inKey ?? 0n) !== id) return -1;
-    score += 1;
-  }
-  if (tunnel.localIp !== undefined && tunnel.localIp !== "flow") {
-    if (addressKey(tunnel.localIp) !== address(WORD.tun_dst, WORD.tun_ipv6_dst)) return -1;
-    score += 2;
-  }
-  if (tunnel.remoteIp !== "flow") {
-    if (addressKey(tunnel.remoteIp) !== address(WORD.tun_src, WORD.tun_ipv6_src)) return -1;
-    score += 4;
-  }
-  return score;
-}
-
-const addressKeys = new Map<string, string>();
-function addressKey(text: string): string {
-  let key = addressKeys.get(text);
-  if (key === undefined) {
-    const address = parseAddress(text);
-    key =
-      address === undefined
-        ? "none"
-        : address.family === 4
-          ? `4${address.ip}`
-          : `6${[96n, 64n, 32n, 0n].map((shift) => (address.ip >> shift) & 0xffffffffn).join(".")}`;
-    addressKeys.set(text, key);
-  }
-  return key;
 }
 
 function noPortMask(): Int32Array {

@@ -2,8 +2,9 @@
 import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from "@weft/packet";
 import { messageOf, type Runtime } from "@weft/runtime";
 import type { TunnelKey } from "../datapath/actions.ts";
-import type { Datapath, DpPort } from "../datapath/datapath.ts";
+import type { Datapath } from "../datapath/datapath.ts";
 import { inheritCongestion, readTunnel, tunnelFields } from "../datapath/decapsulate.ts";
+import type { DpPort } from "../datapath/dp-port.ts";
 import { putIpv6 } from "../datapath/fields.ts";
 import { extract } from "../flow/extract.ts";
 import { IP_GRE, WORD } from "../flow/key.ts";

@@ -13,9 +13,9 @@ const ND_ADVERT = 136;
 /** The tunnel's datapath port if the packet is one of a tunnel that ends here; otherwise neighbours are learned from it. */
 export function terminateTunnel(ctx: Context, port: OfPort): number | undefined {
   const { datapath, flow } = ctx;
-  if (!datapath.nativeTunnels || port.ofport !== OFPP.LOCAL || !datapath.tunnelPorts.any) return undefined;
+  if (!datapath.nativeTunnels || port.ofport !== OFPP.LOCAL || !datapath.tunnels.ends.any) return undefined;
   if ((datapath.addresses.get(port.name) ?? []).length === 0) return undefined;
-  const found = datapath.tunnelPorts.lookup(flow, ctx.wc);
+  const found = datapath.tunnels.ends.lookup(flow, ctx.wc);
   if (found !== undefined) return found;
   if (flow[WORD.eth_type] === ETH_ARP) learnFromArp(ctx, port);
   else if (flow[WORD.eth_type] === ETH_IPV6) learnFromAdvertisement(ctx, port);
