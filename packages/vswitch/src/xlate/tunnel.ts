@@ -1,5 +1,4 @@
 /** Output to tunnel ports: through the host's stack, or through the switch's own bridges, routes and neighbours. */
-import { TUN_METADATA_FIELDS } from "@weft/openflow";
 import { formatIpv4, formatIpv6, formatMac, ipv4Of, type Mac, macOf } from "@weft/packet";
 import type { DpAction, GeneveOption } from "../datapath/actions.ts";
 import { ipv6At, putIpv6, putMac } from "../datapath/fields.ts";
@@ -26,17 +25,19 @@ export function flowTunnelId(key: Int32Array): bigint {
   return (BigInt((key[WORD.tun_id] as number) >>> 0) << 32n) | BigInt((key[WORD.tun_id + 1] as number) >>> 0);
 }
 
-/** Geneve options of the flow, as its bridge maps them. */
+/** Geneve options of the flow, as its bridge maps them. They are what the packet brought unless actions have set them. */
 function flowOptions(ctx: Context): GeneveOption[] {
   const options: GeneveOption[] = [];
   const { tlv } = ctx.bridge;
-  for (let index = 0; index < TUN_METADATA_FIELDS; index++) {
-    const word = WORD.tun_metadata_present + (index >> 5);
-    if (((ctx.flow[word] as number) & (1 << (index & 31))) === 0) continue;
-    const mapping = tlv.mappings.find((m) => m.index === index);
+  for (const { index, length, optionClass, optionType: type } of tlv.mappings) {
     const place = tlv.place(index);
-    if (mapping === undefined || place === undefined) continue;
-    const data = new Uint8Array(mapping.length);
+    if (place === undefined) continue;
+    const word = WORD.tun_metadata_present + (index >> 5);
+    const bit = 1 << (index & 31);
+    ctx.look(word, bit);
+    if (((ctx.flow[word] as number) & bit) === 0) continue;
+    ctx.lookAt(place.word, place.words);
+    const data = new Uint8Array(length);
     for (let i = 0; i < place.words; i++) {
       const value = ctx.flow[place.word + i] as number;
       data[4 * i] = value >>> 24;
@@ -44,7 +45,7 @@ function flowOptions(ctx: Context): GeneveOption[] {
       data[4 * i + 2] = value >>> 8;
       data[4 * i + 3] = value;
     }
-    options.push({ optionClass: mapping.optionClass, type: mapping.optionType, data });
+    options.push({ optionClass, type, data });
   }
   return options;
 }
@@ -221,8 +222,12 @@ function outputNative(
 }
 
 /** What an ERSPAN header is to say; undefined: it has no version. */
-function erspanOf({ flow }: Context, config: ErspanConfig): Erspan | undefined {
-  const value = (option: "flow" | number, word: number): number => (option === "flow" ? (flow[word] as number) : option);
+function erspanOf(ctx: Context, config: ErspanConfig): Erspan | undefined {
+  const value = (option: "flow" | number, word: number): number => {
+    if (option !== "flow") return option;
+    ctx.look(word);
+    return ctx.flow[word] as number;
+  };
   const version = value(config.version ?? 0, WORD.tun_erspan_ver);
   if (version === 1) return { version, index: value(config.index, WORD.tun_erspan_idx) };
   if (version !== 2) return undefined;
