@@ -72,6 +72,8 @@ export class RunningController implements Controller {
   /** All flows have been made once. */
   #filled = false;
   #scheduled = false;
+  /** The second half of a round is still to come. */
+  #halfway = false;
   #stopped = false;
   #paused = false;
   #wake: Timer | undefined;
@@ -120,7 +122,7 @@ export class RunningController implements Controller {
       core: this.core,
       ovs: options.ovs,
       runtime,
-      committer: new Committer({ ...common, database: "local database" }),
+      committer: () => new Committer({ ...common, database: "local database" }),
       log: this.#log,
       bindingLog: this.#bindingLog,
     });
@@ -205,21 +207,40 @@ export class RunningController implements Controller {
     });
   }
 
+  /** A round. What the databases are to know goes out first: it is answered while flows are made. */
   #run(): void {
     const [local] = this.#ovs.table("Open_vSwitch").rows();
     const [global] = this.#southbound.replica?.table("SB_Global").rows() ?? [];
     if (this.#versionMatch.foreign(local, global)) return;
     const { clock } = this.#runtime;
     const start = clock.now();
-    this.#switchSide.flushZones(this.core.commit(this.#southbound.settled, this.core.begun && !this.#filled ? PIECE : undefined));
-    const computed = clock.now() - start;
+    this.#switchSide.flushZones(this.core.prepare(this.#southbound.settled));
+    const prepared = clock.now() - start;
+    this.#aim();
+    this.#southbound.applyConditions();
+    const marks = this.#southbound.whole && this.#localSide.writeMarks();
+    const rows = this.#writeSouthbound();
+    if (!marks && !rows) {
+      this.#makeFlows(prepared);
+      return;
+    }
+    this.#halfway = true;
+    clock.soon(() => {
+      this.#halfway = false;
+      // Where something has changed meanwhile, another round is about to do all of it.
+      if (!this.#stopped && !this.#paused && !this.#scheduled) this.#makeFlows(prepared);
+    });
+  }
+
+  /** The second half of a round. `prepared`: what the first has taken (ms). */
+  #makeFlows(prepared: number): void {
+    const { clock } = this.#runtime;
+    const start = clock.now();
+    this.core.makeFlows(this.core.begun && !this.#filled ? PIECE : undefined);
+    const computed = prepared + clock.now() - start;
     this.stopwatches.get("flow-generation")?.add(computed);
     if (computed >= this.computeLogTimeout) this.#engineLog.info(`computation took ${Math.round(computed)}ms`);
     this.#localSide.committed();
-    this.#aim();
-    this.#southbound.applyConditions();
-    if (this.#southbound.whole) this.#localSide.writeMarks();
-    this.#writeSouthbound();
     if (this.#southbound.whole && this.core.read(ownChassis, 0) !== undefined && this.core.begin()) this.#schedule();
     else if (this.core.begun && !this.core.complete) {
       this.#switchSide.fill();
@@ -254,9 +275,10 @@ export class RunningController implements Controller {
 
   // ---- databases
 
-  #writeSouthbound(): void {
+  /** Returns whether anything was. */
+  #writeSouthbound(): boolean {
     const { replica } = this.#southbound;
-    if (replica === undefined || this.#sbCommitter.busy || !this.#southbound.settledChassis) return;
+    if (replica === undefined || this.#sbCommitter.busy || !this.#southbound.settledChassis) return false;
     const transaction = replica.transaction();
     const plan = this.core.plans.plan;
     if (plan?.chassis !== undefined) writeChassis(this.core.read, transaction, plan.chassis);
@@ -276,6 +298,7 @@ export class RunningController implements Controller {
     this.#sbCommitter.commit(transaction, (failed) => {
       if (failed) this.#packetSide.rewrite();
     });
+    return this.#sbCommitter.busy;
   }
 
   /** Keeps BFD sessions going, and sends announcements and probes once the flows that carry them are in the switch. */
@@ -363,6 +386,7 @@ export class RunningController implements Controller {
     return (
       this.#southbound.settled &&
       !this.#scheduled &&
+      !this.#halfway &&
       !this.#sbCommitter.busy &&
       this.#localSide.quiet &&
       this.#switchSide.quiet &&

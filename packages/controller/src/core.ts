@@ -2,7 +2,7 @@
  * The controller without its connections: rows in; flows, groups, meters, zones and outstanding writes out. Everything
  * that has to be right whatever the order of events is here.
  */
-import { createEngine, type Each, type Engine, type EvaluationFailure, type Read } from "@weft/incremental";
+import { createEngine, type Each, type Engine, type EvaluationFailure, type Read, type Sink } from "@weft/incremental";
 import type { GroupRequest, MeterRequest } from "@weft/logical";
 import type { RowChange, Transaction } from "@weft/ovsdb";
 import type { SbSchema, VsSchema } from "@weft/schemas";
@@ -85,7 +85,7 @@ export class Core {
     if (this.#begun) return false;
     this.#begun = true;
     const { sink } = this.flows;
-    this.engine.collect(flowFeatures, {
+    const flows: Sink<DesiredFlow> = {
       add: (flow, from) => {
         sink.add(flow, from);
         this.groups.add(flow);
@@ -96,7 +96,8 @@ export class Core {
         this.groups.remove(flow);
         this.meters.remove(flow);
       },
-    });
+    };
+    this.engine.collect(flowFeatures, flows, true);
     return true;
   }
 
@@ -118,12 +119,11 @@ export class Core {
   }
 
   /**
-   * Brings everything up to date; flows only in part, where `most` bounds the evaluations and there are more. `settled`
-   * says that both databases are here as a whole, so that zones which nobody wants may be given to others. Returns the
-   * zones that are new in use.
+   * Brings everything up to date but the flows. `settled` says that both databases are here as a whole, so that zones which
+   * nobody wants may be given to others. Returns the zones that are new in use.
    */
-  commit(settled: boolean, most?: number): number[] {
-    this.engine.commit(most);
+  prepare(settled: boolean): number[] {
+    this.engine.commit(0);
     if (!this.#restored) {
       const bridge = this.read(integrationBridge, 0);
       const row = bridge === undefined ? undefined : this.read(vs.Bridge, bridge);
@@ -133,11 +133,21 @@ export class Core {
       }
     }
     const range = this.read(config, 0)?.zoneRange ?? [1, 65535];
-    const fresh = this.zones.allot(this.engine, range, settled && !this.engine.unfinished);
+    return this.zones.allot(this.engine, range, settled);
+  }
+
+  /** Makes the flows; only in part, where `most` bounds the evaluations and there are more. */
+  makeFlows(most?: number): void {
     this.engine.commit(most);
     const groups = this.groups.allot(this.engine);
     const meters = this.meters.allot(this.engine);
     if (groups || meters) this.engine.commit(most);
+  }
+
+  /** Brings everything up to date; see {@link prepare}. */
+  commit(settled: boolean): number[] {
+    const fresh = this.prepare(settled);
+    this.makeFlows();
     return fresh;
   }
 

@@ -23,6 +23,10 @@ export class VersionMatch {
    */
   foreign(local: LocalRow<"Open_vSwitch"> | undefined, global: SbRow<"SB_Global"> | undefined): boolean {
     const northd = global?.options.get("northd_internal_version");
+    if (northd === ovnInternalVersion) {
+      this.#named = undefined;
+      return false;
+    }
     const matters = local !== undefined && configOf(local, this.#machine)?.matchNorthdVersion === true;
     const foreign = matters && northd !== undefined && northd !== ovnInternalVersion;
     if (foreign && northd !== this.#named)

@@ -73,6 +73,8 @@ export class Home {
   height = 0;
   runs = 0;
   sink: Sink<unknown> | undefined = undefined;
+  /** Its evaluations are run after those of all others, and may be put off. Of eaches. */
+  patient = false;
 
   constructor(body: DefinitionBody, source: Home | undefined) {
     this.body = body;

@@ -40,11 +40,9 @@ const flooding = each("flooding", portsOfBridge, function* (bridge, _members, re
   yield `${bridge}: flood to ${read(flood, bridge)}${read(settings, "suffix") ?? ""}`;
 });
 
-function collectInto(engine: Engine, outputs: string[]): void {
-  engine.collect([lookup, flooding], {
-    add: (text) => outputs.push(text),
-    remove: (text) => outputs.splice(outputs.indexOf(text), 1),
-  });
+function collectInto(engine: Engine, outputs: string[], patient = false): void {
+  const remove = (text: string) => outputs.splice(outputs.indexOf(text), 1);
+  engine.collect([lookup, flooding], { add: (text) => outputs.push(text), remove }, patient);
 }
 
 function ran(engine: Engine, step: () => void): Record<string, number> {
@@ -225,7 +223,7 @@ describe("engine", () => {
   it("runs part of the evaluations at a time, and takes changes between", () => {
     const engine = createEngine();
     const outputs: string[] = [];
-    collectInto(engine, outputs);
+    collectInto(engine, outputs, true);
     for (let i = 0; i < 10; i++) engine.set(ports, i, { name: `p${i}`, bridge: "a", addresses: `m${i}` });
     engine.commit(4);
     expect([outputs.length, engine.unfinished]).toEqual([4, true]);
@@ -242,6 +240,21 @@ describe("engine", () => {
     other.set(ports, 8, { name: "q8", bridge: "a", addresses: "m8 n8" });
     other.commit();
     expect(outputs.toSorted()).toEqual(fresh.toSorted());
+  });
+
+  it("puts off none but the patient, which come last", () => {
+    const engine = createEngine();
+    const heard: string[] = [];
+    const named = (name: string) => each(name, ports, (_port, row) => [`${name} ${row.name}`]);
+    const sink = { add: (output: string) => heard.push(output), remove: () => {} };
+    engine.collect([named("late")], sink, true);
+    engine.collect([named("early")], sink);
+    engine.set(ports, 1, { name: "p1", bridge: "a", addresses: "" });
+    engine.commit(0);
+    expect([heard, engine.unfinished]).toEqual([["early p1"], true]);
+    engine.set(ports, 2, { name: "p2", bridge: "a", addresses: "" });
+    engine.commit();
+    expect([heard, engine.unfinished]).toEqual([["early p1", "early p2", "late p1", "late p2"], false]);
   });
 
   it("computes all anew on request, and the sinks hear of no difference", () => {

@@ -58,6 +58,7 @@ class EngineState implements Engine {
   readonly #queue: Cell[][] = [];
   #pending = 0;
   #eachQueue: Cell[] = [];
+  #patientQueue: Cell[] = [];
   readonly #staged = new Set<Home>();
   readonly #starting: Home[] = [];
   #orphans: Cell[] = [];
@@ -103,12 +104,13 @@ class EngineState implements Engine {
     this.#staged.add(home);
   }
 
-  collect<O>(eaches: readonly Each<O>[], sink: Sink<O>): void {
+  collect<O>(eaches: readonly Each<O>[], sink: Sink<O>, patient = false): void {
     for (const each of eaches) {
       const home = this.#home(each.id, each);
       if (home.sink !== undefined)
         throw new IncrementalError("incremental.misuse", `${each.name} is collected already`, each.name);
       home.sink = sink as Sink<unknown>;
+      home.patient = patient;
       this.#starting.push(home);
     }
   }
@@ -339,7 +341,8 @@ class EngineState implements Engine {
   #mark(cell: Cell): void {
     if (cell.flags & (QUEUED | GONE)) return;
     cell.flags |= QUEUED;
-    if (cell.flags & EVALUATION && cell.home.body.kind === "each") this.#eachQueue.push(cell);
+    if (cell.flags & EVALUATION && cell.home.body.kind === "each")
+      (cell.home.patient ? this.#patientQueue : this.#eachQueue).push(cell);
     else this.#enqueue(cell);
   }
 
@@ -670,25 +673,30 @@ class EngineState implements Engine {
   // --- the end of a commit -------------------------------------------------------------------------------------------
 
   get unfinished(): boolean {
-    return this.#eachQueue.length > 0;
+    return this.#eachQueue.length + this.#patientQueue.length > 0;
   }
 
   #runEaches(most: number): boolean {
-    const queue = this.#eachQueue;
-    if (queue.length === 0) return false;
+    if (!this.unfinished) return false;
+    const urgent = this.#eachQueue;
+    const patient = this.#patientQueue;
     let done = 0;
+    let donePatient = 0;
     try {
-      for (; done < queue.length && done < most; done++) {
-        const cell = queue[done]!;
-        cell.flags &= ~QUEUED;
-        if (cell.flags & GONE) continue;
-        const value = this.#runEvaluation(cell);
-        this.#replaceOutput(cell, value instanceof Failure ? EMPTY : (value as readonly unknown[]));
-      }
+      for (; done < urgent.length; done++) this.#runEach(urgent[done]!);
+      for (; donePatient < patient.length && donePatient < most; donePatient++) this.#runEach(patient[donePatient]!);
     } finally {
-      this.#eachQueue = queue.slice(done);
+      this.#eachQueue = urgent.slice(done);
+      this.#patientQueue = patient.slice(donePatient);
     }
     return true;
+  }
+
+  #runEach(cell: Cell): void {
+    cell.flags &= ~QUEUED;
+    if (cell.flags & GONE) return;
+    const value = this.#runEvaluation(cell);
+    this.#replaceOutput(cell, value instanceof Failure ? EMPTY : (value as readonly unknown[]));
   }
 
   #forget(cell: Cell): void {

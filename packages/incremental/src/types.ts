@@ -123,13 +123,16 @@ export interface Engine {
   /** Writes a row; takes effect at the next commit. */
   set<K extends Key, V>(source: Input<K, V>, key: K, value: V): void;
   delete<K extends Key, V>(source: Input<K, V>, key: K): void;
-  /** Runs `eaches` from the next commit on, and tells `sink` of their outputs. Call it once for every sink. */
-  collect<O>(eaches: readonly Each<O>[], sink: Sink<O>): void;
+  /**
+   * Runs `eaches` from the next commit on, and tells `sink` of their outputs. Call it once for every sink. `patient`: they are run
+   * after all others, and may be put off.
+   */
+  collect<O>(eaches: readonly Each<O>[], sink: Sink<O>, patient?: boolean): void;
   /**
    * Brings everything up to date. Returns whether anything had changed. Not to be called from within an evaluation or a sink.
    *
-   * `most` bounds the evaluations of eaches that are run, so that something else can be done between. What is read from
-   * outside is up to date all the same; the sinks are not, as long as {@link unfinished} says so.
+   * `most` bounds the evaluations of patient eaches that are run, so that something else can be done between. What is read from
+   * outside is up to date all the same; their sinks are not, as long as {@link unfinished} says so.
    */
   commit(most?: number): boolean;
   /** Whether the last commit has left evaluations to later ones. */

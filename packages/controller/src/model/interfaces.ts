@@ -1,5 +1,5 @@
 /** Interfaces of the integration bridge, found by what they stand for. */
-import { derive, type Read, relation, sameContent } from "@weft/incremental";
+import { derive, index, type Read, relation, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { config, integrationBridge } from "./config.ts";
 import { bridgesOfPort, type LocalRow, portsOfInterface, vs } from "./inputs.ts";
@@ -19,6 +19,16 @@ export const interfacesByIfaceId = relation<string, Uuid, LocalRow<"Interface">>
     const id = row.external_ids.get("iface-id");
     if (id !== undefined && id !== "" && read(integrationPortOf, uuid) !== undefined) yield id;
   },
+);
+
+/** Ports of all bridges by what external_ids say that OVN made them for. */
+export const portsMadeFor = index<"tunnels" | "patches", Uuid, LocalRow<"Port">>(
+  "portsMadeFor",
+  vs.Port,
+  ({ external_ids: ids }) => [
+    ...(ids.has("ovn-chassis-id") ? (["tunnels"] as const) : []),
+    ...(ids.has("ovn-localnet-port") || ids.has("ovn-l2gateway-port") ? (["patches"] as const) : []),
+  ],
 );
 
 /** Tunnels of the integration bridge by the port's external_ids:ovn-chassis-id, "CHASSIS@REMOTE-IP%LOCAL-IP". */

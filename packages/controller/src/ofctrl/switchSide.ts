@@ -148,9 +148,14 @@ export class SwitchSide {
   }
 
   async #send(programmer: Programmer, exchange: Exchange, around: Surroundings): Promise<void> {
-    for (const zone of this.#zones.take()) exchange.send({ type: "ct_flush_zone", zone });
     const connections = this.connections.take();
-    await programmer.flush(around);
+    let done: Promise<void> | undefined;
+    // In one piece, which wakes the switch once.
+    exchange.batch(() => {
+      for (const zone of this.#zones.take()) exchange.send({ type: "ct_flush_zone", zone });
+      done = programmer.flush(around);
+    });
+    await done;
     if (connections.length === 0) return;
     // After the flows that would bring them back.
     for (const message of connections) exchange.send(message);

@@ -1,5 +1,5 @@
 /** Multicast groups: one copy to every other chassis with members (table 44), one to every member here (tables 44 and 46). */
-import { each, type Read } from "@weft/incremental";
+import { derive, each, type Read, sameContent } from "@weft/incremental";
 import type { Action } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import type { SbRow } from "@weft/schemas";
@@ -14,15 +14,56 @@ import { distributedPort, remotePlaces } from "./output.ts";
 import { loadZones, type Port } from "./port.ts";
 import { sendOver } from "./tunnelOutput.ts";
 
+/** What groups need to know of a port. It changes less often than the port's row, of which there are many in a group. */
+interface Member {
+  readonly datapath: Uuid;
+  readonly at: "patch" | "localport" | "remote" | "here" | "elsewhere";
+  /** Of the port that it is delivered to, which of a chassisredirect port is the distributed one. */
+  readonly key: number;
+  readonly zone: number | undefined;
+  /** Where it is, if elsewhere. */
+  readonly chassis: readonly Uuid[];
+  /** That the chassis of a remote port wants for it. */
+  readonly encap: Uuid | undefined;
+}
+
 interface Members {
   /** Delivered on whatever chassis the packet came from: patch ports. */
-  readonly everywhere: Port[];
+  readonly everywhere: Member[];
   /** As `everywhere`, but not for packets that the controller made: localports. */
-  readonly patchAndLocalports: Port[];
-  readonly here: Port[];
+  readonly patchAndLocalports: Member[];
+  readonly here: Member[];
   readonly chassis: Set<Uuid>;
   /** In other availability zones, which know nothing of the group. */
-  readonly remote: Port[];
+  readonly remote: Member[];
+}
+
+/** None for the ports of mirrors: northd counts them in, and the reference sends them nothing that is for many. */
+const memberOf = derive<Uuid, Member | undefined>(
+  "multicastMember",
+  (uuid, read) => {
+    const port = read(sb.Port_Binding, uuid);
+    if (port === undefined || port.type === "mirror") return undefined;
+    const target = port.type === "chassisredirect" ? (distributedPort(read, port) ?? port) : port;
+    const at = whereIs(read, port);
+    const elsewhere = at === "elsewhere" ? remotePlaces(read, port).map(({ chassis }) => chassis) : [];
+    const remote = at === "remote" && port.chassis !== undefined;
+    return {
+      datapath: port.datapath,
+      at,
+      key: target.tunnel_key,
+      zone: read(zonesOf, uuid).port,
+      chassis: remote ? [port.chassis] : elsewhere,
+      encap: remote ? port.encap : undefined,
+    };
+  },
+  { equals: sameContent },
+);
+
+function whereIs(read: Read, { _uuid, type }: Port): Member["at"] {
+  if (type === "remote" || type === "patch" || type === "localport") return type;
+  const l3 = (type === "l3gateway" || type === "chassisredirect") && read(claimOf, _uuid) !== undefined;
+  return l3 || read(attachmentOf, _uuid) !== undefined ? "here" : "elsewhere";
 }
 
 function membersOf(read: Read, row: SbRow<"Multicast_Group">): Members {
@@ -31,29 +72,25 @@ function membersOf(read: Read, row: SbRow<"Multicast_Group">): Members {
   const transit = read(sb.Datapath_Binding, row.datapath)?.external_ids.has("interconn-ts") === true;
   const bridged = read(localnetOf, row.datapath) !== undefined;
   for (const uuid of row.ports) {
-    const port = read(sb.Port_Binding, uuid);
-    // northd counts the ports of mirrors in; the reference sends them nothing that is for many.
-    if (port === undefined || port.datapath !== row.datapath || port.type === "mirror") continue;
-    if (port.type === "remote") {
-      if (port.chassis !== undefined) members.remote.push(port);
-    } else if (port.type === "patch" && transit) members.here.push(port);
-    else if (port.type === "patch") {
-      members.everywhere.push(port);
-      members.patchAndLocalports.push(port);
-    } else if (port.type === "localport") members.patchAndLocalports.push(port);
-    else {
-      const l3 = (port.type === "l3gateway" || port.type === "chassisredirect") && read(claimOf, uuid) !== undefined;
-      if (l3 || read(attachmentOf, uuid) !== undefined) members.here.push(port);
-      else if (!bridged) for (const { chassis } of remotePlaces(read, port)) members.chassis.add(chassis);
-    }
+    const member = read(memberOf, uuid);
+    if (member === undefined || member.datapath !== row.datapath) continue;
+    const { at } = member;
+    if (at === "remote") {
+      if (member.chassis.length > 0) members.remote.push(member);
+    } else if (at === "here" || (at === "patch" && transit)) members.here.push(member);
+    else if (at === "patch") {
+      members.everywhere.push(member);
+      members.patchAndLocalports.push(member);
+    } else if (at === "localport") members.patchAndLocalports.push(member);
+    else if (!bridged) for (const chassis of member.chassis) members.chassis.add(chassis);
   }
   return members;
 }
 
 /** A copy for one port of another zone. */
-function single(read: Read, { chassis, encap, tunnel_key }: Port, datapath: number): Action[] {
+function single(read: Read, { chassis: [chassis], encap, key }: Member, datapath: number): Action[] {
   const tunnel = chassis === undefined ? undefined : tunnelFor(read, chassis, encap, 0);
-  return tunnel === undefined ? [] : [set(reg.outport, tunnel_key), ...sendOver(read, [tunnel], datapath, tunnel_key)];
+  return tunnel === undefined ? [] : [set(reg.outport, key), ...sendOver(read, [tunnel], datapath, key)];
 }
 
 export const multicastGroups = each<DesiredFlow, Uuid, SbRow<"Multicast_Group">>(
@@ -65,13 +102,11 @@ export const multicastGroups = each<DesiredFlow, Uuid, SbRow<"Multicast_Group">>
     const group = row.tunnel_key;
     const here = { metadata: key, [reg.outport]: group };
     const { everywhere, patchAndLocalports, here: local, chassis, remote } = membersOf(read, row);
-    const copies = (ports: readonly Port[], zones: boolean): Action[] => {
+    const copies = (ports: readonly Member[], zones: boolean): Action[] => {
       const actions: Action[] = [];
-      for (const port of ports) {
-        const own = zones ? read(zonesOf, port._uuid).port : undefined;
-        actions.push(...loadZones({ port: own, dnat: undefined, snat: undefined }));
-        const at = port.type === "chassisredirect" ? (distributedPort(read, port) ?? port) : port;
-        actions.push(set(reg.outport, at.tunnel_key), resubmit(t.checkLoopback));
+      for (const { key: outport, zone } of ports) {
+        if (zones) actions.push(...loadZones({ port: zone, dnat: undefined, snat: undefined }));
+        actions.push(set(reg.outport, outport), resubmit(t.checkLoopback));
       }
       if (ports.length > 0) actions.push(set(reg.outport, group));
       return actions;
@@ -84,7 +119,7 @@ export const multicastGroups = each<DesiredFlow, Uuid, SbRow<"Multicast_Group">>
       if (tunnel !== undefined) tunnels.push(tunnel);
     }
     tunnels.sort((a, b) => a.ofport - b.ofport);
-    const far = remote.sort((a, b) => a.tunnel_key - b.tunnel_key).flatMap((port) => single(read, port, key));
+    const far = remote.sort((a, b) => a.key - b.key).flatMap((port) => single(read, port, key));
     if (far.length > 0) far.push(set(reg.outport, group));
     if (patchAndLocalports.length > 0 || tunnels.length > 0 || far.length > 0) {
       yield flow({

@@ -7,7 +7,8 @@ import { config, integrationBridge, openVSwitchUuid, ownChassis } from "../model
 import { isLocalDatapath } from "../model/datapaths.ts";
 import { globalOptions } from "../model/globalOptions.ts";
 import { membersOf } from "../model/ha.ts";
-import { bridgesByName, installed, type LocalRow, portsByName, portsByType, sb, vs } from "../model/inputs.ts";
+import { bridgesByName, bridgesOfPort, installed, type LocalRow, portsByName, portsByType, sb, vs } from "../model/inputs.ts";
+import { portsMadeFor } from "../model/interfaces.ts";
 import { encapsOf, isRemote, tunnelId } from "../model/tunnels.ts";
 import { mutateMap, type VsWrite } from "./writes.ts";
 
@@ -59,13 +60,22 @@ function writeInUse(read: Read, transaction: Transaction<VsSchema>, row: LocalRo
   }
 }
 
-function portsOf(read: Read, bridge: Uuid): LocalRow<"Port">[] {
-  const rows: LocalRow<"Port">[] = [];
-  for (const uuid of read(vs.Bridge, bridge)?.ports ?? []) {
+/** Ports that OVN made, with their bridges: found by their marks, for a bridge may have very many others. */
+function* portsWithBridge(read: Read, made: "tunnels" | "patches"): Iterable<readonly [port: LocalRow<"Port">, bridge: Uuid]> {
+  for (const uuid of read(portsMadeFor, made)) {
     const row = read(vs.Port, uuid);
-    if (row !== undefined) rows.push(row);
+    const [bridge] = read(bridgesOfPort, uuid);
+    if (row !== undefined && bridge !== undefined) yield [row, bridge];
   }
-  return rows;
+}
+
+function namesOn(read: Read, bridge: Uuid): Set<string> {
+  const names = new Set<string>();
+  for (const uuid of read(vs.Bridge, bridge)?.ports ?? []) {
+    const name = read(vs.Port, uuid)?.name;
+    if (name !== undefined) names.add(name);
+  }
+  return names;
 }
 
 /** The transport zones of two chassis have one in common, or both have none. */
@@ -118,18 +128,14 @@ export function writeTunnels(read: Read, transaction: Transaction<VsSchema>, tun
   const bridge = read(integrationBridge, 0);
   if (bridge === undefined) return;
   const wanted = new Map(tunnels);
-  const names = new Set<string>();
-  const gone: Uuid[] = [];
-  const ports = portsOf(read, bridge);
-  for (const port of ports) names.add(port.name);
-  for (const port of ports) {
+  const gone: LocalRow<"Port">[] = [];
+  for (const [port, on] of portsWithBridge(read, "tunnels")) {
     const id = port.external_ids.get("ovn-chassis-id");
-    if (id === undefined) continue;
+    if (id === undefined || on !== bridge) continue;
     const want = wanted.get(id);
     const iface = port.interfaces[0] === undefined ? undefined : read(vs.Interface, port.interfaces[0]);
     if (want === undefined || iface === undefined) {
-      gone.push(port._uuid);
-      names.delete(port.name);
+      gone.push(port);
       continue;
     }
     wanted.delete(id);
@@ -137,16 +143,31 @@ export function writeTunnels(read: Read, transaction: Transaction<VsSchema>, tun
     if (!sameContent(iface.options, want.options)) transaction.update("Interface", iface._uuid, { options: want.options });
     if (!sameContent(iface.bfd, want.bfd)) transaction.update("Interface", iface._uuid, { bfd: want.bfd });
   }
+  const added = wanted.size === 0 ? [] : insertTunnels(read, transaction, wanted.values(), gone);
+  if (gone.length > 0 || added.length > 0)
+    transaction.mutate("Bridge", bridge, "ports", { delete: gone.map(({ _uuid }) => _uuid), insert: added });
+  removeLeftTunnels(read, transaction);
+}
+
+/** `gone`: ports whose names are free. */
+function insertTunnels(
+  read: Read,
+  transaction: Transaction<VsSchema>,
+  wanted: Iterable<WantedTunnel>,
+  gone: readonly LocalRow<"Port">[],
+): Inserted[] {
+  const bridge = read(integrationBridge, 0);
+  const names = bridge === undefined ? new Set<string>() : namesOn(read, bridge);
+  for (const { name } of gone) names.delete(name);
   const added: Inserted[] = [];
-  for (const want of wanted.values()) {
+  for (const want of wanted) {
     const name = tunnelName(want.chassis, names);
     if (name === undefined) continue;
     names.add(name);
     const iface = transaction.insert("Interface", { name, type: want.type, options: want.options });
     added.push(transaction.insert("Port", { name, interfaces: [iface], external_ids: [["ovn-chassis-id", want.id]] }));
   }
-  if (gone.length > 0 || added.length > 0) transaction.mutate("Bridge", bridge, "ports", { delete: gone, insert: added });
-  removeLeftTunnels(read, transaction);
+  return added;
 }
 
 /** Tunnels on a bridge that was the integration bridge before and is nobody's now: names are free for the new one's. */
@@ -157,10 +178,9 @@ function removeLeftTunnels(read: Read, transaction: Transaction<VsSchema>): void
   // Of several controllers on one machine each has its own key "ovn-bridge-CHASSIS".
   const named = new Set([...ids].filter(([key]) => key.startsWith("ovn-bridge-")).map(([, name]) => name));
   named.add(ids.get("ovn-bridge") ?? "br-int");
-  for (const uuid of read.keys(vs.Bridge)) {
-    if (named.has(read(vs.Bridge, uuid)?.name ?? "")) continue;
-    const left = portsOf(read, uuid).filter((port) => port.external_ids.has("ovn-chassis-id"));
-    if (left.length > 0) transaction.mutate("Bridge", uuid, "ports", { delete: left.map((port) => port._uuid) });
+  for (const [port, bridge] of portsWithBridge(read, "tunnels")) {
+    if (named.has(read(vs.Bridge, bridge)?.name ?? "")) continue;
+    transaction.mutate("Bridge", bridge, "ports", { delete: [port._uuid] });
   }
 }
 
@@ -254,12 +274,9 @@ export function writePatches(read: Read, transaction: Transaction<VsSchema>, pai
     }
     return change;
   };
-  for (const bridge of read.keys(vs.Bridge)) {
-    for (const port of portsOf(read, bridge)) {
-      if (!port.external_ids.has("ovn-localnet-port") && !port.external_ids.has("ovn-l2gateway-port")) continue;
-      if (wanted.delete(`${bridge} ${port.name}`)) continue;
-      if (port.name.endsWith(`-to-${name}`) || port.name.startsWith(`patch-${name}-to-`)) changeOf(bridge).gone.push(port._uuid);
-    }
+  for (const [port, bridge] of portsWithBridge(read, "patches")) {
+    if (wanted.delete(`${bridge} ${port.name}`)) continue;
+    if (port.name.endsWith(`-to-${name}`) || port.name.startsWith(`patch-${name}-to-`)) changeOf(bridge).gone.push(port._uuid);
   }
   for (const [key, { bridge, peer, pair }] of wanted) {
     const port = key.slice(key.indexOf(" ") + 1);

@@ -18,7 +18,7 @@ export interface LocalSideOptions {
   readonly core: Core;
   readonly ovs: Replica<VsSchema>;
   readonly runtime: Runtime;
-  readonly committer: Committer;
+  readonly committer: () => Committer;
   readonly log: Logger;
   readonly bindingLog: Logger;
 }
@@ -32,6 +32,9 @@ function concernsPlan({ table, before, after }: RowChange): boolean {
 
 export class LocalSide {
   readonly #options: LocalSideOptions;
+  /** Marks do not wait for what else is written: others wait for them. */
+  readonly #marks: Committer;
+  readonly #plan: Committer;
   /** The database may differ from the plan. */
   #dirty = true;
   #zonesWritten = -1;
@@ -39,15 +42,17 @@ export class LocalSide {
 
   constructor(options: LocalSideOptions) {
     this.#options = options;
+    this.#marks = options.committer();
+    this.#plan = options.committer();
   }
 
   /** Everything is written, as far as is known. */
   get quiet(): boolean {
-    return !this.#dirty && !this.#options.committer.busy;
+    return !this.#dirty && !this.#plan.busy && !this.#marks.busy;
   }
 
-  get #writable(): boolean {
-    return !this.#options.committer.busy && this.#options.ovs.state === "synced";
+  #mayWrite(committer: Committer): boolean {
+    return !committer.busy && this.#options.ovs.state === "synced";
   }
 
   /** Rows of the database have changed. */
@@ -62,18 +67,19 @@ export class LocalSide {
     if (changes.includes(true)) this.#dirty = true;
   }
 
-  /** Writes what others wait for: that ports are installed, up to which configuration. */
-  writeMarks(): void {
-    const { core, ovs, runtime, committer, bindingLog } = this.#options;
+  /** Writes what others wait for: that ports are installed, up to which configuration. Returns whether there was any. */
+  writeMarks(): boolean {
+    const { core, ovs, runtime, bindingLog } = this.#options;
     const { writes } = core.vsWrites.due(runtime.clock.now());
-    if (writes.length === 0 || !this.#writable) return;
+    if (writes.length === 0 || !this.#mayWrite(this.#marks)) return false;
     const transaction = ovs.transaction();
     const wall = runtime.clock.wall();
     for (const write of writes) {
       write.apply(transaction, wall);
       for (const line of write.log ?? []) bindingLog.info(line);
     }
-    committer.commit(transaction);
+    this.#marks.commit(transaction);
+    return true;
   }
 
   /**
@@ -82,14 +88,14 @@ export class LocalSide {
    * @param connection To the switch.
    */
   restoreFlows(connection: object): void {
-    const { core, ovs, committer, log } = this.#options;
+    const { core, ovs, log } = this.#options;
     const [root] = ovs.table("Open_vSwitch").rows();
-    if (!this.#writable || root === undefined) return;
+    if (!this.#mayWrite(this.#plan) || root === undefined) return;
     const transaction = ovs.transaction();
     const line = this.#flowRestore.step(root, transaction, core.read(isOneOfSeveral, 0), connection);
     if (line === undefined) return;
     log.info(line);
-    committer.commit(transaction, (failed) => failed && this.#flowRestore.failed());
+    this.#plan.commit(transaction, (failed) => failed && this.#flowRestore.failed());
   }
 
   /**
@@ -98,8 +104,8 @@ export class LocalSide {
    * @param known Whether the chassis, and whether everything of the Southbound, is here and up to date.
    */
   writePlan(known: { readonly chassis: boolean; readonly all: boolean }): void {
-    if (!this.#dirty || !this.#writable) return;
-    const { core, ovs, committer, log } = this.#options;
+    if (!this.#dirty || !this.#mayWrite(this.#plan)) return;
+    const { core, ovs, log } = this.#options;
     const { read, plans, zones, limits } = core;
     const transaction = ovs.transaction();
     writeBridge(read, transaction);
@@ -115,12 +121,11 @@ export class LocalSide {
     }
     if (known.all) {
       zones.write(read, transaction);
-      const used = [...zones.entries()].map(([, zone]) => zone);
-      limits.write(read, transaction, used);
+      limits.write(read, transaction, (zone) => zones.isOurs(zone));
       this.#zonesWritten = zones.version;
       this.#dirty = false;
     }
-    committer.commit(transaction, () => {
+    this.#plan.commit(transaction, () => {
       this.#dirty = true;
     });
   }

@@ -56,6 +56,10 @@ export class ZoneBook {
   readonly #requested = new Map<string, number>();
   /** Whose request is new: it takes the zone from others, but not from those that only ceased to ask for it too. */
   readonly #asked = new Set<string>();
+  /** Zones that we, or a former run, have given out at any time. */
+  readonly #given = new Set<number>();
+  /** The bridge's external_ids that say what we do. */
+  #alike: ReadonlyMap<string, string> | undefined;
   #changed = true;
   #lowest = 1;
   #version = 0;
@@ -63,6 +67,11 @@ export class ZoneBook {
   /** Another number after every change of who has which zone. */
   get version(): number {
     return this.#version;
+  }
+
+  /** Whether a zone is, or was at any time, one that we have given out. */
+  isOurs(zone: number): boolean {
+    return this.#given.has(zone);
   }
 
   /** Hears which names need a zone. */
@@ -96,6 +105,7 @@ export class ZoneBook {
     for (const [key, value] of externalIds) {
       const id = Number(value);
       if (!key.startsWith(PREFIX) || !Number.isInteger(id) || id < 0 || id > 65535) continue;
+      this.#given.add(id);
       const name = key.slice(PREFIX.length);
       if (this.#byName.has(name) || before.has(id)) continue;
       this.#give(name, id);
@@ -151,6 +161,8 @@ export class ZoneBook {
     this.#byName.set(name, id);
     this.#texts.set(PREFIX + name, String(id));
     this.#taken.set(id, (this.#taken.get(id) ?? 0) + 1);
+    this.#given.add(id);
+    this.#alike = undefined;
     this.#version++;
   }
 
@@ -158,6 +170,7 @@ export class ZoneBook {
     this.#byName.delete(name);
     this.#texts.delete(PREFIX + name);
     this.#told.delete(name);
+    this.#alike = undefined;
     this.#version++;
     engine.delete(zones, name);
     const others = (this.#taken.get(id) ?? 1) - 1;
@@ -188,16 +201,16 @@ export class ZoneBook {
   write(read: Read, transaction: Transaction<VsSchema>): void {
     const uuid = read(integrationBridge, 0);
     const row = uuid === undefined ? undefined : read(vs.Bridge, uuid);
-    if (row === undefined || read(config, 0) === undefined) return;
+    // There are as many as ports, and this is asked after every change.
+    if (row === undefined || read(config, 0) === undefined || row.external_ids === this.#alike) return;
     const gone: string[] = [];
     let right = 0;
     for (const [key, value] of row.external_ids) {
       if (this.#texts.get(key) === value) right++;
       else if (key.startsWith(PREFIX)) gone.push(key);
     }
-    // Looked for only where some are missing: this is done after every change, and there are as many as ports.
     const added = right === this.#texts.size ? [] : [...this.#texts].filter(([key, text]) => row.external_ids.get(key) !== text);
-    if (gone.length > 0 || added.length > 0)
-      transaction.mutate("Bridge", row._uuid, "external_ids", { delete: gone, insert: added });
+    if (gone.length === 0 && added.length === 0) this.#alike = row.external_ids;
+    else transaction.mutate("Bridge", row._uuid, "external_ids", { delete: gone, insert: added });
   }
 }
