@@ -41,7 +41,12 @@ function limits(cloud: Cloud): Record<string, string> {
   return { ...Object.fromEntries(found.sort()), rows: String(rows.length) };
 }
 
-const restart = `kill $(cat $DIR/w1/controller.pid); while [[ -e $DIR/w1/controller.pid ]]; do sleep 0.1; done`;
+/** What is done while no controller runs. */
+const away = (
+  script: string,
+): string => `kill $(cat $DIR/w1/controller.pid); while [[ -e $DIR/w1/controller.pid ]]; do sleep 0.1; done
+     ${script}; ovn-nbctl --wait=sb sync
+     daemon $DIR/w1 controller "$(prog CONTROLLER ovn-controller)" unix:$DIR/w1/db.sock`;
 const steps: Readonly<Record<string, readonly [string, Record<string, string>]>> = {
   none: ["true", { rows: "0" }],
   "of a switch and one of its ports": [
@@ -61,18 +66,16 @@ const steps: Readonly<Record<string, readonly [string, Record<string, string>]>>
     { a_dnat: "501", a_snat: "501", p1: "501", p2: "0", r_dnat: "300", r_snat: "300", rows: "6" },
   ],
   "gone while the controller was away": [
-    `${restart}; ovn-nbctl remove logical_switch a other_config ct-zone-limit; ovn-nbctl --wait=sb sync
-     daemon $DIR/w1 controller "$(prog CONTROLLER ovn-controller)" unix:$DIR/w1/db.sock`,
+    away("ovn-nbctl remove logical_switch a other_config ct-zone-limit"),
     { p2: "0", r_dnat: "300", r_snat: "300", rows: "3" },
   ],
-  "none again": [
-    "ovn-nbctl remove logical_router r options ct-zone-limit -- remove logical_switch_port p2 options ct-zone-limit",
-    { rows: "0" },
-  ],
+  "a port that went while the controller was away": [away("ovn-nbctl lsp-del p2"), { r_dnat: "300", r_snat: "300", rows: "2" }],
+  "none again": ["ovn-nbctl remove logical_router r options ct-zone-limit", { rows: "0" }],
 };
 
 const left: Readonly<Record<string, Record<string, string>>> = {
   "gone while the controller was away": { p1: "501", p2: "0" },
+  "a port that went while the controller was away": { p1: "501", p2: "0" },
   "none again": { p1: "501", p2: "0" },
 };
 

@@ -45,8 +45,6 @@ export const portLimits = each<ZoneLimit, Uuid, SbRow<"Port_Binding">>(
 
 export class LimitBook {
   readonly #limits = new Map<number, number>();
-  /** Zones that had a limit of ours. */
-  readonly #ours = new Set<number>();
   #changed = false;
 
   readonly sink: Sink<ZoneLimit> = counted<ZoneLimit>(({ zone, limit }) => `${zone} ${limit}`, {
@@ -67,20 +65,19 @@ export class LimitBook {
     return changed;
   }
 
-  /** Brings the datapath's CT_Zone rows in line. `used`: the zones that we have given out, of which a former run may have limited some. */
-  write(read: Read, transaction: Transaction<VsSchema>, used: Iterable<number>): void {
+  /** Brings the datapath's CT_Zone rows in line. `isOurs`: whether a zone is one that we have given out; others' limits are left alone. */
+  write(read: Read, transaction: Transaction<VsSchema>, isOurs: (zone: number) => boolean): void {
     const root = openVSwitchUuid(read);
     const bridge = read(integrationBridge, 0);
     if (root === undefined || bridge === undefined) return;
     const type = read(vs.Bridge, bridge)?.datapath_type || "system";
     const uuid = read(vs.Open_vSwitch, root)?.datapaths.get(type);
     const row = uuid === undefined ? undefined : read(vs.Datapath, uuid);
-    for (const zone of [...used, ...this.#limits.keys()]) this.#ours.add(zone);
     const gone: number[] = [];
     for (const [zone, id] of row?.ct_zones ?? []) {
       const there = read(vs.CT_Zone, id);
       const limit = this.#limits.get(zone);
-      if (there === undefined || there.limit === limit || !this.#ours.has(zone)) continue;
+      if (there === undefined || there.limit === limit || !isOurs(zone)) continue;
       // A timeout policy is the operator's.
       if (limit === undefined && there.timeout_policy === undefined) gone.push(zone);
       else transaction.update("CT_Zone", id, { limit });
