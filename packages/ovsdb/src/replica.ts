@@ -58,7 +58,7 @@ export type Columns<S extends SchemaJson, T extends TableName<S>> = {
 export type TransactionResult =
   | {
       readonly status: "success" | "unchanged";
-      /** The uuids of inserted rows, by their handles. */
+      /** The uuids of inserted rows, by their handles; not of those whose uuids the caller chose. */
       readonly inserted: ReadonlyMap<string, Uuid>;
       /** The value that an incremented column has now. */
       readonly increment?: number;

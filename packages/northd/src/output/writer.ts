@@ -428,7 +428,8 @@ export class SouthboundWriter {
     const place = this.#placeOf(entry);
     if (place === undefined) return undefined;
     return {
-      ...place,
+      logical_datapath: place.logical_datapath,
+      logical_dp_group: place.logical_dp_group,
       pipeline: entry.stage.pipeline,
       table_id: entry.stage.table,
       priority: entry.priority,

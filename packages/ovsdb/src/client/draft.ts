@@ -55,13 +55,13 @@ class Pending {
 export type Knowledge = "known" | "unknown" | "absent";
 
 /** What there is to know of operations that were handed out, to read their results. */
-export interface Operations {
-  /** Handle of each inserted row, and the place of its operation. */
-  readonly inserts: ReadonlyMap<string, number>;
+export class Operations {
+  /** Handle of each inserted row whose uuid the server chooses, and the place of its operation. */
+  readonly inserts = new Map<string, number>();
   /** Inserted rows whose uuids are known already, as a replica will show them. */
-  readonly rows: ReadonlyMap<Uuid, AnyRow>;
+  readonly rows = new Map<Uuid, AnyRow>();
   /** The place of the select that reads an incremented column. */
-  readonly increment?: { readonly index: number; readonly table: string; readonly uuid: Uuid; readonly column: string };
+  increment: { readonly index: number; readonly table: string; readonly uuid: Uuid; readonly column: string } | undefined;
 }
 
 export class Draft {
@@ -227,47 +227,53 @@ export class Draft {
     }
   }
 
-  /** Hands out the operations one by one: of a large transaction, not all are objects at once. */
-  operations(lock: string | undefined, take: (operation: Json) => void): Operations {
-    const inserts = new Map<string, number>();
-    const rows = new Map<Uuid, AnyRow>();
+  /**
+   * The operations one by one: of a large transaction, not all are objects at once. `told` has what there is to know of them
+   * when the last has been taken.
+   */
+  *operations(lock: string | undefined, told: Operations): Iterable<Json> {
     let count = 0;
-    const put = (operation: Json): void => {
+    const counted = (operation: Json): Json => {
       count++;
-      take(operation);
+      return operation;
     };
-    if (lock !== undefined) put({ op: "assert", lock });
-    for (const pending of this.#pending.values()) this.#prerequisites(pending, put);
+    if (lock !== undefined) yield counted({ op: "assert", lock });
     for (const pending of this.#pending.values()) {
-      const { table, uuid, inserted, deleted, written, mutated, row } = pending;
-      if (inserted) {
-        inserts.set(uuid, count);
-        put(this.#insertion(pending));
-        if (pending.fixed) rows.set(uuid, row);
-        continue;
-      }
-      const where = [["_uuid", "==", ["uuid", uuid]]] as const;
-      if (deleted) put({ op: "delete", table: table.name, where });
-      if (written !== undefined && written.size > 0) {
-        const columns: { [column: string]: Json } = {};
-        for (const name of written) columns[name] = this.#wire(this.#column(table, name), row[name]);
-        put({ op: "update", table: table.name, where, row: columns });
-      }
-      if (mutated !== undefined && mutated.size > 0) {
-        const mutations = [...mutated].flatMap(([name, mutation]) => this.#mutations(this.#column(table, name), mutation));
-        put({ op: "mutate", table: table.name, where, mutations });
-      }
+      const wait = this.#prerequisite(pending);
+      if (wait !== undefined) yield counted(wait);
     }
-    let increment: Operations["increment"];
+    for (const pending of this.#pending.values()) {
+      if (pending.inserted) {
+        if (pending.fixed) told.rows.set(pending.uuid, pending.row);
+        else told.inserts.set(pending.uuid, count);
+        yield counted(this.#insertion(pending));
+      } else for (const operation of this.#changes(pending)) yield counted(operation);
+    }
     if (this.#increment !== undefined) {
       const { pending, column, by } = this.#increment;
       const where = [["_uuid", "==", this.#uuidJson(pending.uuid)]];
-      put({ op: "mutate", table: pending.table.name, where, mutations: [[column, "+=", by]] });
-      increment = { index: count, table: pending.table.name, uuid: pending.uuid, column };
-      put({ op: "select", table: pending.table.name, where, columns: [column] });
+      yield counted({ op: "mutate", table: pending.table.name, where, mutations: [[column, "+=", by]] });
+      told.increment = { index: count, table: pending.table.name, uuid: pending.uuid, column };
+      yield counted({ op: "select", table: pending.table.name, where, columns: [column] });
     }
-    if (this.#comments.length > 0) put({ op: "comment", comment: this.#comments.join("\n") });
-    return { inserts, rows, ...(increment === undefined ? {} : { increment }) };
+    if (this.#comments.length > 0) yield { op: "comment", comment: this.#comments.join("\n") };
+  }
+
+  /** What is done to a row that is there. */
+  #changes({ table, uuid, deleted, written, mutated, row }: Pending): readonly Json[] {
+    const operations: Json[] = [];
+    const where = [["_uuid", "==", ["uuid", uuid]]] as const;
+    if (deleted) operations.push({ op: "delete", table: table.name, where });
+    if (written !== undefined && written.size > 0) {
+      const columns: { [column: string]: Json } = {};
+      for (const name of written) columns[name] = this.#wire(this.#column(table, name), row[name]);
+      operations.push({ op: "update", table: table.name, where, row: columns });
+    }
+    if (mutated !== undefined && mutated.size > 0) {
+      const mutations = [...mutated].flatMap(([name, mutation]) => this.#mutations(this.#column(table, name), mutation));
+      operations.push({ op: "mutate", table: table.name, where, mutations });
+    }
+    return operations;
   }
 
   #insertion({ table, uuid, fixed, row }: Pending): Json {
@@ -279,9 +285,9 @@ export class Draft {
     return { op: "insert", table: table.name, ...(fixed ? { uuid } : { "uuid-name": nameOf(uuid) }), row: columns };
   }
 
-  #prerequisites(pending: Pending, put: (operation: Json) => void): void {
+  #prerequisite(pending: Pending): Json | undefined {
     const { mutated, verified } = pending;
-    if (verified === undefined && (mutated === undefined || mutated.size === 0)) return;
+    if (verified === undefined && (mutated === undefined || mutated.size === 0)) return undefined;
     // A mutation that finds no row would be lost without a word.
     const columns = verified ?? ["_uuid"];
     const row: { [column: string]: Json } = {};
@@ -291,7 +297,7 @@ export class Draft {
         row[name] = this.#wire(this.#column(pending.table, name), pending.base[name]);
       }
     }
-    put({
+    return {
       op: "wait",
       table: pending.table.name,
       where: [["_uuid", "==", ["uuid", pending.uuid]]],
@@ -299,7 +305,7 @@ export class Draft {
       until: "==",
       rows: [row],
       timeout: 0,
-    });
+    };
   }
 
   #mutations(column: ColumnModel, { insert, delete: gone }: Mutation): Json[] {

@@ -9,7 +9,7 @@ import type { ChangeSet, Columns, Condition, Replica, RowChange, Transaction, Tr
 import type { SchemaJson, TableName } from "../schema.ts";
 import type { Uuid } from "../value.ts";
 import { type AnyRow, databaseModel } from "./columns.ts";
-import { Draft } from "./draft.ts";
+import { Draft, Operations } from "./draft.ts";
 import { clean, mayLoseReferences, type Touched } from "./integrity.ts";
 import { decodeInto, Store, type StoreTable } from "./store.ts";
 import { transactionOver } from "./transaction.ts";
@@ -78,7 +78,10 @@ export function memoryReplica<S extends SchemaJson>(schema: S, options: MemoryOp
       if (given !== undefined) return given;
       if (closed) return { status: "try-again" };
       if (opened.empty) return { status: "unchanged", inserted: new Map() };
-      const { inserts, increment } = opened.operations(lock, () => {});
+      const told = new Operations();
+      // Each is made, as it would be for a server.
+      for (const _operation of opened.operations(lock, told));
+      const { inserts, increment } = told;
       const value =
         increment === undefined ? undefined : (opened.row(increment.table, increment.uuid)?.[increment.column] as number);
       commit(opened);

@@ -11,12 +11,12 @@ import type { SchemaJson, TableName } from "../schema.ts";
 import { databaseModel, ZERO_UUID } from "./columns.ts";
 import { Conditions } from "./conditions.ts";
 import { type DatabaseEntry, DIRECTORY_COLUMNS, Directory } from "./directory.ts";
-import { Draft, type Knowledge } from "./draft.ts";
+import { Draft, type Knowledge, Operations } from "./draft.ts";
 import { outcomeOf } from "./outcome.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import { Store } from "./store.ts";
 import { transactionOver } from "./transaction.ts";
-import { TransactRequest } from "./transactRequest.ts";
+import { transactRequest } from "./transactRequest.ts";
 
 export interface ReplicaOptions<S extends SchemaJson> extends SessionOptions {
   readonly schema: S;
@@ -420,15 +420,18 @@ class ConnectedReplica<S extends SchemaJson> implements Replica<S> {
     const connection = this.#session.connection;
     if (connection === undefined || this.#state !== "synced") return Promise.resolve({ status: "try-again" });
     if (this.#lock !== undefined && !this.#hasLock) return Promise.resolve({ status: "not-locked" });
-    const request = new TransactRequest(this.#database);
-    const sent = draft.operations(this.#lock, (operation) => request.add(operation));
-    if (sent.rows.size > 0) this.#store.expected.add(sent.rows);
+    const sent = new Operations();
+    const operations = draft.operations(this.#lock, sent);
+    this.#store.expected.add(sent.rows);
     return new Promise((resolve) => {
       // Whether a transaction without an answer was committed nobody knows; the replica will show it.
-      connection.callWith(request, (reply) => {
-        this.#store.expected.delete(sent.rows);
-        resolve(reply === undefined ? { status: "try-again" } : outcomeOf(sent, reply));
-      });
+      connection.callInParts(
+        (id) => transactRequest(this.#database, operations, id),
+        (reply) => {
+          this.#store.expected.delete(sent.rows);
+          resolve(reply === undefined ? { status: "try-again" } : outcomeOf(sent, reply));
+        },
+      );
     });
   }
 

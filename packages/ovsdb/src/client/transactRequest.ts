@@ -1,31 +1,17 @@
-/** A request "transact" (RFC 7047 section 4.1.3) that is text from the start: each operation is an object only until it is added. */
-import type { PreparedRequest } from "../jsonrpc/connection.ts";
-import { type Json, parseJson, stringifyJson } from "../jsonrpc/json.ts";
-import { messageFrom, SharedMessage } from "../jsonrpc/message.ts";
+/** A request "transact" (RFC 7047 section 4.1.3) in parts: what the server has of it, it can read while the rest is made. */
+import { type Json, stringifyJson } from "../jsonrpc/json.ts";
 
-/** Characters of a part that is made into bytes by itself. */
-const PART = 1 << 16;
+/** Characters of a part. */
+const PART = 1 << 18;
 
-export class TransactRequest implements PreparedRequest {
-  readonly #parts: Uint8Array[] = [];
-  /** What no part has yet. */
-  #text: string;
-
-  constructor(database: string) {
-    this.#text = `{"method":"transact","params":[${stringifyJson(database)}`;
+/** The bytes of the request; the last are returned. Each operation is an object only until it is text. */
+export function* transactRequest(database: string, operations: Iterable<Json>, id: number): Generator<Uint8Array, Uint8Array> {
+  let text = `{"id":${id},"method":"transact","params":[${stringifyJson(database)}`;
+  for (const operation of operations) {
+    text += `,${stringifyJson(operation)}`;
+    if (text.length < PART) continue;
+    yield Buffer.from(text);
+    text = "";
   }
-
-  add(operation: Json): void {
-    this.#text += `,${stringifyJson(operation)}`;
-    if (this.#text.length < PART) return;
-    this.#parts.push(Buffer.from(this.#text));
-    this.#text = "";
-  }
-
-  message(id: number): SharedMessage {
-    const bytes = [...this.#parts, Buffer.from(`${this.#text}],"id":${id}}`)];
-    // A channel within the process takes an object.
-    const message = () => messageFrom(parseJson(Buffer.concat(bytes).toString()));
-    return new SharedMessage(message, () => bytes);
-  }
+  return Buffer.from(`${text}]}`);
 }

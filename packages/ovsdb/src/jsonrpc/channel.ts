@@ -1,6 +1,7 @@
 /** A two-way pipe of messages: over a byte stream, or within the process without serialising. */
 import { type Clock, type Stream, WeftError } from "@weft/runtime";
 import { Framer } from "./framer.ts";
+import { parseJson } from "./json.ts";
 import { type Message, messageFrom, messageText, SharedMessage } from "./message.ts";
 
 export interface ChannelHandlers {
@@ -21,6 +22,8 @@ export interface Channel {
   start(handlers: ChannelHandlers): void;
   /** Queues a message. Messages sent in one turn leave together. After the end they are dropped. */
   send(message: Message | SharedMessage): void;
+  /** Sends a part of a message's text. Until the last part other messages wait; a turn between two lets the first leave. */
+  sendPart(bytes: Uint8Array, last: boolean): void;
   /** What is queued and not yet taken by the other side: bytes; for an in-process channel messages times 100. */
   readonly pending: number;
   /** Bytes received so far (messages, for an in-process channel): any change is a sign of life. */
@@ -32,6 +35,9 @@ export interface Channel {
   /** Closes at once; `onClose` follows with `error`. */
   destroy(error?: Error): void;
 }
+
+/** What waits for it runs at the end of the turn, without the context that queueMicrotask makes for each. */
+const thisTurn = Promise.resolve();
 
 /** Bytes that are worth a write of their own. */
 const LARGE = 1 << 20;
@@ -54,6 +60,8 @@ class StreamChannel implements Channel {
   #chunks: Uint8Array[] = [];
   #queued = 0;
   #flushing = false;
+  /** A part of a message has left, and not the last. */
+  #withinMessage = false;
   #ending = false;
   #closed = false;
   #received = 0;
@@ -117,10 +125,31 @@ class StreamChannel implements Channel {
       this.#queued += text.length;
       if (this.#text.length > LARGE) this.#seal();
     }
-    if (this.#flushing) return;
+    this.#flushSoon();
+  }
+
+  sendPart(bytes: Uint8Array, last: boolean): void {
+    if (this.#closed || this.#ending) return;
+    if (!this.#withinMessage) {
+      this.#seal();
+      this.#chunks.push(bytes);
+      this.#queued += bytes.length;
+      if (last) this.#flushSoon();
+      else this.#flush();
+      this.#withinMessage = !last;
+      return;
+    }
+    this.#stream.write(bytes);
+    if (!last) return;
+    this.#withinMessage = false;
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    if (this.#flushing || this.#withinMessage) return;
     this.#flushing = true;
     // At the end of the turn, and not in one of their own: who waits for an update waits for this.
-    queueMicrotask(() => this.#flush());
+    void thisTurn.then(() => this.#flush());
   }
 
   #seal(): void {
@@ -134,7 +163,7 @@ class StreamChannel implements Channel {
     if (this.#closed) return;
     this.#seal();
     const chunks = this.#chunks;
-    if (chunks.length > 0) {
+    if (chunks.length > 0 && !this.#withinMessage) {
       this.#chunks = [];
       this.#queued = 0;
       for (const bytes of joined(chunks)) this.#stream.write(bytes);
@@ -194,6 +223,8 @@ class MemoryChannel implements Channel {
   #peer: MemoryChannel | undefined;
   #handlers: ChannelHandlers | undefined;
   readonly #inbox: Message[] = [];
+  /** Of a message that is being sent. */
+  readonly #parts: Uint8Array[] = [];
   #next = 0;
   #paused = false;
   #scheduled = false;
@@ -233,6 +264,11 @@ class MemoryChannel implements Channel {
   send(message: Message | SharedMessage): void {
     if (this.#ended || this.#closed) return;
     this.#peer?.deliver(message instanceof SharedMessage ? message.message : message);
+  }
+
+  sendPart(bytes: Uint8Array, last: boolean): void {
+    this.#parts.push(bytes);
+    if (last) this.send(messageFrom(parseJson(Buffer.concat(this.#parts.splice(0)).toString())));
   }
 
   deliver(message: Message): void {

@@ -107,3 +107,42 @@ it("sends every channel its messages in order, shared ones and its own, small an
   await clock.advance(10);
   expect(heard).toEqual(sent.map((messages) => messages.map(nameOf)));
 });
+
+it("sends a request in parts, for whose last other messages wait", async () => {
+  const { clock, net } = virtualRuntime();
+  const heard: Message[] = [];
+  await net.listen("pmemory:x", (stream) => {
+    streamChannel(stream).start({ onMessage: (message) => heard.push(message), onClose: () => {} });
+  });
+  const connecting = net.connect("memory:x");
+  await clock.advance(1);
+  const connection = new Connection(streamChannel(await connecting), clock, {}, 0);
+  connection.notify("before", []);
+  connection.callInParts(
+    function* (id) {
+      for (let i = 0; i < 3; i++) {
+        yield Buffer.from(i === 0 ? `{"id":${id},"method":"long","params":["a"` : `,"${i}"`);
+        if (i === 1) connection.notify("between", []);
+      }
+      return Buffer.from("]}");
+    },
+    () => {},
+  );
+  connection.notify("after", []);
+  for (let i = 0; i < 10; i++) await clock.advance(1);
+  expect(heard.map((message) => ("method" in message ? [message.method, ...message.params] : []))).toEqual([
+    ["before"],
+    ["long", "a", "1", "2"],
+    ["after"],
+    ["between"],
+  ]);
+  connection.callInParts(
+    // biome-ignore lint/correctness/useYield: one part is the whole
+    function* (id) {
+      return Buffer.from(`{"id":${id},"method":"short","params":[]}`);
+    },
+    () => {},
+  );
+  await clock.advance(5);
+  expect(heard.at(-1)).toMatchObject({ method: "short", id: 1 });
+});

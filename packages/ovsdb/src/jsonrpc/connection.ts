@@ -16,10 +16,8 @@ export interface ConnectionHandlers {
   onClose?(error?: Error): void;
 }
 
-/** A request that lacks its id only. */
-export interface PreparedRequest {
-  message(id: number): Message | SharedMessage;
-}
+/** Gets a reply, or the error that ended the connection. */
+type ReplyHandler = (reply: Reply | undefined, error: Error | undefined) => void;
 
 /** The peer answered a request with an error. `reply` is the JSON of the "error" member. */
 export class RpcError extends WeftError {
@@ -44,7 +42,7 @@ export class Connection {
   readonly channel: Channel;
   readonly #clock: Clock;
   readonly #handlers: ConnectionHandlers;
-  readonly #waiting = new Map<Json, (reply: Reply | undefined, error: Error | undefined) => void>();
+  readonly #waiting = new Map<Json, ReplyHandler>();
   #nextId = 0;
   #closed = false;
   #probe: number;
@@ -103,19 +101,34 @@ export class Connection {
    * Sends a request; `done` gets the reply, or the error that ended the connection. Returns the request's id (for the
    * "cancel" method).
    */
-  call(method: string, params: readonly Json[], done: (reply: Reply | undefined, error: Error | undefined) => void): number {
-    return this.callWith({ message: (id) => ({ method, params, id }) }, done);
+  call(method: string, params: readonly Json[], done: ReplyHandler): number {
+    const id = this.#expect(done);
+    if (!this.#closed) this.channel.send({ method, params, id });
+    return id;
   }
 
-  /** As {@link call}, of a request that is written in another way. */
-  callWith(request: PreparedRequest, done: (reply: Reply | undefined, error: Error | undefined) => void): number {
+  /**
+   * As {@link call}, of a request that is made in parts, by its id: the bytes of a whole message, the last of them returned.
+   * While it is made, what there is of it leaves.
+   */
+  callInParts(parts: (id: number) => Generator<Uint8Array, Uint8Array>, done: ReplyHandler): number {
+    const id = this.#expect(done);
+    const rest = parts(id);
+    const send = (): void => {
+      if (this.#closed) return;
+      const { value, done: last } = rest.next();
+      this.channel.sendPart(value, last === true);
+      if (last !== true) this.#clock.soon(send);
+    };
+    send();
+    return id;
+  }
+
+  /** The id of a request to be sent, whose reply goes to `done`; after the end that is told soon. */
+  #expect(done: ReplyHandler): number {
     const id = this.#nextId++;
-    if (this.#closed) {
-      this.#clock.soon(() => done(undefined, new WeftError("jsonrpc.closed", `${this.name}: connection is closed`)));
-      return id;
-    }
-    this.#waiting.set(id, done);
-    this.channel.send(request.message(id));
+    if (!this.#closed) this.#waiting.set(id, done);
+    else this.#clock.soon(() => done(undefined, new WeftError("jsonrpc.closed", `${this.name}: connection is closed`)));
     return id;
   }
 
