@@ -523,6 +523,19 @@ it("memory/show has the reference's keys but for those of parts that are not the
   expect(missing(controller).filter((key) => !/^(lflow-cache-|.*_usage-KB$)/.test(key))).toEqual([]);
 });
 
+it.each(daemons)("the log of %s tells of memory after ten seconds, in the reference's form", async (daemon) => {
+  for (const side of sides) {
+    const told = () => {
+      // The original looks at it when something wakes it.
+      ask(side, daemon, ["version"]);
+      return readFileSync(join(clouds.get(side)!.dir, `${daemon}.log`), "utf8");
+    };
+    const form =
+      /\|memory\|INFO\|\d+ kB peak resident set size after \d+\.\d seconds\n\S+\|\d+\|memory\|INFO\|[\w-]+:\d+( [\w-]+:\d+)*\n/;
+    await expect.poll(told, { timeout: 20_000, interval: 500 }).toMatch(form);
+  }
+});
+
 it("flows, their limit and what the threads have done are shown in the reference's form", () => {
   /** Without what depends on time and on the thread's number. */
   const shown = (side: (typeof sides)[number], ...args: string[]) =>

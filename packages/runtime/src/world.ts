@@ -258,6 +258,8 @@ export interface Host {
   readonly signal: AbortSignal;
   /** Throws a WeftError ("host.no-ffi") where files cannot be locked. Absent where nobody would see the locks. */
   readonly fileLocks?: () => Promise<FileLocks>;
+  /** The most memory that was resident since the process began, kB. Absent where a program has no process of its own. */
+  readonly peakMemory?: () => number;
   /**
    * A daemon says that it is ready: whoever started it with --detach returns now, after printing `output` to its
    * standard output. Nobody listens where it is absent.

@@ -17,6 +17,7 @@ import { type Directories, directoriesOf, inFolder } from "../directories.ts";
 import { type Family, versionReply } from "../version.ts";
 import { listCommand, listenForControl, setOptions } from "./control.ts";
 import { coverageCommands, type Measured, measuredCommands } from "./measured.ts";
+import { reportMemory } from "./memory.ts";
 import { takePidfile } from "./pidfile.ts";
 import { type LogFile, vlogCommands } from "./vlog.ts";
 
@@ -81,6 +82,7 @@ export async function runDaemon(
     return 1;
   }
   let holdsPidfile = false;
+  let endReports = (): void => {};
   try {
     await logFile.open();
     if (pidfile !== undefined) {
@@ -99,6 +101,9 @@ export async function runDaemon(
       { name: "exit", usage: daemon.exitUsage ?? "", minArgs: 0, maxArgs: 1, run: (args) => ending.exit(args) },
     ];
     commands.push(listCommand(commands));
+    const show = commands.find(({ name }) => name === "memory/show");
+    if (host.peakMemory !== undefined && show !== undefined)
+      endReports = reportMemory({ clock, log: log.logger("memory"), peakMemory: host.peakMemory, show });
     const path = options.unixctl === undefined ? `${program}.${host.pid}.ctl` : options.unixctl;
     const control =
       path === "none"
@@ -119,6 +124,7 @@ export async function runDaemon(
     await host.stderr.write(`${program}: ${error.message}\n`);
     return 1;
   } finally {
+    endReports();
     if (holdsPidfile && pidfile !== undefined && (await files.exists(pidfile))) await files.remove(pidfile);
     await logFile.close();
   }

@@ -76,6 +76,7 @@ export function nodeHost(programName: string): Host & { readonly runtime: NodeRu
     stdout: output(process.stdout),
     stderr: output(process.stderr),
     signal: ending.signal,
+    peakMemory: () => process.resourceUsage().maxRSS,
     fileLocks: async () => (await import("./linux/fileLocks.ts")).linuxFileLocks(),
   };
 }
