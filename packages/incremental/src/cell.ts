@@ -1,7 +1,8 @@
 /**
  * A cell is one remembered thing: an input's row, a derivation's value, a group, a table's entry, or an evaluation of a
  * relation, table or each. There are hundreds of thousands, so edges are kept in plain arrays, in both directions, each
- * end knowing the other's position: adding and removing an edge take constant time, however many readers a cell has.
+ * end knowing the other's position: adding and removing an edge take constant time, however many readers a cell has. Cell
+ * and position stand in one array, in turn, which halves the number of arrays.
  */
 import type { DefinitionBody } from "./definitions.ts";
 import type { Key, Sink } from "./types.ts";
@@ -19,8 +20,17 @@ export const PRESENT = 16;
 /** An evaluation of a relation, table or each, as opposed to what these make. */
 export const EVALUATION = 32;
 
-const NO_CELLS: Cell[] = [];
-const NO_SLOTS: number[] = [];
+/** Cells, each followed by a position. */
+export type Edges = (Cell | number)[];
+
+const NO_EDGES: Edges = [];
+
+/** The cells at the other ends of edges. */
+export function cellsOf(edges: Edges): Cell[] {
+  const cells: Cell[] = [];
+  for (let i = 0; i < edges.length; i += 2) cells.push(edges[i] as Cell);
+  return cells;
+}
 
 export class Cell {
   readonly home: Home;
@@ -31,12 +41,10 @@ export class Cell {
   height: number;
   /** The number of the evaluation that read this cell last: saves most duplicate edges. */
   stamp = 0;
-  /** What it read, and at which position of their `readers` it stands. */
-  deps: Cell[] = NO_CELLS;
-  depSlots: number[] = NO_SLOTS;
-  /** Who read it, and at which position of their `deps` it stands. */
-  readers: Cell[] = NO_CELLS;
-  readerSlots: number[] = NO_SLOTS;
+  /** What it read, each with its place in the `readers` there. */
+  deps: Edges = NO_EDGES;
+  /** Who read it, each with its place in the `deps` there. */
+  readers: Edges = NO_EDGES;
 
   constructor(home: Home, key: Key, height: number, flags: number) {
     this.home = home;
@@ -82,24 +90,37 @@ export class Home {
   }
 }
 
-function addReader(dep: Cell, reader: Cell, slot: number): number {
-  if (dep.readers === NO_CELLS) {
-    dep.readers = [reader];
-    dep.readerSlots = [slot];
-    return 0;
+/** Edges up to here are kept in arrays without room for more: most cells have few. Pushing leaves room for sixteen and more. */
+const FEW = 8;
+
+/** `edges` with one more, in the same array or another. */
+function withEdge(edges: Edges, cell: Cell, place: number): Edges {
+  const { length } = edges;
+  if (length >= FEW) {
+    edges.push(cell, place);
+    return edges;
   }
-  dep.readerSlots.push(slot);
-  return dep.readers.push(reader) - 1;
+  const more: Edges = new Array(length + 2);
+  for (let i = 0; i < length; i++) more[i] = edges[i]!;
+  more[length] = cell;
+  more[length + 1] = place;
+  return more;
 }
 
-function removeReader(dep: Cell, position: number): void {
-  const last = dep.readers.pop()!;
-  const lastSlot = dep.readerSlots.pop()!;
-  if (position < dep.readers.length) {
-    dep.readers[position] = last;
-    dep.readerSlots[position] = lastSlot;
-    last.depSlots[lastSlot] = position;
-  }
+/** Returns the place in the readers. */
+function addReader(dep: Cell, reader: Cell, place: number): number {
+  const at = dep.readers.length;
+  dep.readers = withEdge(dep.readers, reader, place);
+  return at;
+}
+
+function removeReader({ readers }: Cell, at: number): void {
+  const place = readers.pop() as number;
+  const last = readers.pop() as Cell;
+  if (at === readers.length) return;
+  readers[at] = last;
+  readers[at + 1] = place;
+  last.deps[place + 1] = at;
 }
 
 /**
@@ -107,47 +128,51 @@ function removeReader(dep: Cell, position: number): void {
  * in the middle, as those of a group that a member has joined, the ends keep their edges.
  */
 export function link(cell: Cell, reads: readonly Cell[], orphan: (cell: Cell) => void): void {
-  const { deps, depSlots } = cell;
+  const { deps } = cell;
+  const had = deps.length >> 1;
   const count = reads.length;
   let same = 0;
-  while (same < deps.length && same < count && deps[same] === reads[same]) same++;
-  if (same === deps.length && same === count) return;
-  if (deps === NO_CELLS) {
+  while (same < had && same < count && deps[2 * same] === reads[same]) same++;
+  if (same === had && same === count) return;
+  if (had === 0) {
     linkFirst(cell, reads);
     return;
   }
-  let end = deps.length;
+  let end = had;
   let endOfReads = count;
-  while (end > same && endOfReads > same && deps[end - 1] === reads[endOfReads - 1]) {
+  while (end > same && endOfReads > same && deps[2 * (end - 1)] === reads[endOfReads - 1]) {
     end--;
     endOfReads--;
   }
-  const dropped = same < end ? deps.slice(same, end) : NO_CELLS;
-  for (let i = end - 1; i >= same; i--) removeReader(deps[i]!, depSlots[i]!);
-  const kept = deps.slice(end);
-  const keptSlots = depSlots.slice(end);
-  deps.length = same;
-  depSlots.length = same;
-  for (let i = same; i < endOfReads; i++) depSlots.push(addReader(reads[i]!, cell, deps.push(reads[i]!) - 1));
-  for (let i = 0; i < kept.length; i++) {
-    kept[i]!.readerSlots[keptSlots[i]!] = deps.push(kept[i]!) - 1;
-    depSlots.push(keptSlots[i]!);
+  const dropped = deps.slice(2 * same, 2 * end);
+  for (let i = end - 1; i >= same; i--) removeReader(deps[2 * i] as Cell, deps[2 * i + 1] as number);
+  const kept = deps.slice(2 * end);
+  deps.length = 2 * same;
+  for (let i = same; i < endOfReads; i++) deps.push(reads[i]!, addReader(reads[i]!, cell, 2 * i));
+  for (let i = 0; i < kept.length; i += 2) {
+    const dep = kept[i] as Cell;
+    const at = kept[i + 1] as number;
+    dep.readers[at + 1] = deps.length;
+    deps.push(dep, at);
   }
-  for (const dep of dropped) if (dep.readers.length === 0) orphan(dep);
+  for (const dep of cellsOf(dropped)) if (dep.readers.length === 0) orphan(dep);
 }
 
 function linkFirst(cell: Cell, reads: readonly Cell[]): void {
-  cell.deps = reads.slice();
-  cell.depSlots = new Array<number>(reads.length).fill(0);
-  for (let i = 0; i < reads.length; i++) cell.depSlots[i] = addReader(reads[i]!, cell, i);
+  const count = reads.length;
+  const deps: Edges = new Array(2 * count);
+  for (let i = 0; i < count; i++) {
+    const dep = reads[i]!;
+    deps[2 * i] = dep;
+    deps[2 * i + 1] = addReader(dep, cell, 2 * i);
+  }
+  cell.deps = deps;
 }
 
 /** Forgets all edges at once, without telling the other ends: for when everything is forgotten. */
 function forgetEdges(cell: Cell): void {
-  cell.deps = NO_CELLS;
-  cell.depSlots = NO_SLOTS;
-  cell.readers = NO_CELLS;
-  cell.readerSlots = NO_SLOTS;
+  cell.deps = NO_EDGES;
+  cell.readers = NO_EDGES;
 }
 
 /** "addressesOf(3fa8...)", for messages. */

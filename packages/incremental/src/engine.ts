@@ -11,6 +11,7 @@
 import {
   Cell,
   COMPUTED,
+  cellsOf,
   EVALUATION,
   forgetDerived,
   GONE,
@@ -353,7 +354,8 @@ class EngineState implements Engine {
   }
 
   #markReaders(cell: Cell): void {
-    for (const reader of cell.readers) this.#mark(reader);
+    const { readers } = cell;
+    for (let i = 0; i < readers.length; i += 2) this.#mark(readers[i] as Cell);
   }
 
   #applyStaged(): boolean {
@@ -471,7 +473,7 @@ class EngineState implements Engine {
     const target = this.#retryFor!;
     this.#retryFor = undefined;
     if (raise(cell, target.height + 1, [target])) {
-      link(cell, [...cell.deps, target], this.#orphan);
+      link(cell, [...cellsOf(cell.deps), target], this.#orphan);
       this.#mark(cell);
       return;
     }

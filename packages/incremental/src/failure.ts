@@ -1,5 +1,5 @@
 /** Evaluations that failed, and cycles among them. */
-import { type Cell, nameOf } from "./cell.ts";
+import { type Cell, cellsOf, nameOf } from "./cell.ts";
 import { IncrementalError } from "./error.ts";
 
 /** What a failed evaluation holds as its value, and what reading it throws. */
@@ -19,7 +19,7 @@ export function pathBetween(from: Cell, to: Cell): Cell[] {
     if (cell === to) return [];
     if (seen.has(cell)) return undefined;
     seen.add(cell);
-    for (const dep of cell.deps) {
+    for (const dep of cellsOf(cell.deps)) {
       const rest = walk(dep);
       if (rest !== undefined) return [cell, ...rest];
     }

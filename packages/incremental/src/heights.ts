@@ -1,5 +1,5 @@
 /** Heights: a cell's is above those of all it reads, and gives the order of recomputation. */
-import { type Cell, EVALUATION, type Home } from "./cell.ts";
+import { type Cell, cellsOf, EVALUATION, type Home } from "./cell.ts";
 
 /**
  * Raises a cell, and whatever reads it above it, so that it may read cells below `height`. If one of those, `wanted`,
@@ -19,7 +19,7 @@ export function raise(origin: Cell, height: number, wanted: readonly Cell[]): bo
     if (cell.height >= to) return;
     undo.push([cell, cell.height]);
     cell.height = to;
-    if (!(cell.flags & EVALUATION)) for (const reader of cell.readers) raiseCell(reader, to + 1);
+    if (!(cell.flags & EVALUATION)) for (const reader of cellsOf(cell.readers)) raiseCell(reader, to + 1);
     else if (cell.home.body.kind !== "each") raiseHome(cell.home, to + 1);
   };
   raiseCell(origin, height);
