@@ -263,8 +263,6 @@ const mistakes = `
   ovs/route/lookup 10.99.0.1 src=x
   ovs/route/lookup 10.9.0.5 src=10.9.0.1
   qos/show-types x
-  qos/show-types p1
-  qos/show-types br-int
   tnl/neigh/retrans_time
   tnl/neigh/retrans_time x
   tnl/neigh/retrans_time 100

@@ -73,18 +73,21 @@ describe("createSwitch", () => {
     const warnings: string[] = [];
     runtime.log.onRecord(({ level, text }) => void (level === "warn" && warnings.push(text)));
     const [bridge] = db.table("Bridge").rows();
-    for (const rate of [1000, 2000]) {
+    for (const text of ["a", "b"]) {
       db.edit((tx) => {
         tx.update("Bridge", bridge!._uuid, { stp_enable: true });
         for (const row of db.table("Interface").rows())
-          if (row.name === "p1") tx.update("Interface", row._uuid, { ingress_policing_rate: rate });
+          if (row.name === "p1")
+            tx.update("Interface", row._uuid, {
+              lldp: new Map([
+                ["enable", "true"],
+                ["text", text],
+              ]),
+            });
       });
       await runtime.clock.run(made.settled());
     }
-    expect(warnings.sort()).toEqual([
-      "Bridge br0: stp_enable is not supported",
-      "Interface p1: ingress_policing_rate is not supported",
-    ]);
+    expect(warnings.sort()).toEqual(["Bridge br0: stp_enable is not supported", "Interface p1: lldp is not supported"]);
     await runtime.clock.run(made.stop());
   });
 

@@ -7,7 +7,6 @@ import { keys, notYet, partly, remarked, type Support, works } from "./entry.ts"
 const interconnect = partly("for ovn-ic: the original's works, there is none of ours");
 const told = partly("ovn-controller does not speak with routing daemons");
 const stretched = partly("ovn-controller does not speak EVPN");
-const shaped = remarked("as queues in the switch's database; our ovs-vswitchd does not shape by them, and says so");
 const probing = keys("interval timeout success_count failure_count");
 
 export const support: Support = {
@@ -115,9 +114,9 @@ export const support: Support = {
         "vtep-logical-switch": partly("there is no ovn-controller-vtep"),
         "activation-strategy": works,
         "iface-id-ver": works,
-        qos_min_rate: shaped,
-        qos_max_rate: shaped,
-        qos_burst: shaped,
+        qos_min_rate: works,
+        qos_max_rate: works,
+        qos_burst: works,
         lsp_learn_mac: notYet("ovn-controller's part"),
         "is-nf": notYet("tunnels back: ovn-controller's part"),
         "nf-linked-port": notYet("tunnels back: ovn-controller's part"),

@@ -27,6 +27,7 @@ import {
 } from "./desired.ts";
 import type { Devices } from "./devices.ts";
 import type { ManagedBridge, ManagedInterface } from "./managed.ts";
+import { configureQos } from "./qos.ts";
 import { isTunnelType, type TunnelType, tunnelConfig, tunnelDeviceName } from "./tunnel-options.ts";
 
 export interface ConfigureContext {
@@ -193,6 +194,7 @@ export class Configuration {
     for (const iface of this.#wantedInterfaces(row)) await this.#configureInterface(held, iface.row, row.datapath_type);
     this.#followMtu(held);
     this.#configureBundles(held, row);
+    configureQos(this.#c, held, row);
     this.#chooseMac(held, row);
     this.#configureMirrors(held, row);
     await held.server.configure(this.#c.db, row, this.#restoring === true);

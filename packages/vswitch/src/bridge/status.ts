@@ -16,7 +16,7 @@ export interface StatusContext {
   readonly configuration: Configuration;
 }
 
-function counters(iface: ManagedInterface): Map<string, number> {
+function counters({ datapath }: StatusContext, iface: ManagedInterface): Map<string, number> {
   const { netdev, port } = iface;
   if (port === undefined) return new Map();
   if (netdev === undefined) {
@@ -35,10 +35,14 @@ function counters(iface: ManagedInterface): Map<string, number> {
     ["tx_bytes", s.tx_bytes],
     ["tx_packets", s.tx_packets],
   ]);
-  if (!netdev.type.startsWith("dummy")) {
-    found.set("rx_dropped", s.rx_dropped);
+  const drops = port.dpPort === undefined ? undefined : datapath.ports.get(port.dpPort)?.drops;
+  const isCounted = !netdev.type.startsWith("dummy");
+  if (isCounted || drops !== undefined) {
+    found.set("rx_dropped", s.rx_dropped + (drops?.rx ?? 0));
+    found.set("tx_dropped", s.tx_dropped + (drops?.tx ?? 0));
+  }
+  if (isCounted) {
     found.set("rx_errors", s.rx_errors);
-    found.set("tx_dropped", s.tx_dropped);
     found.set("tx_errors", s.tx_errors);
   }
   for (const [name, value] of Object.entries(netdev.moreStatistics ?? {})) found.set(name, value);
@@ -88,7 +92,7 @@ function writeInterface(
     status: statusOf(c, iface),
     bfd_status: port.bfd?.status ?? new Map(),
   });
-  if (statistics) tx.update("Interface", row._uuid, { statistics: seen ? counters(iface) : new Map() });
+  if (statistics) tx.update("Interface", row._uuid, { statistics: seen ? counters(c, iface) : new Map() });
 }
 
 function statusOf(c: StatusContext, iface: ManagedInterface): ReadonlyMap<string, string> {

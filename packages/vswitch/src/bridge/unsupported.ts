@@ -2,6 +2,7 @@
 import type { Replica, TableName, Uuid } from "@weft/ovsdb";
 import type { Logger } from "@weft/runtime";
 import type { VsRow, VsSchema } from "@weft/schemas";
+import { QOS_TYPES } from "../qos/config.ts";
 
 type Checks = { readonly [T in TableName<VsSchema>]?: (row: VsRow<T>) => readonly (string | false)[] };
 
@@ -18,16 +19,15 @@ const checks: Checks = {
     row.mcast_snooping_enable && "mcast_snooping_enable",
     set(row.auto_attach, "auto_attach"),
   ],
-  Port: (row) => [set(row.qos, "qos"), row.lacp !== undefined && row.lacp !== "off" && "lacp"],
+  Port: (row) => [row.lacp !== undefined && row.lacp !== "off" && "lacp"],
   Interface: (row) => [
     set(row.cfm_mpid, "cfm_mpid"),
     row.bfd.get("enable") === "true" && Number(row.bfd.get("decay_min_rx") ?? 0) > 0 && "bfd:decay_min_rx",
     row.bfd.get("enable") === "true" && row.bfd.get("forwarding_if_rx") === "true" && "bfd:forwarding_if_rx",
     row.bfd.get("enable") === "true" && row.bfd.get("oam") === "true" && "bfd:oam",
-    row.ingress_policing_rate > 0 && "ingress_policing_rate",
-    row.ingress_policing_kpkts_rate > 0 && "ingress_policing_kpkts_rate",
     row.lldp.get("enable") === "true" && "lldp",
   ],
+  QoS: (row) => [row.type !== "" && !QOS_TYPES.some((type) => type === row.type) && `type ${row.type}`],
   Flow_Table: (row) => [
     set(row.flow_limit, "flow_limit"),
     row.groups.length > 0 && "groups",

@@ -77,11 +77,6 @@ function vlanAndMac(vlanText: string | undefined, macText: string | undefined): 
   return { vlan, mac };
 }
 
-function checkInterface(c: ControlContext, name: string | undefined): void {
-  const known = [...c.datapath.bridges.values()].some((bridge) => bridge.portsByName.has(name ?? ""));
-  if (!known) throw refuse("no such interface");
-}
-
 export function bridgeCommands(c: ControlContext): ControlCommand[] {
   return [
     command("ofproto/list", "", 0, 0, () => [...c.datapath.bridges.keys()].join("\n")),
@@ -211,14 +206,6 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
       if (!/^\d+$/.test(basis)) throw refuse("invalid basis");
       if (parseMac(mac) === undefined) throw refuse("invalid mac");
       throw refuse("bonding is not supported by this switch, nor its hash");
-    }),
-    command("qos/show", "interface", 1, 1, ([name]) => {
-      checkInterface(c, name);
-      return `QoS not configured on ${name}`;
-    }),
-    command("qos/show-types", "interface", 1, 1, ([name]) => {
-      checkInterface(c, name);
-      return `No QoS types supported for interface: ${name}`;
     }),
     command("memory/show", "", 0, 0, () => {
       const bridges = [...c.datapath.bridges.values()];

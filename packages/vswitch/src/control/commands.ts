@@ -11,6 +11,7 @@ import { featureCommands } from "./features.ts";
 import { fragmentCommands } from "./fragments.ts";
 import { pmdCommands } from "./pmd.ts";
 import { protocolCommands } from "./protocols.ts";
+import { qosCommands } from "./qos.ts";
 import { tunnelCommands } from "./tunnels.ts";
 
 export function controlCommands(context: ControlContext): ControlCommand[] {
@@ -24,6 +25,7 @@ export function controlCommands(context: ControlContext): ControlCommand[] {
     ...tunnelCommands(context),
     ...dummyCommands(context),
     ...protocolCommands,
+    ...qosCommands(context),
     ...bfdCommands(context),
   ];
   const all = [...there, ...absentCommands(there)];

@@ -80,9 +80,12 @@ function statisticsLines(port: DpPort | undefined): string[] {
   const counters = port?.netdev?.statistics ?? NO_STATISTICS;
   const isCounted = port?.netdev !== undefined && !port.netdev.type.startsWith("dummy");
   const rare = (value: number): string => (isCounted ? String(value) : "?");
+  const drops = port?.drops;
+  const dropped = (device: number, ours: number | undefined): string =>
+    isCounted || ours !== undefined ? String(device + (ours ?? 0)) : "?";
   return [
-    `    RX packets:${counters.rx_packets} errors:${rare(counters.rx_errors)} dropped:${rare(counters.rx_dropped)} overruns:? frame:?`,
-    `    TX packets:${counters.tx_packets} errors:${rare(counters.tx_errors)} dropped:${rare(counters.tx_dropped)} aborted:? carrier:?`,
+    `    RX packets:${counters.rx_packets} errors:${rare(counters.rx_errors)} dropped:${dropped(counters.rx_dropped, drops?.rx)} overruns:? frame:?`,
+    `    TX packets:${counters.tx_packets} errors:${rare(counters.tx_errors)} dropped:${dropped(counters.tx_dropped, drops?.tx)} aborted:? carrier:?`,
     "    collisions:?",
     `    RX bytes:${counters.rx_bytes}  TX bytes:${counters.tx_bytes}`,
     "    UPCALL packets:? errors:?",

@@ -16,6 +16,7 @@ import { type Bridge, HIDDEN_TABLE } from "../ofproto/bridge.ts";
 import type { Meter } from "../ofproto/meter.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import { Rule } from "../ofproto/rule.ts";
+import type { IngressPolicer } from "../qos/policer.ts";
 import { type IpAddress, parseAddress } from "../tunnel/address.ts";
 import { NeighbourTable } from "../tunnel/neighbours.ts";
 import { neighbourRequest } from "../tunnel/request.ts";
@@ -175,15 +176,28 @@ export class Datapath implements Executor {
 
   addPort(port: DpPort): void {
     this.ports.set(port.number, port);
-    if (port.netdev !== undefined) {
-      port.netdev.onReceive = (frame, offload) => this.receive(port.number, frame, offload);
-    }
+    this.police(port, port.policer);
     this.invalidate();
+  }
+
+  /** What a port's device receives passes this from now on; undefined: everything passes. */
+  police(port: DpPort, policer: IngressPolicer | undefined): void {
+    port.policer = policer;
+    const { number, netdev } = port;
+    if (netdev === undefined) return;
+    netdev.onReceive =
+      policer === undefined
+        ? (frame, offload) => this.receive(number, frame, offload)
+        : (frame, offload) => {
+            const packets = offload === undefined ? 1 : segmentCount(frame, offload);
+            if (policer.admit(frame.length, packets, this.now())) this.receive(number, frame, offload);
+          };
   }
 
   removePort(number: number): void {
     const port = this.ports.get(number);
     if (port?.netdev !== undefined) port.netdev.onReceive = undefined;
+    port?.egress?.close();
     this.ports.delete(number);
     this.invalidate();
   }
@@ -473,15 +487,16 @@ export class Datapath implements Executor {
 
   // What executed actions need.
 
-  send(number: number, frame: Uint8Array, tunnel: TunnelKey | undefined): void {
+  send(number: number, frame: Uint8Array, tunnel: TunnelKey | undefined, queue: number): void {
     const port = this.ports.get(number);
     if (port === undefined) return;
     if (port.tunnel !== undefined) {
       if (tunnel !== undefined) this.sendTunnel?.(port, frame, tunnel);
       return;
     }
-    const { netdev } = port;
-    if (netdev !== undefined && (netdev.up || netdev.elsewhere === true)) netdev.transmit(frame, this.#offload);
+    const { netdev, egress } = port;
+    if (egress !== undefined) egress.send(frame, queue, this.#offload);
+    else if (netdev !== undefined && (netdev.up || netdev.elsewhere === true)) netdev.transmit(frame, this.#offload);
   }
 
   recirculate(packet: Packet): void {

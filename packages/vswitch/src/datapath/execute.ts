@@ -30,8 +30,8 @@ export type Run = (packet: Packet) => boolean;
 export interface Executor {
   readonly vlanHeaders: number;
   readonly portRange: { readonly min: number; readonly max: number };
-  /** Sends a frame; the array is the receiver's. */
-  send(port: number, frame: Uint8Array, tunnel: TunnelKey | undefined): void;
+  /** Sends a frame, by a queue of the port; the array is the receiver's. */
+  send(port: number, frame: Uint8Array, tunnel: TunnelKey | undefined, queue: number): void;
   toController(packet: Packet, action: Extract<DpAction, { type: "controller" }>): void;
   recirculate(packet: Packet): void;
   /** As {@link Conntrack.track}. */
@@ -105,7 +105,7 @@ function compileOne(
           if (frame.length > state.truncate) frame = frame.slice(0, state.truncate);
           state.truncate = 0;
         }
-        executor.send(port, frame, state.tunnel);
+        executor.send(port, frame, state.tunnel, packet.key[WORD.skb_priority] as number);
         return true;
       };
     }

@@ -56,6 +56,8 @@ export interface OfPort {
   up: boolean;
   carrier: boolean;
   bundle: Bundle | undefined;
+  /** DSCP values that packets of a queue leave with, by the queues' numbers. */
+  queueDscp?: ReadonlyMap<number, number> | undefined;
   /** Where BFD watches the port. */
   bfd: BfdSession | undefined;
   /** For patch and tunnel ports, which have no device to count. */

@@ -1,7 +1,8 @@
 /** Multipart requests: descriptions and counters. */
-import { type FlowStats, type Message, OFPG, OFPM } from "@weft/openflow";
-import { HIDDEN_TABLE } from "../ofproto/bridge.ts";
+import { ALL_QUEUES, type FlowStats, type Message, OFPG, OFPM, type QueueConfig, type QueueStats } from "@weft/openflow";
+import { type Bridge, HIDDEN_TABLE } from "../ofproto/bridge.ts";
 import { OpenFlowRefusal } from "../ofproto/errors.ts";
+import type { OfPort } from "../ofproto/port.ts";
 import type { Session } from "./session.ts";
 import {
   allPorts,
@@ -14,6 +15,7 @@ import {
   meterStats,
   portDescription,
   portStats,
+  queueIds,
   queueStats,
   tableDescription,
   tableFeatures,
@@ -132,7 +134,7 @@ export function answerStats(session: Session, message: Message, xid: number): bo
       );
       return true;
     case "queue_stats_request":
-      chunks(allPorts(bridge, message.port).map(queueStats), CHUNK, (queues, more) =>
+      chunks(queueStatsOf(bridge, message.port, message.queue, now), CHUNK, (queues, more) =>
         session.send({ type: "queue_stats_reply", queues, more }, xid),
       );
       return true;
@@ -143,7 +145,7 @@ export function answerStats(session: Session, message: Message, xid: number): bo
         {
           type: "queue_config_reply",
           port: message.port,
-          queues: ports.map((port) => ({ port: port.ofport, queue: 0, minRate: undefined, maxRate: undefined })),
+          queues: queueConfigOf(ports, message.queue),
           more: false,
         },
         xid,
@@ -193,6 +195,23 @@ export function answerStats(session: Session, message: Message, xid: number): bo
     default:
       return false;
   }
+}
+
+/** Asked for one queue that no port asked for has, it is an error. */
+function queueStatsOf(bridge: Bridge, port: number, queue: number, now: number): QueueStats[] {
+  const found = allPorts(bridge, port).flatMap((each) => queueStats(each, queue, now));
+  if (found.length === 0 && queue !== ALL_QUEUES) throw new OpenFlowRefusal("OFPQOFC_BAD_QUEUE");
+  return found;
+}
+
+function queueConfigOf(ports: readonly OfPort[], queue: number): QueueConfig[] {
+  const found = ports.flatMap((port) =>
+    queueIds(port)
+      .filter((id) => queue === ALL_QUEUES || id === queue)
+      .map((id) => ({ port: port.ofport, queue: id, minRate: undefined, maxRate: undefined })),
+  );
+  if (found.length === 0 && queue !== ALL_QUEUES) throw new OpenFlowRefusal("NXQOFC_QUEUE_ERROR");
+  return found;
 }
 
 function meterIds(session: Session, meter: number): number[] {

@@ -1,5 +1,6 @@
 /** What a bridge answers to requests for its description and counters. */
 import {
+  ALL_QUEUES,
   FIELDS,
   type FlowStats,
   formatActions,
@@ -18,6 +19,7 @@ import {
   type TableDescription,
   type TableFeatures,
 } from "@weft/openflow";
+import type { DpPort } from "../datapath/dp-port.ts";
 import { type Bridge, HIDDEN_TABLE } from "../ofproto/bridge.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import type { Rule } from "../ofproto/rule.ts";
@@ -83,6 +85,10 @@ const NO_EXTENDED: readonly bigint[] = new Array(21).fill(NOT_COUNTED);
 export function portStats(port: OfPort, now: number): PortStats {
   const s = port.netdev?.statistics;
   const c = port.counters;
+  const isCounted = s !== undefined && port.netdev?.type.startsWith("dummy") === false;
+  const drops = dpPortOf(port)?.drops;
+  const dropped = (device: number | undefined, ours: number | undefined): bigint =>
+    isCounted || ours !== undefined ? BigInt((device ?? 0) + (ours ?? 0)) : NOT_COUNTED;
   const duration = secondsOf(now - port.created);
   const custom = Object.entries(port.netdev?.moreStatistics ?? {}).map(([name, value]) => ({ name, value: BigInt(value) }));
   return {
@@ -94,10 +100,10 @@ export function portStats(port: OfPort, now: number): PortStats {
       txPackets: BigInt(s?.tx_packets ?? c.txPackets),
       rxBytes: BigInt(s?.rx_bytes ?? c.rxBytes),
       txBytes: BigInt(s?.tx_bytes ?? c.txBytes),
-      rxDropped: s === undefined || port.netdev?.type.startsWith("dummy") ? NOT_COUNTED : BigInt(s.rx_dropped),
-      txDropped: s === undefined || port.netdev?.type.startsWith("dummy") ? NOT_COUNTED : BigInt(s.tx_dropped),
-      rxErrors: s === undefined || port.netdev?.type.startsWith("dummy") ? NOT_COUNTED : BigInt(s.rx_errors),
-      txErrors: s === undefined || port.netdev?.type.startsWith("dummy") ? NOT_COUNTED : BigInt(s.tx_errors),
+      rxDropped: dropped(s?.rx_dropped, drops?.rx),
+      txDropped: dropped(s?.tx_dropped, drops?.tx),
+      rxErrors: isCounted ? BigInt(s?.rx_errors ?? 0) : NOT_COUNTED,
+      txErrors: isCounted ? BigInt(s?.tx_errors ?? 0) : NOT_COUNTED,
       rxFrameErrors: NOT_COUNTED,
       rxOverErrors: NOT_COUNTED,
       rxCrcErrors: NOT_COUNTED,
@@ -108,16 +114,33 @@ export function portStats(port: OfPort, now: number): PortStats {
   };
 }
 
-export function queueStats(port: OfPort): QueueStats {
-  return {
-    port: port.ofport,
-    queue: 0,
-    txBytes: NOT_COUNTED,
-    txPackets: NOT_COUNTED,
-    txErrors: NOT_COUNTED,
-    durationSec: undefined,
-    durationNsec: 0,
-  };
+const dpPortOf = ({ bridge, dpPort }: OfPort): DpPort | undefined =>
+  dpPort === undefined ? undefined : bridge.datapath.ports.get(dpPort);
+
+/** Numbers of a port's queues. A device of the system has those of its QoS; others have one that counts nothing. */
+export function queueIds(port: OfPort): number[] {
+  const egress = dpPortOf(port)?.egress;
+  if (egress !== undefined) return egress.queues().map(([id]) => id);
+  return port.netdev === undefined || port.netdev.type.startsWith("dummy") ? [0] : [];
+}
+
+/** Of the queues of a port, or of one of them. */
+export function queueStats(port: OfPort, queue: number, now: number): QueueStats[] {
+  const counted = new Map(dpPortOf(port)?.egress?.queues());
+  const ids = queueIds(port).filter((id) => queue === ALL_QUEUES || id === queue);
+  return ids.map((id) => {
+    const counters = counted.get(id);
+    const duration = counters === undefined ? undefined : secondsOf(now - counters.created);
+    return {
+      port: port.ofport,
+      queue: id,
+      txBytes: counters === undefined ? NOT_COUNTED : BigInt(counters.txBytes),
+      txPackets: counters === undefined ? NOT_COUNTED : BigInt(counters.txPackets),
+      txErrors: counters === undefined ? NOT_COUNTED : BigInt(counters.txErrors),
+      durationSec: duration?.sec,
+      durationNsec: duration?.nsec ?? 0,
+    };
+  });
 }
 
 export function groupStats(bridge: Bridge, id: number, now: number): GroupStats | undefined {

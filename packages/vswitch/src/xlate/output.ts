@@ -82,11 +82,24 @@ export function outputPort(ctx: Context, ofport: number, last: boolean): void {
     return;
   }
   if (port.dpPort === undefined) return;
+  const tos = ctx.flow[WORD.nw_tos] as number;
+  if (port.queueDscp !== undefined) markQueue(ctx, port.queueDscp);
   ctx.commit();
   const popPort = terminateTunnel(ctx, port);
   if (popPort !== undefined) ctx.odp.push({ type: "tnl_pop", port: popPort });
   else ctx.odp.push({ type: "output", port: port.dpPort });
   mirrorEgress(ctx, port, outputPort);
+  ctx.flow[WORD.nw_tos] = tos;
+}
+
+/** The packet gets the DSCP that packets of its queue leave with (ovs-vswitchd.conf.db(5), Queue column dscp). */
+function markQueue(ctx: Context, marks: ReadonlyMap<number, number>): void {
+  const { flow } = ctx;
+  ctx.look(WORD.skb_priority);
+  const dscp = marks.get(flow[WORD.skb_priority] as number);
+  if (dscp === undefined) return;
+  ctx.look(WORD.nw_tos, 0xfc);
+  flow[WORD.nw_tos] = ((flow[WORD.nw_tos] as number) & 3) | (dscp << 2);
 }
 
 /** The packet goes from one bridge into another: the other's tables see it as received on `peer`. */
