@@ -34,6 +34,7 @@ for (const file of [
   "healthChecks.txt",
   "templates.txt",
   "interconnect.txt",
+  "combinations.txt",
 ]) {
   describe(file, () => {
     it.each(casesOf(join(import.meta.dirname, "cases", file)))("$name", async (what) => {

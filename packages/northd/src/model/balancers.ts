@@ -14,7 +14,8 @@ import { switchOf } from "./switchPort.ts";
 type Lists = Pick<typeof listOfRouter, "load_balancer" | "load_balancer_group">;
 
 const groupsOfBalancer = index("groupsOfLoadBalancer", nb.Load_Balancer_Group, (row) => row.load_balancer);
-const switchesOfBalancer = index("switchesOfOwnLoadBalancer", nb.Logical_Switch, (row) => row.load_balancer);
+/** The switches that have a load balancer by themselves. */
+export const switchesOfBalancer = index("switchesOfOwnLoadBalancer", nb.Logical_Switch, (row) => row.load_balancer);
 const switchesOfGroup = index("switchesOfLoadBalancerGroup", nb.Logical_Switch, (row) => row.load_balancer_group);
 const routersOfBalancer = index("routersOfOwnLoadBalancer", nb.Logical_Router, (row) => row.load_balancer);
 const routersOfGroup = index("routersOfLoadBalancerGroup", nb.Logical_Router, (row) => row.load_balancer_group);

@@ -77,7 +77,7 @@ export const floodedRouterPorts = derive(
   "floodedRouterPorts",
   (router: Uuid, read): readonly string[] =>
     read(routerPorts, router)
-      .filter((port) => isSet(port, "mcast_flood"))
+      .filter((port) => port.enabled && isSet(port, "mcast_flood"))
       .map(reachedBy),
   { equals: sameContent },
 );

@@ -23,14 +23,14 @@ const relayOf = derive(
     const port = read(routerPort, uuid);
     const id = read(nb.Logical_Router_Port, uuid)?.dhcp_relay;
     const server = id === undefined ? undefined : read(nb.DHCP_Relay, id)?.servers;
-    // Only ports with one address and relays with one server are served.
+    // Only relays with one server are served.
     // The switch says that it has a relay; which of its ports that is, matters to its own flows only.
     const attached = port === undefined ? undefined : attachedSwitchPort(port, read);
     const datapath = attached === undefined ? undefined : read(switchPort, attached)?.datapath;
     if (datapath === undefined || !read(switchConfig, datapath).has("dhcp_relay_port")) return undefined;
-    if (port === undefined || port.address.ip4.length !== 1 || server === undefined || parseIpv4(server) === undefined)
-      return undefined;
-    return { server, relay: port.address.ip4[0]!.text };
+    const relay = port?.address.ip4[0]?.text;
+    if (relay === undefined || server === undefined || parseIpv4(server) === undefined) return undefined;
+    return { server, relay };
   },
   { equals: sameContent },
 );

@@ -24,11 +24,11 @@ export const translates = derive("translates", (router: Uuid, read): boolean => 
   return read(listOfRouter.nat, router).length > 0 || read(routerHasVips, router);
 });
 
-/** Whether everything is to be committed: where at least one rule tracks connections. */
+/** Whether everything is to be committed: where at least one rule or load balancer tracks connections. */
 const commitsAll = derive("commitsAll", (router: Uuid, read): boolean => {
   if (!read(chassisFeature, "ct_commit_to_zone") || !read(chassisFeature, "ct_next_zone")) return false;
   if (read(routerOptions, router).get("ct-commit-all") !== "true") return false;
-  return read(nats, router).rules.some(({ stateless }) => !stateless);
+  return read(routerHasVips, router) || read(nats, router).rules.some(({ stateless }) => !stateless);
 });
 
 export const gatewayRouter = each("router/gatewayRouter", routers, function* (uuid, row, read): Iterable<Flow> {

@@ -3,7 +3,7 @@ import { each, index, type Read } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
 import { centralised } from "../model/centralised.ts";
 import { globals } from "../model/globals.ts";
-import { mirrorPorts } from "../model/mirror.ts";
+import { logicalMirrors, mirrorPortName } from "../model/mirror.ts";
 import { floodedRouterPorts, groupKey, routerGroups, switchMulticast } from "../model/multicast.ts";
 import { datapathKey, globalRow, nb, routers, switches } from "../model/nb.ts";
 import { partKey, portGroupAddresses, portGroupPart, portGroupsOfSwitch } from "../model/portGroup.ts";
@@ -20,9 +20,8 @@ const TO_ROUTERS = 32770;
 const STATIC = 32771;
 const FLOOD_L2 = 32772;
 
-export const multicastGroups = each("northd/multicastGroups", switches, function* (uuid, _row, read): Iterable<Row> {
+export const multicastGroups = each("northd/multicastGroups", switches, function* (uuid, { name }, read): Iterable<Row> {
   const ports = read(switchPorts, uuid).filter((port) => port.enabled);
-  const copies = read(mirrorPorts, uuid).map(({ name }) => name);
   const reached = (port: SwitchPort) => {
     const redirected = port.peer !== undefined && read(centralised, port.peer) === port.uuid;
     return redirected ? redirectName(port.name) : port.name;
@@ -30,9 +29,14 @@ export const multicastGroups = each("northd/multicastGroups", switches, function
   const group = (name: string, key: number, members: readonly string[]): Row => multicastGroup(uuid, name, key, members);
   const heard = ports.filter((port) => port.options.get("receive_multicast") !== "false");
   const hosts = heard.filter((port) => port.type !== "router");
+  // The port that carries copies is there for each of the ports that are watched.
+  const copies = (watched: readonly SwitchPort[]): string[] => {
+    const sinks = new Set(watched.flatMap((port) => read(logicalMirrors, port.uuid).map(({ sink }) => sink)));
+    return [...sinks].map((sink) => mirrorPortName(name, sink));
+  };
   const unknown = heard.filter((port) => port.unknown);
-  if (heard.length > 0) yield group("_MC_flood", FLOOD, [...heard.map(reached), ...copies]);
-  if (hosts.length > 0) yield group("_MC_flood_l2", FLOOD_L2, [...hosts.map(reached), ...copies]);
+  if (heard.length > 0) yield group("_MC_flood", FLOOD, [...heard.map(reached), ...copies(heard)]);
+  if (hosts.length > 0) yield group("_MC_flood_l2", FLOOD_L2, [...hosts.map(reached), ...copies(hosts)]);
   if (unknown.length > 0) yield group("_MC_unknown", UNKNOWN, unknown.map(reached));
   const { flooded, towardsRouters, groups } = read(switchMulticast, uuid);
   const named = new Map(ports.map((port) => [port.name, reached(port)]));

@@ -16,17 +16,21 @@ import {
   remembered,
   vipPriority,
 } from "../model/balance.ts";
-import { balancesStateless, switchesOf, switchHasVips } from "../model/balancers.ts";
+import { balancesStateless, switchesOf, switchesOfBalancer, switchHasVips } from "../model/balancers.ts";
 import { meteredTogether, type Protocol } from "../model/copp.ts";
 import { endpointText } from "../model/endpoint.ts";
 import { type LoadBalancer, loadBalancer } from "../model/loadBalancer.ts";
-import { nb, switches } from "../model/nb.ts";
+import { listOfSwitch, nb, switches } from "../model/nb.ts";
 import type { Vip } from "../model/vip.ts";
 import { DatapathSet } from "../output/datapathSet.ts";
 import * as s from "../stages.ts";
 
 /** The flows of a switch that has VIPs, whichever these are. */
 export const switchLbFrame = each("switch/lbFrame", switches, function* (uuid, _row, read): Iterable<Flow> {
+  if (read(balancesStateless, uuid) && read(listOfSwitch.load_balancer, uuid).length > 0) {
+    yield flow(uuid, s.LS_OUT_PRE_LB, 115, "reg0[16] == 1", "reg0[2] = 1; next;");
+    yield flow(uuid, s.LS_OUT_STATEFUL, 110, "reg0[16] == 1 && ct.new", "next;");
+  }
   if (!read(switchHasVips, uuid)) return;
   for (const stage of [s.LS_IN_PRE_LB, s.LS_OUT_PRE_LB]) yield flow(uuid, stage, 100, "ip", "reg0[2] = 1; next;");
   yield flow(uuid, s.LS_IN_CT_EXTRACT, 100, "ct.new && ip", EXTRACT);
@@ -42,10 +46,6 @@ export const switchLbFrame = each("switch/lbFrame", switches, function* (uuid, _
   yield flow(uuid, s.LS_IN_NAT_HAIRPIN, 90, "ip && reg0[12] == 1", "ct_snat;");
   const back = "eth.dst <-> eth.src; outport = inport; flags.loopback = 1; output;";
   yield flow(uuid, s.LS_IN_HAIRPIN, 1, "(reg0[6] == 1 || reg0[12] == 1)", back);
-  if (read(balancesStateless, uuid)) {
-    yield flow(uuid, s.LS_OUT_PRE_LB, 115, "reg0[16] == 1", "reg0[2] = 1; next;");
-    yield flow(uuid, s.LS_OUT_STATEFUL, 110, "reg0[16] == 1 && ct.new", "next;");
-  }
 });
 
 const REJECT = `reg0 = 0; reject { outport <-> inport; next(pipeline=egress,table=${s.LS_OUT_QOS.table});};`;
@@ -54,7 +54,8 @@ export const switchLoadBalancers = each("switch/loadBalancers", nb.Load_Balancer
   const switches = read(switchesOf, uuid);
   const lb = switches.size === 0 ? undefined : read(loadBalancer, uuid);
   if (lb === undefined) return;
-  const tracking = new DatapathSet(switches.members.filter((datapath) => read(balancesStateless, datapath)));
+  // By groups, load balancers do not get there.
+  const tracking = new DatapathSet(read(switchesOfBalancer, uuid).filter((datapath) => read(balancesStateless, datapath)));
   for (const vip of lb.vips) {
     yield* vipFlows(lb, vip, switches, read);
     if (tracking.size > 0) yield* statelessVip(tracking, lb, vip);

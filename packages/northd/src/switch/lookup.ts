@@ -16,16 +16,17 @@ export const lookup = each("switch/lookup", nb.Logical_Switch_Port, function* (u
   const port = read(switchPort, uuid);
   if (port === undefined) return;
   const { datapath, json, name, type } = port;
-  if (!port.enabled) {
-    yield flow(datapath, LS_IN_L2_UNKNOWN, 50, `outport == ${json}`, "drop;", { hint: uuid, port: name });
-  }
-  if (type === "external" || (port.unknown && port.options.get("force_fdb_lookup") === "true")) return;
-  const actions = port.enabled ? `outport = ${json}; output;` : "drop;";
-  const cloned = port.options.get("pkt_clone_type") === "mc_unknown";
   const peer = port.peer === undefined ? undefined : read(routerPort, port.peer);
   const redirect = redirectOf(port, peer, read);
+  if (!port.enabled) yield* unreachable(port, name);
+  if (!port.enabled && redirect !== undefined) yield* unreachable(port, redirect);
+  const learned = peer === undefined && port.unknown && port.options.get("force_fdb_lookup") === "true";
+  if (type === "external" || learned) return;
+  const actions = port.enabled ? `outport = ${json}; output;` : "drop;";
+  const cloned = peer === undefined && port.options.get("pkt_clone_type") === "mc_unknown" && read(hasUnknown, datapath);
   const resident = peer === undefined ? "" : read(heardOf, peer.uuid);
-  for (const { macText } of port.addresses) {
+  // A router is where its port says, whatever addresses the switch's port has.
+  for (const { macText } of peer === undefined ? port.addresses : [peer.address]) {
     const match = toRouter(macText, read(arpProxy, uuid));
     for (const place of placesOf(port, redirect, resident)) {
       const to = `outport = ${place.outport}; output;`;
@@ -39,6 +40,16 @@ export const lookup = each("switch/lookup", nb.Logical_Switch_Port, function* (u
   }
 });
 
+/** What a disabled port, or its instance on the gateway chassis, is not given. */
+function* unreachable({ uuid, datapath }: SwitchPort, name: string): Iterable<Flow> {
+  yield flow(datapath, LS_IN_L2_UNKNOWN, 50, `outport == ${quoted(name)}`, "drop;", { hint: uuid, port: name });
+}
+
+/** Whether a switch has ports behind which any address may be. */
+const hasUnknown = derive("hasUnknown", (datapath: Uuid, read): boolean =>
+  read(switchPorts, datapath).some(({ unknown }) => unknown),
+);
+
 /** Where a router port is reached from a switch: a flow for each kind of chassis. */
 interface Place {
   /** A condition on the chassis, led by " && ". */
@@ -46,16 +57,17 @@ interface Place {
   readonly outport: string;
 }
 
-/** The instance of the switch port on the gateway chassis, in quotes, if it has one. */
+/** The instance of the switch port on the gateway chassis, if it has one. */
 function redirectOf(port: SwitchPort, peer: RouterPort | undefined, read: Read): string | undefined {
-  return peer !== undefined && read(centralised, peer.uuid) === port.uuid ? quoted(redirectName(port.name)) : undefined;
+  return peer !== undefined && read(centralised, peer.uuid) === port.uuid ? redirectName(port.name) : undefined;
 }
 
 function placesOf(port: SwitchPort, redirect: string | undefined, resident: string): readonly Place[] {
   if (redirect === undefined) return [{ resident, outport: port.json }];
+  const other = quoted(redirect);
   return [
-    { resident: ` && is_chassis_resident(${redirect})`, outport: port.json },
-    { resident: ` && !is_chassis_resident(${redirect})`, outport: redirect },
+    { resident: ` && is_chassis_resident(${other})`, outport: port.json },
+    { resident: ` && !is_chassis_resident(${other})`, outport: other },
   ];
 }
 

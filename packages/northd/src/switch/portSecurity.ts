@@ -14,15 +14,18 @@ export const portSecurity = each("switch/portSecurity", nb.Logical_Switch_Port, 
   if (port === undefined) return;
   const { datapath, json, name } = port;
   const own = { hint: uuid, port: name };
-  if (!port.enabled) {
-    yield flow(datapath, LS_IN_CHECK_PORT_SEC, 100, `inport == ${json}`, "reg0[15] = 1; next;", own);
-  }
   const peer = port.peer === undefined ? undefined : read(routerPort, port.peer);
+  const redirect = peer !== undefined && read(centralised, peer.uuid) === uuid ? redirectName(name) : undefined;
+  if (!port.enabled) {
+    for (const from of redirect === undefined ? [name] : [name, redirect]) {
+      const match = `inport == ${quoted(from)}`;
+      yield flow(datapath, LS_IN_CHECK_PORT_SEC, 100, match, "reg0[15] = 1; next;", { hint: uuid, port: from });
+    }
+  }
   if (port.type === "router") {
     if (port.enabled) yield flow(datapath, LS_IN_CHECK_PORT_SEC, 70, `inport == ${json}`, "reg0[18] = 1; next;", own);
     if (peer === undefined) return;
-    if (port.enabled && read(centralised, peer.uuid) === uuid) {
-      const redirect = redirectName(name);
+    if (port.enabled && redirect !== undefined) {
       yield flow(datapath, LS_IN_CHECK_PORT_SEC, 70, `inport == ${quoted(redirect)}`, "reg0[18] = 1; next;", {
         hint: uuid,
         port: redirect,
