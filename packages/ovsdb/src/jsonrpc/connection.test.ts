@@ -108,6 +108,29 @@ it("sends every channel its messages in order, shared ones and its own, small an
   expect(heard).toEqual(sent.map((messages) => messages.map(nameOf)));
 });
 
+it("sends requests in parts one after the other", async () => {
+  const { clock, net } = virtualRuntime();
+  const heard: Message[] = [];
+  await net.listen("pmemory:x", (stream) => {
+    streamChannel(stream).start({ onMessage: (message) => heard.push(message), onClose: () => {} });
+  });
+  const connecting = net.connect("memory:x");
+  await clock.advance(1);
+  const connection = new Connection(streamChannel(await connecting), clock, {}, 0);
+  for (const name of ["first", "second", "third"]) {
+    connection.callInParts(
+      function* (id) {
+        yield Buffer.from(`{"id":${id},"method":"${name}",`);
+        yield Buffer.from(`"params":["a"`);
+        return Buffer.from("]}");
+      },
+      () => {},
+    );
+  }
+  for (let i = 0; i < 20; i++) await clock.advance(1);
+  expect(heard.map((message) => ("method" in message ? message.method : ""))).toEqual(["first", "second", "third"]);
+});
+
 it("sends a request in parts, for whose last other messages wait", async () => {
   const { clock, net } = virtualRuntime();
   const heard: Message[] = [];

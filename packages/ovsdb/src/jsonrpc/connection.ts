@@ -43,6 +43,8 @@ export class Connection {
   readonly #clock: Clock;
   readonly #handlers: ConnectionHandlers;
   readonly #waiting = new Map<Json, ReplyHandler>();
+  /** Requests of which parts are still to be made and sent. */
+  readonly #inParts: Generator<Uint8Array, Uint8Array>[] = [];
   #nextId = 0;
   #closed = false;
   #probe: number;
@@ -113,15 +115,22 @@ export class Connection {
    */
   callInParts(parts: (id: number) => Generator<Uint8Array, Uint8Array>, done: ReplyHandler): number {
     const id = this.#expect(done);
-    const rest = parts(id);
-    const send = (): void => {
-      if (this.#closed) return;
+    this.#inParts.push(parts(id));
+    if (this.#inParts.length === 1) this.#sendParts();
+    return id;
+  }
+
+  /** A request after the other, up to the first that is not whole. */
+  #sendParts(): void {
+    for (let rest = this.#inParts[0]; rest !== undefined && !this.#closed; rest = this.#inParts[0]) {
       const { value, done: last } = rest.next();
       this.channel.sendPart(value, last === true);
-      if (last !== true) this.#clock.soon(send);
-    };
-    send();
-    return id;
+      if (last !== true) {
+        this.#clock.soon(() => this.#sendParts());
+        return;
+      }
+      this.#inParts.shift();
+    }
   }
 
   /** The id of a request to be sent, whose reply goes to `done`; after the end that is told soon. */
@@ -199,6 +208,7 @@ export class Connection {
     const reason = error ?? new WeftError("jsonrpc.closed", `${this.name}: connection closed by peer`);
     for (const done of this.#waiting.values()) done(undefined, reason);
     this.#waiting.clear();
+    this.#inParts.length = 0;
     this.#handlers.onClose?.(error);
   }
 }
