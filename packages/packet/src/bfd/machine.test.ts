@@ -10,6 +10,7 @@ const settings: BfdSettings = { minTx: 200, minRx: 300, mult: 3, slowTx: 1000, p
 /** A machine, its time, and what it has asked for. */
 class Table {
   now = 0;
+  received = 0;
   readonly actions: BfdAction[] = [];
   machine;
 
@@ -46,7 +47,16 @@ class Table {
   /** Time goes on to when the machine wants to be asked. */
   wait(jitter = 0): BfdAction[] {
     this.now = bfdDue(this.machine);
-    return this.happen({ type: "time", jitter });
+    return this.happen({ type: "time", jitter, received: this.received });
+  }
+
+  /** So many ms in which the other side stays up, as it says once behind every packet of this one, and `each` other packets come. */
+  stay(ms: number, each = 0): void {
+    for (const end = this.now + ms; this.now < end; ) {
+      const polled = sent(this.wait()).some(({ flags }) => flags === BFD_FLAG.poll);
+      this.hear({ flags: polled ? BFD_FLAG.final : 0 });
+      this.received += 1 + each;
+    }
   }
 
   bring(state: BfdState): this {
@@ -292,4 +302,50 @@ test("a path that ends beyond this side is told with a poll, and what it is afte
   table.configure({ pathDown: false });
   expect(table.machine.diagnostic).toBe(BFD_DIAGNOSTIC.none);
   expect(newBfdMachine(OWN, { ...settings, pathDown: true }, 0).diagnostic).toBe(BFD_DIAGNOSTIC.pathDown);
+});
+
+describe("an interface that receives hardly anything but control packets", () => {
+  const bring = () => new Table({ decayMinRx: 1000 }).bring(up);
+
+  test("is content with decayMinRx, after a poll sequence", () => {
+    const table = bring();
+    table.stay(1400);
+    expect(table.machine).toMatchObject({ decayed: false, minRx: 300 });
+    table.stay(1500);
+    expect(table.machine).toMatchObject({ decayed: true, minRx: 1000, polling: false });
+    expect(table.actions).toContainEqual({ type: "pollBegins" });
+    expect(sent(table.actions).find(({ flags }) => flags === BFD_FLAG.poll)).toMatchObject({ requiredMinRx: 1_000_000 });
+  });
+
+  test("is busy with twice the control packets that may come, and once idle becomes so again", () => {
+    const table = bring();
+    table.stay(6000, 2);
+    expect(table.machine).toMatchObject({ decayed: false, minRx: 300 });
+    table.stay(6000);
+    expect(table.machine).toMatchObject({ decayed: true, minRx: 1000 });
+    table.stay(6000, 10);
+    expect(table.machine).toMatchObject({ decayed: false, minRx: 300 });
+  });
+
+  test("begins anew when the session falls, and with other settings", () => {
+    const fallen = bring();
+    fallen.stay(6000);
+    fallen.hear({ state: down });
+    expect(fallen.machine).toMatchObject({ state: down, decayed: false, minRx: 300 });
+    const configured = bring();
+    configured.stay(6000);
+    configured.configure({ decayMinRx: 2000 });
+    configured.stay(400);
+    expect(configured.machine).toMatchObject({ state: up, decayed: false, minRx: 300 });
+  });
+});
+
+test.each([
+  [1999, 1],
+  [500, 1],
+  [2000, 2],
+])("%i µs are %i ms", (us, ms) => {
+  const table = new Table();
+  table.hear({ state: down, desiredMinTx: us, requiredMinRx: us });
+  expect(table.machine.remote).toMatchObject({ minTx: ms, minRx: ms });
 });

@@ -14,6 +14,11 @@ export interface BfdSettings {
   readonly slowTx: number;
   /** The other side is told that what lies beyond this one cannot be reached. */
   readonly pathDown: boolean;
+  /**
+   * What takes minRx's place while hardly anything but control packets is received, ms; undefined: nothing does
+   * (ovs-vswitchd.conf.db(5), bfd:decay_min_rx). Not less than minRx.
+   */
+  readonly decayMinRx?: number | undefined;
 }
 
 /** What the other side has said last; intervals in ms. */
@@ -44,11 +49,15 @@ export interface BfdMachine {
   readonly nextTx: number;
   /** When the other side has been silent for too long. It means something in the states init and up. */
   readonly detect: number;
+  /** The interface is idle, and decayMinRx counts. */
+  readonly decayed: boolean;
+  /** How much is received in this time decides whether it is. Undefined: it begins when the machine hears of the time next. */
+  readonly idleWatch: { readonly until: number; readonly received: number } | undefined;
 }
 
-/** `jitter`, from 0 to 1, says by how much the packet behind one that is due now comes sooner. */
+/** `received`: packets of any kind that have come in since whenever; only a session with decayMinRx asks. `jitter`, from 0 to 1, says by how much the packet behind one that is due now comes sooner. */
 export type BfdEvent =
-  | { readonly type: "time"; readonly jitter: number }
+  | { readonly type: "time"; readonly jitter: number; readonly received?: number }
   | { readonly type: "receive"; readonly packet: Bfd }
   | { readonly type: "configure"; readonly settings: BfdSettings }
   | { readonly type: "poll" };
@@ -70,6 +79,11 @@ export type BfdAction =
 /** What a peer is taken for that has said nothing (RFC 5880 section 6.8.1). */
 const SILENT = { state: BFD_STATE.down, diagnostic: 0, discriminator: 0, minTx: 0, minRx: 1, flags: 0 } as const;
 
+/** Whether an interface is idle is seen in so many ms, at least. */
+const IDLE_WATCH = 2000;
+/** Of an interval, what is left when the sender's jitter is greatest (RFC 5880 section 6.8.7). */
+const LEAST_INTERVAL = 0.75;
+
 type Draft = { -readonly [K in keyof BfdMachine]: BfdMachine[K] };
 
 /** A session that is down; its first packet is due now. `discriminator`: not 0. */
@@ -87,6 +101,8 @@ export function newBfdMachine(discriminator: number, settings: BfdSettings, now:
     lastTx: now,
     nextTx: now,
     detect: now,
+    decayed: false,
+    idleWatch: undefined,
   };
 }
 
@@ -97,6 +113,7 @@ export function bfdStep(machine: BfdMachine, event: BfdEvent, now: number): [Bfd
   switch (event.type) {
     case "time":
       passTime(draft, event.jitter, now, actions);
+      watchIdle(draft, event.received ?? 0, now, actions);
       break;
     case "receive":
       receive(draft, event.packet, now, actions);
@@ -113,7 +130,8 @@ export function bfdStep(machine: BfdMachine, event: BfdEvent, now: number): [Bfd
 
 /** When the machine wants to hear of the time next. */
 export function bfdDue(machine: BfdMachine): number {
-  return listens(machine) ? Math.min(machine.nextTx, machine.detect) : machine.nextTx;
+  const due = listens(machine) ? Math.min(machine.nextTx, machine.detect) : machine.nextTx;
+  return watches(machine) && machine.idleWatch !== undefined ? Math.min(due, machine.idleWatch.until) : due;
 }
 
 /** The interval of packets to the other side, before jitter. */
@@ -157,7 +175,7 @@ function transmit(draft: Draft, flags: number, now: number, actions: BfdAction[]
     myDiscriminator: draft.discriminator,
     yourDiscriminator: draft.remote.discriminator,
     desiredMinTx: (polling ? settings.minTx : draft.minTx) * 1000,
-    requiredMinRx: (polling ? settings.minRx : draft.minRx) * 1000,
+    requiredMinRx: (polling ? wantedMinRx(draft) : draft.minRx) * 1000,
     requiredMinEchoRx: 0,
   };
   actions.push({ type: "send", packet });
@@ -190,6 +208,9 @@ function refusal({ discriminator }: BfdMachine, packet: Bfd): string | undefined
   return undefined;
 }
 
+/** µs as ms, of which there is one at least. */
+const wholeMs = (us: number): number => Math.max(1, Math.floor(us / 1000));
+
 /** Keeps what the other side says of itself. */
 function hear(draft: Draft, packet: Bfd, now: number, actions: BfdAction[]): void {
   const before = draft.remote;
@@ -197,8 +218,9 @@ function hear(draft: Draft, packet: Bfd, now: number, actions: BfdAction[]): voi
     state: packet.state as BfdState,
     diagnostic: packet.diagnostic,
     discriminator: packet.myDiscriminator,
-    minTx: Math.floor(packet.desiredMinTx / 1000),
-    minRx: Math.ceil(packet.requiredMinRx / 1000),
+    minTx: wholeMs(packet.desiredMinTx),
+    // Nothing is nothing: it wants no packets.
+    minRx: packet.requiredMinRx === 0 ? 0 : wholeMs(packet.requiredMinRx),
     mult: packet.detectMultiplier,
     flags: packet.flags,
   };
@@ -229,15 +251,47 @@ function enter(draft: Draft, state: BfdState, reason: number, actions: BfdAction
   if (state !== BFD_STATE.up) {
     draft.polling = false;
     draft.pollAgain = false;
+    forgetIdle(draft);
   }
   if (before.state !== state) takeIntervals(draft);
   actions.push({ type: "standing", before, after: { state, diagnostic } });
 }
 
 function takeIntervals(draft: Draft): void {
-  const { minTx, minRx, slowTx } = draft.settings;
+  const { minTx, slowTx } = draft.settings;
   draft.minTx = draft.state === BFD_STATE.up ? minTx : Math.max(minTx, slowTx);
-  draft.minRx = minRx;
+  draft.minRx = wantedMinRx(draft);
+}
+
+// Idle interfaces.
+
+function wantedMinRx({ settings, decayed }: BfdMachine): number {
+  return decayed ? (settings.decayMinRx ?? settings.minRx) : settings.minRx;
+}
+
+function watches({ state, settings }: BfdMachine): boolean {
+  return state === BFD_STATE.up && settings.decayMinRx !== undefined;
+}
+
+function forgetIdle(draft: Draft): void {
+  draft.decayed = false;
+  draft.idleWatch = undefined;
+}
+
+/** An interface is idle that receives less than twice the control packets that the other side may send. */
+function watchIdle(draft: Draft, received: number, now: number, actions: BfdAction[]): void {
+  const { decayMinRx } = draft.settings;
+  if (!watches(draft) || decayMinRx === undefined) return;
+  const watch = draft.idleWatch;
+  if (watch !== undefined && now < watch.until) return;
+  const length = Math.max(IDLE_WATCH, decayMinRx);
+  draft.idleWatch = { until: now + length, received };
+  if (watch === undefined) return;
+  const control = length / (bfdRxInterval(draft) * LEAST_INTERVAL);
+  const idle = received - watch.received < 2 * control;
+  if (idle === draft.decayed) return;
+  draft.decayed = idle;
+  poll(draft, now, actions);
 }
 
 // Poll sequences (RFC 5880 section 6.5), which only a session that is up needs.
@@ -249,7 +303,9 @@ function configure(draft: Draft, settings: BfdSettings, now: number, actions: Bf
     enter(draft, draft.state, settings.pathDown ? BFD_DIAGNOSTIC.pathDown : BFD_DIAGNOSTIC.none, actions);
     poll(draft, now, actions);
   }
-  if (before.minTx === settings.minTx && before.minRx === settings.minRx && before.mult === settings.mult) return;
+  const sameRx = before.minRx === settings.minRx && before.decayMinRx === settings.decayMinRx;
+  if (!sameRx) forgetIdle(draft);
+  if (sameRx && before.minTx === settings.minTx && before.mult === settings.mult) return;
   if (draft.state === BFD_STATE.up) poll(draft, now, actions);
   else takeIntervals(draft);
 }

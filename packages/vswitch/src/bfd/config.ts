@@ -6,8 +6,12 @@ export interface BfdConfig {
   readonly minTx: number;
   readonly minRx: number;
   readonly mult: number;
+  /** In place of minRx while the interface is idle; undefined: nothing is. */
+  readonly decayMinRx: number | undefined;
   readonly cpathDown: boolean;
   readonly checkTunnelKey: boolean;
+  /** Packets are marked as those of the tunnel's ends, where its protocol has a mark for that. */
+  readonly oam: boolean;
   /** undefined: the interface's own. */
   readonly srcMac: Mac | undefined;
   readonly dstMac: Mac;
@@ -33,9 +37,11 @@ export function bfdConfig(column: ReadonlyMap<string, string>): BfdConfig | unde
   return {
     minTx: number("min_tx", 100, 0xffff_ffff),
     minRx: number("min_rx", 1000, 0xffff_ffff),
+    decayMinRx: number("decay_min_rx", 0, 0xffff_ffff) || undefined,
     mult: number("mult", 3, 255),
     cpathDown: column.get("cpath_down") === "true",
     checkTunnelKey: column.get("check_tnl_key") === "true",
+    oam: column.get("oam") === "true",
     srcMac: mac("bfd_local_src_mac"),
     dstMac: mac("bfd_local_dst_mac") ?? (parseMac(DST_MAC) as Mac),
     expectedDstMac: mac("bfd_remote_dst_mac"),

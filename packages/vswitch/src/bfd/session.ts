@@ -26,6 +26,8 @@ export interface SessionOptions {
   readonly random: Random;
   readonly log: Logger;
   readonly send: (packet: Bfd) => void;
+  /** Packets that the interface has received, of any kind. */
+  readonly received: () => number;
   /** Something that {@link BfdSession.status} tells has changed. */
   readonly changed: () => void;
 }
@@ -35,8 +37,9 @@ const SLOW = 1000;
 /** A random number below this makes a jitter. */
 const STEPS = 1000;
 
-function settingsOf({ minTx, minRx, mult, cpathDown }: BfdConfig): BfdSettings {
-  return { minTx, minRx, mult, slowTx: SLOW, pathDown: cpathDown };
+function settingsOf({ minTx, minRx, decayMinRx, mult, cpathDown }: BfdConfig): BfdSettings {
+  const decays = decayMinRx !== undefined && decayMinRx >= minRx;
+  return { minTx, minRx, mult, slowTx: SLOW, pathDown: cpathDown, decayMinRx: decays ? decayMinRx : undefined };
 }
 
 export class BfdSession {
@@ -47,6 +50,8 @@ export class BfdSession {
   #timer: Timer | undefined;
   #wasForwarding = false;
   #flaps = 0;
+  /** The values of the status that others have been told of. */
+  #told = "";
   /** bfd/set-forwarding. */
   #override: boolean | undefined;
 
@@ -59,6 +64,13 @@ export class BfdSession {
     const { state, diagnostic } = this.#machine;
     this.#logStanding({ state: BFD_STATE.adminDown, diagnostic: BFD_DIAGNOSTIC.none }, { state, diagnostic });
     this.#schedule();
+    this.#checkDecay();
+  }
+
+  #checkDecay(): void {
+    const { minRx, decayMinRx } = this.config;
+    if (decayMinRx !== undefined && decayMinRx < minRx)
+      this.#o.log.warn(`${this.name}: decay_min_rx cannot be less than ${minRx} ms`);
   }
 
   close(): void {
@@ -66,7 +78,9 @@ export class BfdSession {
   }
 
   configure(config: BfdConfig): void {
+    const { minRx, decayMinRx } = this.config;
     this.config = config;
+    if (minRx !== config.minRx || decayMinRx !== config.decayMinRx) this.#checkDecay();
     this.#happen({ type: "configure", settings: settingsOf(config) });
   }
 
@@ -80,15 +94,22 @@ export class BfdSession {
     this.#machine = machine;
     for (const action of actions) this.#act(action);
     this.#noteForwarding();
-    if (event.type !== "time" || actions.some(({ type }) => type === "standing")) this.#o.changed();
+    this.#tellChange();
     this.#schedule();
   }
 
+  #tellChange(): void {
+    const now = [...this.status.values()].join();
+    if (now === this.#told) return;
+    this.#told = now;
+    this.#o.changed();
+  }
+
   #schedule(): void {
-    const { clock, random } = this.#o;
+    const { clock, random, received } = this.#o;
     this.#timer?.cancel();
     this.#timer = clock.after(Math.max(0, bfdDue(this.#machine) - clock.now()), () =>
-      this.#happen({ type: "time", jitter: random.below(STEPS) / STEPS }),
+      this.#happen({ type: "time", jitter: random.below(STEPS) / STEPS, received: received() }),
     );
   }
 
@@ -146,7 +167,7 @@ export class BfdSession {
 
   override(forwarding: boolean | undefined): void {
     this.#override = forwarding;
-    this.#o.changed();
+    this.#tellChange();
   }
 
   /** The Interface column bfd_status. */
@@ -194,7 +215,7 @@ export class BfdSession {
       `  Remote Diagnostic: ${diagnosticName(remote.diagnostic)}`,
       `  Remote Discriminator: ${hex(remote.discriminator)}`,
       `  Remote Minimum TX Interval: ${remote.minTx}ms`,
-      `  Remote Minimum RX Interval: ${remote.minRx}ms`,
+      `  Remote Minimum RX Interval: ${Math.max(1, remote.minRx)}ms`,
       `  Remote Detect Multiplier: ${remote.mult}`,
       "",
     ].join("\n");

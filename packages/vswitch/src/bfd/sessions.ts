@@ -7,7 +7,7 @@ import type { Runtime } from "@weft/runtime";
 import type { VsSchema } from "@weft/schemas";
 import type { Configuration } from "../bridge/configure.ts";
 import type { Datapath } from "../datapath/datapath.ts";
-import { WORD } from "../flow/key.ts";
+import { TUN_OAM, WORD } from "../flow/key.ts";
 import type { OfPort } from "../ofproto/port.ts";
 import { type BfdConfig, bfdConfig } from "./config.ts";
 import { bfdFrame } from "./frames.ts";
@@ -57,6 +57,7 @@ export class BfdSessions {
       clock,
       random,
       log: log.logger("bfd"),
+      received: () => port.netdev?.statistics.rx_packets ?? port.counters.rxPackets,
       send: (packet) => this.#send(port, session.config, source, packet),
       changed: () => {
         // Not yet there while it is being made.
@@ -88,6 +89,7 @@ export class BfdSessions {
     const frame = bfdFrame(config, macOf(port.mac), srcPort, packet);
     this.#datapath.runActions(port.bridge, frame, [{ type: "output", port: port.ofport }], (key) => {
       key[WORD.in_port] = OFPP.NONE;
+      if (config.oam) key[WORD.tun_flags] = TUN_OAM;
     });
   }
 

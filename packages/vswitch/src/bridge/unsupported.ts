@@ -22,9 +22,7 @@ const checks: Checks = {
   Port: (row) => [row.lacp !== undefined && row.lacp !== "off" && "lacp"],
   Interface: (row) => [
     set(row.cfm_mpid, "cfm_mpid"),
-    row.bfd.get("enable") === "true" && Number(row.bfd.get("decay_min_rx") ?? 0) > 0 && "bfd:decay_min_rx",
     row.bfd.get("enable") === "true" && row.bfd.get("forwarding_if_rx") === "true" && "bfd:forwarding_if_rx",
-    row.bfd.get("enable") === "true" && row.bfd.get("oam") === "true" && "bfd:oam",
     row.lldp.get("enable") === "true" && "lldp",
   ],
   QoS: (row) => [row.type !== "" && !QOS_TYPES.some((type) => type === row.type) && `type ${row.type}`],

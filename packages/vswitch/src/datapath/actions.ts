@@ -24,6 +24,8 @@ export interface TunnelKey {
   readonly ttl: number;
   readonly tpDst: number;
   readonly options: readonly GeneveOption[];
+  /** Of Geneve: the packet is for the tunnel's other end itself. */
+  readonly oam: boolean;
   readonly df: boolean;
   readonly csum: boolean;
   readonly key: boolean;
@@ -46,6 +48,7 @@ export interface TunnelHeader {
   readonly vni: number;
   readonly hasKey: boolean;
   readonly options: readonly GeneveOption[];
+  readonly oam: boolean;
   /** Of ERSPAN; `vni` is its session. */
   readonly erspan?: Erspan | undefined;
   /** The header's bytes, the first of which is the outer Ethernet header. */
@@ -164,7 +167,9 @@ function formatTunnelKey(t: TunnelKey): string {
   text += `ttl=${t.ttl},`;
   if (t.tpDst !== 0) text += `tp_dst=${t.tpDst},`;
   if (t.options.length > 0) text += `geneve(${t.options.map((option) => formatOption(option)).join("")}),`;
-  const flags = [t.df ? "df" : "", t.csum ? "csum" : "", t.key ? "key" : ""].filter((flag) => flag !== "").join("|");
+  const flags = [t.oam ? "oam" : "", t.df ? "df" : "", t.csum ? "csum" : "", t.key ? "key" : ""]
+    .filter((flag) => flag !== "")
+    .join("|");
   return `tunnel(${text}flags(${flags}))`;
 }
 
@@ -195,7 +200,7 @@ function formatHeader(h: TunnelHeader): string {
   else {
     const critical = h.options.some((option) => (option.type & 0x80) !== 0) ? "crit," : "";
     const options = h.options.length === 0 ? "" : `,options(${h.options.map((option) => formatOption(option)).join("")})`;
-    tunnel = `${udp},geneve(${critical}vni=${hex(h.vni)}${options})`;
+    tunnel = `${udp},geneve(${h.oam ? "oam," : ""}${critical}vni=${hex(h.vni)}${options})`;
   }
   return `header(size=${h.bytes.length},type=${type},${eth},${ip},${tunnel})`;
 }

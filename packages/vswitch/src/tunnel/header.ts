@@ -50,12 +50,12 @@ export function encodeOptions(options: readonly GeneveOption[]): Uint8Array {
   return bytes;
 }
 
-/** A Geneve header without UDP (RFC 8926 section 3.4): 8 bytes and options. */
-export function geneveHeader(vni: number, options: readonly GeneveOption[]): Uint8Array {
+/** A Geneve header without UDP (RFC 8926 section 3.4): 8 bytes and options. `oam`: it is for the tunnel's other end itself. */
+export function geneveHeader(vni: number, options: readonly GeneveOption[], oam: boolean): Uint8Array {
   const encoded = encodeOptions(options);
   const bytes = new Uint8Array(8 + encoded.length);
   bytes[0] = encoded.length / 4;
-  bytes[1] = options.some((option) => (option.type & 0x80) !== 0) ? 0x40 : 0;
+  bytes[1] = (oam ? 0x80 : 0) | (options.some((option) => (option.type & 0x80) !== 0) ? 0x40 : 0);
   put16(bytes, 2, ETHERTYPE_TEB);
   put32(bytes, 4, vni << 8);
   bytes.set(encoded, 8);
@@ -80,7 +80,7 @@ function greHeader(header: Omit<TunnelHeader, "bytes">): Uint8Array {
 
 function tunnelPart(header: Omit<TunnelHeader, "bytes">): Uint8Array {
   if (header.erspan !== undefined) return erspanHeader(header.erspan, header.vni);
-  if (header.protocol === "geneve") return geneveHeader(header.vni, header.options);
+  if (header.protocol === "geneve") return geneveHeader(header.vni, header.options, header.oam);
   return header.protocol === "vxlan" ? vxlanHeader(header.vni) : greHeader(header);
 }
 

@@ -61,7 +61,7 @@ export class HostTunnels {
     const socket = this.#ready.get(port.number);
     if (socket === undefined) return;
     const vni = Number(BigInt.asUintN(24, tunnel.id));
-    const header = port.tunnel?.protocol === "vxlan" ? vxlanHeader(vni) : geneveHeader(vni, tunnel.options);
+    const header = port.tunnel?.protocol === "vxlan" ? vxlanHeader(vni) : geneveHeader(vni, tunnel.options, tunnel.oam);
     const payload = new Uint8Array(header.length + frame.length);
     payload.set(header);
     payload.set(frame, header.length);

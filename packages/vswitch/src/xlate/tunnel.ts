@@ -2,7 +2,7 @@
 import { formatIpv4, formatIpv6, formatMac, ipv4Of, type Mac, macOf } from "@weft/packet";
 import type { DpAction, GeneveOption } from "../datapath/actions.ts";
 import { ipv6At, putIpv6, putMac } from "../datapath/fields.ts";
-import { ETH_IP, ETH_IPV6, TUN_CSUM, TUN_DF, TUN_KEY, WORD } from "../flow/key.ts";
+import { ETH_IP, ETH_IPV6, TUN_CSUM, TUN_DF, TUN_KEY, TUN_OAM, WORD } from "../flow/key.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { ErspanConfig, OfPort, TunnelConfig } from "../ofproto/port.ts";
 import { type IpAddress, parseAddress } from "../tunnel/address.ts";
@@ -58,6 +58,7 @@ interface Outer {
   readonly tos: number;
   readonly ttl: number;
   readonly options: readonly GeneveOption[];
+  readonly oam: boolean;
 }
 
 function outerOf(ctx: Context, config: TunnelConfig): Outer {
@@ -84,7 +85,10 @@ function outerOf(ctx: Context, config: TunnelConfig): Outer {
     if (isIp) ctx.look(WORD.nw_ttl, 0xff);
     ttl = isIp ? (flow[WORD.nw_ttl] as number) : 64;
   }
-  return { dst, src, id, tos, ttl, options: config.protocol === "geneve" ? flowOptions(ctx) : [] };
+  if (config.protocol !== "geneve") return { dst, src, id, tos, ttl, options: [], oam: false };
+  ctx.look(WORD.tun_flags, TUN_OAM);
+  const oam = ((flow[WORD.tun_flags] as number) & TUN_OAM) !== 0;
+  return { dst, src, id, tos, ttl, options: flowOptions(ctx), oam };
 }
 
 export function outputTunnel(ctx: Context, port: OfPort, last: boolean, enter: EnterBridge): void {
@@ -111,6 +115,7 @@ export function outputTunnel(ctx: Context, port: OfPort, last: boolean, enter: E
         ttl: outer.ttl,
         tpDst: config.dstPort,
         options: outer.options,
+        oam: outer.oam,
         df: config.df,
         csum: config.csum,
         key: config.outKey !== undefined,
@@ -127,7 +132,7 @@ export function outputTunnel(ctx: Context, port: OfPort, last: boolean, enter: E
 const isSame = (a: IpAddress, b: IpAddress | undefined): boolean => a.family === b?.family && a.ip === b.ip;
 
 /** The flow's tunnel fields as the packet would have been sent with. */
-function putOuter(flow: Int32Array, { dst, src, id, tos, ttl }: Outer, config: TunnelConfig): void {
+function putOuter(flow: Int32Array, { dst, src, id, tos, ttl, oam }: Outer, config: TunnelConfig): void {
   const putAddress = (address: IpAddress | undefined, v4: number, v6: number): void => {
     flow[v4] = address?.family === 4 ? address.ip | 0 : 0;
     putIpv6(flow, v6, address?.family === 6 ? address.ip : 0n);
@@ -138,7 +143,8 @@ function putOuter(flow: Int32Array, { dst, src, id, tos, ttl }: Outer, config: T
   flow[WORD.tun_id + 1] = Number(id & 0xffff_ffffn) | 0;
   flow[WORD.tun_tos] = tos;
   flow[WORD.tun_ttl] = ttl;
-  flow[WORD.tun_flags] = (config.df ? TUN_DF : 0) | (config.csum ? TUN_CSUM : 0) | (config.outKey === undefined ? 0 : TUN_KEY);
+  flow[WORD.tun_flags] =
+    (oam ? TUN_OAM : 0) | (config.df ? TUN_DF : 0) | (config.csum ? TUN_CSUM : 0) | (config.outKey === undefined ? 0 : TUN_KEY);
 }
 
 /** OVS's own tunnels: route, neighbour, header; then the outer packet goes through the bridge that it leaves by. False: there is no way. */
@@ -198,6 +204,7 @@ function outputNative(
     vni: Number(BigInt.asUintN(config.dstPort === 0 ? 32 : 24, outer.id)),
     hasKey: config.outKey !== undefined,
     options: outer.options,
+    oam: outer.oam,
     erspan,
   });
   const outPort = outBridge.local.dpPort;
