@@ -14,6 +14,7 @@ import { bfdSessions } from "./model/bfd.ts";
 import { claimedPorts } from "./model/claimed.ts";
 import { config, integrationBridge, ownChassis } from "./model/config.ts";
 import { installed, reported, sb, vsColumns } from "./model/inputs.ts";
+import { askedNexthops, nexthopConnections } from "./model/nexthops.ts";
 import { delegations } from "./model/prefixDelegation.ts";
 import { advertisers } from "./model/routerAdvertisements.ts";
 import { services } from "./model/services.ts";
@@ -30,6 +31,7 @@ import type { Controller, ControllerOptions } from "./types.ts";
 import { VersionMatch } from "./versionMatch.ts";
 import { deleteChassis, writeChassis } from "./write/chassis.ts";
 import { Committer } from "./write/committer.ts";
+import { complaints } from "./write/complaints.ts";
 import { LocalSide } from "./write/localSide.ts";
 import { refusals } from "./write/refusals.ts";
 
@@ -130,6 +132,10 @@ export class RunningController implements Controller {
       [refusals],
       counted((line) => line, { appear: (line) => this.#bindingLog.info(line), vanish: () => {} }),
     );
+    this.core.engine.collect(
+      [complaints],
+      counted((line) => line, { appear: (line) => this.#log.warn(line), vanish: () => {} }),
+    );
     this.core.engine.collect([claimedPorts], {
       add: (port) => this.#switchSide.awaiting.add(port),
       remove: (port) => {
@@ -148,8 +154,9 @@ export class RunningController implements Controller {
       wake,
       arrived: (nbCfg) => this.#reportNbCfg(nbCfg),
     });
-    this.core.engine.collect([balancedBackends], this.#switchSide.connections.sink);
+    this.core.engine.collect([balancedBackends, nexthopConnections], this.#switchSide.connections.sink);
     this.core.engine.collect([ageingDatapaths], this.#packetSide.ageing.sink);
+    this.core.engine.collect([askedNexthops], this.#packetSide.nexthops.sink);
     this.core.engine.collect([announcements], this.#packetSide.announcer.sink);
     this.core.engine.collect([bfdSessions], this.#packetSide.bfd.sink);
     this.core.engine.collect([services], this.#packetSide.serviceMonitors.sink);
@@ -269,8 +276,9 @@ export class RunningController implements Controller {
       own === undefined || bridge === undefined
         ? undefined
         : (own.bridgeRemote ?? `unix:${this.#options.rundir}/${own.bridge}.mgmt`);
-    this.#switchSide.aim(target);
-    this.#packetSide.aim(target);
+    const probe = own?.bridgeProbeInterval ?? 0;
+    this.#switchSide.aim(target, probe);
+    this.#packetSide.aim(target, probe);
   }
 
   // ---- databases
@@ -307,7 +315,7 @@ export class RunningController implements Controller {
     if (bfd !== undefined) this.#wakeIn(bfd - this.#runtime.clock.now());
     // While some rows are not here yet, flows are not made, and those that are installed are of an earlier state.
     if (!this.#southbound.whole || !this.#switchSide.quiet) return;
-    const next = this.#packetSide.send(this.core.read(config, 0)?.garpMaxTimeout);
+    const next = this.#packetSide.send(this.core.read(config, 0));
     if (next !== undefined) this.#wakeIn(next - this.#runtime.clock.now());
   }
 
@@ -410,8 +418,8 @@ export class RunningController implements Controller {
     const restart = options.restart ?? this.core.read(config, 0)?.cleanupOnExit === false;
     this.#log.info(`Exiting ovn-controller, resource cleanup: ${restart ? "False" : "True"}`);
     if (!restart) await this.#cleanUp();
-    this.#switchSide.aim(undefined);
-    this.#packetSide.aim(undefined);
+    this.#switchSide.aim(undefined, 0);
+    this.#packetSide.aim(undefined, 0);
     await this.#southbound.replica?.close();
     this.#end();
   }

@@ -9,6 +9,7 @@ import type { SbSchema, VsSchema } from "@weft/schemas";
 import { logicalFlows } from "./lflow/flows.ts";
 import { config, integrationBridge } from "./model/config.ts";
 import { feed, groupNumbers, meterNumbers, type Settings, settings, vs } from "./model/inputs.ts";
+import { nexthopMacs } from "./model/nexthops.ts";
 import { DesiredFlows, type Place } from "./ofctrl/desired.ts";
 import { NumberBook } from "./ofctrl/numbers.ts";
 import { activation } from "./physical/activation.ts";
@@ -21,7 +22,7 @@ import { multicastGroups } from "./physical/multicast.ts";
 import { forwardingDatabase, macBindings, staticMacBindings } from "./physical/neighbours.ts";
 import { portOutput } from "./physical/output.ts";
 import { portSecurity } from "./physical/portSecurity.ts";
-import { tunnelIngress } from "./physical/tunnelIngress.ts";
+import { sharedTunnelIngress, tunnelIngress } from "./physical/tunnelIngress.ts";
 import { claims, ups } from "./write/claims.ts";
 import { installedMarks } from "./write/local.ts";
 import { bridgeNbCfg, sbNbCfg, startupTime } from "./write/nbCfg.ts";
@@ -34,6 +35,7 @@ import { datapathZoneNames, portZones, requestedZones, ZoneBook } from "./write/
 export const flowFeatures: readonly Each<DesiredFlow>[] = [
   fixedFlows,
   tunnelIngress,
+  sharedTunnelIngress,
   portIngress,
   chassisMacs,
   activation,
@@ -72,7 +74,7 @@ export class Core {
     this.engine.collect([requestedZones], this.zones.requests);
     this.engine.collect([datapathLimits, portLimits], this.limits.sink);
     this.engine.collect([plans], this.plans.sink);
-    this.engine.collect([claims, ups, sbNbCfg], this.sbWrites.sink);
+    this.engine.collect([claims, ups, sbNbCfg, nexthopMacs], this.sbWrites.sink);
     this.engine.collect([installedMarks, bridgeNbCfg, startupTime], this.vsWrites.sink);
     this.engine.set(settings, 0, options.settings);
   }

@@ -12,9 +12,12 @@ export interface EncapConfig {
   /** The first is the default one. */
   readonly ips: readonly string[];
   readonly defaultIp: string | undefined;
-  readonly csum: boolean;
+  /** As it is written: others take it for an interface's option. */
+  readonly csum: string;
   readonly tos: string | undefined;
   readonly df: string | undefined;
+  /** One tunnel port for each type, and the addresses set by flows. */
+  readonly flowBased: boolean;
 }
 
 export interface Config {
@@ -31,16 +34,25 @@ export interface Config {
   /** Physical network to this chassis' own MAC on it. */
   readonly chassisMacs: ReadonlyMap<string, string>;
   readonly transportZones: readonly string[];
+  /** UDP ports that EVPN's tunnels come in by. */
+  readonly evpnPorts: readonly string[];
   readonly interconnect: boolean;
   readonly monitorAll: boolean;
   readonly zoneRange: readonly [number, number];
   readonly probeInterval: number | undefined;
+  /** Silence of the switch after which it is asked whether it lives (ms); 0: never. */
+  readonly bridgeProbeInterval: number;
   /** Stand still beside a northd of another version. */
   readonly matchNorthdVersion: boolean;
   readonly cleanupOnExit: boolean | undefined;
   /** Longest pause between announcements (ms). */
   readonly garpMaxTimeout: number | undefined;
+  /** Longest pause between requests to next hops (ms). */
+  readonly nexthopMaxTimeout: number | undefined;
 }
+
+/** As ovs-vswitchd(8) has it for OpenFlow connections (ms). */
+const SHORTEST_BRIDGE_PROBE = 5000;
 
 /** `a:b,c:d` as pairs; what has no colon is left out. */
 export function pairs(text: string): Map<string, string> {
@@ -50,6 +62,21 @@ export function pairs(text: string): Map<string, string> {
     if (colon > 0 && colon < part.length - 1) found.set(part.slice(0, colon), part.slice(colon + 1));
   }
   return found;
+}
+
+/** `a:b,c:d` as pairs up to what is no pair, and whether there is such. */
+export function mappings(text: string): { readonly pairs: ReadonlyMap<string, string>; readonly valid: boolean } {
+  const words = list(text);
+  const bad = words.findIndex((word) => !/^[^:]+:./.test(word));
+  const good = bad < 0 ? words : words.slice(0, bad);
+  return { pairs: pairs(good.join(",")), valid: bad < 0 };
+}
+
+/** UDP ports that a text names, and what of it names none. */
+export function udpPorts(text: string | undefined): { readonly ports: readonly string[]; readonly others: readonly string[] } {
+  const words = [...new Set(list(text))];
+  const isPort = (word: string): boolean => /^[1-9]\d{0,4}$/.test(word) && Number(word) <= 65535;
+  return { ports: words.filter(isPort), others: words.filter((word) => !isPort(word)) };
 }
 
 function list(text: string | undefined): string[] {
@@ -94,6 +121,8 @@ export function configOf(row: LocalRow<"Open_vSwitch">, own: Machine | undefined
   const defaultIp = option("ovn-encap-ip-default");
   const ordered = defaultIp !== undefined && ips.includes(defaultIp) ? [defaultIp, ...ips.filter((ip) => ip !== defaultIp)] : ips;
   const probe = Number(option("ovn-remote-probe-interval"));
+  const bridgeProbe = Number(option("ovn-bridge-remote-probe-interval"));
+  const nexthop = Number(option("arp-nd-max-timeout-sec"));
   const garp = Number(option("garp-max-timeout-sec"));
   return {
     chassis,
@@ -106,18 +135,22 @@ export function configOf(row: LocalRow<"Open_vSwitch">, own: Machine | undefined
       types: [...new Set(list(option("ovn-encap-type")))],
       ips: ordered,
       defaultIp: defaultIp !== undefined && ips.includes(defaultIp) ? defaultIp : undefined,
-      csum: (option("ovn-encap-csum") ?? "true") !== "false",
+      csum: option("ovn-encap-csum") ?? "true",
       tos: option("ovn-encap-tos"),
       df: option("ovn-encap-df_default"),
+      flowBased: option("ovn-enable-flow-based-tunnels") === "true",
     },
-    bridgeMappings: pairs(option("ovn-bridge-mappings") ?? ""),
+    bridgeMappings: mappings(option("ovn-bridge-mappings") ?? "").pairs,
     chassisMacs: pairs(option("ovn-chassis-mac-mappings") ?? ""),
     transportZones: list(option("ovn-transport-zones")),
+    evpnPorts: udpPorts(option("ovn-evpn-vxlan-ports")).ports,
     interconnect: option("ovn-is-interconn") === "true",
     monitorAll: option("ovn-monitor-all") === "true",
     zoneRange: zoneRange ? [Math.max(1, Number(zoneRange[1])), Math.min(65535, Number(zoneRange[2]))] : [1, 65535],
     probeInterval: Number.isFinite(probe) ? probe : undefined,
+    bridgeProbeInterval: bridgeProbe > 0 ? Math.max(bridgeProbe, SHORTEST_BRIDGE_PROBE) : 0,
     garpMaxTimeout: garp > 0 ? garp * 1000 : undefined,
+    nexthopMaxTimeout: nexthop > 0 ? nexthop * 1000 : undefined,
     matchNorthdVersion: option("ovn-match-northd-version") === "true",
     cleanupOnExit: flagOf(option("ovn-cleanup-on-exit")),
   };

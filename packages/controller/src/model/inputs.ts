@@ -27,6 +27,7 @@ export const sbTables = [
   "MAC_Binding",
   "Static_MAC_Binding",
   "FDB",
+  "ECMP_Nexthop",
   "HA_Chassis_Group",
   "HA_Chassis",
   "Gateway_Chassis",

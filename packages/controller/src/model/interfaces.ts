@@ -26,14 +26,36 @@ export const portsMadeFor = index<"tunnels" | "patches", Uuid, LocalRow<"Port">>
   "portsMadeFor",
   vs.Port,
   ({ external_ids: ids }) => [
-    ...(ids.has("ovn-chassis-id") ? (["tunnels"] as const) : []),
+    ...(ids.has("ovn-chassis-id") || ids.has("ovn-evpn-tunnel") ? (["tunnels"] as const) : []),
     ...(ids.has("ovn-localnet-port") || ids.has("ovn-l2gateway-port") ? (["patches"] as const) : []),
   ],
 );
 
-/** Tunnels of the integration bridge by the port's external_ids:ovn-chassis-id, "CHASSIS@REMOTE-IP%LOCAL-IP". */
+/** Ports that OVN made, with their bridges: found by their marks, for a bridge may have very many others. */
+export function* portsWithBridge(
+  read: Read,
+  made: "tunnels" | "patches",
+): Iterable<readonly [port: LocalRow<"Port">, bridge: Uuid]> {
+  for (const uuid of read(portsMadeFor, made)) {
+    const row = read(vs.Port, uuid);
+    const [bridge] = read(bridgesOfPort, uuid);
+    if (row !== undefined && bridge !== undefined) yield [row, bridge];
+  }
+}
+
+/**
+ * What a tunnel port of ours is for: external_ids:ovn-chassis-id, "CHASSIS@REMOTE-IP%LOCAL-IP"; "flow TYPE" for the port of
+ * all flow-based tunnels of a type; "evpn PORT". Undefined for other ports.
+ */
+export function tunnelIdOf({ name, external_ids }: LocalRow<"Port">): string | undefined {
+  const id = external_ids.get("ovn-chassis-id");
+  if (id === "flow") return `flow ${external_ids.get("ovn-tunnel-type")}`;
+  return external_ids.get("ovn-evpn-tunnel") === "true" ? `evpn ${name.slice(name.lastIndexOf("-") + 1)}` : id;
+}
+
+/** Tunnels of the integration bridge by tunnelIdOf. */
 export const tunnelsById = relation<string, Uuid, LocalRow<"Port">>("tunnelsById", vs.Port, function* (uuid, row, read) {
-  const id = row.external_ids.get("ovn-chassis-id");
+  const id = tunnelIdOf(row);
   if (id === undefined) return;
   const bridge = read(integrationBridge, 0);
   if (bridge !== undefined && read(bridgesOfPort, uuid).includes(bridge)) yield id;

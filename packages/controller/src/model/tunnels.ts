@@ -1,6 +1,7 @@
 /**
  * Tunnels to other chassis: which there should be, and which of the integration bridge's ports they are. One for every
- * pair of a local and a remote encapsulation IP, geneve where both have it, else vxlan.
+ * pair of a local and a remote encapsulation IP, geneve where both have it, else vxlan. Or, with flow-based tunnels
+ * (ovn-controller(8) ovn-enable-flow-based-tunnels), one port of each type for all of them.
  */
 import { derive, type Read, sameContent } from "@weft/incremental";
 import type { Uuid } from "@weft/ovsdb";
@@ -14,7 +15,13 @@ export function tunnelId(chassis: string, remoteIp: string, localIp: string): st
   return `${chassis}@${remoteIp}%${localIp}`;
 }
 
-const preference: readonly string[] = ["geneve", "vxlan"];
+/** The id of the port that all flow-based tunnels of a type share. */
+export function flowTunnelId(type: string): string {
+  return `flow ${type}`;
+}
+
+/** Types of tunnels, the best first. */
+export const tunnelTypes: readonly string[] = ["geneve", "vxlan"];
 
 /** The encapsulations of another chassis that we can use, the default one first, all of the best common type. */
 export const encapsOf = derive<Uuid, readonly SbRow<"Encap">[]>(
@@ -26,7 +33,7 @@ export const encapsOf = derive<Uuid, readonly SbRow<"Encap">[]>(
       const row = read(sb.Encap, uuid);
       if (row !== undefined) rows.push(row);
     }
-    const type = preference.find((t) => own?.encap.types.includes(t) === true && rows.some((row) => row.type === t));
+    const type = tunnelTypes.find((t) => own?.encap.types.includes(t) === true && rows.some((row) => row.type === t));
     const usable = rows.filter((row) => row.type === type);
     usable.sort((a, b) => rank(a) - rank(b) || (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : 0));
     return usable;
@@ -53,7 +60,22 @@ export interface Tunnel {
   readonly localIndex: number;
   readonly iface: Uuid;
   readonly ofport: number;
+  /** Packets need the addresses set. */
+  readonly flowBased: boolean;
 }
+
+/** The ports of flow-based tunnels, where tunnels are such. */
+export const flowTunnels = derive<0, readonly Pick<Tunnel, "type" | "iface" | "ofport">[]>(
+  "flowTunnels",
+  (_key, read) => {
+    if (read(config, 0)?.encap.flowBased !== true) return [];
+    return tunnelTypes.flatMap((type) => {
+      const at = portAt(read, flowTunnelId(type));
+      return at === undefined ? [] : [{ type, ...at }];
+    });
+  },
+  { equals: sameContent },
+);
 
 /** The tunnels to a chassis that have an OpenFlow port, the one between the default IPs first. */
 export const tunnelsTo = derive<Uuid, readonly Tunnel[]>(
@@ -63,11 +85,13 @@ export const tunnelsTo = derive<Uuid, readonly Tunnel[]>(
     const name = read(sb.Chassis, chassis)?.name;
     if (own === undefined || name === undefined || chassis === read(ownChassis, 0)) return [];
     const found: Tunnel[] = [];
+    const { flowBased } = own.encap;
     for (const encap of read(encapsOf, chassis)) {
       for (const [localIndex, localIp] of own.encap.ips.entries()) {
-        const at = portAt(read, tunnelId(name, encap.ip, localIp));
+        const { type, ip } = encap;
+        const at = portAt(read, flowBased ? flowTunnelId(type) : tunnelId(name, ip, localIp));
         if (at === undefined) continue;
-        found.push({ chassis, encap: encap._uuid, type: encap.type, remoteIp: encap.ip, localIp, localIndex, ...at });
+        found.push({ chassis, encap: encap._uuid, type, remoteIp: ip, localIp, localIndex, ...at, flowBased });
       }
     }
     return found;

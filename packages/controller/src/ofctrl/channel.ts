@@ -30,6 +30,7 @@ export class Channel {
   #link: Link | undefined;
   #attempt = 0;
   #pause = FIRST_PAUSE;
+  #probeInterval = 0;
   #timer: Timer | undefined;
 
   constructor(options: { runtime: Runtime; dial: Dial; user: ChannelUser; name: string }) {
@@ -56,6 +57,13 @@ export class Channel {
     }
   }
 
+  /** See Link. */
+  probeEvery(interval: number): void {
+    if (interval === this.#probeInterval) return;
+    this.#probeInterval = interval;
+    this.#link?.probeEvery(interval);
+  }
+
   async #connect(): Promise<void> {
     const target = this.#target;
     if (target === undefined) return;
@@ -77,6 +85,7 @@ export class Channel {
         return;
       }
       this.#link = link;
+      link.probeEvery(this.#probeInterval);
       this.#pause = FIRST_PAUSE;
       this.#log.info(`${target}: connected`);
       exchange = new Exchange(link);

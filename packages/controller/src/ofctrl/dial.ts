@@ -11,6 +11,7 @@ export function dialSwitch(runtime: Runtime): Dial {
       let ready = false;
       const connection = new OpenFlowConnection(stream, {
         versions: 1 << OF15,
+        clock: runtime.clock,
         onReady: () => {
           ready = true;
           connection.configure({}, { actionLists: new ActionLists() });
@@ -19,6 +20,7 @@ export function dialSwitch(runtime: Runtime): Dial {
             nextXid: () => connection.nextXid(),
             batch: (run) => connection.batch(run),
             pause: () => new Promise((resume) => runtime.clock.soon(resume)),
+            probeEvery: (interval) => connection.probeEvery(interval),
             close: () => connection.close(),
           });
         },

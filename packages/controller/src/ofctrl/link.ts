@@ -3,6 +3,8 @@ import type { Envelope } from "@weft/openflow";
 import type { Sender } from "./exchange.ts";
 
 export interface Link extends Sender {
+  /** Asks a switch that was silent so long (ms) whether it lives, and closes where it does not answer; 0: never. */
+  probeEvery(interval: number): void;
   close(): void;
 }
 

@@ -64,7 +64,9 @@ export class SwitchSide {
     });
   }
 
-  aim(target: string | undefined): void {
+  /** @param probeInterval See Link. */
+  aim(target: string | undefined, probeInterval: number): void {
+    this.#channel.probeEvery(probeInterval);
     this.#channel.aim(target);
   }
 

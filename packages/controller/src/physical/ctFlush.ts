@@ -3,7 +3,7 @@
  * options:ct_flush), whatever their zone is.
  */
 import { counted, each, type Sink } from "@weft/incremental";
-import type { Message } from "@weft/openflow";
+import type { CtFlush, Message } from "@weft/openflow";
 import type { Uuid } from "@weft/ovsdb";
 import { formatIpv4, formatIpv6, type Ipv4, type Ipv6 } from "@weft/packet";
 import type { SbRow } from "@weft/schemas";
@@ -14,6 +14,12 @@ import { Outbox } from "../outbox.ts";
 import { IP } from "./flow.ts";
 import { type Endpoint, parseEndpoint } from "./hairpin.ts";
 
+/** Connections that are flushed when nothing asks for them any more. */
+export interface Flushable {
+  readonly key: string;
+  readonly message: CtFlush;
+}
+
 interface Balanced {
   /** IP protocol; 0: any. */
   readonly protocol: number;
@@ -22,7 +28,7 @@ interface Balanced {
 }
 
 /** A backend of a local balancer that wants its connections flushed with it. */
-export const balancedBackends = each<Balanced, Uuid, SbRow<"Load_Balancer">>(
+export const balancedBackends = each<Flushable, Uuid, SbRow<"Load_Balancer">>(
   "balancedBackends",
   sb.Load_Balancer,
   function* (_uuid, row, read) {
@@ -33,24 +39,25 @@ export const balancedBackends = each<Balanced, Uuid, SbRow<"Load_Balancer">>(
       const protocol = vip.port === undefined ? 0 : IP[row.protocol ?? "tcp"];
       for (const text of (expanded(read, value) ?? "").split(",")) {
         const backend = parseEndpoint(text);
-        if (backend !== undefined && backend.v6 === vip.v6) yield { protocol, vip, backend };
+        if (backend !== undefined && backend.v6 === vip.v6) yield flushable({ protocol, vip, backend });
       }
     }
   },
-  { identity: identityOf },
+  { identity: ({ key }) => key },
 );
 
-function identityOf({ protocol, vip, backend }: Balanced): string {
-  return [protocol, vip.ip, vip.port, backend.ip, backend.port].join();
+function flushable(balanced: Balanced): Flushable {
+  const { protocol, vip, backend } = balanced;
+  return { key: [protocol, vip.ip, vip.port, backend.ip, backend.port].join(), message: flushOf(balanced) };
 }
 
 // Which family an address is of, its type does not say.
 const textOf = ({ ip, v6 }: Endpoint): string => (v6 ? formatIpv6(ip as Ipv6) : formatIpv4(ip as Ipv4));
 
-const ANY = { src: undefined, dst: undefined, srcPort: undefined, dstPort: undefined } as const;
-const NO_ICMP = { icmpType: undefined, icmpCode: undefined, icmpId: undefined } as const;
+export const ANY = { src: undefined, dst: undefined, srcPort: undefined, dstPort: undefined } as const;
+export const NO_ICMP = { icmpType: undefined, icmpCode: undefined, icmpId: undefined } as const;
 
-function flushOf({ protocol, vip, backend }: Balanced): Message {
+function flushOf({ protocol, vip, backend }: Balanced): CtFlush {
   return {
     type: "ct_flush",
     protocol,
@@ -64,11 +71,11 @@ function flushOf({ protocol, vip, backend }: Balanced): Message {
 
 /** Connections that are to be flushed. */
 export class FlushBook {
-  readonly #gone = new Outbox<Balanced>();
+  readonly #gone = new Outbox<CtFlush>();
 
-  readonly sink: Sink<Balanced> = counted(identityOf, {
-    appear: (one) => this.#gone.delete(identityOf(one)),
-    vanish: (one) => this.#gone.add(identityOf(one), one),
+  readonly sink: Sink<Flushable> = counted(({ key }) => key, {
+    appear: ({ key }) => this.#gone.delete(key),
+    vanish: ({ key, message }) => this.#gone.add(key, message),
   });
 
   get empty(): boolean {
@@ -77,7 +84,7 @@ export class FlushBook {
 
   /** Messages for the switch; `done` or `retry` says later whether it has had them. */
   take(): readonly Message[] {
-    return Array.from(this.#gone.take(), flushOf);
+    return [...this.#gone.take()];
   }
 
   done(): void {

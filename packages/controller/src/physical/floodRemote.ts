@@ -1,22 +1,22 @@
 /** Table 84: what the parts of a transit router in other availability zones are to hear, too (flood_remote, ovn-sb(5)). */
 import { derive, each, sameContent } from "@weft/incremental";
 import { type Settings, sb, settings } from "../model/inputs.ts";
-import { isRemote, tunnelFor } from "../model/tunnels.ts";
+import { isRemote, type Tunnel, tunnelFor } from "../model/tunnels.ts";
 import { flag, reg, tables as t } from "../tables.ts";
-import { bits, type DesiredFlow, flow, move, output, set } from "./flow.ts";
-import { geneveField } from "./tunnelOutput.ts";
+import { bits, type DesiredFlow, flow, move, set } from "./flow.ts";
+import { geneveField, throughTunnel } from "./tunnelOutput.ts";
 
-/** The OpenFlow ports of the tunnels to chassis of other zones. VXLAN cannot tell a packet without an output port. */
-const remoteTunnels = derive<0, readonly number[]>(
+/** The tunnels to chassis of other zones. VXLAN cannot tell a packet without an output port. */
+const remoteTunnels = derive<0, readonly Tunnel[]>(
   "remoteTunnels",
   (_key, read) => {
-    const ports = new Set<number>();
+    const tunnels: Tunnel[] = [];
     for (const uuid of read.keys(sb.Chassis)) {
       const row = read(sb.Chassis, uuid);
       const tunnel = row !== undefined && isRemote(row) ? tunnelFor(read, uuid, undefined, 0) : undefined;
-      if (tunnel?.type === "geneve") ports.add(tunnel.ofport);
+      if (tunnel?.type === "geneve") tunnels.push(tunnel);
     }
-    return [...ports].sort((a, b) => a - b);
+    return tunnels.sort((a, b) => a.ofport - b.ofport || (a.remoteIp < b.remoteIp ? -1 : 1));
   },
   { equals: sameContent },
 );
@@ -34,7 +34,7 @@ export const floodRemote = each<DesiredFlow, 0, Settings>("floodRemote", setting
       move(bits("metadata", 0, 24), bits("tun_id", 0, 24)),
       set(option, 0),
       move(bits(reg.inport, 0, 15), bits(option, 16, 15)),
-      ...tunnels.map((port) => output(port)),
+      ...tunnels.flatMap(throughTunnel),
     ],
   });
 });

@@ -95,15 +95,19 @@ export function conjunction(id: number, clause: number, clauses: number): Action
 export const ctClear: Action = { type: "ct_clear" };
 export const popVlan: Action = { type: "strip_vlan", pop: true };
 
-/** Puts on an 802.1Q header. */
-export function pushed(vid: number): Action[] {
-  return [{ type: "push_vlan", ethertype: 0x8100 }, set("vlan_vid", 0x1000 | vid)];
+/** Ethertypes of VLAN headers, by the names of Logical_Switch_Port options:ethtype (ovn-nb(5)). */
+const VLAN_ETHERTYPES: ReadonlyMap<string | undefined, number> = new Map([["802.1ad", 0x88a8]]);
+const ETHERTYPE_8021Q = 0x8100;
+
+/** Puts on a VLAN header, 802.1Q unless `type` names another. */
+export function pushed(vid: number, type?: string): Action[] {
+  return [{ type: "push_vlan", ethertype: VLAN_ETHERTYPES.get(type) ?? ETHERTYPE_8021Q }, set("vlan_vid", 0x1000 | vid)];
 }
 
-/** Puts on an 802.1Q header with the VID, lets `actions` work, and takes the header off again. */
-export function tagged(vid: number, actions: readonly Action[]): Action[] {
+/** Puts on a VLAN header with the VID, lets `actions` work, and takes the header off again. */
+export function tagged(vid: number, actions: readonly Action[], type?: string): Action[] {
   if (vid === 0) return [...actions];
-  return [...pushed(vid), ...actions, popVlan];
+  return [...pushed(vid, type), ...actions, popVlan];
 }
 
 /** No input port: lets a packet leave by the port that it came in by. */

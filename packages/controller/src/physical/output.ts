@@ -161,7 +161,7 @@ export const portOutput = each<DesiredFlow, Uuid, Port>("portOutput", sb.Port_Bi
     table: t.logToPhys,
     priority: 100,
     match: here,
-    actions: tagged(at.tag, [output(at.ofport)]),
+    actions: tagged(at.tag, [output(at.ofport)], row.options.get("ethtype")),
     from: uuid,
   });
   if (row.type === "localnet") yield* localnet(read, row, key, at);
@@ -220,7 +220,7 @@ function* localnet(read: Read, row: Port, key: number, at: Attachment): Iterable
       match: { ...here, eth_src: mac },
       actions: [
         set("eth_src", own),
-        ...(at.tag === 0 ? [] : pushed(at.tag)),
+        ...(at.tag === 0 ? [] : pushed(at.tag, row.options.get("ethtype"))),
         output(at.ofport),
         set("eth_src", mac),
         ...(at.tag === 0 ? [] : [popVlan]),
@@ -293,14 +293,15 @@ function* remote(read: Read, row: Port, key: number, isHere: boolean): Iterable<
     const group = read(haChassisOf, row._uuid);
     if (group.length > 1) {
       const tunnels = group.map((chassis) => tunnelFor(read, chassis, undefined, 0)).filter((tunnel) => tunnel !== undefined);
-      const type = tunnels[0]?.type;
-      if (type === undefined) return;
+      const [first] = tunnels;
+      // Flow-based tunnels are not watched by BFD, which would say which of them is alive.
+      if (first === undefined || first.flowBased) return;
       yield flow({
         table: t.remoteOutput,
         priority: 100,
         match: here,
         actions: [
-          ...loadTunnelKey(read, type, key, row.tunnel_key),
+          ...loadTunnelKey(read, first.type, key, row.tunnel_key),
           {
             type: "bundle",
             fields: "eth_src",
@@ -328,7 +329,10 @@ function* remote(read: Read, row: Port, key: number, isHere: boolean): Iterable<
       table: t.remoteOutput,
       priority: 100,
       match: { ...here, [reg.zoneAndEncap]: [index * 0x10000, 0xffff0000] },
-      actions: [...sendOver(read, tunnels, key, row.tunnel_key), resubmit(t.remoteVtepOutput)],
+      actions: [
+        ...sendOver(read, tunnels, key, row.tunnel_key),
+        resubmit(tunnels[0]!.flowBased ? t.localOutput : t.remoteVtepOutput),
+      ],
       from: row._uuid,
     });
   }

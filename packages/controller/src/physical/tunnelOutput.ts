@@ -1,6 +1,7 @@
 /** Actions that send a packet to another chassis: datapath, ports and tunnel (ovn-architecture(7) "Tunnel Encapsulations"). */
 import type { Read } from "@weft/incremental";
 import type { Action } from "@weft/openflow";
+import { parseIpv4, parseIpv6 } from "@weft/packet";
 import { geneveIndex } from "../model/inputs.ts";
 import type { Tunnel } from "../model/tunnels.ts";
 import { geneveOption, reg } from "../tables.ts";
@@ -28,10 +29,29 @@ export function loadTunnelKey(read: Read, type: string, datapath: number, outpor
 export function sendOver(read: Read, tunnels: readonly Tunnel[], datapath: number, outport: number): Action[] {
   const actions: Action[] = [];
   for (const type of ["geneve", "vxlan"]) {
-    const ports = new Set(tunnels.filter((tunnel) => tunnel.type === type).map((tunnel) => tunnel.ofport));
-    if (ports.size === 0) continue;
-    actions.push(...loadTunnelKey(read, type, datapath, outport));
-    for (const port of ports) actions.push(output(port));
+    const copies = ofType(tunnels, type);
+    if (copies.length > 0) actions.push(...loadTunnelKey(read, type, datapath, outport), ...copies.flatMap(throughTunnel));
   }
   return actions;
+}
+
+/** The tunnels of a type, each once. */
+function ofType(tunnels: readonly Tunnel[], type: string): readonly Tunnel[] {
+  const ends = new Map<string, Tunnel>();
+  for (const tunnel of tunnels)
+    if (tunnel.type === type) ends.set(tunnel.flowBased ? tunnel.remoteIp : String(tunnel.ofport), tunnel);
+  return [...ends.values()];
+}
+
+/** Output to a tunnel's port, with the addresses before it where they are not the port's own. */
+export function throughTunnel({ flowBased, localIp, remoteIp, ofport }: Tunnel): Action[] {
+  if (!flowBased) return [output(ofport)];
+  return [...address("src", localIp), ...address("dst", remoteIp), output(ofport)];
+}
+
+function address(end: "src" | "dst", text: string): Action[] {
+  const v4 = parseIpv4(text);
+  if (v4 !== undefined) return [set(`tun_${end}`, v4)];
+  const v6 = parseIpv6(text);
+  return v6 === undefined ? [] : [set(`tun_ipv6_${end}`, v6)];
 }

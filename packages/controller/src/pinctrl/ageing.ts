@@ -6,15 +6,14 @@
 import type { Sink } from "@weft/incremental";
 import { Match, OFPG, OFPP } from "@weft/openflow";
 import type { Transaction, Uuid } from "@weft/ovsdb";
-import { emit, MAC_BROADCAST, MAC_ZERO, multicastMacOfIpv6, parseIpv4, parseIpv6, solicitedNodeOf } from "@weft/packet";
 import { type Clock, type Logger, messageOf, WeftError } from "@weft/runtime";
 import type { SbRow, SbSchema } from "@weft/schemas";
-import { parsePortAddresses } from "../model/addresses.ts";
 import type { AgeingDatapath } from "../model/ageing.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
 import { resubmit, set } from "../physical/flow.ts";
 import { reg, tables as t } from "../tables.ts";
 import type { Lookup } from "./lookup.ts";
+import { neighbourRequest } from "./neighbourRequest.ts";
 import { packetOut } from "./packetOut.ts";
 
 /** The part of a threshold after which a row is looked at again, and refreshed again. */
@@ -154,31 +153,7 @@ export class Ageing {
 function probe({ logical_port, ip, datapath }: SbRow<"MAC_Binding">, exchange: Exchange, lookup: Lookup): void {
   const port = lookup.portNamed(logical_port);
   const metadata = lookup.sb.table("Datapath_Binding").get(datapath)?.tunnel_key;
-  const frame = port === undefined ? undefined : request(port.mac[0] ?? "", ip);
+  const frame = port === undefined ? undefined : neighbourRequest(port.mac[0] ?? "", ip);
   if (port === undefined || metadata === undefined || frame === undefined) return;
   exchange.send(packetOut(frame, [set("metadata", metadata), set(reg.outport, port.tunnel_key), resubmit(t.localOutput)]));
-}
-
-/** An ARP request or a neighbour solicitation from the first address of a port: "MAC ADDRESS/LENGTH...". */
-function request(own: string, ip: string): Uint8Array | undefined {
-  const from = parsePortAddresses(own);
-  const v4 = parseIpv4(ip);
-  const v6 = v4 === undefined ? parseIpv6(ip) : undefined;
-  if (from === undefined) return undefined;
-  const { mac } = from;
-  const [sender] = from.ipv4;
-  if (v4 !== undefined && sender !== undefined) {
-    return emit([
-      { kind: "ethernet", dst: MAC_BROADCAST, src: mac },
-      { kind: "arp", operation: 1, senderMac: mac, senderIp: sender.address, targetMac: MAC_ZERO, targetIp: v4 },
-    ]);
-  }
-  const [source] = from.ipv6;
-  if (v6 === undefined || source === undefined) return undefined;
-  const dst = solicitedNodeOf(v6);
-  return emit([
-    { kind: "ethernet", dst: multicastMacOfIpv6(dst), src: mac },
-    { kind: "ipv6", src: source.address, dst, hopLimit: 255 },
-    { kind: "nd", type: 135, target: v6, options: [{ option: "source-mac", mac }] },
-  ]);
 }

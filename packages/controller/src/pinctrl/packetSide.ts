@@ -4,6 +4,7 @@ import type { Replica, RowChange, Transaction } from "@weft/ovsdb";
 import { parseMac } from "@weft/packet";
 import { type Runtime, WeftError } from "@weft/runtime";
 import type { SbSchema } from "@weft/schemas";
+import type { Config } from "../model/config.ts";
 import { Channel } from "../ofctrl/channel.ts";
 import type { Exchange } from "../ofctrl/exchange.ts";
 import type { Dial } from "../ofctrl/link.ts";
@@ -15,6 +16,7 @@ import { BufferedPackets } from "./buffered.ts";
 import { Events } from "./events.ts";
 import { Lookup } from "./lookup.ts";
 import { MacBindingBook } from "./macBindings.ts";
+import { NexthopRequests } from "./nexthops.ts";
 import type { OwnChassis } from "./ownChassis.ts";
 import { PacketIns } from "./pinctrl.ts";
 import { PrefixDelegation } from "./prefixDelegation.ts";
@@ -28,6 +30,7 @@ export class PacketSide {
   readonly announcer: Announcer;
   readonly serviceMonitors: ServiceMonitors;
   readonly bfd: BfdBook;
+  readonly nexthops: NexthopRequests;
   readonly snooping: Snooping;
   readonly prefixDelegation: PrefixDelegation;
   readonly routerAdvertisements: RouterAdvertisements;
@@ -49,6 +52,7 @@ export class PacketSide {
     this.#wake = options.wake;
     this.ageing = new Ageing({ clock: runtime.clock, log: runtime.log.logger("mac_cache"), wake: options.wake });
     this.announcer = new Announcer(runtime.clock);
+    this.nexthops = new NexthopRequests(runtime.clock);
     this.serviceMonitors = new ServiceMonitors(runtime.clock, runtime.random);
     this.bfd = new BfdBook(runtime.clock, runtime.random);
     this.#macBindings = new MacBindingBook(runtime.clock, runtime.random);
@@ -72,7 +76,9 @@ export class PacketSide {
     });
   }
 
-  aim(target: string | undefined): void {
+  /** @param probeInterval See Link. */
+  aim(target: string | undefined, probeInterval: number): void {
+    this.#channel.probeEvery(probeInterval);
     this.#channel.aim(target);
   }
 
@@ -129,12 +135,14 @@ export class PacketSide {
   }
 
   /** Sends announcements and probes that are due; returns when the next is (monotonic ms). */
-  send(longest: number | undefined): number | undefined {
+  send(own: Pick<Config, "garpMaxTimeout" | "nexthopMaxTimeout"> | undefined): number | undefined {
     if (this.#exchange === undefined) return undefined;
-    this.announcer.longest = longest;
+    this.announcer.longest = own?.garpMaxTimeout;
+    this.nexthops.limit(own?.nexthopMaxTimeout);
     const queries = this.#lookup === undefined ? undefined : this.snooping.send(this.#lookup, this.#exchange);
     return earliest(
       this.announcer.send(this.#exchange),
+      this.nexthops.send(this.#exchange),
       this.serviceMonitors.send(this.#exchange),
       queries,
       this.routerAdvertisements.send(this.#exchange),

@@ -38,6 +38,7 @@ export class FakeSwitch {
         return own;
       },
       batch: (run) => run(),
+      probeEvery: () => {},
       close: () => this.#links.delete(handlers),
     };
   };

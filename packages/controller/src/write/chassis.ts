@@ -64,7 +64,7 @@ export const desiredChassis = derive<0, DesiredChassis | undefined>(
     const encaps: { type: EncapType; ip: string; options: Map<string, string> }[] = [];
     for (const type of encapTypes.filter((one) => own.encap.types.includes(one))) {
       for (const ip of own.encap.ips) {
-        const options = new Map([["csum", String(own.encap.csum)]]);
+        const options = new Map([["csum", own.encap.csum]]);
         if (own.encap.ips.length > 1 && ip === own.encap.defaultIp) options.set("is_default", "true");
         encaps.push({ type, ip, options });
       }

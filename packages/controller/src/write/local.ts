@@ -1,15 +1,13 @@
 /** Writes to the local database: bridges, tunnels, patch ports, BFD, ovn-installed. */
-import { each, type Read, sameContent } from "@weft/incremental";
+import { each, type Read } from "@weft/incremental";
 import type { Transaction, Uuid } from "@weft/ovsdb";
 import type { VsSchema } from "@weft/schemas";
 import { claimOf, mismatch } from "../model/binding.ts";
-import { config, integrationBridge, openVSwitchUuid, ownChassis } from "../model/config.ts";
+import { config, integrationBridge, openVSwitchUuid } from "../model/config.ts";
 import { isLocalDatapath } from "../model/datapaths.ts";
-import { globalOptions } from "../model/globalOptions.ts";
-import { membersOf } from "../model/ha.ts";
-import { bridgesByName, bridgesOfPort, installed, type LocalRow, portsByName, portsByType, sb, vs } from "../model/inputs.ts";
-import { portsMadeFor } from "../model/interfaces.ts";
-import { encapsOf, isRemote, tunnelId } from "../model/tunnels.ts";
+import { bridgesByName, installed, type LocalRow, portsByName, portsByType, sb, vs } from "../model/inputs.ts";
+import { portsWithBridge } from "../model/interfaces.ts";
+import { writeTunnels } from "./tunnels.ts";
 import { mutateMap, type VsWrite } from "./writes.ts";
 
 type Inserted = ReturnType<Transaction<VsSchema>["insert"]>;
@@ -58,176 +56,6 @@ function writeInUse(read: Read, transaction: Transaction<VsSchema>, row: LocalRo
       insert: missing,
     });
   }
-}
-
-/** Ports that OVN made, with their bridges: found by their marks, for a bridge may have very many others. */
-function* portsWithBridge(read: Read, made: "tunnels" | "patches"): Iterable<readonly [port: LocalRow<"Port">, bridge: Uuid]> {
-  for (const uuid of read(portsMadeFor, made)) {
-    const row = read(vs.Port, uuid);
-    const [bridge] = read(bridgesOfPort, uuid);
-    if (row !== undefined && bridge !== undefined) yield [row, bridge];
-  }
-}
-
-function namesOn(read: Read, bridge: Uuid): Set<string> {
-  const names = new Set<string>();
-  for (const uuid of read(vs.Bridge, bridge)?.ports ?? []) {
-    const name = read(vs.Port, uuid)?.name;
-    if (name !== undefined) names.add(name);
-  }
-  return names;
-}
-
-/** The transport zones of two chassis have one in common, or both have none. */
-function reachable(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === 0 && b.length === 0 ? true : a.some((zone) => b.includes(zone));
-}
-
-export interface WantedTunnel {
-  readonly id: string;
-  /** The other chassis' name. */
-  readonly chassis: string;
-  readonly type: string;
-  readonly options: ReadonlyMap<string, string>;
-  readonly bfd: ReadonlyMap<string, string>;
-}
-
-/** The tunnels that there should be, by ovn-chassis-id. */
-export function wantedTunnels(read: Read): ReadonlyMap<string, WantedTunnel> {
-  const wanted = new Map<string, WantedTunnel>();
-  const own = read(config, 0);
-  const us = read(ownChassis, 0);
-  if (own === undefined || us === undefined) return wanted;
-  const bfd = bfdPeers(read);
-  const watched = bfdColumn(read);
-  for (const uuid of read.keys(sb.Chassis)) {
-    const chassis = read(sb.Chassis, uuid);
-    if (chassis === undefined || uuid === us || chassis.name === own.chassis) continue;
-    if (!reachable(own.transportZones, chassis.transport_zones)) continue;
-    if (isRemote(chassis) && !own.interconnect) continue;
-    for (const encap of read(encapsOf, uuid)) {
-      for (const local of own.encap.ips) {
-        const options = new Map([
-          ["csum", encap.options.get("csum") ?? "true"],
-          ["key", "flow"],
-          ["local_ip", local],
-          ["remote_ip", encap.ip],
-        ]);
-        if (own.encap.tos !== undefined) options.set("tos", own.encap.tos);
-        if (own.encap.df !== undefined) options.set("df_default", own.encap.df);
-        const id = tunnelId(chassis.name, encap.ip, local);
-        wanted.set(id, { id, chassis: chassis.name, type: encap.type, options, bfd: bfd.has(uuid) ? watched : new Map() });
-      }
-    }
-  }
-  return wanted;
-}
-
-/** Tunnel ports to the other chassis: ovn-CHASSIS-N, N counting from 0 up to the first free name. */
-export function writeTunnels(read: Read, transaction: Transaction<VsSchema>, tunnels: ReadonlyMap<string, WantedTunnel>): void {
-  const bridge = read(integrationBridge, 0);
-  if (bridge === undefined) return;
-  const wanted = new Map(tunnels);
-  const gone: LocalRow<"Port">[] = [];
-  for (const [port, on] of portsWithBridge(read, "tunnels")) {
-    const id = port.external_ids.get("ovn-chassis-id");
-    if (id === undefined || on !== bridge) continue;
-    const want = wanted.get(id);
-    const iface = port.interfaces[0] === undefined ? undefined : read(vs.Interface, port.interfaces[0]);
-    if (want === undefined || iface === undefined) {
-      gone.push(port);
-      continue;
-    }
-    wanted.delete(id);
-    if (iface.type !== want.type) transaction.update("Interface", iface._uuid, { type: want.type });
-    if (!sameContent(iface.options, want.options)) transaction.update("Interface", iface._uuid, { options: want.options });
-    if (!sameContent(iface.bfd, want.bfd)) transaction.update("Interface", iface._uuid, { bfd: want.bfd });
-  }
-  const added = wanted.size === 0 ? [] : insertTunnels(read, transaction, wanted.values(), gone);
-  if (gone.length > 0 || added.length > 0)
-    transaction.mutate("Bridge", bridge, "ports", { delete: gone.map(({ _uuid }) => _uuid), insert: added });
-  removeLeftTunnels(read, transaction);
-}
-
-/** `gone`: ports whose names are free. */
-function insertTunnels(
-  read: Read,
-  transaction: Transaction<VsSchema>,
-  wanted: Iterable<WantedTunnel>,
-  gone: readonly LocalRow<"Port">[],
-): Inserted[] {
-  const bridge = read(integrationBridge, 0);
-  const names = bridge === undefined ? new Set<string>() : namesOn(read, bridge);
-  for (const { name } of gone) names.delete(name);
-  const added: Inserted[] = [];
-  for (const want of wanted) {
-    const name = tunnelName(want.chassis, names);
-    if (name === undefined) continue;
-    names.add(name);
-    const iface = transaction.insert("Interface", { name, type: want.type, options: want.options });
-    added.push(transaction.insert("Port", { name, interfaces: [iface], external_ids: [["ovn-chassis-id", want.id]] }));
-  }
-  return added;
-}
-
-/** Tunnels on a bridge that was the integration bridge before and is nobody's now: names are free for the new one's. */
-function removeLeftTunnels(read: Read, transaction: Transaction<VsSchema>): void {
-  const root = openVSwitchUuid(read);
-  const ids = (root === undefined ? undefined : read(vs.Open_vSwitch, root))?.external_ids;
-  if (ids === undefined) return;
-  // Of several controllers on one machine each has its own key "ovn-bridge-CHASSIS".
-  const named = new Set([...ids].filter(([key]) => key.startsWith("ovn-bridge-")).map(([, name]) => name));
-  named.add(ids.get("ovn-bridge") ?? "br-int");
-  for (const [port, bridge] of portsWithBridge(read, "tunnels")) {
-    if (named.has(read(vs.Bridge, bridge)?.name ?? "")) continue;
-    transaction.mutate("Bridge", bridge, "ports", { delete: [port._uuid] });
-  }
-}
-
-/** Interface names have at most 15 characters. */
-function tunnelName(chassis: string, taken: ReadonlySet<string>): string | undefined {
-  for (let i = 0; i < 65536; i++) {
-    const name = `ovn-${chassis.slice(0, 6)}-${i.toString(16)}`;
-    if (!taken.has(name)) return name;
-  }
-  return undefined;
-}
-
-/** Chassis that we watch by BFD: the other members of our HA groups of several, and whoever is to reach such a group. */
-function bfdPeers(read: Read): Set<Uuid> {
-  const peers = new Set<Uuid>();
-  const us = read(ownChassis, 0);
-  if (us === undefined) return peers;
-  for (const uuid of read.keys(sb.HA_Chassis_Group)) {
-    const group = read(sb.HA_Chassis_Group, uuid);
-    const members = read(membersOf, uuid);
-    if (group === undefined || group.ha_chassis.length < 2) continue;
-    const others: readonly Uuid[] = members.includes(us)
-      ? [...members, ...group.ref_chassis]
-      : group.ref_chassis.includes(us)
-        ? members
-        : [];
-    for (const chassis of others) if (chassis !== us) peers.add(chassis);
-  }
-  return peers;
-}
-
-function bfdColumn(read: Read): Map<string, string> {
-  const column = new Map([
-    ["check_tnl_key", "true"],
-    ["enable", "true"],
-  ]);
-  const options = read(globalOptions, 0);
-  for (const [from, to] of [
-    ["bfd-min-rx", "min_rx"],
-    ["bfd-min-tx", "min_tx"],
-    ["bfd-decay-min-rx", "decay_min_rx"],
-    ["bfd-mult", "mult"],
-  ] as const) {
-    const value = options.get(from);
-    if (value !== undefined) column.set(to, value);
-  }
-  return column;
 }
 
 export interface Pair {

@@ -10,9 +10,10 @@ import { isOneOfSeveral } from "../model/ha.ts";
 import type { LocalRow } from "../model/inputs.ts";
 import type { Committer } from "./committer.ts";
 import { FlowRestore } from "./flowRestore.ts";
-import { cleanLocal, writeBridge, writePatches, writePrefixes, writeTunnels } from "./local.ts";
+import { cleanLocal, writeBridge, writePatches, writePrefixes } from "./local.ts";
 import { writeMirrors } from "./mirrors.ts";
 import { writeQueues } from "./queues.ts";
+import { writeTunnels } from "./tunnels.ts";
 
 export interface LocalSideOptions {
   readonly core: Core;

@@ -6,9 +6,10 @@ import { each, sameContent } from "@weft/incremental";
 import { type Settings, settings } from "../model/inputs.ts";
 import { type DesiredChassis, desiredChassis, ownPrivate } from "./chassis.ts";
 import { type Conditions, conditionsOf } from "./conditions.ts";
-import { type Pair, type WantedTunnel, wantedPatches, wantedTunnels } from "./local.ts";
+import { type Pair, wantedPatches } from "./local.ts";
 import { type WantedMirror, wantedMirrors } from "./mirrors.ts";
 import { type WantedQueues, wantedQueues } from "./queues.ts";
+import { type WantedTunnel, wantedTunnels } from "./tunnels.ts";
 
 export interface Plan {
   readonly chassis: DesiredChassis | undefined;

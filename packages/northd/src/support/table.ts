@@ -37,7 +37,7 @@ export const support: Support = {
         use_common_zone: works,
         "northd-backoff-interval-ms": remarked("the time of a round includes that of its transactions"),
         always_tunnel: works,
-        ecmp_nexthop_monitor_enable: partly("ovn-controller does not watch them"),
+        ecmp_nexthop_monitor_enable: works,
         enable_chassis_nb_cfg_update: works,
         "ic-route-adv": interconnect,
         "ic-route-learn": interconnect,
@@ -109,7 +109,7 @@ export const support: Support = {
         "receive_multicast",
       {
         "ct-zone-limit": works,
-        ethtype: notYet(),
+        ethtype: works,
         "vtep-physical-switch": partly("there is no ovn-controller-vtep"),
         "vtep-logical-switch": partly("there is no ovn-controller-vtep"),
         "activation-strategy": works,

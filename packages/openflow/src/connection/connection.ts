@@ -106,8 +106,7 @@ export class OpenFlowConnection {
     let highest: OfVersion = 1;
     for (const v of [1, 2, 3, 4, 5, 6] as const) if ((options.versions & (1 << v)) !== 0) highest = v;
     this.#write(encode({ type: "hello", versions: options.versions }, highest, this.nextXid()));
-    if (options.clock !== undefined && (options.probeInterval ?? 0) > 0)
-      this.#probe = options.clock.every(options.probeInterval!, () => this.#onProbe(), true);
+    this.probeEvery(options.probeInterval ?? 0);
   }
 
   /** The agreed version; undefined before. */
@@ -416,6 +415,13 @@ export class OpenFlowConnection {
     }
     this.#version = (31 - Math.clz32(common)) as OfVersion; // The highest bit set in 0x7e is 1 to 6.
     this.#options.onReady?.(this.#version);
+  }
+
+  /** Changes ConnectionOptions.probeInterval; 0 for no probes. */
+  probeEvery(interval: number): void {
+    this.#probe?.cancel();
+    this.#silent = 0;
+    this.#probe = interval > 0 ? this.#options.clock?.every(interval, () => this.#onProbe(), true) : undefined;
   }
 
   #onProbe(): void {

@@ -151,8 +151,10 @@ function* verifyTunnels(
     .flatMap((uuid) => ovs.table("Interface").get(uuid) ?? [])
     .filter(({ options }) => options.has("remote_ip"));
   const remotes = new Set(interfaces.map(({ options }) => options.get("remote_ip")));
+  // A flow-based tunnel reaches all; ports of EVPN, which look alike, have a UDP port of their own.
+  const shared = interfaces.some(({ options }) => options.get("remote_ip") === "flow" && !options.has("dst_port"));
   for (const { chassis, ips } of others) {
-    if (ips.length === 0 || ips.some((ip) => remotes.has(ip))) continue;
+    if (shared || ips.length === 0 || ips.some((ip) => remotes.has(ip))) continue;
     const detail = `no interface of ${bridge?.name ?? integrationBridgeOf(hypervisor)} has options:remote_ip=${ips.join(" or ")}`;
     yield { code: "tunnel-missing", node: name, subject: `tunnel to ${chassis}`, detail };
   }
