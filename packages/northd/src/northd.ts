@@ -339,8 +339,10 @@ class Daemon implements Northd {
       this.#writer.adopt();
       this.#stale = false;
     }
-    // The two do not depend on each other; what is told when all is written does.
-    const [result] = await Promise.all([this.#writeSouthbound(), this.#writeNorthbound(core, options)]);
+    // The two do not depend on each other; what is told when all is written does. The longer one leaves before the other is made.
+    const southbound = this.#writeSouthbound();
+    await Promise.resolve();
+    const [result] = await Promise.all([southbound, this.#writeNorthbound(core, options)]);
     if (result !== undefined && result.status !== "success" && result.status !== "unchanged") {
       this.#stale = true;
       if (result.status === "error") {

@@ -13,16 +13,26 @@ const written: { readonly [table: string]: readonly string[] } = {
   NB_Global: ["nb_cfg", "nb_cfg_timestamp", "sb_cfg", "sb_cfg_timestamp", "hv_cfg", "hv_cfg_timestamp"],
 };
 
-function inputOf(table: string): Input<Uuid, unknown> {
+type Row = Readonly<Record<string, unknown>>;
+
+/** Compares rows of a table, all columns but some. */
+function sameBut(
+  ignored: readonly string[],
+  name: TableName<NbSchema>,
+  same: (a: unknown, b: unknown) => boolean,
+): (a: unknown, b: unknown) => boolean {
+  const columns = Object.keys(ovnNorthbound.tables[name].columns).filter((column) => !ignored.includes(column));
+  return (a, b) => columns.every((column) => same((a as Row)[column], (b as Row)[column]));
+}
+
+function inputOf(table: TableName<NbSchema>): Input<Uuid, unknown> {
   const ignored = written[table];
-  if (ignored === undefined) return input(`nb.${table}`);
-  const visible = (row: unknown) => Object.entries(row as object).filter(([column]) => !ignored.includes(column));
-  return input(`nb.${table}`, { equals: (a, b) => sameContent(visible(a), visible(b)) });
+  return input(`nb.${table}`, ignored === undefined ? {} : { equals: sameBut(ignored, table, sameContent) });
 }
 
 /** One source per table, keyed by uuid. The cast gives back the row types that Object.fromEntries cannot carry. */
 export const nb = Object.fromEntries(
-  Object.keys(ovnNorthbound.tables).map((table) => [table, inputOf(table)]),
+  (Object.keys(ovnNorthbound.tables) as TableName<NbSchema>[]).map((table) => [table, inputOf(table)]),
 ) as unknown as NbInputs;
 
 /**
@@ -44,23 +54,18 @@ const routerLists = ["load_balancer", "load_balancer_group", "nat", "policies", 
 type SwitchRow = Omit<NbRow<"Logical_Switch">, (typeof switchLists)[number]>;
 type RouterRow = Omit<NbRow<"Logical_Router">, (typeof routerLists)[number]>;
 
-/** A change of a row keeps the values of the columns that it does not concern: these are the same objects. */
-function sameBut(lists: readonly string[], name: TableName<NbSchema>): (a: object, b: object) => boolean {
-  const columns = Object.keys(ovnNorthbound.tables[name].columns).filter((column) => !lists.includes(column));
-  return (a, b) => columns.every((column) => a[column as keyof typeof a] === b[column as keyof typeof b]);
-}
-
+// A change of a row keeps the values of the columns that it does not concern: these are the same objects.
 export const switches: Table<Uuid, SwitchRow> = table(
   "switches",
   nb.Logical_Switch,
   (uuid, row): [Uuid, SwitchRow][] => [[uuid, row]],
-  { equals: sameBut(switchLists, "Logical_Switch") },
+  { equals: sameBut(switchLists, "Logical_Switch", Object.is) },
 );
 export const routers: Table<Uuid, RouterRow> = table(
   "routers",
   nb.Logical_Router,
   (uuid, row): [Uuid, RouterRow][] => [[uuid, row]],
-  { equals: sameBut(routerLists, "Logical_Router") },
+  { equals: sameBut(routerLists, "Logical_Router", Object.is) },
 );
 
 type Lists<C extends string> = { readonly [column in C]: Derivation<Uuid, readonly Uuid[]> };
