@@ -95,8 +95,9 @@ export class Slots {
     return this.#places[place];
   }
 
-  get(uuid: Uuid): Slot | undefined {
-    return this.#places[this.#byUuid.find(hashOf(uuid), (place) => this.#places[place]!.is(uuid))];
+  /** `hash` is that of the uuid's text, here and in {@link add}. */
+  get(uuid: Uuid, hash = hashOf(uuid)): Slot | undefined {
+    return this.#places[this.#byUuid.find(hash, (place) => this.#places[place]!.is(uuid))];
   }
 
   has(uuid: Uuid): boolean {
@@ -104,11 +105,11 @@ export class Slots {
   }
 
   /** Its uuid must not be there yet. */
-  add(slot: Slot): void {
+  add(slot: Slot, hash = hashOf(slot.uuid)): void {
     if (this.#places.length > 2 * this.size + SPARE) this.#close();
     slot.place = this.#places.length;
     this.#places.push(slot);
-    this.#byUuid.add(hashOf(slot.uuid), slot.place);
+    this.#byUuid.add(hash, slot.place);
   }
 
   delete(slot: Slot): void {

@@ -220,7 +220,7 @@ function reasonOf(error: unknown, path: string): string {
   return message.startsWith(`${path}: `) ? message.slice(path.length + 2) : message;
 }
 
-/** The longest record, in bytes, that is parsed in one. */
+/** Bytes of a record whose rows are looked for before they are taken over. */
 const PIECE_SIZE = 64 * 1024;
 
 interface Loaded {

@@ -5,7 +5,7 @@
 import * as crypto from "node:crypto";
 import { OvsdbError, syntaxError } from "../error.ts";
 import { type Json, JsonError, parseJson } from "../jsonrpc/json.ts";
-import { type Piece, recordPieces } from "./pieces.ts";
+import { latin1Of, type Piece, recordPieces } from "./pieces.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -74,8 +74,8 @@ export interface LogVisitor {
  * reference does it; the fault then says what and where. Throws OvsdbError if the file is not a standalone database at
  * all, and what `visitor` throws.
  *
- * Where the visitor takes pieces, a transaction record of more than `pieceSize` bytes comes in pieces of about that size (see
- * {@link recordPieces}, whose PiecesError this throws): a record that was begun may then turn out to be damaged.
+ * Where the visitor takes pieces and `pieceSize` is finite, transaction records come in pieces of about so many bytes at most
+ * (see {@link recordPieces}, whose PiecesError this throws): a record that was begun may then turn out to be damaged.
  */
 export function scanLog(
   bytes: Uint8Array,
@@ -93,7 +93,7 @@ export function scanLog(
       body = readBody(bytes, at, path);
       from = body.byteOffset - bytes.byteOffset;
       // The first record is the schema.
-      if (at === 0 || visitor.piece === undefined || body.length <= pieceSize) json = parseBody(body, path, from);
+      if (at === 0 || visitor.piece === undefined || pieceSize === Infinity) json = parseBody(body, path, from);
     } catch (fault) {
       if (!(fault instanceof OvsdbError)) throw fault;
       return { goodSize: at, fault };
@@ -114,13 +114,15 @@ export function readLog(bytes: Uint8Array, path: string): LogContents {
 
 /** The JSON text of the record that begins at `start`. */
 function readBody(bytes: Uint8Array, start: number, path: string): Uint8Array {
-  const lineEnd = bytes.subarray(start, start + MAX_HEADER).indexOf(NEWLINE);
-  const line = decoder.decode(bytes.subarray(start, lineEnd < 0 ? start + MAX_HEADER : start + lineEnd));
-  const header = /^OVSDB JSON ([0-9]{1,15}) ([0-9a-f]{40})$/.exec(line);
-  if (lineEnd < 0 || header === null) {
+  const limit = Math.min(start + MAX_HEADER, bytes.length);
+  let lineEnd = start;
+  while (lineEnd < limit && bytes[lineEnd] !== NEWLINE) lineEnd++;
+  const header = /^OVSDB JSON ([0-9]{1,15}) ([0-9a-f]{40})$/.exec(latin1Of(bytes, start, lineEnd));
+  if (lineEnd === limit || header === null) {
+    const line = decoder.decode(bytes.subarray(start, lineEnd));
     throw syntaxError(`${path}: parse error at offset ${start} in header line "${line}"`);
   }
-  const from = start + lineEnd + 1;
+  const from = lineEnd + 1;
   const length = Number(header[1]);
   const end = from + length;
   if (end > bytes.length) {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type JsonObject, parseJson, stringifyJson } from "../jsonrpc/json.ts";
-import { type Piece, PiecesError, recordPieces } from "./pieces.ts";
+import { type Piece, PiecesError, pieceRow, recordPieces } from "./pieces.ts";
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -15,8 +15,10 @@ function piecesOf(text: string, size: number): JsonObject[] {
 }
 
 /** The record of which a piece is all. */
-function recordOf({ plain, table, uuids, rows }: Piece): JsonObject {
-  return uuids.length === 0 ? plain : { ...plain, [table]: Object.fromEntries(uuids.map((uuid, i) => [nameOf(uuid), rows[i]!])) };
+function recordOf(piece: Piece): JsonObject {
+  const { plain, table, uuids } = piece;
+  if (uuids.length === 0) return plain;
+  return { ...plain, [table]: Object.fromEntries(uuids.map((uuid, i) => [nameOf(uuid), pieceRow(piece, i)])) };
 }
 
 const ROWS = '"T":{"r1":{"a":1},"r2":null,"r3":{"a":"},{\\"ä\\\\"}},"U":{"r4":{"b":["set",[1,2]]}}';
@@ -84,6 +86,6 @@ describe("pieces of a record", () => {
   it("are refused for a text that is not UTF-8", () => {
     const bytes = encode(named('{"T":{"r":{"a":"xx"}}}'));
     bytes[bytes.indexOf(0x78)] = 0xff;
-    expect(() => [...recordPieces(bytes, 10)]).toThrow(PiecesError);
+    expect(() => [...recordPieces(bytes, 10)].map(recordOf)).toThrow(PiecesError);
   });
 });

@@ -2,6 +2,7 @@
 import { applyDifference, difference, equalData, isDefault, parseDatum, parseUuid } from "../datum.ts";
 import { writeDatum } from "../datumBytes.ts";
 import type { Database } from "../engine/database.ts";
+import { hashOf } from "../engine/hashIndex.ts";
 import { Row } from "../engine/row.ts";
 import { Slot } from "../engine/slots.ts";
 import type { RowDelta, Table } from "../engine/table.ts";
@@ -11,7 +12,8 @@ import { JsonBytes } from "../jsonrpc/jsonBytes.ts";
 import type { ColumnSchema } from "../model.ts";
 import type { Datum, Uuid } from "../value.ts";
 import { MAX_HEADER, recordHeader } from "./format.ts";
-import type { Piece } from "./pieces.ts";
+import { type Piece, pieceRow } from "./pieces.ts";
+import { RowReader } from "./rowReader.ts";
 
 /**
  * The record of a commit, header line included; undefined where nothing of the commit belongs on disk (ephemeral columns
@@ -122,12 +124,32 @@ export function applyRecord(database: Database, record: Json): void {
   }
 }
 
-/** As {@link applyRecord}, for a piece of a record. */
-export function applyPiece(database: Database, { plain, table: name, uuids, rows }: Piece): void {
-  for (const [member, value] of Object.entries(plain)) if (!SPECIAL.has(member)) applyRecord(database, { [member]: value });
+/** As {@link applyRecord}, for a piece of a record. Throws PiecesError too. */
+export function applyPiece(database: Database, piece: Piece): void {
+  const { plain, body, uuids, spans } = piece;
+  for (const member in plain) if (!SPECIAL.has(member)) applyRecord(database, { [member]: plain[member] });
   if (uuids.length === 0) return;
-  const table = tableNamed(database, name);
-  for (const [i, uuid] of uuids.entries()) applyRow(table, uuid, rows[i]!, plain._is_diff === true);
+  const table = tableNamed(database, piece.table);
+  const reader = readerOf(table);
+  for (let i = 0; i < uuids.length; i++) {
+    const uuid = uuids[i]!;
+    const hash = hashOf(uuid);
+    const isNew = table.slots.get(uuid, hash) === undefined;
+    const packed = isNew ? reader.read(uuid, body, spans[2 * i]!, spans[2 * i + 1]!) : undefined;
+    if (packed !== undefined) table.slots.add(new Slot(table, packed), hash);
+    else applyRow(table, uuid, pieceRow(piece, i), plain._is_diff === true);
+  }
+}
+
+const readers = new WeakMap<Table, RowReader>();
+
+function readerOf(table: Table): RowReader {
+  let reader = readers.get(table);
+  if (reader === undefined) {
+    reader = new RowReader(table);
+    readers.set(table, reader);
+  }
+  return reader;
 }
 
 function tableNamed(database: Database, name: string): Table {
