@@ -42,8 +42,8 @@ export function createController(options: ControllerOptions): Controller {
   return new RunningController(options);
 }
 
-/** Evaluations that are run at a time until all flows have been made once, so that the switch takes some meanwhile. */
-const PIECE = 1000;
+/** Flows that are made at a time until all have been made once, so that the switch takes some meanwhile. */
+const PIECE = 2000;
 /** Computations that take at least as long (ms) are told in the log, unless inc-engine/compute-log-timeout says otherwise. */
 const COMPUTE_LOG_TIMEOUT = 500;
 const watches = ["flow-generation", "flow-installation"] as const;

@@ -50,6 +50,9 @@ export const flowFeatures: readonly Each<DesiredFlow>[] = [
   logicalFlows,
 ];
 
+/** Evaluations between two looks at how many flows they have made: one makes none, another some for each datapath. */
+const STEP = 100;
+
 export interface CoreOptions {
   readonly settings: Settings;
   readonly onError?: (failure: EvaluationFailure) => void;
@@ -138,9 +141,12 @@ export class Core {
     return this.zones.allot(this.engine, range, settled);
   }
 
-  /** Makes the flows; only in part, where `most` bounds the evaluations and there are more. */
-  makeFlows(most?: number): void {
-    this.engine.commit(most);
+  /** Makes the flows; only about `piece` of them, where that is given and there are more. */
+  makeFlows(piece?: number): void {
+    const most = piece === undefined ? undefined : STEP;
+    const enough = this.flows.changing + (piece ?? 0);
+    do this.engine.commit(most);
+    while (this.engine.unfinished && this.flows.changing < enough);
     const groups = this.groups.allot(this.engine);
     const meters = this.meters.allot(this.engine);
     if (groups || meters) this.engine.commit(most);

@@ -120,6 +120,11 @@ export class DesiredFlows {
     return undefined;
   }
 
+  /** How many places the next {@link take} looks at. */
+  get changing(): number {
+    return this.#touched.length;
+  }
+
   /** Settles what is to be where; returns the places where that has changed since the last call. */
   take(): Place[] {
     const changed: Place[] = [];
