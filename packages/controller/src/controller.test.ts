@@ -102,6 +102,24 @@ test("claims a port whose interface is here, and says so when its flows are in t
   expect(node.bridge.texts().some((flow) => flow.includes("table=65") && flow.endsWith("output:7"))).toBe(true);
 });
 
+test("a claim leaves before the port's flows are made", async () => {
+  const node = newNode();
+  const a = addDatapath(node.sb, "a", 1);
+  for (const key of [1, 2]) node.sb.insert("Port_Binding", { logical_port: `p${key}`, datapath: a, tunnel_key: key });
+  addVif(node.ovs, "p2", 8);
+  await node.start();
+  const made = () => node.controller.statistics().evaluations.get("portIngress") ?? 0;
+  const before = made();
+  const claimed: number[] = [];
+  node.sb.onChange(() => {
+    if (port(node, "p1").chassis !== undefined) claimed.push(made() - before);
+  });
+  addVif(node.ovs, "p1", 7);
+  await node.settle();
+  expect(claimed[0]).toBe(0);
+  expect(made()).toBeGreaterThan(before);
+});
+
 test("releases a port whose interface is gone", async () => {
   const node = newNode();
   const a = addDatapath(node.sb, "a", 1);
@@ -151,6 +169,20 @@ test("conntrack zones are kept on the bridge and taken up again", async () => {
     "ct-zone-p1",
   ]);
   expect(node.bridge.flushedZones).not.toContain(77);
+});
+
+test("zones that somebody takes off the bridge's row are written again", async () => {
+  const node = newNode();
+  const a = addDatapath(node.sb, "a", 1);
+  node.sb.insert("Port_Binding", { logical_port: "p1", datapath: a, tunnel_key: 1 });
+  addVif(node.ovs, "p1", 7);
+  await node.start();
+  const zones = zonesOf(node);
+  expect(zones.length).toBeGreaterThan(0);
+  const [bridge] = node.ovs.table("Bridge").rows();
+  node.ovs.update("Bridge", bridge!._uuid, { external_ids: [] });
+  await node.settle();
+  expect(zonesOf(node).sort()).toEqual(zones.sort());
 });
 
 test("a restart changes nothing in a switch that is right already", async () => {
