@@ -5,15 +5,22 @@ import { type RowDelta, Table } from "./table.ts";
 
 export class PackedCommit {
   /** A table, then the rows before and after of each delta of it, then another table, and so on. */
-  readonly #items: (Table | PackedRow | undefined)[] = [];
+  readonly #items: readonly (Table | PackedRow | undefined)[];
 
   constructor(deltas: readonly RowDelta[]) {
+    let size = 2 * deltas.length;
+    for (let i = 0; i < deltas.length; i++) if (deltas[i]!.table !== deltas[i - 1]?.table) size++;
+    // Made with its length: an array that grows has room for half as much again, for as long as it is kept.
+    const items = new Array<Table | PackedRow | undefined>(size);
     let last: Table | undefined;
+    let at = 0;
     for (const { table, before, after } of deltas) {
-      if (table !== last) this.#items.push(table);
+      if (table !== last) items[at++] = table;
       last = table;
-      this.#items.push(before?.packed, after?.packed);
+      items[at++] = before?.packed;
+      items[at++] = after?.packed;
     }
+    this.#items = items;
   }
 
   *deltas(): Iterable<RowDelta> {

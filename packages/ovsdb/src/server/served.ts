@@ -251,7 +251,7 @@ export class ServedDatabase {
   #remember(deltas: readonly RowDelta[], id: string | undefined): HistoryEntry {
     const entry = new HistoryEntry(deltas, id, this.#database.random);
     this.#history.push(entry);
-    if (this.#history.length > 2 * HISTORY) this.#history = this.#history.slice(-HISTORY);
+    if (this.#history.length > HISTORY) this.#history.shift();
     return entry;
   }
 
