@@ -28,7 +28,8 @@ import {
 import type { Devices } from "./devices.ts";
 import type { ManagedBridge, ManagedInterface } from "./managed.ts";
 import { configureQos } from "./qos.ts";
-import { isTunnelType, type TunnelType, tunnelConfig, tunnelDeviceName } from "./tunnel-options.ts";
+import { knownDatapathType, logRefusal, logUnknownDatapath } from "./refusals.ts";
+import { isTunnelType, sameTunnel, type TunnelType, tunnelConfig, tunnelDeviceName, tunnelMatchText } from "./tunnel-options.ts";
 
 export interface ConfigureContext {
   readonly runtime: Runtime;
@@ -59,6 +60,14 @@ function sameOptions(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, stri
 
 const refused = (text: string): WeftError => new WeftError("vswitch.interface", text, { blame: "caller" });
 
+function checkPatch({ name, options }: ManagedInterface): void {
+  const fail = (text: string): WeftError => new WeftError("vswitch.patch-options", `${name}: ${text}`, { blame: "caller" });
+  const peer = options.get("peer") ?? "";
+  if (options.size > 1 || (options.size === 1 && !options.has("peer"))) throw fail("patch type takes only a 'peer' argument");
+  if (peer === "") throw fail("patch type requires valid 'peer' argument");
+  if (peer === name) throw fail("patch peer must not be self");
+}
+
 function addressesOf(held: ManagedBridge): { readonly address: IpAddress; readonly length: number }[] {
   const addresses = held.bridge.local?.netdev?.addresses ?? [];
   return addresses.map((text) => parsePrefix(text)).filter((prefix) => prefix !== undefined);
@@ -81,9 +90,8 @@ export class Configuration {
     for (const uuid of root?.bridges ?? []) {
       const row = db.table("Bridge").get(uuid);
       if (row === undefined || wanted.has(row.name)) continue;
-      if (this.#c.disableSystem && (row.datapath_type === "" || row.datapath_type === "system"))
-        this.#c.log.warn(`could not create datapath ${row.name} of unknown type system`);
-      else wanted.set(row.name, row);
+      if (knownDatapathType(row.datapath_type, this.#c.disableSystem)) wanted.set(row.name, row);
+      else logUnknownDatapath(this.#c.runtime.log, row.name, row.datapath_type);
     }
     // Only who starts with it waits (ovs-vswitchd.conf.db(5), flow-restore-wait).
     if (root !== undefined && this.#restoring !== false) this.#restoring = flagOf(root.other_config, "flow-restore-wait");
@@ -288,7 +296,7 @@ export class Configuration {
       await this.#create(held, iface, row, datapathType);
     } catch (error) {
       iface.error = messageOf(error);
-      this.#c.log.warn(iface.error);
+      logRefusal(this.#c.runtime.log, held.name, iface, error);
     }
   }
 
@@ -301,13 +309,11 @@ export class Configuration {
     let kind: OfPort["kind"] = isLocal ? "local" : "device";
     if (isTunnelType(iface.type)) {
       kind = "tunnel";
-      tunnel = tunnelConfig(iface.name, iface.type, iface.options);
+      tunnel = this.#tunnelConfig(iface, iface.type);
       dpPort = this.#tunnelPort(iface.type, tunnel);
     } else if (iface.type === "patch") {
       kind = "patch";
-      const peer = iface.options.get("peer");
-      if (peer === undefined || peer === "") throw refused(`${iface.name}: patch type requires valid 'peer' argument`);
-      if (peer === iface.name) throw refused(`${iface.name}: patch peer must not be self`);
+      checkPatch(iface);
     } else {
       netdev = await devices.open(iface.name, iface.type, iface.options, datapathType);
       iface.netdev = netdev;
@@ -414,6 +420,25 @@ export class Configuration {
       if (free(candidate)) return candidate;
     }
     throw refused(`${row.name}: no OpenFlow port number is free on ${held.name}`);
+  }
+
+  #tunnelConfig({ name, options }: ManagedInterface, type: TunnelType): TunnelConfig {
+    const { datapath, runtime } = this.#c;
+    const { config, problems } = tunnelConfig(name, type, options);
+    if (problems.length > 0) runtime.log.logger("netdev_vport").warn(problems.join("\n"));
+    const device = tunnelDeviceName(type, config);
+    for (const other of datapath.tunnels) {
+      if (other.tunnel === undefined || other.dpPort === undefined || datapath.portName(other.dpPort) !== device) continue;
+      if (!sameTunnel(config, other.tunnel)) continue;
+      const match = tunnelMatchText(config, options.get("packet_type") ?? "legacy_l2", other.dpPort);
+      runtime.log
+        .logger("tunnel")
+        .warn(`${name}: attempting to add tunnel port with same config as port '${other.name}' (${match})`);
+      throw new WeftError("vswitch.tunnel-exists", `could not add network device ${name} to ofproto (File exists)`, {
+        blame: "caller",
+      });
+    }
+    return config;
   }
 
   #tunnelPort(type: TunnelType, config: TunnelConfig): number {

@@ -58,7 +58,7 @@ export class Devices {
     // Without anybody who makes internal devices a bridge has none to give, but still is a bridge.
     if (opened === "internal") return this.dummies.open(name, "dummy-internal", options);
     throw new WeftError(
-      "netdev.no-type",
+      opened === "system" ? "netdev.no-device" : "netdev.no-type",
       opened === "system"
         ? `could not open network device ${name} (No such device)`
         : `could not open network device ${name} (Address family not supported by protocol)`,

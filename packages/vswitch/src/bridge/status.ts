@@ -3,6 +3,7 @@ import type { Replica, Transaction } from "@weft/ovsdb";
 import { formatMac, macOf } from "@weft/packet";
 import type { VsSchema } from "@weft/schemas";
 import type { Datapath } from "../datapath/datapath.ts";
+import type { OfPort } from "../ofproto/port.ts";
 import type { Configuration } from "./configure.ts";
 import { formatDatapathId, type InterfaceRow } from "./desired.ts";
 import type { Devices } from "./devices.ts";
@@ -80,7 +81,7 @@ function writeInterface(
   const seen = netdev?.elsewhere !== true;
   tx.update("Interface", row._uuid, {
     ofport: port.ofport,
-    error: iface.error,
+    error: iface.error ?? peerError(c, port),
     admin_state: port.up ? "up" : "down",
     link_state: port.carrier && port.up ? "up" : port.carrier ? "up" : "down",
     mac_in_use: seen ? formatMac(macOf(port.mac)) : undefined,
@@ -93,6 +94,12 @@ function writeInterface(
     bfd_status: port.bfd?.status ?? new Map(),
   });
   if (statistics) tx.update("Interface", row._uuid, { statistics: seen ? counters(c, iface) : new Map() });
+}
+
+/** A patch port without its other end is one, and says what it lacks. */
+function peerError({ datapath }: StatusContext, port: OfPort): string | undefined {
+  if (port.kind !== "patch" || datapath.peerOf(port) !== undefined) return undefined;
+  return `No usable peer '${port.peerName}' exists in '${datapath.type}' datapath.`;
 }
 
 function statusOf(c: StatusContext, iface: ManagedInterface): ReadonlyMap<string, string> {

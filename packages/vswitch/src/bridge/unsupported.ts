@@ -24,6 +24,9 @@ const checks: Checks = {
     set(row.cfm_mpid, "cfm_mpid"),
     row.bfd.get("enable") === "true" && row.bfd.get("forwarding_if_rx") === "true" && "bfd:forwarding_if_rx",
     row.lldp.get("enable") === "true" && "lldp",
+    (row.options.get("packet_type") ?? "legacy_l2") !== "legacy_l2" && "options:packet_type",
+    row.type === "gre" && row.options.get("seq") === "true" && "options:seq",
+    row.type === "vxlan" && row.options.has("exts") && "options:exts",
   ],
   QoS: (row) => [row.type !== "" && !QOS_TYPES.some((type) => type === row.type) && `type ${row.type}`],
   Flow_Table: (row) => [

@@ -2,6 +2,7 @@
 import { formatActions, formatMatch, OFPP } from "@weft/openflow";
 import { formatMac, macOf, parseMac } from "@weft/packet";
 import type { ControlCommand } from "@weft/runtime";
+import { tunnelMatchText } from "../bridge/tunnel-options.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { Bundle } from "../ofproto/port.ts";
 import type { Rule } from "../ofproto/rule.ts";
@@ -97,17 +98,15 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
       )) {
         const t = port.tunnel;
         if (t === undefined) continue;
-        const key = (value: typeof t.inKey): string =>
-          value === undefined ? "0" : value === "flow" ? "flow" : `0x${value.toString(16)}`;
-        const keys =
-          t.inKey === undefined && t.outKey === undefined
-            ? ""
-            : key(t.inKey) === key(t.outKey)
-              ? `, key=${key(t.inKey)}`
-              : `, in_key=${key(t.inKey)}, out_key=${key(t.outKey)}`;
-        const parts = [`${t.protocol}: ${t.localIp ?? "::"}->${t.remoteIp}${keys}`, "legacy_l2", `dp port=${port.dpPort}`];
-        if (t.tos !== 0) parts.push(`tos=${t.tos}`);
+        const packetType = port.options.get("packet_type") ?? "legacy_l2";
+        const parts = [`${port.type}: ${tunnelMatchText(t, packetType, port.dpPort ?? 0)}`];
+        if (t.outKey !== t.inKey)
+          parts.push(
+            `out_key=${t.outKey === undefined ? "none" : t.outKey === "flow" ? t.outKey : `0x${t.outKey.toString(16)}`}`,
+          );
         parts.push(`ttl=${t.ttl}`);
+        if (t.tos !== 0) parts.push(`tos=${t.tos === "inherit" ? t.tos : `0x${t.tos.toString(16)}`}`);
+        if (!t.df) parts.push("df=false");
         if (t.csum) parts.push("csum=true");
         lines.push(`port ${port.dpPort}: ${port.name} (${parts.join(", ")})`);
       }

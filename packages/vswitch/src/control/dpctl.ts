@@ -1,7 +1,7 @@
 /** dpctl/... and dpif/...: the datapath's ports, flows and features (ovs-dpctl(8), ovs-vswitchd(8)). */
 import { Match, NO_NAMES, parseMatch, TlvMap } from "@weft/openflow";
 import { type ControlCommand, messageOf } from "@weft/runtime";
-import { erspanOptions } from "../bridge/tunnel-options.ts";
+import { tunnelOptions } from "../bridge/tunnel-options.ts";
 import { formatDpActions, type PortName, portNumber } from "../datapath/actions.ts";
 import type { Megaflow } from "../datapath/cache.ts";
 import type { DpPort } from "../datapath/dp-port.ts";
@@ -29,9 +29,7 @@ const standsForSystem = ({ type }: OfPort): boolean => type === "" || type === "
 
 function ofportText(port: OfPort): string {
   const own = port.kind === "patch" || port.kind === "tunnel" ? port.type : (port.netdev?.type ?? port.type);
-  const shown =
-    port.tunnel?.erspan === undefined ? port.options : new Map([...port.options, ...erspanOptions(port.tunnel.erspan)]);
-  const text = typeText(own, shown);
+  const text = typeText(own, port.tunnel === undefined ? port.options : tunnelOptions(port.tunnel, port.options));
   const type = standsForSystem(port) ? text.replace(/^[^:]*/, "system") : text;
   return `${port.name} ${port.ofport}/${port.dpPort ?? "none"}: (${type})`;
 }

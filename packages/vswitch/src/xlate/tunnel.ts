@@ -2,7 +2,7 @@
 import { formatIpv4, formatIpv6, formatMac, ipv4Of, type Mac, macOf } from "@weft/packet";
 import type { DpAction, GeneveOption } from "../datapath/actions.ts";
 import { ipv6At, putIpv6, putMac } from "../datapath/fields.ts";
-import { ETH_IP, ETH_IPV6, TUN_CSUM, TUN_DF, TUN_KEY, TUN_OAM, WORD } from "../flow/key.ts";
+import { ETH_IP, ETH_IPV6, IP_GRE, TUN_CSUM, TUN_DF, TUN_KEY, TUN_OAM, WORD } from "../flow/key.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { ErspanConfig, OfPort, TunnelConfig } from "../ofproto/port.ts";
 import { type IpAddress, parseAddress } from "../tunnel/address.ts";
@@ -201,7 +201,7 @@ function outputNative(
     df: config.df,
     udpDst: config.dstPort,
     csum: config.csum,
-    vni: Number(BigInt.asUintN(config.dstPort === 0 ? 32 : 24, outer.id)),
+    vni: Number(BigInt.asUintN(ipProtocolOf(config.protocol) === IP_GRE ? 32 : 24, outer.id)),
     hasKey: config.outKey !== undefined,
     options: outer.options,
     oam: outer.oam,
