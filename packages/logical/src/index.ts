@@ -47,6 +47,7 @@ export {
 } from "./match/expression.ts";
 export { type ParsedMatch, parseMatch } from "./match/parse.ts";
 export { MatchShapes } from "./match/shape.ts";
+export { translated } from "./match/translate.ts";
 export type { Names, References } from "./reader.ts";
 export { type Level, type LogicalSymbol, SYMBOLS, type SymbolKind } from "./symbols.ts";
 export { type ExpandedTemplate, expandTemplates } from "./template.ts";

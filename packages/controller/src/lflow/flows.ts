@@ -24,7 +24,7 @@ import { expanded } from "../model/templates.ts";
 import { tunnelFor } from "../model/tunnels.ts";
 import { conjunction, cookieOf, type DesiredFlow, desired } from "../physical/flow.ts";
 import { actionsKey, type FlowActions, parsedActions } from "./actions.ts";
-import { compiledMatch, dependsOnDatapath } from "./match.ts";
+import { compiledMatch, dependsOnDatapath, type MatchText } from "./match.ts";
 import { isResident, portKey } from "./names.ts";
 import { wire } from "./wire.ts";
 
@@ -98,9 +98,14 @@ export const logicalFlows = each<DesiredFlow, Uuid, LogicalFlow>("logicalFlows",
 });
 
 function templateOf(read: Read, row: LogicalFlow, match: string, parsed: FlowActions, key: number): MatchTemplate {
-  const compiled = compiledMatch(read, match, parsed.prerequisites, key);
+  const compiled = compiledMatch(read, textOf(row, match), parsed.prerequisites, key);
   if ("error" in compiled) throw new BadLogicalFlow(row, "match", compiled.error);
   return compiled.template;
+}
+
+/** northd tags the flows of ACLs that are about connections. */
+function textOf({ tags }: LogicalFlow, text: string): MatchText {
+  return { text, ofConnection: tags.get("acl_ct_translation") === "true" };
 }
 
 /** Match and actions with the templates' values; undefined where this chassis lacks one. */
@@ -176,7 +181,7 @@ export function* conjunctionIds(
     for (const datapath of datapathsOf(read, row)) {
       const key = read(localKeyOf, datapath);
       if (key === undefined) continue;
-      const compiled = compiledMatch(read, text.match, parsed.prerequisites, key);
+      const compiled = compiledMatch(read, textOf(row, text.match), parsed.prerequisites, key);
       const count = "error" in compiled ? 0 : compiled.template.conjunctions;
       if (count > 0) yield { lflow, datapath, start: conjunctionIdOf(lflow, key), count };
     }

@@ -33,7 +33,7 @@ export const support: Support = {
         northd_trim_timeout: remarked("no effect: memory is the JavaScript engine's"),
         use_logical_dp_groups: remarked("no effect, as in the original"),
         use_parallel_build: remarked("no effect: it is one thread that computes"),
-        acl_ct_translation: partly("ovn-controller does not translate"),
+        acl_ct_translation: works,
         use_common_zone: works,
         "northd-backoff-interval-ms": remarked("the time of a round includes that of its transactions"),
         always_tunnel: works,
