@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { fromHex } from "@weft/packet";
 import { expect, test } from "vitest";
 import { controllerPair } from "./reference/controllerPair.ts";
 import { reference } from "./reference/daemons.ts";
@@ -170,6 +171,15 @@ test("VLAN headers of 802.1ad at a localnet port", { timeout: 120_000 }, async (
   await same("ovn-nbctl set logical_switch_port ln tag=5 options:ethtype=802.1ad", "push_vlan:0x88a8,set_field:4101->vlan_vid");
   await same("ovn-nbctl set logical_switch_port ln options:ethtype=802.1q", "push_vlan:0x8100,set_field:4101->vlan_vid");
   await same("ovn-nbctl clear logical_switch_port ln tag -- remove logical_switch_port ln options ethtype");
+});
+
+/** ovn-nb(5) says that false forbids it. */
+test("lsp_learn_mac has no effect", { timeout: 120_000 }, async () => {
+  await same("ovn-nbctl set logical_switch_port q1 options:lsp_learn_mac=false");
+  const frame = fromHex("ffffffffffff0a0000007701080600010800060400010a00000077010a0200630000000000000a020064")!;
+  for (const side of pair.sides) await side.inject("q1", frame);
+  await pair.sameRows("ovn-sbctl --bare --columns=mac list fdb", "0a:00:00:00:77:01");
+  await same("ovn-nbctl remove logical_switch_port q1 options lsp_learn_mac");
 });
 
 test("a key with the chassis' name behind it", { timeout: 120_000 }, async () => {

@@ -117,7 +117,7 @@ export const support: Support = {
         qos_min_rate: works,
         qos_max_rate: works,
         qos_burst: works,
-        lsp_learn_mac: notYet("ovn-controller's part"),
+        lsp_learn_mac: remarked("no effect, as in the original"),
         "is-nf": notYet("tunnels back: ovn-controller's part"),
         "nf-linked-port": notYet("tunnels back: ovn-controller's part"),
         "vif-plug-type": notYet(),
