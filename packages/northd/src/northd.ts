@@ -3,7 +3,7 @@
  * to what the core says, and writes back what people wait for (ovn-northd(8)).
  */
 import type { EngineStatistics } from "@weft/incremental";
-import type { ChangeSet, Replica, ReplicaState, RowChange, TableName, TransactionResult, Uuid } from "@weft/ovsdb";
+import type { ChangeSet, Replica, ReplicaState, RowChange, TableName, Transaction, TransactionResult, Uuid } from "@weft/ovsdb";
 import { type ControlCommand, Coverage, type Logger, messageOf, type Runtime, Stopwatch, type Timer } from "@weft/runtime";
 import type { NbRow, NbSchema, SbRow, SbSchema } from "@weft/schemas";
 import { ovnInternalVersion, ovnNorthbound } from "@weft/schemas";
@@ -66,8 +66,6 @@ class Daemon implements Northd {
   #statusChanged = true;
   /** Names of port bindings of which the northbound database may have to be told: `up`, and who hosts gateway ports. */
   readonly #upNames = new Set<string>();
-  /** What a transaction under way says of ports: whether they are up. */
-  readonly #writtenUps = new Map<Uuid, boolean>();
   /** Switch ports whose dynamic addresses or tag are still to be written. */
   readonly #owed = new Set<Uuid>();
   /** What the log has said last of transactions that fail. */
@@ -220,7 +218,7 @@ class Daemon implements Northd {
       if (table === "Port_Binding") {
         const { logical_port } = (after ?? before) as SbRow<"Port_Binding">;
         this.#upNames.add(logical_port);
-        if (before === undefined) news ||= this.#goesUp(logical_port);
+        if (before === undefined) news ||= [...this.#ups([logical_port])].some(([, up]) => up);
         this.#core?.setTold(logical_port, (after as SbRow<"Port_Binding"> | undefined)?.options);
       } else if (table === "IGMP_Group")
         this.#core?.setMembership(uuid, membershipOf(this.#sb, after as SbRow<"IGMP_Group"> | undefined));
@@ -349,10 +347,12 @@ class Daemon implements Northd {
         this.#failed("southbound", result);
         this.#later();
       } else this.#wanted = true;
+      await this.#writeStatus(core);
       return;
     }
     this.#failures.delete("southbound");
     await this.#reportConfiguration(nbCfg);
+    await this.#writeStatus(core);
     await this.#age();
   }
 
@@ -440,15 +440,6 @@ class Daemon implements Northd {
     for (const [uuid, up, chassis] of this.#ups(this.#upNames)) core.setPortUp(uuid, up, chassis);
   }
 
-  /** Whether the northbound database does not say of a port what the southbound one says. */
-  #goesUp(name: string): boolean {
-    const ports = this.#nb.table("Logical_Switch_Port");
-    for (const [uuid, up] of this.#ups([name])) {
-      if ((this.#writtenUps.get(uuid) ?? ports.get(uuid)?.up) !== up) return true;
-    }
-    return false;
-  }
-
   *#ups(names: Iterable<string>): Iterable<readonly [port: Uuid, up: boolean, chassis: string | undefined]> {
     const ports = this.#nb.table("Logical_Switch_Port").index("name", (port) => [port.name]);
     const bindings = this.#sb.table("Port_Binding").index("logical_port", (port) => [port.logical_port]);
@@ -476,20 +467,6 @@ class Daemon implements Northd {
     if (nbGlobal === undefined) tx.insert("NB_Global", { options });
     else if (nbGlobal.options !== options) tx.update("NB_Global", nbGlobal._uuid, { options });
     const ports = this.#nb.table("Logical_Switch_Port");
-    const ups = [...this.#upNames];
-    this.#upNames.clear();
-    for (const [uuid, up] of this.#ups(ups)) {
-      if (ports.get(uuid)?.up === up) continue;
-      tx.update("Logical_Switch_Port", uuid, { up });
-      this.#writtenUps.set(uuid, up);
-    }
-    writeHosts(tx, this.#nb, this.#sb, ups);
-    writePrefixes(tx, this.#nb, this.#sb, ups);
-    if (this.#statusChanged) {
-      writeBfd(tx, this.#nb, this.#sb);
-      writeChecks(tx, this.#nb, this.#sb);
-    }
-    this.#statusChanged = false;
     for (const { _uuid, network_function_active } of this.#nb.table("Network_Function_Group").rows()) {
       const active = core.activeNetworkFunction(_uuid);
       if (network_function_active !== active) {
@@ -507,21 +484,58 @@ class Daemon implements Northd {
       if (port.dynamic_addresses !== addresses) tx.update("Logical_Switch_Port", uuid, { dynamic_addresses: addresses });
       if (tag !== undefined && port.tag !== tag) tx.update("Logical_Switch_Port", uuid, { tag });
     }
-    if (tx.empty) return;
+    // Of ports that are not bound yet, the binding's being there may say more.
+    const bindings = this.#sb.table("Port_Binding").index("logical_port", (port) => [port.logical_port]);
+    const names = [...this.#upNames].filter((name) => bindings.get(name).length > 0);
+    this.#putStatus(tx, names);
+    if (await this.#commitNorthbound(tx)) return;
+    // All of it is still to be written.
+    for (const uuid of owed) this.#owed.add(uuid);
+    for (const name of names) this.#upNames.add(name);
+    this.#statusChanged = true;
+  }
+
+  /** Writes what the southbound database says since the round's transaction, to compute with as well. */
+  async #writeStatus(core: Core): Promise<void> {
+    this.#updateUp(core);
+    const names = [...this.#upNames];
+    const tx = this.#nb.transaction();
+    tx.comment("ovn-northd");
+    this.#putStatus(tx, names);
+    if (await this.#commitNorthbound(tx)) return;
+    for (const name of names) this.#upNames.add(name);
+    this.#statusChanged = true;
+  }
+
+  /** What is said of ports with these names, and of BFD sessions and checks if that has changed. */
+  #putStatus(tx: Transaction<NbSchema>, names: readonly string[]): void {
+    for (const name of names) this.#upNames.delete(name);
+    const ports = this.#nb.table("Logical_Switch_Port");
+    for (const [uuid, up] of this.#ups(names)) {
+      if (ports.get(uuid)?.up !== up) tx.update("Logical_Switch_Port", uuid, { up });
+    }
+    writeHosts(tx, this.#nb, this.#sb, names);
+    writePrefixes(tx, this.#nb, this.#sb, names);
+    if (this.#statusChanged) {
+      writeBfd(tx, this.#nb, this.#sb);
+      writeChecks(tx, this.#nb, this.#sb);
+    }
+    this.#statusChanged = false;
+  }
+
+  /** Whether it has gone through, or there was nothing to write; comes again otherwise. */
+  async #commitNorthbound(tx: Transaction<NbSchema>): Promise<boolean> {
+    if (tx.empty) return true;
     const result = this.#counted(await tx.commit());
-    this.#writtenUps.clear();
     if (result.status === "success" || result.status === "unchanged") {
       this.#failures.delete("northbound");
-      return;
+      return true;
     }
-    // All of it is still to be written.
-    for (const name of ups) this.#upNames.add(name);
-    for (const uuid of owed) this.#owed.add(uuid);
-    this.#statusChanged = true;
     if (result.status === "error") {
       this.#failed("northbound", result);
       this.#later();
     } else this.#wanted = true;
+    return false;
   }
 
   /** Says why a transaction failed, once as long as it is the same. */
@@ -568,7 +582,9 @@ class Daemon implements Northd {
     if (table !== "Logical_Switch_Port" || before === undefined || after === undefined) return false;
     const was = before as Readonly<Record<string, unknown>>;
     if (!Object.entries(after as object).every(([column, value]) => column === "up" || value === was[column])) return false;
-    return !this.#goesUp((after as NbRow<"Logical_Switch_Port">).name);
+    const { name } = after as NbRow<"Logical_Switch_Port">;
+    const ports = this.#nb.table("Logical_Switch_Port");
+    return [...this.#ups([name])].every(([uuid, up]) => ports.get(uuid)?.up === up);
   }
 
   /** Whether a change is the database's word of what was reported to it. */
