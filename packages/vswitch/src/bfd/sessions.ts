@@ -64,21 +64,27 @@ export class BfdSessions {
         if (port.bfd === undefined) return;
         if (port.bfd.forwarding !== forwarding) {
           forwarding = port.bfd.forwarding;
-          this.#datapath.invalidate();
+          this.#liveChanged(port);
         }
         this.#changed();
       },
     });
     port.bfd = session;
     this.#ports.add(port);
+    this.#liveChanged(port);
+  }
+
+  /** Whether packets may be given to the port may be otherwise: for cached flows, and for who listens to the bridge's ports. */
+  #liveChanged(port: OfPort): void {
     this.#datapath.invalidate();
+    port.bridge.events?.portChanged(port, "modify");
   }
 
   #close(port: OfPort): void {
     port.bfd?.close();
     port.bfd = undefined;
     this.#ports.delete(port);
-    this.#datapath.invalidate();
+    this.#liveChanged(port);
   }
 
   close(): void {

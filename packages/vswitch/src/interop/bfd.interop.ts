@@ -180,3 +180,23 @@ it("flows mark packets, and marks go on from tunnel to tunnel", async () => {
   );
   expect(relayed).toContain("geneve(oam,vni");
 });
+
+it("a port is live as long as BFD says so", async () => {
+  const live = async (one: TestSwitch): Promise<string[]> => {
+    const shown = await one.ofctl("-O", "OpenFlow15", "show", "br0");
+    return [...shown.matchAll(/\((p[12])\): addr:\S+\s+config: +(\S+)\s+state: +(\S+)/g)].map((found) =>
+      found.slice(1).join(" "),
+    );
+  };
+  expect(await same(live)).toEqual(["p1 0 LIVE", "p2 0 LIVE"]);
+  await all((one) => one.vsctl("set", "interface", "p1", "bfd:enable=true"));
+  expect(await same(live)).toEqual(["p1 0 0", "p2 0 LIVE"]);
+  await all(async (one) => {
+    for (const state of [1, 2] as const) await say(one, "p1", { state });
+  });
+  expect(await same(live)).toEqual(["p1 0 LIVE", "p2 0 LIVE"]);
+  await all((one) => one.appctl("bfd/set-forwarding", "p1", "false"));
+  expect(await same(live)).toEqual(["p1 0 0", "p2 0 LIVE"]);
+  await all((one) => one.vsctl("clear", "interface", "p1", "bfd"));
+  expect(await same(live)).toEqual(["p1 0 LIVE", "p2 0 LIVE"]);
+});

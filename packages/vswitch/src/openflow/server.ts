@@ -306,8 +306,8 @@ export class OpenFlowServer implements BridgeEvents, SessionOwner {
   portChanged(port: OfPort, reason: "add" | "delete" | "modify"): void {
     const before = this.#told.get(port);
     for (const session of this.#sessions) session.portChanged(port, reason, before);
-    const { mac, config, up, carrier } = port;
-    this.#told.set(port, { mac, config, up, carrier });
+    const { mac, config, up, carrier, bfd } = port;
+    this.#told.set(port, { mac, config, up, carrier, bfd: bfd && { forwarding: bfd.forwarding } });
   }
 
   async close(): Promise<void> {

@@ -55,15 +55,18 @@ export function flowStats(rule: Rule, now: number): FlowStats {
 }
 
 /** What of a port can change. */
-export type PortState = Pick<OfPort, "mac" | "config" | "up" | "carrier">;
+export interface PortState extends Pick<OfPort, "mac" | "config" | "up" | "carrier"> {
+  /** Absent: nothing watches the port. */
+  readonly bfd: { readonly forwarding: boolean } | undefined;
+}
 
 /** Those of later versions than 1.0. */
 const CONFIG_11 = PORT_CONFIG.PORT_DOWN | PORT_CONFIG.NO_RECV | PORT_CONFIG.NO_FWD | PORT_CONFIG.NO_PACKET_IN;
 
-/** LIVE, of which OpenFlow 1.0 knows nothing, is a port that packets can leave by. */
+/** LIVE, of which OpenFlow 1.0 knows nothing, is a port that packets can leave by, also by what BFD says. */
 export function portDescription(port: PortState & Pick<OfPort, "ofport" | "name">, version: number): PortDescription {
   const down = !port.up || !port.carrier;
-  const live = !down && (port.config & PORT_CONFIG.PORT_DOWN) === 0;
+  const live = !down && (port.config & PORT_CONFIG.PORT_DOWN) === 0 && (port.bfd?.forwarding ?? true);
   return {
     port: port.ofport,
     mac: port.mac,
