@@ -181,6 +181,7 @@ const switchQuestions: readonly (readonly string[])[] = [
   ["ovs/route/lookup", "10.7.0.1"],
   ["ovs/route/del", "10.7.0.0/16", "pkt_mark=4"],
   ["ovs/route/show"],
+  ["--format=json", "ovs/route/show"],
   ["ovs/route/del", "10.7.0.0/16"],
   ["ovs/route/del", "10.9.0.0/24"],
   ["ovs/route/del", "10.9.0.0/24"],
@@ -188,6 +189,7 @@ const switchQuestions: readonly (readonly string[])[] = [
   ["fdb/flush"],
   ["fdb/flush", "br-phys"],
   ["fdb/show", "br-phys"],
+  ["--format=json", "fdb/show", "br-phys"],
   ["netdev-dummy/set-admin-state", "p1", "down"],
   ["netdev-dummy/set-admin-state", "p1", "up"],
   ["netdev-dummy/set-admin-state", "nope", "down"],
@@ -297,6 +299,20 @@ const mistakes = `
   cfm/set-fault x x
   cfm/set-fault nope true
   bond/hash x
+  bond/hash x 1
+  bond/hash x 1 x
+  bond/hash 50:54:00:00:00:01
+  bond/hash 50:54:00:00:00:01 5
+  bond/hash 50:54:00:00:00:01 4095 7
+  bond/hash fe:dc:ba:98:76:54 4096 4294967295
+  bond/hash 50:54:00:00:00:01 x
+  bond/hash 50:54:00:00:00:01 5x -1
+  bond/hash 50:54:00:00:00:01 10000000000 1
+  --format=json fdb/show nope
+  --format=json fdb/show br-phys nope
+  --format=json ovs/route/show
+  --format=json ovs/route/show table=5
+  --format=json ovs/route/show table=x
   bond/disable-member x x
   bond/enable-member x x
   bond/set-active-member x x
@@ -548,6 +564,25 @@ it("flows, their limit and what the threads have done are shown in the reference
     ["dpif-netdev/pmd-perf-show"],
   ])
     expect(shown("weft", ...args)).toBe(shown("reference", ...args));
+});
+
+it("ports and learned addresses are told as JSON in the reference's form", () => {
+  const shown = (side: (typeof sides)[number], ...args: string[]) =>
+    ask(side, vswitchd, ["--format=json", ...args])
+      .text.replace(/("(hit|missed|port_no)"):"\d+"/g, '$1:"N"')
+      .replaceAll(clouds.get(side)!.dir, "DIR");
+  expect(shown("weft", "dpif/show")).toBe(shown("reference", "dpif/show"));
+  for (const side of sides) {
+    ask(side, vswitchd, ["fdb/flush", "br-phys"]);
+    ask(side, vswitchd, ["fdb/add", "br-phys", "br-phys", "5", "50:54:00:00:00:09"]);
+  }
+  const entries = (side: (typeof sides)[number]) =>
+    (JSON.parse(shown(side, "fdb/show", "br-phys")) as { "br-phys": { mac: string }[] })["br-phys"].filter(({ mac }) =>
+      mac.endsWith("09"),
+    );
+  expect(entries("weft")).toEqual(entries("reference"));
+  expect(entries("reference")).toHaveLength(1);
+  for (const side of sides) ask(side, vswitchd, ["fdb/del", "br-phys", "5", "50:54:00:00:00:09"]);
 });
 
 /** Lines in any order, without what is made up at random. */

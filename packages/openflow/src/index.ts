@@ -18,6 +18,7 @@ export * from "./message/flow.ts";
 export * from "./message/packet.ts";
 export * from "./message/types.ts";
 export * from "./ports.ts";
+export { formatGroup } from "./print/groups.ts";
 export { hexDump } from "./print/hexdump.ts";
 export { formatEnvelope, formatMessage, type PrintOptions } from "./print/message.ts";
 export { flowOfPacket, formatPacket } from "./print/packet.ts";

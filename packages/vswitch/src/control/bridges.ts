@@ -1,13 +1,13 @@
 /** fdb/..., ofproto/..., bridge/...: what bridges know and do (ovs-vswitchd(8)). */
-import { formatActions, formatMatch, OFPP } from "@weft/openflow";
+import { OFPP } from "@weft/openflow";
 import { formatMac, macOf, parseMac } from "@weft/packet";
-import type { ControlCommand } from "@weft/runtime";
+import type { ControlCommand, JsonReply } from "@weft/runtime";
 import { tunnelMatchText } from "../bridge/tunnel-options.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { Bundle } from "../ofproto/port.ts";
-import type { Rule } from "../ofproto/rule.ts";
-import { bridgeNamed, type ControlContext, command, datapathName, refuse } from "./context.ts";
-import { ufidOf } from "./dpctl.ts";
+import { finishHash, mixHash } from "../xlate/hash.ts";
+import { bridgeNamed, type ControlContext, command, refuse } from "./context.ts";
+import { flowText } from "./detrace.ts";
 import { traceCommand } from "./trace-command.ts";
 
 function portText(bundle: Bundle): string {
@@ -39,17 +39,19 @@ function fdbLines(c: ControlContext, bridge: Bridge): string[] {
   return lines;
 }
 
-/** A flow as bridge/dump-flows prints it. */
-function flowLine(c: ControlContext, rule: Rule, table: number): string {
-  const parts: string[] = [];
-  if (rule.cookie !== 0n) parts.push(`cookie=0x${rule.cookie.toString(16)}`);
-  const head = table === 0 ? "" : `table_id=${table}, `;
-  const match = formatMatch(rule.wire);
-  const duration = Math.floor((c.datapath.now() - rule.created) / 1000);
-  return (
-    `${parts.length === 0 ? "" : `${parts.join(", ")}, `}${head}duration=${duration}s, n_packets=${rule.packets}, n_bytes=${rule.bytes}, ` +
-    `priority=${rule.priority}${match === "" ? "" : `,${match}`},actions=${rule.actions.length === 0 ? "drop" : formatActions(rule.actions)}`
-  );
+function fdbJson(c: ControlContext, names: readonly string[]): JsonReply {
+  const bridges = names.length === 0 ? [...c.datapath.bridges.keys()] : names;
+  return Object.fromEntries(bridges.map((name) => [name, entriesJson(c, bridgeNamed(c, name, `no such bridge ${name}`))]));
+}
+
+function entriesJson(c: ControlContext, bridge: Bridge): JsonReply[] {
+  const now = c.datapath.now();
+  return [...bridge.macs.entries()].map((entry) => ({
+    mac: formatMac(macOf(entry.mac)),
+    port: entry.port.ports[0]?.ofport ?? null,
+    vlan: entry.vlan,
+    ...(entry.static ? { static: true } : { age: Math.floor((now - entry.seen) / 1000) }),
+  }));
 }
 
 function dumpFlows(c: ControlContext, bridge: Bridge): string {
@@ -57,7 +59,7 @@ function dumpFlows(c: ControlContext, bridge: Bridge): string {
   const lines: string[] = [];
   for (const table of bridge.tables) {
     const rules = [...table.rules()].sort((a, b) => b.priority - a.priority);
-    for (const rule of rules) lines.push(flowLine(c, rule, table.id));
+    for (const rule of rules) lines.push(flowText(c, rule, table.id));
   }
   const hidden = (match: string, actions: string): string =>
     `table_id=254, duration=0s, n_packets=0, n_bytes=0, priority=${match},actions=${actions}`;
@@ -76,6 +78,18 @@ function vlanAndMac(vlanText: string | undefined, macText: string | undefined): 
   const mac = macText === undefined ? undefined : parseMac(macText);
   if (mac === undefined) throw refuse("bad MAC address");
   return { vlan, mac };
+}
+
+/** The number that a text begins with, in 32 bits; undefined: none. */
+function leadingNumber(text: string): number | undefined {
+  const digits = /^[+-]?\d+/.exec(text)?.[0];
+  return digits === undefined ? undefined : Number(BigInt.asUintN(32, BigInt(digits.replace("+", ""))));
+}
+
+/** Which of 256 parts of its traffic a bond that balances by source (balance-slb) takes a packet for. */
+function bondHash(mac: number, vlan: number, basis: number): number {
+  const high = Math.floor(mac / 2 ** 32);
+  return finishHash(mixHash(mixHash(basis, mac | 0), high | (vlan << 16)) ^ 8) & 0xff;
 }
 
 export function bridgeCommands(c: ControlContext): ControlCommand[] {
@@ -115,20 +129,14 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
     command("bridge/dump-flows", "[--offload-stats] bridge", 1, 2, (args) =>
       dumpFlows(c, bridgeNamed(c, args[args.length - 1], "Unknown bridge")),
     ),
-    command("ofproto/detrace", "UFID [pmd=PMD-ID]", 1, 2, ([text = "", pmd]) => {
-      const ufid = ufidOf(text);
-      if (ufid === undefined) throw refuse("failed to parse ufid");
-      if (pmd !== undefined && !/^pmd=\d+$/.test(pmd)) throw refuse("Invalid pmd argument format. Expecting 'pmd=PMD-ID'");
-      if (![...c.datapath.cache].some((flow) => flow.ufid === ufid)) return `UFID was not found for ${datapathName(c)}`;
-      throw refuse(
-        "this datapath does not keep which OpenFlow flows a flow of its cache comes from: see weft trace and ofproto/trace",
-      );
-    }),
     command("bridge/reconnect", "[bridge]", 0, 1, ([name]) => {
       if (name !== undefined) bridgeNamed(c, name, "Unknown bridge");
       return "";
     }),
-    command("fdb/show", "[bridge...]", 0, Number.POSITIVE_INFINITY, (names) => fdbShow(c, names)),
+    {
+      ...command("fdb/show", "[bridge...]", 0, Number.POSITIVE_INFINITY, (names) => fdbShow(c, names)),
+      json: (names) => fdbJson(c, names),
+    },
     command("fdb/flush", "[bridge]", 0, 1, ([name]) => {
       const bridges = name === undefined ? [...c.datapath.bridges.values()] : [bridgeNamed(c, name)];
       for (const bridge of bridges) if (bridge.macs.flush()) bridge.changed();
@@ -201,10 +209,12 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
       hidden,
     })),
     command("bond/hash", "mac [vlan] [basis]", 1, 3, ([mac = "", vlan = "0", basis = "0"]) => {
-      if (!/^\d+$/.test(vlan)) throw refuse("invalid vlan");
-      if (!/^\d+$/.test(basis)) throw refuse("invalid basis");
-      if (parseMac(mac) === undefined) throw refuse("invalid mac");
-      throw refuse("bonding is not supported by this switch, nor its hash");
+      const [vlanNumber, basisNumber] = [leadingNumber(vlan), leadingNumber(basis)];
+      if (vlanNumber === undefined) throw refuse("invalid vlan");
+      if (basisNumber === undefined) throw refuse("invalid basis");
+      const address = parseMac(mac);
+      if (address === undefined) throw refuse("invalid mac");
+      return String(bondHash(address, vlanNumber, basisNumber));
     }),
     command("memory/show", "", 0, 0, () => {
       const bridges = [...c.datapath.bridges.values()];

@@ -5,6 +5,7 @@ import { bfdCommands } from "./bfd.ts";
 import { bridgeCommands } from "./bridges.ts";
 import { conntrackCommands } from "./conntrack.ts";
 import { type ControlContext, command } from "./context.ts";
+import { detraceCommands } from "./detrace.ts";
 import { datapathCommands } from "./dpctl.ts";
 import { dummyCommands } from "./dummies.ts";
 import { featureCommands } from "./features.ts";
@@ -18,6 +19,7 @@ export function controlCommands(context: ControlContext): ControlCommand[] {
   const there = [
     ...bridgeCommands(context),
     ...datapathCommands(context),
+    ...detraceCommands(context),
     ...conntrackCommands(context),
     ...fragmentCommands(context),
     ...featureCommands(context),

@@ -1,6 +1,6 @@
 /** dpctl/... and dpif/...: the datapath's ports, flows and features (ovs-dpctl(8), ovs-vswitchd(8)). */
 import { Match, NO_NAMES, parseMatch, TlvMap } from "@weft/openflow";
-import { type ControlCommand, messageOf } from "@weft/runtime";
+import { type ControlCommand, type JsonReply, messageOf } from "@weft/runtime";
 import { tunnelOptions } from "../bridge/tunnel-options.ts";
 import { formatDpActions, type PortName, portNumber } from "../datapath/actions.ts";
 import type { Megaflow } from "../datapath/cache.ts";
@@ -15,10 +15,14 @@ import { parseExactFlow } from "./exactFlow.ts";
 
 const SHOWN_DUMMY = ["pstream", "stream"];
 
+/** The options that matter to a port of a type. */
+function shownOptions(type: string, options: ReadonlyMap<string, string> | undefined): (readonly [string, string])[] {
+  return [...(options ?? [])].filter(([name]) => !type.startsWith("dummy") || SHOWN_DUMMY.includes(name));
+}
+
 /** "geneve: csum=true, key=flow": a port's type with the options that matter to it. */
 function typeText(type: string, options: ReadonlyMap<string, string> | undefined): string {
-  const shown = [...(options ?? [])]
-    .filter(([name]) => !type.startsWith("dummy") || SHOWN_DUMMY.includes(name))
+  const shown = shownOptions(type, options)
     .map(([name, value]) => `${name}=${value}`)
     .sort();
   return shown.length === 0 ? type : `${type}: ${shown.join(", ")}`;
@@ -27,9 +31,24 @@ function typeText(type: string, options: ReadonlyMap<string, string> | undefined
 /** A dummy in place of a system device (--enable-dummy=system) is shown as what it stands for. */
 const standsForSystem = ({ type }: OfPort): boolean => type === "" || type === "system";
 
+const ownType = (port: OfPort): string =>
+  port.kind === "patch" || port.kind === "tunnel" ? port.type : (port.netdev?.type ?? port.type);
+
+const optionsOf = (port: OfPort): ReadonlyMap<string, string> =>
+  port.tunnel === undefined ? port.options : tunnelOptions(port.tunnel, port.options);
+
+function ofportJson(port: OfPort): JsonReply {
+  const config = shownOptions(ownType(port), optionsOf(port));
+  return {
+    ...(config.length === 0 ? {} : { config: Object.fromEntries(config) }),
+    ofport: String(port.ofport),
+    port_no: String(port.dpPort ?? "none"),
+    type: standsForSystem(port) ? "system" : ownType(port),
+  };
+}
+
 function ofportText(port: OfPort): string {
-  const own = port.kind === "patch" || port.kind === "tunnel" ? port.type : (port.netdev?.type ?? port.type);
-  const text = typeText(own, port.tunnel === undefined ? port.options : tunnelOptions(port.tunnel, port.options));
+  const text = typeText(ownType(port), optionsOf(port));
   const type = standsForSystem(port) ? text.replace(/^[^:]*/, "system") : text;
   return `${port.name} ${port.ofport}/${port.dpPort ?? "none"}: (${type})`;
 }
@@ -46,6 +65,16 @@ function dpifShow(c: ControlContext): string {
     for (const port of ports) lines.push(`    ${ofportText(port)}`);
   }
   return lines.join("\n");
+}
+
+function dpifJson(c: ControlContext): JsonReply {
+  const { datapath } = c;
+  const bridges = [...datapath.bridges.values()].map((bridge) => {
+    const ports = [...bridge.ports.values()].map((port) => [port.name, ofportJson(port)] as const);
+    return [bridge.name, Object.fromEntries(ports)] as const;
+  });
+  const stats = { hit: String(datapath.hits), missed: String(datapath.misses) };
+  return { [datapathName(c)]: { bridges: Object.fromEntries(bridges), stats } };
 }
 
 function dpctlShow(c: ControlContext, statistics: boolean): string {
@@ -204,7 +233,7 @@ export function ufidOf(text: string): string | undefined {
 export function datapathCommands(c: ControlContext): ControlCommand[] {
   let tersely = true;
   return [
-    command("dpif/show", "", 0, 0, () => dpifShow(c)),
+    { ...command("dpif/show", "", 0, 0, () => dpifShow(c)), json: () => dpifJson(c) },
     command("dpif/dump-dps", "", 0, 0, () =>
       [...c.datapath.bridges.keys()]
         .sort()

@@ -1,13 +1,16 @@
 /** ovs/route/..., tnl/...: routes, neighbours and ends of the switch's own tunnels (ovs-vswitchd(8)). */
 import { parseMac } from "@weft/packet";
-import type { ControlCommand } from "@weft/runtime";
+import type { ControlCommand, JsonReply } from "@weft/runtime";
 import { address128, formatAddress, type IpAddress, parseAddress, parsePrefix } from "../tunnel/address.ts";
+import { network, type Route } from "../tunnel/routes.ts";
 import { type ControlContext, command, refuse } from "./context.ts";
 
 /** The number of the table "main", the one that there is. */
 const MAIN = 254;
+/** Whose addresses the machine's own are; they are kept with the others. */
+const LOCAL = 255;
 const TABLES: ReadonlyMap<string, number> = new Map([
-  ["local", 255],
+  ["local", LOCAL],
   ["main", MAIN],
   ["default", 253],
 ]);
@@ -45,6 +48,25 @@ function routeWords(words: readonly string[], complaint: string): RouteWords {
   }
   return found;
 }
+
+/** Throws where routes of another table than the one that there is are asked for. */
+function checkTable(word: string | undefined): void {
+  if (word === undefined || word === "table=all") return;
+  const table = tableOf(word);
+  if (table === undefined) throw refuse("Invalid table format");
+  if (table !== MAIN) throw refuse(`Table '${word}' not found`);
+}
+
+const routeJson = ({ prefix, length, device, gateway, mark, source, user, local }: Route): JsonReply => ({
+  dst: formatAddress(network(prefix, length)),
+  local,
+  ...(mark === 0 ? {} : { mark }),
+  nexthops: [{ dev: device, ...(gateway === undefined ? {} : { gateway: formatAddress(gateway) }) }],
+  prefix: length,
+  ...(source === undefined ? {} : { prefsrc: formatAddress(source) }),
+  table: local ? LOCAL : MAIN,
+  user,
+});
 
 const sameAddress = (a: IpAddress, b: IpAddress): boolean => address128(a) === address128(b);
 
@@ -113,15 +135,16 @@ export function tunnelCommands(c: ControlContext): ControlCommand[] {
       datapath.invalidate();
       return "OK";
     }),
-    command("ovs/route/show", "[table=all|id]", 0, 1, ([which]) => {
-      if (which === "table=all") return datapath.routes.format().join("\n");
-      if (which !== undefined) {
-        const table = tableOf(which);
-        if (table === undefined) throw refuse("Invalid table format");
-        if (table !== MAIN) throw refuse(`Table '${which}' not found`);
-      }
-      return ["Route Table:", ...datapath.routes.format()].join("\n");
-    }),
+    {
+      ...command("ovs/route/show", "[table=all|id]", 0, 1, ([which]) => {
+        checkTable(which);
+        return [...(which === "table=all" ? [] : ["Route Table:"]), ...datapath.routes.format()].join("\n");
+      }),
+      json: ([which]) => {
+        checkTable(which);
+        return datapath.routes.sorted().map(routeJson);
+      },
+    },
     command("ovs/route/lookup", "ip_addr [pkt_mark=mark] [src=src_ip]", 1, 3, (args) => {
       const address = parseAddress(args[0] ?? "");
       if (address === undefined) throw refuse("Invalid 'ip/plen' parameter");

@@ -19,8 +19,9 @@ export class FlowTable {
   vacancy: { on: boolean; down: number; up: number } | undefined;
   lookups = 0;
   matched = 0;
-  /** That a packet has found no flow here. */
-  readonly missed: Effect = { kind: "missed", table: this };
+  /** That a packet has found no flow here, and is dropped or goes to the controllers. */
+  readonly missed: Effect = { kind: "missed", table: this, toController: false };
+  readonly missedToController: Effect = { kind: "missed", table: this, toController: true };
 
   constructor(id: number) {
     this.id = id;

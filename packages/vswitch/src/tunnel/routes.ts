@@ -87,21 +87,29 @@ export class RouteTable {
     return best;
   }
 
+  /** In the order in which they are shown. */
+  sorted(): Route[] {
+    return sortRoutes(this.#routes);
+  }
+
   /** The lines of ovs/route/show. */
   format(): string[] {
     return formatRoutes(this.#routes);
   }
 }
 
-function formatRoutes(routes: readonly Route[]): string[] {
-  const order = [...routes].sort((a, b) => {
+function sortRoutes(routes: readonly Route[]): Route[] {
+  return [...routes].sort((a, b) => {
     const byLength = length128(b) - length128(a);
     if (byLength !== 0) return byLength;
     const [first, second] = [address128(a.prefix), address128(b.prefix)];
     if (first !== second) return first < second ? -1 : 1;
     return Number(a.user) - Number(b.user) || a.mark - b.mark;
   });
-  return order.map((route) => {
+}
+
+function formatRoutes(routes: readonly Route[]): string[] {
+  return sortRoutes(routes).map((route) => {
     let text = `${route.user ? "User" : "Cached"}: ${formatAddress(network(route.prefix, route.length))}/${route.length}`;
     if (route.mark !== 0) text += ` MARK ${route.mark}`;
     text += ` dev ${route.device}`;

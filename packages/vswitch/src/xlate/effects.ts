@@ -11,7 +11,7 @@ import type { Rule } from "../ofproto/rule.ts";
 
 export type Effect =
   | { readonly kind: "rule"; readonly rule: Rule; readonly table: FlowTable }
-  | { readonly kind: "missed"; readonly table: FlowTable }
+  | { readonly kind: "missed"; readonly table: FlowTable; readonly toController: boolean }
   | { readonly kind: "bucket"; readonly group: Group; readonly bucket: GroupBucket | undefined }
   | { readonly kind: "receive" | "transmit"; readonly port: OfPort }
   | { readonly kind: "mirror"; readonly mirror: MirrorConfig }

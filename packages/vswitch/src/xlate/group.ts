@@ -20,10 +20,10 @@ export function xlateGroup(ctx: Context, id: number, last: boolean, remaining: (
   switch (group.type) {
     case "all":
     case "indirect":
-      ctx.effects.push({ kind: "bucket", group, bucket: undefined });
       group.buckets.forEach((bucket, i) => {
         runBucket(ctx, group, bucket, last && i === group.buckets.length - 1, false);
       });
+      ctx.effects.push({ kind: "bucket", group, bucket: undefined });
       break;
     case "ff": {
       const bucket = group.buckets.find((candidate) => alive(ctx, candidate, 0, true));
@@ -48,7 +48,6 @@ function use(ctx: Context, group: Group, bucket: GroupBucket | undefined, last: 
 }
 
 function runBucket(ctx: Context, group: Group, bucket: GroupBucket, last: boolean, counts: boolean): void {
-  ctx.effects.push(counts ? { kind: "bucket", group, bucket } : { kind: "bucket", group: silent(group), bucket });
   const node = ctx.report("bucket", `bucket ${bucket.id}`);
   const savedStack = ctx.stack.slice();
   const { conntracked, exit } = ctx;
@@ -61,6 +60,7 @@ function runBucket(ctx: Context, group: Group, bucket: GroupBucket, last: boolea
   ctx.stack = savedStack;
   ctx.conntracked = conntracked;
   ctx.exit = exit;
+  ctx.effects.push({ kind: "bucket", group: counts ? group : silent(group), bucket });
 }
 
 /** Bucket counters of "all" groups are their own; the group counts the packet once. */

@@ -583,8 +583,8 @@ export function lookup(ctx: Context, tableId: number, mayMiss: boolean): Rule | 
   const table = bridge.tables[tableId];
   if (table === undefined) return undefined;
   const rule = fragmentLookup(ctx, table);
-  ctx.effects.push(rule === undefined ? table.missed : rule.hitIn(table));
   if (rule !== undefined) {
+    ctx.effects.push(rule.hitIn(table));
     if (table.classifier.conjId !== 0) ctx.flow[WORD.conj_id] = table.classifier.conjId;
     if (ctx.tracing) {
       const node = ctx.report("table", ruleText(ctx, rule, tableId), lookupOf(ctx, tableId, rule));
@@ -595,6 +595,7 @@ export function lookup(ctx: Context, tableId: number, mayMiss: boolean): Rule | 
     return rule;
   }
   const miss = missRule(ctx, tableId, mayMiss);
+  ctx.effects.push(miss === ctx.datapath.missRule ? table.missedToController : table.missed);
   reportMiss(ctx, tableId, miss);
   return miss;
 }
