@@ -29,7 +29,7 @@ beforeAll(async () => {
     const patch = (bridge: string, name: string, peer: string): string =>
       `-- add-port ${bridge} ${name} -- set interface ${name} type=patch options:peer=${peer} ofport_request=5`;
     await on.vsctl(
-      ...`add-br br0 -- set bridge br0 datapath_type=netdev fail_mode=secure ${ports.join(" ")} -- add-br br1 -- set bridge br1 datapath_type=netdev fail_mode=secure ${patch("br0", "pa", "pb")} ${patch("br1", "pb", "pa")}`.split(
+      ...`add-br br0 -- set bridge br0 datapath_type=dummy fail_mode=secure ${ports.join(" ")} -- add-br br1 -- set bridge br1 datapath_type=dummy fail_mode=secure ${patch("br0", "pa", "pb")} ${patch("br1", "pb", "pa")}`.split(
         " ",
       ),
     );
