@@ -180,6 +180,11 @@ export class NorthdPair {
     ].sort((a, b) => (a.slice(2) < b.slice(2) ? -1 : 1));
   }
 
+  /** How many learned routes the reference's southbound database has, and how many ours. */
+  get learnedRoutes(): readonly [theirs: number, ours: number] {
+    return [this.#replicas[0]!.table("Learned_Route").size, this.#replicas[1]!.table("Learned_Route").size];
+  }
+
   get reference(): Replica<SbSchema> {
     return this.#replicas[0]!;
   }
