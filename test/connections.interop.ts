@@ -4,6 +4,7 @@
  */
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { createReplica, type Replica } from "@weft/ovsdb";
 import {
   decode,
   emit,
@@ -20,6 +21,7 @@ import {
   toHex,
 } from "@weft/packet";
 import { nodeRuntime, WeftError } from "@weft/runtime";
+import { ovnSouthbound, type SbSchema } from "@weft/schemas";
 import { afterEach, expect, it } from "vitest";
 import { wordsOf } from "./northdPair.ts";
 import { gatewayEdits } from "./random/gateways.ts";
@@ -41,7 +43,8 @@ const QUIET = 5;
 /** Looks after which two clouds that have not done the same will not. */
 const PATIENCE = 150;
 
-const { clock } = nodeRuntime();
+const runtime = nodeRuntime();
+const { clock } = runtime;
 
 interface Guest {
   readonly name: string;
@@ -61,6 +64,7 @@ class Side {
   readonly #guests: readonly Guest[];
   readonly #read = new Map<string, { size: number; frames: number }>();
   readonly #switches: ReadonlyMap<string, Control>;
+  readonly #southbound: Replica<SbSchema>;
 
   /** `network`: calls of ovn-nbctl. */
   constructor(mix: Mix, network: readonly (readonly string[])[], guests: readonly Guest[]) {
@@ -71,11 +75,32 @@ class Side {
     this.cloud.run(`cloud_start; net_add n1; hv_add w1 n1 10.9.0.1/24; hv_add w2 n1 10.9.0.2/24; underlay_warm
       ovn-nbctl set NB_Global . options:mac_prefix=0a:00:77 options:svc_monitor_mac=0a:00:77:00:00:01
       ${vifs}\n${edits}\novn-nbctl --timeout=60 --wait=hv sync`);
+    this.#southbound = createReplica({
+      runtime,
+      schema: ovnSouthbound,
+      remotes: [`unix:${this.cloud.dir}/central/sb.sock`],
+    });
     this.#switches = new Map(["w1", "w2"].map((node) => [node, this.cloud.control(`${node}/vswitchd`)]));
   }
 
   async send(name: string, frame: Uint8Array): Promise<void> {
     await this.#switches.get(nodeOf(name))!.call("netdev-dummy/receive", name, toHex(frame));
+  }
+
+  /** The neighbours that routers have learned, as sorted lines. */
+  get neighbours(): readonly string[] {
+    const rows = [...this.#southbound.table("MAC_Binding").rows()];
+    return rows.map(({ logical_port, ip, mac }) => `${logical_port} ${ip} ${mac}`).sort();
+  }
+
+  /** Until every hypervisor has what the southbound database has now. */
+  synchronise(): void {
+    this.cloud.run("ovn-nbctl --timeout=60 --wait=hv sync");
+  }
+
+  async stop(forget: boolean): Promise<void> {
+    await this.#southbound.close();
+    this.cloud.stop(forget);
   }
 
   /** What has come to guests since the last look. */
@@ -238,9 +263,23 @@ function edits(network: RandomNetwork, seed: number): (readonly string[])[] {
 }
 
 const sides: Side[] = [];
-afterEach((context) => {
-  for (const { cloud } of sides.splice(0)) cloud.stop(context.task.result?.state === "pass");
+afterEach(async (context) => {
+  for (const side of sides.splice(0)) await side.stop(context.task.result?.state === "pass");
 });
+
+/** What both clouds have learned besides `known`; until they have learned the same, on every hypervisor. */
+async function agree(known: ReadonlySet<string>, before: readonly string[]): Promise<readonly string[]> {
+  const learned = () => sides.map(({ neighbours }) => neighbours.filter((one) => !known.has(one))) as [string[], string[]];
+  let [theirs, ours] = learned();
+  for (let looks = 0; looks < PATIENCE && `${theirs}` !== `${ours}`; looks++) {
+    await clock.sleep(PAUSE);
+    [theirs, ours] = learned();
+  }
+  expect(ours).toEqual(theirs);
+  // A neighbour that one hypervisor has not heard of yet would be asked for again.
+  if (`${theirs}` !== `${before}`) for (const side of sides) side.synchronise();
+  return theirs;
+}
 
 let answered = 0;
 const seeds = Array.from({ length: networks }, (_, i) => first + i);
@@ -253,6 +292,8 @@ it.each(seeds)("the connections of network %i", async (seed) => {
   const chance = new Chance(seed);
   // What guests have heard while the network came up.
   await Promise.all(sides.map((side) => side.settle([])));
+  const known = new Set(sides.flatMap(({ neighbours }) => neighbours));
+  let neighbours: readonly string[] = [];
   for (let number = 0; number < connections; number++) {
     const { from, what, frame } = opening(network, guests, [...ip4, ...ip6], chance, number);
     const told: string[][] = [[], []];
@@ -264,6 +305,7 @@ it.each(seeds)("the connections of network %i", async (seed) => {
       if (looks > PATIENCE) expect(told[1], `network ${seed}: ${what}`).toEqual(told[0]);
     }
     if (told[0]!.some((line) => line.startsWith(`${from.name} `))) answered++;
+    neighbours = await agree(known, neighbours);
   }
 });
 

@@ -56,11 +56,12 @@ const NONE: Services = { ip4: [], ip6: [] };
 /** The external addresses of NAT and the VIPs of load balancers among edits, each the arguments of an ovn-nbctl call. */
 export function servicesOf(edits: readonly (readonly string[])[]): Services {
   const words = edits.flat().join(" ");
-  const outside = [...words.matchAll(/external_ip="([^"]+)"/g)].map(([, address]) => address!);
+  const outside = [...words.matchAll(/external_ip="?([^"\s]+)/g)].map(([, address]) => address!);
   const vips = [...words.matchAll(/"([^"]+)"="/g)].map(
     ([, vip]) => vip!.match(/^\[(.+)\]/)?.[1] ?? vip!.replace(/^([^:]+):\d+$/, "$1"),
   );
-  const all = [...outside, ...vips];
+  // Other columns have quoted keys too.
+  const all = [...outside, ...vips].filter((address) => /^[\d.]+$|^[\da-f]*:/.test(address));
   return { ip4: all.filter((address) => !address.includes(":")), ip6: all.filter((address) => address.includes(":")) };
 }
 
