@@ -39,8 +39,9 @@ const acl: Feature = (network, chance, number) => {
   const after = direction === "from-lport" && chance.percent(40);
   const action = chance.pick(["allow", "allow-related", "allow-related", "allow-stateless", "drop", "reject", "pass"]);
   const where = grouped ? `${direction === "to-lport" ? "outport" : "inport"} == @${owner} && ` : "";
+  // Of two ACLs of one priority, which counts is open.
   const columns = [
-    `priority=${chance.pick([0, 5, 1000 + number, 32_767])}`,
+    `priority=${chance.pick([2000, 9000, 15_000, 25_000]) + number}`,
     `direction=${direction}`,
     `match='"${where}${chance.pick(MATCHES)}"'`,
     `action=${action}`,
