@@ -278,7 +278,10 @@ function forgetIdle(draft: Draft): void {
   draft.idleWatch = undefined;
 }
 
-/** An interface is idle that receives less than twice the control packets that the other side may send. */
+/**
+ * An interface is idle that receives less than twice the control packets that the other side may send. No manual has this bound:
+ * it agrees with what the reference does with interfaces that are clearly idle or clearly busy.
+ */
 function watchIdle(draft: Draft, received: number, now: number, actions: BfdAction[]): void {
   const { decayMinRx } = draft.settings;
   if (!watches(draft) || decayMinRx === undefined) return;
