@@ -460,7 +460,7 @@ async function compare(
     }
     // What was looked at depends on the order of flows and on flows that are gone, too: the reference's switches may differ.
     const settledLooks = megaflows(expected) === megaflows(played);
-    const comparable = (text: string) => (settledLooks ? text : text.replace(MEGAFLOW, ""));
+    const comparable = (text: string) => text.replace(MEGAFLOW, settledLooks ? withoutPassedOn : "");
     if (!settledLooks) counts.disputed++;
     const { datapath } = memories.get(node)!;
     const got = ourTrace(datapath, "--names", "br-int", flow);
@@ -488,6 +488,12 @@ function chooseAmongEquals(one: string, another: string): boolean {
 }
 
 const MEGAFLOW = /^Megaflow: .*$/gm;
+
+/** What goes on from one tunnel into another ours looks at, and the reference does not: it mixes frames up that differ in it. */
+function withoutPassedOn(line: string): string {
+  return line.includes(",tun_id=") ? line.replace(/,tun_metadata0=[^,]*/, "").replace("tun_flags=-oam", "tun_flags=") : line;
+}
+
 const megaflows = (trace: string) => trace.match(MEGAFLOW)?.join();
 
 function ourTrace(datapath: Datapath, ...words: readonly string[]): string {

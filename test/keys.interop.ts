@@ -106,27 +106,29 @@ const pair = controllerPair(
 
 /**
  * What the chassis w1 has written, and the flows between its ports and tunnels, without what differs from run to run: cookies, zones,
- * numbers of ports, the order of copies. Which of several tunnels to a chassis a copy for many takes, the reference leaves to the order of events. With
+ * numbers of ports and in the names of tunnels, the order of copies. Which of several tunnels to a chassis a copy for many takes, the reference leaves to the order of events. With
  * flow-based tunnels it has no flow for copies for many that come in by VXLAN, and drops them.
  */
 const STATE = `
   db() { hv_do w1 ovs-vsctl --no-headings --format=csv --data=bare --columns=$2 list $1; }
   sb() { ovn-sbctl --no-headings --format=csv --data=bare --columns=$2 list $1; }
+  # Tunnels by what they are for.
+  tunnels() { sed -E "$(db Port name,external_ids | sed -nE 's/^(ovn-w2-[0-9]+),.*ovn-chassis-id=([^ ,]+).*/s#\\\\b\\1\\\\b#\\2#g/p')"; }
   declare -A encap
   while IFS=, read -r uuid type ip; do encap[$uuid]=$type/$ip; done < <(sb Encap _uuid,type,ip)
   sb Chassis name,hostname,other_config,transport_zones | sed 's/^/chassis /' | sort
   sb Encap chassis_name,type,ip,options | sed 's/^/encap /' | sort
   while IFS=, read -r port up via; do echo "binding $port,$up,\${encap[\${via:-none}]-}"; done < <(sb Port_Binding logical_port,up,encap) | sort
   db Bridge name,datapath_type,fail_mode,other_config | sed -E 's/^/bridge /; s/hwaddr=[^, ]*//' | sort
-  db Port name,external_ids | sed 's/^/port /' | sort
-  db Interface name,type,options,external_ids | sed 's/^/interface /; s/ovn-installed-ts=[0-9]*//' | grep -v 'pcap\\|phys-n1' | sort
+  db Port name,external_ids | sed 's/^/port /' | tunnels | sort
+  db Interface name,type,options,external_ids | sed 's/^/interface /; s/ovn-installed-ts=[0-9]*//' | grep -v 'pcap\\|phys-n1' | tunnels | sort
   hv_do w1 ovs-vsctl get open . other_config
   for bridge in $(hv_do w1 ovs-vsctl list-br | grep -v phys); do
     hv_do w1 ovs-ofctl -O OpenFlow15 --names --no-stats dump-flows $bridge | sed -E '
       s/^ *//; s/cookie=[^,]*, *//; /priority=105,tun_id/d
       s/set_field:0x[0-9a-f]+->reg1[123],//g; s/set_field:0x[0-9a-f]+\\/(0xffff->reg13|0xffff0000->reg5),//g
       /reg15=0x8/ { s/ovn-w2-[0-9]+/ovn-w2/g; s/set_field:[^>]*->tun_(src|dst),//g }' |
-      grep -E '^(priority|table=(4[2-9]|6[45]),)' | grep -v 'table=46,.*reg15=0x8' | sort
+      grep -E '^(priority|table=(4[2-9]|6[45]),)' | grep -v 'table=46,.*reg15=0x8' | tunnels | sort
   done`;
 
 /** A chassis that has lost its southbound or its tunnels is not waited for long. */
