@@ -15,6 +15,7 @@ const { clock } = nodeRuntime();
 const pair = controllerPair(
   `
   hv_do w1 ovs-appctl vlog/set vconn:file:dbg >/dev/null
+  hv_do w1 ovs-appctl vlog/disable-rate-limit vconn
   ovn-nbctl set nb_global . options:ecmp_nexthop_monitor_enable=true \\
     -- ls-add out -- lsp-add out v1 -- lsp-set-addresses v1 unknown -- lsp-add-localnet-port out ln physnet1 \\
     -- ls-add in -- lsp-add in v2 -- lsp-set-addresses v2 "0a:00:00:00:0a:02 10.9.1.2" \\
