@@ -138,6 +138,13 @@ export class Daemons {
     }
   }
 
+  /** Ends a daemon under --monitor as a crash would: another is started. */
+  fell(name: string): void {
+    this.#controls.get(name)?.close();
+    this.#controls.delete(name);
+    process.kill(Number(readFileSync(join(this.dir, `${name}.pid`), "utf8")), "SIGSEGV");
+  }
+
   /** Ends one daemon, if it was started. */
   async end(name: string): Promise<void> {
     const at = this.#started.indexOf(name);
