@@ -69,9 +69,9 @@ export class Control {
 }
 
 /** Whether there was such a process. */
-function kill(pid: number): boolean {
+function kill(pid: number, signal: NodeJS.Signals = "SIGTERM"): boolean {
   try {
-    return process.kill(pid);
+    return process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
     throw error;
@@ -142,7 +142,8 @@ export class Daemons {
   fell(name: string): void {
     this.#controls.get(name)?.close();
     this.#controls.delete(name);
-    process.kill(Number(readFileSync(join(this.dir, `${name}.pid`), "utf8")), "SIGSEGV");
+    const pidFile = join(this.dir, `${name}.pid`);
+    if (existsSync(pidFile)) kill(Number(readFileSync(pidFile, "utf8")), "SIGSEGV");
   }
 
   /** Ends one daemon, if it was started. */
