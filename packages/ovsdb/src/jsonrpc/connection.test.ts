@@ -108,7 +108,8 @@ it("sends every channel its messages in order, shared ones and its own, small an
   expect(heard).toEqual(sent.map((messages) => messages.map(nameOf)));
 });
 
-it("sends requests in parts one after the other", async () => {
+/** A connection over a byte stream, and what its other end hears. */
+async function listened() {
   const { clock, net } = virtualRuntime();
   const heard: Message[] = [];
   await net.listen("pmemory:x", (stream) => {
@@ -117,6 +118,11 @@ it("sends requests in parts one after the other", async () => {
   const connecting = net.connect("memory:x");
   await clock.advance(1);
   const connection = new Connection(streamChannel(await connecting), clock, {}, 0);
+  return { clock, connection, heard };
+}
+
+it("sends requests in parts one after the other", async () => {
+  const { clock, connection, heard } = await listened();
   for (const name of ["first", "second", "third"]) {
     connection.callInParts(
       function* (id) {
@@ -132,14 +138,7 @@ it("sends requests in parts one after the other", async () => {
 });
 
 it("sends a request in parts, for whose last other messages wait", async () => {
-  const { clock, net } = virtualRuntime();
-  const heard: Message[] = [];
-  await net.listen("pmemory:x", (stream) => {
-    streamChannel(stream).start({ onMessage: (message) => heard.push(message), onClose: () => {} });
-  });
-  const connecting = net.connect("memory:x");
-  await clock.advance(1);
-  const connection = new Connection(streamChannel(await connecting), clock, {}, 0);
+  const { clock, connection, heard } = await listened();
   connection.notify("before", []);
   connection.callInParts(
     function* (id) {
