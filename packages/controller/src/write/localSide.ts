@@ -68,7 +68,7 @@ export class LocalSide {
     if (changes.includes(true)) this.#dirty = true;
   }
 
-  /** Writes what others wait for: that ports are installed, up to which configuration. Returns whether there was any. */
+  /** Writes what others wait for: that ports are installed, up to which configuration. Returns whether any of it is on its way. */
   writeMarks(): boolean {
     const { core, ovs, runtime, bindingLog } = this.#options;
     const { writes } = core.vsWrites.due(runtime.clock.now());
@@ -80,7 +80,7 @@ export class LocalSide {
       for (const line of write.log ?? []) bindingLog.info(line);
     }
     this.#marks.commit(transaction);
-    return true;
+    return this.#marks.busy;
   }
 
   /**
