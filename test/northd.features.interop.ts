@@ -19,8 +19,8 @@ beforeAll(async () => {
 afterEach(() => pair.clear());
 afterAll(() => pair.stop());
 
-/** For a port without addresses, the reference's flow to a DHCP relay has whatever was in its memory. */
-const NOBODYS = /eth\.src == (?!(?:[0-9a-f]{2}:){5}).* DHCP_RELAY_REQ/;
+/** In a router without chains of policies the reference asks for the first one or does not, whatever it computed before. */
+const ANY_CHAIN = /(lr_in_policy \d+ )reg9\[16\.\.31\] == 0 && \((.*)\)(?= \{)/;
 
 /** Words as a line that {@link NorthdPair.nbctl} takes. */
 const line = (words: readonly string[]): string => words.map((word) => `'${word}'`).join(" ");
@@ -39,6 +39,5 @@ it.each(seeds)("network %i", { timeout: 60_000 }, async (seed) => {
   ];
   for (const edit of edits) pair.nbctl(edit);
   await pair.settle();
-  const differences = pair.differences().filter((flow) => !NOBODYS.test(flow));
-  expect(differences.slice(0, 20), edits.join("\n")).toEqual([]);
+  expect(pair.differences((line) => line.replace(ANY_CHAIN, "$1$2")).slice(0, 20), edits.join("\n")).toEqual([]);
 });

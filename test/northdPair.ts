@@ -170,9 +170,9 @@ export class NorthdPair {
     assert.ok(reached(), "a northd did not get there");
   }
 
-  /** What the reference has and we do not ("- "), and the other way round ("+ "). */
-  differences(): string[] {
-    const [theirs, mine] = this.#replicas.map((sb) => this.contents(sb)) as [string[], string[]];
+  /** What the reference has and we do not ("- "), and the other way round ("+ "), of lines as they are read. */
+  differences(read = (line: string) => line): string[] {
+    const [theirs, mine] = this.#replicas.map((sb) => this.contents(sb).map(read)) as [string[], string[]];
     const [has, wants] = [new Set(mine), new Set(theirs)];
     return [
       ...theirs.filter((line) => !has.has(line)).map((line) => `- ${line}`),

@@ -131,15 +131,18 @@ const gatewayGroup: Feature = ({ routers }, chance, number, { chassis }) => {
   ];
 };
 
+/** On a switch of its own: for a port without addresses, the reference's flow to a relay has whatever was in its memory. */
 const relay: Feature = (network, chance, number) => {
   const router = chance.pick(network.routers);
-  const attached = router.ports.filter((port) => port.attached !== undefined);
   const server = beside(router, chance, 53);
-  if (attached.length === 0 || server === undefined) return undefined;
-  const port = chance.pick(attached);
+  if (server === undefined) return undefined;
+  const [at, hex] = [`relayed${number}`, (16 + (number % 200)).toString(16)];
   return [
-    `--id=@relay${number} create DHCP_Relay name=relay${number} servers=${server} -- set Logical_Router_Port ${port.name} dhcp_relay=@relay${number}`,
-    `set Logical_Switch ${port.attached!.name} other_config:dhcp_relay_port=${port.attached!.name}-${router.name}`,
+    `ls-add ${at} -- lrp-add ${router.name} ${router.name}-${at} 0a:00:00:00:0e:${hex} 10.99.${number % 200}.1/24`,
+    `lsp-add-router-port ${at} ${at}-${router.name} ${router.name}-${at}`,
+    `lsp-add ${at} ${at}-guest -- lsp-set-addresses ${at}-guest '0a:00:00:00:0f:${hex} 10.99.${number % 200}.2'`,
+    `--id=@relay${number} create DHCP_Relay name=relay${number} servers=${server} -- set Logical_Router_Port ${router.name}-${at} dhcp_relay=@relay${number}`,
+    `set Logical_Switch ${at} other_config:dhcp_relay_port=${at}-${router.name}`,
   ];
 };
 

@@ -52,6 +52,7 @@ interface LocalPort {
 }
 
 export interface Nats {
+  /** By uuid. */
   readonly rules: readonly Nat[];
   readonly problems: readonly string[];
 }
@@ -62,7 +63,7 @@ export const nats = derive(
     const rules: Nat[] = [];
     const problems: string[] = [];
     const row = read(routers, router);
-    for (const uuid of row === undefined ? [] : read(listOfRouter.nat, router)) {
+    for (const uuid of row === undefined ? [] : [...read(listOfRouter.nat, router)].sort()) {
       const nat = read(nb.NAT, uuid);
       if (nat === undefined) continue;
       const parsed = parse(nat, router, row!, read);

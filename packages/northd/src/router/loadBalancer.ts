@@ -94,6 +94,13 @@ export function resident(port: RouterPort): string {
   return `is_chassis_resident(${quoted(`cr-${port.name}`)})`;
 }
 
+/** Chooses a backend by its index. */
+function choice({ hashFields }: LoadBalancer, { backends }: Vip): string {
+  if (backends.length <= 1) return "next;";
+  const values = backends.map((_, index) => index).join();
+  return `reg1[0..15] = select(${hashFields === undefined ? values : `values=(${values}); hash_fields="${hashFields}"`});`;
+}
+
 function* vipFlows(lb: LoadBalancer, vip: Vip, place: Place, read: Read): Iterable<Flow> {
   const own = { hint: lb.uuid };
   const make = (stage: s.Stage, priority: number, match: string, actions: string): Flow =>
@@ -109,8 +116,7 @@ function* vipFlows(lb: LoadBalancer, vip: Vip, place: Place, read: Read): Iterab
   const to = destination(vip);
 
   if (stateless) {
-    const choose = vip.backends.length > 1 ? `reg1[0..15] = select(${vip.backends.map((_, i) => i).join()});` : "next;";
-    yield make(s.LR_IN_CT_EXTRACT, 120, `ip && ${to}`, choose);
+    yield make(s.LR_IN_CT_EXTRACT, 120, `ip && ${to}`, choice(lb, vip));
   } else yield make(s.LR_IN_DEFRAG, 100, `ip && ${to}`, "ct_dnat;");
   // What comes to a VIP that is also an address of NAT is new, and not a reply to what was translated.
   for (const router of read(routersOfNatAddress, vip.address) as readonly Uuid[]) {

@@ -15,6 +15,7 @@ const OWN_MAC = "xreg0[0..47]";
 
 export const natNeighbours = each("router/natNeighbours", routers, function* (uuid, _row, read): Iterable<Flow> {
   const common = read(globals, "").useCommonZone;
+  const known = new Set<string>();
   for (const rule of read(nats, uuid).rules) {
     yield answer(uuid, 90, "", rule, OWN_MAC, "", read);
     if (rule.gateway === undefined) continue;
@@ -22,6 +23,10 @@ export const natNeighbours = each("router/natNeighbours", routers, function* (uu
     const asked = read(centralised, rule.gateway.uuid) === undefined && peerRouterPort(rule.gateway, read)?.isGateway !== true;
     if (asked) yield* outside(uuid, rule, rule.gateway, read);
     yield* atGateway(uuid, rule, rule.gateway);
+    // Of rules that translate to one address the first says whose it is.
+    const place = `${rule.gateway.name} ${rule.external}`;
+    if (!known.has(place)) yield whereabouts(uuid, rule, rule.gateway);
+    known.add(place);
     yield* loop(uuid, rule, rule.gateway, common);
     if (rule.distributed !== undefined) yield* local(uuid, rule, rule.gateway, rule.distributed, read);
   }
@@ -62,16 +67,6 @@ function* atGateway(router: Uuid, rule: Nat, gateway: RouterPort): Iterable<Flow
   const own = { hint: rule.uuid };
   const on = `inport == ${gateway.json} && `;
   if (rule.type === "snat") yield flow(router, LR_IN_IP_INPUT, 120, `${on}ip${family}.src == ${external}`, "next;", own);
-  const register = family === 4 ? "reg0" : "xxreg0";
-  const mac = rule.distributed?.mac ?? gateway.address.macText;
-  yield flow(
-    router,
-    LR_IN_ARP_RESOLVE,
-    100,
-    `outport == ${gateway.json} && ${register} == ${external}`,
-    `eth.dst = ${mac}; next;`,
-    own,
-  );
   yield flow(
     router,
     LR_IN_ARP_RESOLVE,
@@ -80,6 +75,12 @@ function* atGateway(router: Uuid, rule: Nat, gateway: RouterPort): Iterable<Flow
     "drop;",
     own,
   );
+}
+
+function whereabouts(router: Uuid, { uuid, family, external, distributed }: Nat, gateway: RouterPort): Flow {
+  const match = `outport == ${gateway.json} && ${family === 4 ? "reg0" : "xxreg0"} == ${external}`;
+  const mac = distributed?.mac ?? gateway.address.macText;
+  return flow(router, LR_IN_ARP_RESOLVE, 100, match, `eth.dst = ${mac}; next;`, { hint: uuid });
 }
 
 /** The packet comes in again by the port that it was about to leave by. reg9[0] says that it did. `zone`: what else to remember. */
