@@ -182,7 +182,7 @@ test("a peer that dies is noticed in time, and comes back", async () => {
   for (const time of times) expect(time).toBeLessThan(3 * 700 + 1500);
   for (const [i, { cloud }] of opened.entries()) {
     cloud.run(`rm -f $DIR/b/vswitchd.{pid,ctl}
-      daemon $DIR/b vswitchd ${programsOf(pairs[i]![1])}/ovs-vswitchd --enable-dummy=system unix:$DIR/b/db.sock
+      switch_daemon $DIR/b ${programsOf(pairs[i]![1])}/ovs-vswitchd
       hv_do b ovs-appctl netdev-dummy/ip4addr br-phys 10.9.0.2/24 >/dev/null; hv_do b ovs-appctl ovs/route/add 10.9.0.2/24 br-phys
       endpoints=(a,10.9.0.1 b,10.9.0.2); underlay_warm`);
   }

@@ -39,6 +39,7 @@ const NETWORK = `
       [[ -z $(in_az az$i ovn-nbctl --bare --columns=nexthop find logical_router_static_route nexthop=169.254.100.$((3 - i))) ]] || break
       sleep 0.1
     done
+    [[ $looks != 300 ]] || { echo "zone $i learns no route" >&2; exit 1; }
     in_az az$i ovn-nbctl --timeout=60 --wait=hv sync
   done`;
 

@@ -175,7 +175,7 @@ export class FailoverCloud {
     const number = Number(node.slice(1));
     this.cloud.run(`
       rm -f $DIR/${node}/{vswitchd,controller}.{pid,ctl}; from=${programsOf(side)}
-      daemon $DIR/${node} vswitchd $from/ovs-vswitchd --enable-dummy=system unix:$DIR/${node}/db.sock
+      switch_daemon $DIR/${node} $from/ovs-vswitchd
       hv_do ${node} ovs-appctl netdev-dummy/ip4addr br-phys 10.9.0.${number}/24 >/dev/null
       hv_do ${node} ovs-appctl ovs/route/add 10.9.0.${number}/24 br-phys >/dev/null
       daemon $DIR/${node} controller $from/ovn-controller unix:$DIR/${node}/db.sock
