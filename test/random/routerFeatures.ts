@@ -56,7 +56,7 @@ const route: Feature = ({ routers }, chance, number) => {
     () => [`${add(one)} ${name}`],
     () => [`${add(one, "--bfd")} ${name}`],
     () => [add("discard")],
-    () => [`lr-route-add ${router.name} ${six ? "::/0" : "0.0.0.0/1"} ${one}`],
+    () => [`--may-exist lr-route-add ${router.name} ${six ? "::/0" : "0.0.0.0/1"} ${one}`],
   ])();
 };
 
@@ -114,8 +114,8 @@ const neighbour: Feature = (network, chance, number) => {
   const port = router.ports.length === 0 ? undefined : chance.pick(router.ports);
   if (port === undefined) return undefined;
   const ip = chance.percent(70)
-    ? port.networks[0]!.replace(/\.\d+\/\d+$/, `.${chance.pick([60, 61, 62, 77])}`)
-    : `'"fd00::${chance.pick([62, 77])}"'`;
+    ? port.networks[0]!.replace(/\.\d+\/\d+$/, `.${60 + (number % 40)}`)
+    : `'"fd00::${60 + (number % 40)}"'`;
   const override = chance.percent(30);
   return [
     `create Static_MAC_Binding logical_port=${port.name} ip=${ip} mac='"0a:00:00:00:0d:${(16 + (number % 200)).toString(16)}"' override_dynamic_mac=${override}`,

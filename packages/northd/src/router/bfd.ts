@@ -7,7 +7,7 @@ import { nb } from "../model/nb.ts";
 import { routerPort } from "../model/routerPort.ts";
 import { LR_IN_IP_INPUT } from "../stages.ts";
 import { oneOf } from "./ipInput.ts";
-import { BFD, connectedBfd } from "./routing.ts";
+import { BFD } from "./routing.ts";
 
 export const bfd = each("router/bfd", nb.Logical_Router_Port, function* (uuid, _row, read): Iterable<Flow> {
   const port = read(routerPort, uuid);
@@ -23,5 +23,4 @@ export const bfd = each("router/bfd", nb.Logical_Router_Port, function* (uuid, _
     yield flow(port.datapath, LR_IN_IP_INPUT, 110, `ip${family}.src == ${texts} && ${BFD}`, "next; ", own);
     yield flow(port.datapath, LR_IN_IP_INPUT, 110, `ip${family}.dst == ${texts} && ${BFD}`, "handle_bfd_msg(); ", asked);
   }
-  yield* connectedBfd(port, uuid);
 });

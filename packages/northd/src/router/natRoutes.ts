@@ -23,14 +23,14 @@ export const natRoutes = each("router/natRoutes", nb.Logical_Router_Port, functi
     const vips = other.gatewayChassis === undefined && !other.isGateway ? [] : read(routedVips, other.datapath);
     if (source !== undefined) {
       for (const { address, lb } of vips) {
-        yield connectedRoute(port, { family: 4, source, network: `${address}/32`, length: 32 }, lb);
+        yield* connectedRoute(port, { family: 4, source, network: `${address}/32`, length: 32 }, lb, read);
       }
     }
     if (rules.length === 0 && vips.length === 0) continue;
     if (port.isGateway || port.gatewayChassis !== undefined) yield* resolution(port, other, rules, vips);
     for (const rule of rules) {
       if (source === undefined || (other.gatewayChassis === undefined && rule.gateway !== other)) continue;
-      yield connectedRoute(port, { family: 4, source, network: `${rule.externalIp}/32`, length: 32 }, rule.uuid);
+      yield* connectedRoute(port, { family: 4, source, network: `${rule.externalIp}/32`, length: 32 }, rule.uuid, read);
     }
   }
 });

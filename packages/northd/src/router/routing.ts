@@ -67,12 +67,18 @@ export interface Connected {
   readonly length: number;
 }
 
-/** A route to hosts that a port reaches directly. Link-local networks are those of the port that a packet came from. */
-export function connectedRoute(port: RouterPort, connected: Connected, hint: Uuid): Flow {
+/**
+ * A route to hosts that a port reaches directly. Link-local networks are those of the port that a packet came from. BFD
+ * messages to neighbours keep the TTL of 255 that proves them to be on the link (RFC 5881 section 5).
+ */
+export function* connectedRoute(port: RouterPort, connected: Connected, hint: Uuid, read: Read): Iterable<Flow> {
   const { family, network, length } = connected;
   const match = `${network === "fe80::/64" ? `inport == ${port.json} && ` : ""}ip${family}.dst == ${network}`;
-  const actions = `ip.ttl--; ${hopActions(port, connected)}`;
-  return flow(port.datapath, LR_IN_IP_ROUTING, length * RANKS + RANK.connected, match, actions, { hint });
+  const priority = length * RANKS + RANK.connected;
+  const actions = hopActions(port, connected);
+  yield flow(port.datapath, LR_IN_IP_ROUTING, priority, match, `ip.ttl--; ${actions}`, { hint });
+  if (read(speaksBfd, port.name))
+    yield flow(port.datapath, LR_IN_IP_ROUTING, priority + 1, `${match} && ${BFD}`, actions, { hint });
 }
 
 function hopActions(port: RouterPort, { family, source }: Connected): string {
@@ -92,20 +98,9 @@ export const connectedRoutes = each(
   function* (uuid, _row, read): Iterable<Flow> {
     const port = read(routerPort, uuid);
     if (port === undefined) return;
-    for (const connected of connections(port)) yield connectedRoute(port, connected, uuid);
+    for (const connected of connections(port)) yield* connectedRoute(port, connected, uuid, read);
   },
 );
-
-/** BFD messages to a port's neighbours keep the TTL of 255 that proves them to be on the link (RFC 5881 section 5). */
-export function* connectedBfd(port: RouterPort, hint: Uuid): Iterable<Flow> {
-  for (const connected of connections(port)) {
-    const { family, network, length } = connected;
-    const match = `${network === "fe80::/64" ? `inport == ${port.json} && ` : ""}ip${family}.dst == ${network} && ${BFD}`;
-    yield flow(port.datapath, LR_IN_IP_ROUTING, length * RANKS + RANK.connected + 1, match, hopActions(port, connected), {
-      hint,
-    });
-  }
-}
 
 /** The hop through the port of a router by which an address can be reached: the first that has a network with it. */
 export function hopTowards(networks: Networks<RouterPort>, nexthop: string): NextHop | undefined {

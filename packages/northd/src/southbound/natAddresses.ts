@@ -7,7 +7,7 @@ import { ofEach } from "../model/balancers.ts";
 import { onlyGateway } from "../model/centralised.ts";
 import { loadBalancer } from "../model/loadBalancer.ts";
 import { nats } from "../model/nat.ts";
-import { type RouterPort, residence } from "../model/routerPort.ts";
+import { gatewayPorts, type RouterPort, residence } from "../model/routerPort.ts";
 import { switchPort, switchPorts } from "../model/switchPort.ts";
 
 /** "is_chassis_resident(...)" of the chassis that announces, led by a space. */
@@ -20,7 +20,7 @@ export function natAddresses(lsp: NbRow<"Logical_Switch_Port">, peer: RouterPort
   const texts: string[] = [];
   const asked = lsp.options.get("nat-addresses");
   if (asked === "router") {
-    if (peer.gatewayChassis !== undefined || peer.isGateway) {
+    if (peer.gatewayChassis !== undefined || read(gatewayPorts, peer.datapath).length > 0) {
       const vips = lsp.options.get("exclude-lb-vips-from-garp") === "true" ? [] : read(announcedVips, peer.datapath);
       texts.push(...translated(peer, vips, read));
     }
@@ -59,12 +59,13 @@ const vipsOfBalancers = ofEach("vipsOfBalancers", (uuid, read) => {
 /** The external addresses of NAT rules of a port's router, and its VIPs, by who announces them. */
 function translated(port: RouterPort, vips: readonly string[], read: Read): readonly string[] {
   const own = new Set(port.address.ip4.map(({ text }) => text));
+  const several = read(gatewayPorts, port.datapath).length > 1;
   const central: string[] = [];
   const shared = new Set<string>();
   const texts: string[] = [];
   for (const rule of read(nats, port.datapath).rules) {
     if (rule.family === 6) continue;
-    if (rule.gateway !== undefined && rule.gateway !== port) continue;
+    if (several && rule.gateway !== port) continue;
     if (rule.local !== undefined) {
       texts.push(`${rule.local.mac} ${rule.externalIp} is_chassis_resident(${rule.local.portJson})`);
       continue;

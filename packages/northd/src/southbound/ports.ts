@@ -142,12 +142,14 @@ export const routerPortBindings = each(
     const attached = read(switchPortsByPeer, port.name)[0];
     const switchSide = attached === undefined ? undefined : read(switchPort, attached);
     const routerSide = peerRouterPort(port, read);
-    if (switchSide?.peer === uuid) options.set("peer", switchSide.name);
+    const onSwitch = switchSide?.peer === uuid;
+    if (onSwitch) options.set("peer", switchSide.name);
     else if (routerSide !== undefined) options.set("peer", routerSide.name);
     if (port.isGateway && options.has("peer")) options.set("chassis-redirect-port", redirectName(port.name));
     if (port.gatewayChassis !== undefined) options.set("l3gateway-chassis", port.gatewayChassis);
-    if (port.enabled && port.options.get("prefix_delegation") === "true") options.set("ipv6_prefix_delegation", "true");
-    if (port.enabled && port.options.get("prefix") === "true") options.set("ipv6_prefix", "true");
+    if (onSwitch && port.enabled && port.options.get("prefix_delegation") === "true")
+      options.set("ipv6_prefix_delegation", "true");
+    if (onSwitch && port.enabled && port.options.get("prefix") === "true") options.set("ipv6_prefix", "true");
     for (const [name, value] of dynamicOptions(port, port.gatewayChassis !== undefined, read)) options.set(name, value);
     const told = read(routerAdvertisement, uuid);
     const prefixes = read(delegated, lrp.name);
