@@ -120,6 +120,30 @@ test("a claim leaves before the port's flows are made", async () => {
   expect(made()).toBeGreaterThan(before);
 });
 
+test("flows give way to news once, and not again and again where each write is answered by more", async () => {
+  const node = newNode();
+  const a = addDatapath(node.sb, "a", 1);
+  node.sb.insert("Port_Binding", { logical_port: "p1", datapath: a, tunnel_key: 1 });
+  await node.start();
+  const made = () => node.controller.statistics().evaluations.get("portIngress") ?? 0;
+  const before = made();
+  const undone: number[] = [];
+  node.sb.onChange(({ changes }) => {
+    // Another undoes what the controller writes.
+    const row = changes.find(({ table, uuid }) => table === "Chassis" && node.sb.table("Chassis").get(uuid)?.name === "hv1");
+    if (row === undefined || undone.length === 8) return;
+    if (node.sb.table("Chassis").get(row.uuid)!.hostname !== "hv1") return;
+    undone.push(made() - before);
+    node.sb.update("Chassis", row.uuid, { hostname: "another" });
+  });
+  addVif(node.ovs, "p1", 7);
+  const [chassis] = [...node.sb.table("Chassis").rows()].filter((row) => row.name === "hv1");
+  node.sb.update("Chassis", chassis!._uuid, { hostname: "another" });
+  await node.settle();
+  expect(undone.length).toBe(8);
+  expect(undone.at(-1)).toBeGreaterThan(0);
+});
+
 test("releases a port whose interface is gone", async () => {
   const node = newNode();
   const a = addDatapath(node.sb, "a", 1);

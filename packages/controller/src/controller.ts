@@ -76,6 +76,8 @@ export class RunningController implements Controller {
   #scheduled = false;
   /** The second half of a round is still to come. */
   #halfway = false;
+  /** The second half of the last round gave way to another round: that one has it at once. */
+  #owing = false;
   #stopped = false;
   #paused = false;
   #wake: Timer | undefined;
@@ -174,6 +176,8 @@ export class RunningController implements Controller {
     this.#unsubscribe.push(
       this.#ovs.onState((state) => {
         if (state === "filling") this.#log.info("OVS IDL reconnected, force recompute.");
+        // What could not be written meanwhile can be now.
+        this.#schedule();
       }),
     );
     await this.#ovs.ready();
@@ -227,15 +231,17 @@ export class RunningController implements Controller {
     this.#southbound.applyConditions();
     const marks = this.#southbound.whole && this.#localSide.writeMarks();
     const rows = this.#writeSouthbound();
-    if (!marks && !rows) {
+    if (this.#owing || (!marks && !rows)) {
       this.#makeFlows(prepared);
       return;
     }
     this.#halfway = true;
     clock.soon(() => {
       this.#halfway = false;
+      if (this.#stopped || this.#paused) return;
       // Where something has changed meanwhile, another round is about to do all of it.
-      if (!this.#stopped && !this.#paused && !this.#scheduled) this.#makeFlows(prepared);
+      if (this.#scheduled) this.#owing = true;
+      else this.#makeFlows(prepared);
     });
   }
 
@@ -243,6 +249,7 @@ export class RunningController implements Controller {
   #makeFlows(prepared: number): void {
     const { clock } = this.#runtime;
     const start = clock.now();
+    this.#owing = false;
     this.core.makeFlows(this.core.begun && !this.#filled ? PIECE : undefined);
     const computed = prepared + clock.now() - start;
     this.stopwatches.get("flow-generation")?.add(computed);

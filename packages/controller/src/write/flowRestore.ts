@@ -58,6 +58,8 @@ export class FlowRestore {
     if (wait)
       transaction.mutate("Open_vSwitch", uuid, "external_ids", { delete: [MANAGED], insert: new Map([[MANAGED, "true"]]) });
     else if (ids.has(MANAGED)) transaction.mutate("Open_vSwitch", uuid, "external_ids", { delete: [MANAGED] });
+    // Where another has just asked for that number, the switch may have it before it sees this.
+    transaction.verify("Open_vSwitch", uuid, ["next_cfg"]);
     transaction.update("Open_vSwitch", uuid, { next_cfg: next + 1 });
   }
 }
