@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+
 /** Flags of Node's engine for programs that its defaults do not serve well. */
 const flags: Readonly<Record<string, readonly string[]>> = {
   // They build up what they then keep: the larger the space for new objects, the fewer of these are copied before they last.
@@ -19,4 +21,9 @@ function later(): readonly string[] {
 
 export function engineFlags(program: string): readonly string[] {
   return flags[program] ?? [];
+}
+
+/** For a daemon that has built up what it keeps: from now on functions are optimised as early as Node does by itself. */
+export function optimiseAsUsual(): void {
+  if (later().length > 0) setFlagsFromString("--interrupt-budget=67584");
 }

@@ -6,6 +6,7 @@ import { ovnNorthbound, ovnSouthbound } from "@weft/schemas";
 import { runDaemon } from "./daemon/daemon.ts";
 import { answeredForItself, commonDaemonHelp, commonDaemonOptions, daemonOptionsOf } from "./daemon/options.ts";
 import { directoriesOf } from "./directories.ts";
+import { optimiseAsUsual } from "./engineFlags.ts";
 import { type OptionRow, parseOptions, tlsProviderOf, UsageError } from "./options.ts";
 
 const PROGRAM = "ovn-northd";
@@ -57,6 +58,7 @@ export const northd: Program = async (args, host) => {
       const running = createNorthd({ runtime, nb, sb, paused: options.some(({ name }) => name === "dry-run") });
       // Ready at once: the databases may come later.
       const started = running.start();
+      void started.then(() => running.idle()).then(optimiseAsUsual, () => {});
       return {
         commands: running.controlCommands,
         measured: {

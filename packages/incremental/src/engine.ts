@@ -58,8 +58,10 @@ class EngineState implements Engine {
   readonly #homes: (Home | undefined)[] = [];
   readonly #queue: Cell[][] = [];
   #pending = 0;
-  #eachQueue: Cell[] = [];
-  #patientQueue: Cell[] = [];
+  readonly #eachQueue: Cell[] = [];
+  readonly #patientQueue: Cell[] = [];
+  /** How many of a queue have run. */
+  #ran = 0;
   readonly #staged = new Set<Home>();
   readonly #starting: Home[] = [];
   #orphans: Cell[] = [];
@@ -680,18 +682,23 @@ class EngineState implements Engine {
 
   #runEaches(most: number): boolean {
     if (!this.unfinished) return false;
-    const urgent = this.#eachQueue;
-    const patient = this.#patientQueue;
-    let done = 0;
-    let donePatient = 0;
-    try {
-      for (; done < urgent.length; done++) this.#runEach(urgent[done]!);
-      for (; donePatient < patient.length && donePatient < most; donePatient++) this.#runEach(patient[donePatient]!);
-    } finally {
-      this.#eachQueue = urgent.slice(done);
-      this.#patientQueue = patient.slice(donePatient);
-    }
+    this.#runQueue(this.#eachQueue, LAST);
+    this.#runQueue(this.#patientQueue, most);
     return true;
+  }
+
+  #runQueue(queue: Cell[], most: number): void {
+    this.#ran = 0;
+    try {
+      this.#runFirst(queue, most);
+    } finally {
+      queue.splice(0, this.#ran);
+    }
+  }
+
+  /** A function of nothing but its loop: code that V8 makes in the midst of a first build would end where it has not been yet, every time. */
+  #runFirst(queue: readonly Cell[], most: number): void {
+    for (; this.#ran < queue.length && this.#ran < most; this.#ran++) this.#runEach(queue[this.#ran]!);
   }
 
   #runEach(cell: Cell): void {

@@ -559,7 +559,7 @@ class Daemon implements Northd {
     tx.update("NB_Global", nbGlobal._uuid, report);
     if (tx.empty) return;
     this.#reported = report;
-    this.#counted(await tx.commit());
+    await this.#commitNorthbound(tx);
   }
 
   /** How far the last of the chassis has come, and when. */
