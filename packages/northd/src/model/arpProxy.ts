@@ -43,7 +43,9 @@ export const arpProxy = derive(
 
 /** Whether some router answers for others on a switch: then unicast requests for known addresses are left to their owners. */
 export const hasArpProxy = derive("hasArpProxy", (datapath: Uuid, read): boolean =>
-  read(switchPorts, datapath).some((port: SwitchPort) => read(arpProxy, port.uuid) !== undefined),
+  read(switchPorts, datapath).some(
+    ({ uuid, options }: SwitchPort) => options.has("arp_proxy") && read(arpProxy, uuid) !== undefined,
+  ),
 );
 
 /** Matches frames to a router port, under whichever of its MAC addresses. */

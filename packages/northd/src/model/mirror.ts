@@ -31,7 +31,9 @@ export const mirrorPorts = derive(
   "mirrorPorts",
   (datapath: Uuid, read): readonly MirrorPort[] => {
     const sinks = new Set<string>();
-    for (const port of read(switchPorts, datapath)) for (const { sink } of read(logicalMirrors, port.uuid)) sinks.add(sink);
+    for (const { uuid, mirrored } of read(switchPorts, datapath)) {
+      if (mirrored) for (const { sink } of read(logicalMirrors, uuid)) sinks.add(sink);
+    }
     const ls = read(switches, datapath)?.name ?? "";
     return [...sinks].map((sink) => ({ name: mirrorPortName(ls, sink), sink }));
   },

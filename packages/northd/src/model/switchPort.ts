@@ -29,6 +29,8 @@ export interface SwitchPort {
   readonly unknown: boolean;
   /** Has port security rules of which at least one has a valid address. */
   readonly secured: boolean;
+  /** Is watched by mirrors. */
+  readonly mirrored: boolean;
   readonly options: ReadonlyMap<string, string>;
   /** For a port of type router whose peer exists: the router port. */
   readonly peer: Uuid | undefined;
@@ -103,6 +105,7 @@ export const switchPort = derive(
       addresses,
       unknown,
       secured: row.port_security.some((text) => parsePortAddress(text) !== undefined),
+      mirrored: row.mirror_rules.length > 0,
       options: row.options,
       peer,
     };

@@ -77,10 +77,19 @@ function identityOf(item: unknown): unknown {
   return item instanceof Ref ? item.key : item;
 }
 
-/** What one list has that the other has not. */
-function without(list: readonly unknown[], other: readonly unknown[]): readonly unknown[] {
-  const known = new Set(other.map(identityOf));
-  return list.filter((item) => !known.has(identityOf(item)));
+/** What one list has that the other has not, and the other way round. Most differ in one place only. */
+function differences(list: readonly unknown[], other: readonly unknown[]): readonly [readonly unknown[], readonly unknown[]] {
+  const shorter = Math.min(list.length, other.length);
+  let start = 0;
+  while (start < shorter && identityOf(list[start]) === identityOf(other[start])) start++;
+  let tail = 0;
+  while (tail < shorter - start && identityOf(list.at(-1 - tail)) === identityOf(other.at(-1 - tail))) tail++;
+  const [left, right] = [list.slice(start, list.length - tail), other.slice(start, other.length - tail)];
+  const without = (items: readonly unknown[], others: readonly unknown[]) => {
+    const known = new Set(others.map(identityOf));
+    return items.filter((item) => !known.has(identityOf(item)));
+  };
+  return [without(left, right), without(right, left)];
 }
 
 export class SouthboundWriter {
@@ -361,7 +370,7 @@ export class SouthboundWriter {
   #difference(tx: Tx, { table, uuid }: RowEntry, column: string, before: unknown, after: unknown, shown: unknown): boolean {
     if (!complete(before, shown)) return false;
     if (!Array.isArray(before) || !Array.isArray(after)) return sameContent(before, after);
-    const [insert, gone] = [without(after, before), without(before, after)];
+    const [insert, gone] = differences(after, before);
     if (insert.length + gone.length > after.length / 4) return false;
     const inserted = this.#plain(insert) as readonly unknown[];
     const deleted = gone.map((item) => (item instanceof Ref ? this.#rows.find(item.table, item.key)?.uuid : item));

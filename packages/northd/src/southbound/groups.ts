@@ -31,7 +31,8 @@ export const multicastGroups = each("northd/multicastGroups", switches, function
   const hosts = heard.filter((port) => port.type !== "router");
   // The port that carries copies is there for each of the ports that are watched.
   const copies = (watched: readonly SwitchPort[]): string[] => {
-    const sinks = new Set(watched.flatMap((port) => read(logicalMirrors, port.uuid).map(({ sink }) => sink)));
+    const mirrors = watched.filter((port) => port.mirrored).flatMap((port) => read(logicalMirrors, port.uuid));
+    const sinks = new Set(mirrors.map(({ sink }) => sink));
     return [...sinks].map((sink) => mirrorPortName(name, sink));
   };
   const unknown = heard.filter((port) => port.unknown);

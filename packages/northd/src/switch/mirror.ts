@@ -11,7 +11,7 @@ const OFFSET = 100;
 
 export const mirrorFlows = each("switch/mirrors", nb.Logical_Switch_Port, function* (uuid, _row, read): Iterable<Flow> {
   const port = read(switchPort, uuid);
-  if (port === undefined) return;
+  if (port === undefined || !port.mirrored) return;
   const { datapath, json } = port;
   for (const { filter, sink, mirror_rules } of read(logicalMirrors, uuid)) {
     const copy = `mirror(${quoted(mirrorPortName(read(switches, datapath)?.name ?? "", sink))}); next;`;

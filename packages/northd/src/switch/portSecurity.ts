@@ -99,18 +99,18 @@ export const vtep = each("switch/vtep", switches, function* (uuid, _row, read): 
 /** Queues of ports apply where their frames leave through the switch's localnet port. */
 export const queues = each("switch/queues", switches, function* (uuid, _row, read): Iterable<Flow> {
   const ports = read(switchPorts, uuid);
-  const queued = ports.filter((port) => queueOf(port, read) !== undefined);
-  if (queued.length === 0) return;
   const localnet = ports.find((port) => port.type === "localnet" && port.enabled);
   if (localnet === undefined) return;
-  for (const port of queued) {
+  for (const port of ports) {
+    const queue = queueOf(port, read);
+    if (queue === undefined) continue;
     const own = port === localnet;
     yield flow(
       uuid,
       LS_OUT_APPLY_PORT_SEC,
       own ? 100 : 110,
       own ? `outport == ${localnet.json}` : `outport == ${localnet.json} && inport == ${port.json}`,
-      `set_queue(${queueOf(port, read)}); output;`,
+      `set_queue(${queue}); output;`,
       { hint: localnet.uuid, port: localnet.name },
     );
   }

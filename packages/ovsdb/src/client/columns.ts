@@ -236,7 +236,7 @@ export function decode(column: ColumnModel, json: Json): ColumnValue {
 }
 
 /** A set without what of `change` it has, and with the rest. */
-function toggled(old: readonly Atom[], change: readonly Atom[]): readonly Atom[] {
+export function toggled(old: readonly Atom[], change: readonly Atom[]): readonly Atom[] {
   if (change.length * 8 > old.length) {
     const atoms = new Set(old);
     for (const atom of change) if (!atoms.delete(atom)) atoms.add(atom);
@@ -252,7 +252,7 @@ function toggled(old: readonly Atom[], change: readonly Atom[]): readonly Atom[]
 }
 
 /** Where an atom stands, or would stand, in a sorted list. */
-function placeIn(atoms: readonly Atom[], atom: Atom): number {
+export function placeIn(atoms: readonly Atom[], atom: Atom): number {
   let [from, to] = [0, atoms.length];
   while (from < to) {
     const middle = (from + to) >>> 1;

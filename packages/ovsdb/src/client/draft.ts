@@ -6,7 +6,17 @@ import { type Random, WeftError } from "@weft/runtime";
 import type { Json } from "../jsonrpc/json.ts";
 import type { RowHandle } from "../replica.ts";
 import type { Atom, ColumnValue, Uuid } from "../value.ts";
-import { type AnyRow, type ColumnModel, compareAtoms, encode, encodeAtom, equalValues, normalise } from "./columns.ts";
+import {
+  type AnyRow,
+  type ColumnModel,
+  compareAtoms,
+  encode,
+  encodeAtom,
+  equalValues,
+  normalise,
+  placeIn,
+  toggled,
+} from "./columns.ts";
 import type { Store, StoreTable } from "./store.ts";
 
 interface Mutation {
@@ -141,30 +151,27 @@ export class Draft {
           : (set(change.insert) as readonly Atom[]).map((atom) => [atom, undefined] as const);
     const gone = change.delete === undefined ? [] : (set(change.delete) as readonly Atom[]);
 
-    const before = contents(column, pending.row[name]);
-    const after = new Map(before);
-    for (const atom of gone) after.delete(atom);
-    for (const [key, value] of insert) after.set(key, value);
-    const value = fromContents(column, after);
+    const value = changed(column, pending.row[name], insert, gone);
     if (column.kind === "scalar" || column.kind === "optional" || pending.inserted || pending.written?.has(name)) {
-      this.update(table, uuid, { [name]: column.kind === "map" ? after : column.kind === "set" ? after.keys() : value });
+      this.update(table, uuid, { [name]: value });
       return;
     }
     const known = knowledge === "known" && pending.base !== undefined;
-    const base = contents(column, pending.base?.[name]);
+    const base = pending.base?.[name];
     const mutated = (pending.mutated ??= new Map());
     const mutation = mutated.get(name) ?? { insert: new Map(), delete: new Set() };
     for (const atom of gone) {
       mutation.insert.delete(atom);
-      if (!known || base.has(atom)) mutation.delete.add(atom);
+      if (!known || holds(base, atom)) mutation.delete.add(atom);
     }
     for (const [key, to] of insert) {
-      if (known && base.has(key) && base.get(key) === to) {
+      const there = holds(base, key);
+      if (known && there && (column.kind === "set" || (base as ReadonlyMap<Atom, Atom>).get(key) === to)) {
         mutation.delete.delete(key);
         mutation.insert.delete(key);
       } else {
         // An insert leaves the value of a key that is there: it has to go first.
-        if (column.kind === "map" && (!known || base.has(key))) mutation.delete.add(key);
+        if (column.kind === "map" && (!known || there)) mutation.delete.add(key);
         mutation.insert.set(key, to);
       }
     }
@@ -360,16 +367,29 @@ function nameOf(uuid: string): string {
   return `row${uuid.replaceAll("-", "_")}`;
 }
 
-function contents(column: ColumnModel, value: ColumnValue): Map<Atom, Atom | undefined> {
-  if (value === undefined) return new Map();
-  if (column.kind === "map") return new Map(value as ReadonlyMap<Atom, Atom>);
-  if (column.kind === "set") return new Map((value as readonly Atom[]).map((atom) => [atom, undefined]));
-  return new Map([[value as Atom, undefined]]);
+/** A column's value without what goes and with what comes. */
+function changed(
+  column: ColumnModel,
+  old: ColumnValue,
+  insert: readonly (readonly [Atom, Atom | undefined])[],
+  gone: readonly Atom[],
+): ColumnValue {
+  if (column.kind === "set") {
+    const inserted = new Set(insert.map(([atom]) => atom));
+    const leave = gone.filter((atom) => holds(old, atom) && !inserted.has(atom));
+    return toggled((old ?? []) as readonly Atom[], [...leave, ...[...inserted].filter((atom) => !holds(old, atom))]);
+  }
+  const held = new Map<Atom, Atom | undefined>(
+    column.kind === "map" ? (old as ReadonlyMap<Atom, Atom> | undefined) : old === undefined ? [] : [[old as Atom, undefined]],
+  );
+  for (const atom of gone) held.delete(atom);
+  for (const [key, value] of insert) held.set(key, value);
+  const keys = [...held.keys()].sort(compareAtoms);
+  return column.kind === "map" ? new Map(keys.map((key) => [key, held.get(key) as Atom])) : keys.at(-1);
 }
 
-function fromContents(column: ColumnModel, held: Map<Atom, Atom | undefined>): ColumnValue {
-  const keys = [...held.keys()].sort(compareAtoms);
-  if (column.kind === "set") return keys;
-  if (column.kind === "map") return new Map(keys.map((key) => [key, held.get(key) as Atom]));
-  return keys.at(-1);
+/** Whether a set has an atom, or a map a key. */
+function holds(value: ColumnValue, atom: Atom): boolean {
+  if (value instanceof Map) return value.has(atom);
+  return Array.isArray(value) && value[placeIn(value, atom)] === atom;
 }
