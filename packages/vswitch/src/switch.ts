@@ -7,6 +7,7 @@ import type { ControlCommand, Timer } from "@weft/runtime";
 import { messageOf } from "@weft/runtime";
 import type { VsSchema } from "@weft/schemas";
 import { BfdSessions } from "./bfd/sessions.ts";
+import { Bonds } from "./bond/bonds.ts";
 import { Configuration } from "./bridge/configure.ts";
 import { CtZones } from "./bridge/ct-zones.ts";
 import { Devices, type EnableDummy } from "./bridge/devices.ts";
@@ -66,6 +67,7 @@ class SwitchImplementation implements Switch {
   readonly #unsupported: Unsupported;
   readonly #ctZones: CtZones;
   readonly #bfd: BfdSessions;
+  readonly #bonds: Bonds;
   readonly #devices: Devices;
   readonly #dummies: DummyProvider;
   readonly controlCommands: readonly ControlCommand[];
@@ -95,7 +97,12 @@ class SwitchImplementation implements Switch {
       uint32: () => runtime.random.uint32(),
     });
     this.#ctZones = new CtZones(db, this.datapath);
-    this.#bfd = new BfdSessions(runtime, this.datapath, () => this.#writeSoon());
+    this.#bonds = new Bonds(runtime, this.datapath, () => this.#writeSoon());
+    this.datapath.receiveLacp = (port, frame) => this.#bonds.receive(port, frame);
+    this.#bfd = new BfdSessions(runtime, this.datapath, () => {
+      this.#bonds.refresh();
+      this.#writeSoon();
+    });
     const hostTunnels = world.tunnelHost === undefined ? undefined : new HostTunnels(world.tunnelHost, this.datapath, runtime);
     this.#configuration = new Configuration({
       runtime,
@@ -108,13 +115,17 @@ class SwitchImplementation implements Switch {
       hostRoutes: world.hostRoutes,
       bindTunnel: hostTunnels === undefined ? undefined : (port, config) => hostTunnels.bind(port, config),
       unbindTunnel: hostTunnels === undefined ? undefined : (port) => hostTunnels.unbind(port),
-      onDeviceChange: () => this.#writeSoon(),
+      onDeviceChange: () => {
+        this.#bonds.refresh();
+        this.#writeSoon();
+      },
     });
     this.controlCommands = controlCommands({
       datapath: this.datapath,
       configuration: this.#configuration,
       dummies: this.#dummies,
       bfd: this.#bfd,
+      bonds: this.#bonds,
       runtime,
       databaseCells: () => db.cells?.() ?? 0,
     });
@@ -196,6 +207,7 @@ class SwitchImplementation implements Switch {
       this.#ctZones.apply();
       await this.#configuration.apply();
       this.#bfd.apply(this.#configuration, this.#db);
+      this.#bonds.apply(this.#configuration, this.#db);
       for (const held of this.#configuration.bridges.values()) held.server.onStatus = () => this.#writeSoon();
       if (this.#stopped) return;
       await this.#writeNow(true, wanted === undefined ? undefined : Number(wanted));
@@ -252,6 +264,7 @@ class SwitchImplementation implements Switch {
     for (const provider of this.#world.providers) provider.onChange = undefined;
     await this.#running?.catch(() => undefined);
     this.#bfd.close();
+    this.#bonds.close();
     await this.#configuration.close(!cleanup);
   }
 }

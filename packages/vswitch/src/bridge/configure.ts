@@ -498,7 +498,6 @@ export class Configuration {
         const ofPort = name === undefined ? undefined : held.interfaces.get(name)?.port;
         if (ofPort !== undefined) ports.push(ofPort);
       }
-      if (port.interfaces.length > 1) this.#c.datapath.unsupported(`bonding (port ${port.name})`);
       let bundle = bridge.bundles.get(port.name);
       if (bundle === undefined) {
         bundle = { name: port.name, bridge, ports, ...settings, srcMirrors: 0, dstMirrors: 0, mirrorOut: 0 };

@@ -74,6 +74,7 @@ function writeInterface(
       statistics: new Map(),
       status: new Map(),
       bfd_status: new Map(),
+      lacp_current: undefined,
     });
     return;
   }
@@ -92,6 +93,7 @@ function writeInterface(
     link_resets: iface.linkResets,
     status: statusOf(c, iface),
     bfd_status: port.bfd?.status ?? new Map(),
+    lacp_current: port.bundle?.lacp?.current(port.name),
   });
   if (statistics) tx.update("Interface", row._uuid, { statistics: seen ? counters(c, iface) : new Map() });
 }
@@ -142,6 +144,8 @@ function writeBridge(c: StatusContext, tx: Transaction<VsSchema>, held: ManagedB
   });
   for (const portUuid of row.ports) {
     const port = c.db.table("Port").get(portUuid);
+    if (port !== undefined)
+      tx.update("Port", portUuid, { bond_active_slave: held.bridge.bundles.get(port.name)?.bond?.activeMac });
     for (const uuid of port?.interfaces ?? []) {
       const iface = c.db.table("Interface").get(uuid);
       if (iface !== undefined) writeInterface(c, tx, iface, held.interfaces.get(iface.name), statistics);

@@ -19,7 +19,10 @@ const checks: Checks = {
     row.mcast_snooping_enable && "mcast_snooping_enable",
     set(row.auto_attach, "auto_attach"),
   ],
-  Port: (row) => [row.lacp !== undefined && row.lacp !== "off" && "lacp"],
+  Port: (row) => [
+    row.bond_fake_iface && row.interfaces.length > 1 && "bond_fake_iface",
+    row.interfaces.length > 1 && row.other_config.get("lb-output-action") === "true" && "other_config:lb-output-action",
+  ],
   Interface: (row) => [
     set(row.cfm_mpid, "cfm_mpid"),
     row.bfd.get("enable") === "true" && row.bfd.get("forwarding_if_rx") === "true" && "bfd:forwarding_if_rx",

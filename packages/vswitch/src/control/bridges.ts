@@ -5,7 +5,6 @@ import type { ControlCommand, JsonReply } from "@weft/runtime";
 import { tunnelMatchText } from "../bridge/tunnel-options.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { Bundle } from "../ofproto/port.ts";
-import { finishHash, mixHash } from "../xlate/hash.ts";
 import { bridgeNamed, type ControlContext, command, refuse } from "./context.ts";
 import { flowText } from "./detrace.ts";
 import { traceCommand } from "./trace-command.ts";
@@ -78,18 +77,6 @@ function vlanAndMac(vlanText: string | undefined, macText: string | undefined): 
   const mac = macText === undefined ? undefined : parseMac(macText);
   if (mac === undefined) throw refuse("bad MAC address");
   return { vlan, mac };
-}
-
-/** The number that a text begins with, in 32 bits; undefined: none. */
-function leadingNumber(text: string): number | undefined {
-  const digits = /^[+-]?\d+/.exec(text)?.[0];
-  return digits === undefined ? undefined : Number(BigInt.asUintN(32, BigInt(digits.replace("+", ""))));
-}
-
-/** Which of 256 parts of its traffic a bond that balances by source (balance-slb) takes a packet for. */
-function bondHash(mac: number, vlan: number, basis: number): number {
-  const high = Math.floor(mac / 2 ** 32);
-  return finishHash(mixHash(mixHash(basis, mac | 0), high | (vlan << 16)) ^ 8) & 0xff;
 }
 
 export function bridgeCommands(c: ControlContext): ControlCommand[] {
@@ -186,35 +173,6 @@ export function bridgeCommands(c: ControlContext): ControlCommand[] {
       if (name === undefined) return "table successfully flushed";
       bridgeNamed(c, name);
       throw refuse("multicast snooping is disabled");
-    }),
-    command("bond/list", "", 0, 0, () => "bond\ttype\trecircID\tmembers"),
-    command("bond/show", "[port]", 0, 1, ([port]) => {
-      if (port !== undefined) throw refuse("no such bond");
-      return "";
-    }),
-    ...(
-      [
-        ["bond/disable-member", "port member", 2, false],
-        ["bond/disable-slave", "", 2, true],
-        ["bond/enable-member", "port member", 2, false],
-        ["bond/enable-slave", "", 2, true],
-        ["bond/migrate", "port hash member", 3, false],
-        ["bond/set-active-member", "port member", 2, false],
-        ["bond/set-active-slave", "", 2, true],
-      ] as const
-    ).map(([name, usage, count, hidden]) => ({
-      ...command(name, usage, count, count, () => {
-        throw refuse("no such bond");
-      }),
-      hidden,
-    })),
-    command("bond/hash", "mac [vlan] [basis]", 1, 3, ([mac = "", vlan = "0", basis = "0"]) => {
-      const [vlanNumber, basisNumber] = [leadingNumber(vlan), leadingNumber(basis)];
-      if (vlanNumber === undefined) throw refuse("invalid vlan");
-      if (basisNumber === undefined) throw refuse("invalid basis");
-      const address = parseMac(mac);
-      if (address === undefined) throw refuse("invalid mac");
-      return String(bondHash(address, vlanNumber, basisNumber));
     }),
     command("memory/show", "", 0, 0, () => {
       const bridges = [...c.datapath.bridges.values()];

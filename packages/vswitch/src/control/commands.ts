@@ -2,6 +2,7 @@
 import type { ControlCommand } from "@weft/runtime";
 import { absentCommands } from "./absent.ts";
 import { bfdCommands } from "./bfd.ts";
+import { bondCommands } from "./bonds.ts";
 import { bridgeCommands } from "./bridges.ts";
 import { conntrackCommands } from "./conntrack.ts";
 import { type ControlContext, command } from "./context.ts";
@@ -10,6 +11,7 @@ import { datapathCommands } from "./dpctl.ts";
 import { dummyCommands } from "./dummies.ts";
 import { featureCommands } from "./features.ts";
 import { fragmentCommands } from "./fragments.ts";
+import { lacpCommands } from "./lacp.ts";
 import { pmdCommands } from "./pmd.ts";
 import { protocolCommands } from "./protocols.ts";
 import { qosCommands } from "./qos.ts";
@@ -29,6 +31,8 @@ export function controlCommands(context: ControlContext): ControlCommand[] {
     ...protocolCommands,
     ...qosCommands(context),
     ...bfdCommands(context),
+    ...bondCommands(context),
+    ...lacpCommands(context),
   ];
   const all = [...there, ...absentCommands(there)];
   all.push(command("dpctl/list-commands", "", 0, Number.POSITIVE_INFINITY, () => listDatapathCommands(all)));

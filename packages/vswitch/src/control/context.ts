@@ -1,6 +1,7 @@
 /** What the control commands act on. */
 import { type ControlCommand, type Runtime, WeftError } from "@weft/runtime";
 import type { BfdSessions } from "../bfd/sessions.ts";
+import type { Bonds } from "../bond/bonds.ts";
 import type { Configuration } from "../bridge/configure.ts";
 import type { Datapath } from "../datapath/datapath.ts";
 import type { DummyProvider } from "../netdev/dummy.ts";
@@ -11,6 +12,7 @@ export interface ControlContext {
   readonly configuration: Configuration;
   readonly dummies: DummyProvider;
   readonly bfd: BfdSessions;
+  readonly bonds: Bonds;
   readonly runtime: Runtime;
   /** Values that are held of the database (memory/show). */
   databaseCells(): number;

@@ -36,8 +36,6 @@ export const protocolCommands: readonly ControlCommand[] = [
   show("autoattach/status", "[bridge]", undefined),
   show("cfm/show", "[interface]", "no such CFM object"),
   override("cfm/set-fault", "no such CFM object"),
-  show("lacp/show", "[port]", "no such lacp object"),
-  show("lacp/show-stats", "[port]", "no such lacp object"),
   show("rstp/show", "[bridge]", "No such RSTP object"),
   topologyChange("rstp/tcn", "No such RSTP object"),
   show("stp/show", "[bridge]", "no such stp object"),

@@ -96,6 +96,8 @@ export class Datapath implements Executor {
    * nothing is cached. `key` is the packet's, in_port as datapath port.
    */
   recorder: ((where: Bridge | undefined, made: Translation | undefined, key: Int32Array) => void) | undefined;
+  /** Takes in a frame of the slow protocols. */
+  receiveLacp: ((port: OfPort, frame: Uint8Array) => void) | undefined;
   /** Sends through the host's stack, for tunnels that are not native. */
   sendTunnel: ((port: DpPort, frame: Uint8Array, tunnel: TunnelKey) => void) | undefined;
   /** The rules of the hidden table that stand for a miss: to the controller, and dropped. */
@@ -354,6 +356,7 @@ export class Datapath implements Executor {
     if (recircId !== 0) {
       const frozen = this.recirc.get(recircId);
       if (frozen === undefined) return undefined;
+      if (frozen.bond !== undefined) return { port: this.#ofports.get(dpPort), bridge: frozen.bridge, frozen };
       return { port: frozen.bridge.ports.get(frozen.metadata[WORD.in_port] as number), bridge: frozen.bridge, frozen };
     }
     const port = this.ports.get(dpPort)?.tunnel !== undefined ? this.tunnels.portFor(key, dpPort) : this.#ofports.get(dpPort);
@@ -555,7 +558,9 @@ export class Datapath implements Executor {
 
   slowPath(packet: Packet, reason: SlowReason): void {
     const port = this.locate(packet.key)?.port;
-    if (reason === "bfd" && port !== undefined) receiveBfd(port, packet.bytes);
+    if (port === undefined) return;
+    if (reason === "bfd") receiveBfd(port, packet.bytes);
+    else if (reason === "lacp") this.receiveLacp?.(port, packet.bytes);
   }
 
   toController(packet: Packet, action: Extract<DpAction, { type: "controller" }>): void {

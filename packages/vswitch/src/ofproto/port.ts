@@ -1,5 +1,7 @@
 /** OpenFlow ports and the database's ports (bundles) of a bridge. */
 import type { BfdSession } from "../bfd/session.ts";
+import type { Bond } from "../bond/bond.ts";
+import type { LacpSession } from "../bond/lacp.ts";
 import type { Netdev } from "../netdev.ts";
 import type { Erspan } from "../tunnel/erspan.ts";
 import type { TunnelProtocol } from "../tunnel/header.ts";
@@ -87,6 +89,9 @@ export interface Bundle {
   srcMirrors: number;
   dstMirrors: number;
   mirrorOut: number;
+  /** Where there is more than one port. */
+  bond?: Bond | undefined;
+  lacp?: LacpSession | undefined;
 }
 
 /** A bundle without ports, with the settings that a row of the Port table has by default: all VLANs. */

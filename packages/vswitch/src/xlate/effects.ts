@@ -3,6 +3,7 @@
  * translation lists them once; whenever the cached flow has carried more packets, they are applied again with the difference.
  */
 
+import type { Bond } from "../bond/bond.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 import type { FlowTable } from "../ofproto/flow-table.ts";
 import type { Group, GroupBucket } from "../ofproto/group.ts";
@@ -16,6 +17,7 @@ export type Effect =
   | { readonly kind: "receive" | "transmit"; readonly port: OfPort }
   | { readonly kind: "mirror"; readonly mirror: MirrorConfig }
   | { readonly kind: "mac"; readonly bridge: Bridge; readonly bundle: Bundle; readonly vlan: number; readonly mac: number }
+  | { readonly kind: "bond"; readonly bond: Bond; readonly slot: number }
   | { readonly kind: "learn"; readonly again: () => void }
   /** A tunnel's neighbour is remembered, or asked for where it is not known, as long as there are packets for it. */
   | { readonly kind: "neighbour"; readonly again: () => void }
@@ -71,6 +73,9 @@ export function applyEffects(
         break;
       case "mac":
         effect.bridge.macs.learn(effect.vlan, effect.mac, effect.bundle, used);
+        break;
+      case "bond":
+        effect.bond.count(effect.slot, bytes);
         break;
       case "learn":
       case "neighbour":

@@ -3,6 +3,7 @@
  * controller (pause and resume).
  */
 import type { Action } from "@weft/openflow";
+import type { Bond } from "../bond/bond.ts";
 import { FLOW_WORDS, WORD } from "../flow/key.ts";
 import type { Bridge } from "../ofproto/bridge.ts";
 
@@ -28,6 +29,8 @@ export interface FrozenState {
   readonly actionSet: readonly Action[];
   /** Of a packet-in: who asked. */
   readonly userdata?: Uint8Array | undefined;
+  /** In place of all that: the packet leaves by this bond, by its hash. */
+  readonly bond?: Bond | undefined;
 }
 
 /** Ranges of the key that are frozen: [first word, number of words]. */
@@ -76,7 +79,7 @@ function keyOf(state: FrozenState): string {
   state.metadata.forEach((value, word) => {
     if (value !== 0) words.push(`${word}=${value}`);
   });
-  return `${identity(state.bridge)}|${state.table}|${words.join(",")}|${stack}|${state.mirrors}|${state.conntracked}|${actions}|${set}|${state.userdata === undefined ? "" : identity(state.userdata)}`;
+  return `${identity(state.bridge)}|${state.table}|${words.join(",")}|${stack}|${state.mirrors}|${state.conntracked}|${actions}|${set}|${state.userdata === undefined ? "" : identity(state.userdata)}|${state.bond === undefined ? "" : identity(state.bond)}`;
 }
 
 interface Entry {
@@ -110,9 +113,30 @@ export class RecircTable {
     return entry.id;
   }
 
+  /** The id by which packets come back to leave by a bond; the bond gives it back with {@link release}. */
+  allocateBond(bridge: Bridge, bond: Bond): number {
+    return this.allocate({
+      bridge,
+      table: undefined,
+      metadata: new Int32Array(FLOW_WORDS),
+      stack: [],
+      mirrors: 0,
+      conntracked: false,
+      actions: [],
+      actionSet: [],
+      bond,
+    });
+  }
+
   /** The id for a state if it has one. */
   get(id: number): FrozenState | undefined {
     return this.#byId.get(id)?.state;
+  }
+
+  /** One reference more to an id that is held. */
+  refer(id: number): void {
+    const entry = this.#byId.get(id);
+    if (entry !== undefined) entry.references++;
   }
 
   release(id: number): void {

@@ -1,5 +1,6 @@
 /** A whole translation: from a packet's key to datapath actions, a mask, and the effects on counters and tables. */
 import { type Action, PORT_CONFIG } from "@weft/openflow";
+import { SLOW_PROTOCOLS } from "@weft/packet";
 import { BFD_PORT } from "../bfd/frames.ts";
 import type { DpAction } from "../datapath/actions.ts";
 import type { Datapath } from "../datapath/datapath.ts";
@@ -24,7 +25,7 @@ import { Context, type RecircInTrace, type TranslationError } from "./context.ts
 import type { Effect } from "./effects.ts";
 import { clearTracking, type FrozenState, thawMetadata } from "./freeze.ts";
 import { mirrorIngress } from "./mirror.ts";
-import { mirrorOnly } from "./normal.ts";
+import { mirrorOnly, outputBond } from "./normal.ts";
 import { outputPort } from "./output.ts";
 import { actionText, isTunnelled } from "./text.ts";
 import { forkRecirculation } from "./thaw.ts";
@@ -187,7 +188,7 @@ function start(ctx: Context, port: OfPort | undefined): void {
   }
   const ingress = port.bundle?.mirrorOut ?? 0;
   if (port.kind === "patch" || port.kind === "tunnel") ctx.effects.push({ kind: "receive", port });
-  if (interceptBfd(ctx, port)) return;
+  if (interceptBfd(ctx, port) || interceptLacp(ctx, port)) return;
   if (ingress !== 0 && port.bundle !== undefined) {
     const why = mirrorOnly(port.bundle);
     lookup(ctx, 0, true);
@@ -226,6 +227,14 @@ function interceptBfd(ctx: Context, { bfd }: OfPort): boolean {
   return true;
 }
 
+/** So are LACPDUs to a port that speaks LACP. */
+function interceptLacp(ctx: Context, { bundle }: OfPort): boolean {
+  if (bundle?.lacp === undefined || ctx.flow[WORD.eth_type] !== SLOW_PROTOCOLS) return false;
+  ctx.slow = "lacp";
+  ctx.odp.push({ type: "slow_path", reason: "lacp" });
+  return true;
+}
+
 /** Where the packet would go on is not known, or not any more. */
 function lostRecirculation(ctx: Context): void {
   ctx.report("error", `Recirculation context not found for ID ${(ctx.flow[WORD.recirc_id] as number).toString(16)}`);
@@ -234,6 +243,10 @@ function lostRecirculation(ctx: Context): void {
 
 function thaw(ctx: Context, frozen: FrozenState): void {
   const { flow } = ctx;
+  if (frozen.bond !== undefined) {
+    outputBond(ctx, frozen.bond, (port, last) => outputPort(ctx, port, last));
+    return;
+  }
   thawMetadata(frozen.metadata, flow);
   ctx.base.set(flow);
   ctx.stack = frozen.stack.slice();
