@@ -22,6 +22,7 @@ const checks: Checks = {
   Port: (row) => [
     row.bond_fake_iface && row.interfaces.length > 1 && "bond_fake_iface",
     row.interfaces.length > 1 && row.other_config.get("lb-output-action") === "true" && "other_config:lb-output-action",
+    row.interfaces.length > 1 && row.other_config.get("bond-detect-mode") === "miimon" && "other_config:bond-detect-mode=miimon",
   ],
   Interface: (row) => [
     set(row.cfm_mpid, "cfm_mpid"),

@@ -50,7 +50,7 @@ async function same(run: (one: TestSwitch) => Promise<string>): Promise<string> 
         error.message.split("\n").find((line) => !/^Command failed|^ovs-appctl: \/|server returned/.test(line)) ?? "",
     );
   let answers: string[] = [];
-  for (let tries = 0; tries < 12; tries++) {
+  for (let tries = 0; tries < 60; tries++) {
     answers = (await all(answer)).map(plain);
     if (answers[0] === answers[1]) break;
     await sleep(100);
