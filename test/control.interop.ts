@@ -7,54 +7,24 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { find } from "@weft/packet";
 import { messageOf } from "@weft/runtime";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { allWeft, Cloud, linkPrograms, programsOf } from "./reference/cloud.ts";
+import { describe, expect, it } from "vitest";
+import { programsOf } from "./reference/cloud.ts";
+import {
+  type Answer,
+  askDaemon,
+  controlClouds,
+  controller,
+  daemons,
+  northd,
+  ovsdb,
+  type Side,
+  sides,
+  vswitchd,
+} from "./reference/controlClouds.ts";
 import type { Control } from "./reference/daemons.ts";
 
-linkPrograms();
-
-const sides = ["reference", "weft"] as const;
-const clouds = new Map<(typeof sides)[number], Cloud>();
-
-beforeAll(() => {
-  for (const side of sides) {
-    const mix = { OVSDB_SERVER: side, NORTHD: side, CONTROLLER: side, VSWITCHD: side, tools: "reference" } as const;
-    const cloud = new Cloud(side === "weft" ? { ...allWeft, tools: "reference" } : mix);
-    clouds.set(side, cloud);
-    cloud.run(`
-      cloud_start; net_add n1; hv_add w1 n1 10.9.0.1/24; hv_add w2 n1 10.9.0.2/24; underlay_warm
-      ovn-nbctl ls-add a -- lsp-add a p1 -- lsp-set-addresses p1 "50:54:00:00:00:01 10.0.0.1" \\
-        -- lsp-add a p2 -- lsp-set-addresses p2 "50:54:00:00:00:02 10.0.0.2" -- lsp-add a c1 p1 30
-      ovn-nbctl ls-add b -- lr-add r -- lrp-add r r-a 50:54:00:00:00:ff 10.0.0.254/24 -- lrp-add r r-b 50:54:00:00:00:fe 10.0.1.254/24 \\
-        -- lsp-add a a-r -- lsp-set-type a-r router -- lsp-set-addresses a-r router -- lsp-set-options a-r router-port=r-a \\
-        -- lsp-add b b-r -- lsp-set-type b-r router -- lsp-set-addresses b-r router -- lsp-set-options b-r router-port=r-b
-      ovn-nbctl acl-add a to-lport 1000 'outport == "p2" && ip4.src == {10.0.0.1, 10.0.0.3} && tcp.dst == {1, 2, 3}' drop
-      vif_add w1 p1; vif_add w2 p2; ovn-nbctl --wait=hv sync`);
-  }
-});
-afterAll(() => {
-  for (const cloud of clouds.values()) cloud.stop(true);
-});
-
-interface Answer {
-  readonly code: number | null;
-  readonly text: string;
-}
-
-function ask(side: (typeof sides)[number], daemon: string, args: readonly string[]): Answer {
-  const cloud = clouds.get(side)!;
-  const appctl = join(programsOf("reference"), "ovs-appctl");
-  const { status, stdout, stderr } = spawnSync(appctl, ["-t", join(cloud.dir, `${daemon}.ctl`), ...args], { encoding: "utf8" });
-  // The last line is appctl's own and names the socket.
-  return { code: status, text: stdout + stderr.replace(/^ovs-appctl: .*\n/m, "") };
-}
-
-const ovsdb = "central/nb";
-const northd = "central/northd";
-const controller = "w1/controller";
-const vswitchd = "w1/vswitchd";
-
-const daemons = [ovsdb, northd, controller, vswitchd];
+const clouds = controlClouds();
+const ask = (side: Side, daemon: string, args: readonly string[]): Answer => askDaemon(clouds.get(side)!, daemon, args);
 
 describe.each(daemons)("%s", (daemon) => {
   it("has the reference's commands", () => {
@@ -496,7 +466,7 @@ const cases = asked.flatMap(({ daemon, questions }) => questions.map((args) => (
 const controls = new Map<string, Control>();
 
 /** The same answer without a process for each: options of appctl itself need one. */
-async function answer(side: (typeof sides)[number], daemon: string, args: readonly string[]): Promise<Answer> {
+async function answer(side: Side, daemon: string, args: readonly string[]): Promise<Answer> {
   const [name = "", ...params] = args;
   if (name.startsWith("-")) return ask(side, daemon, args);
   const cloud = clouds.get(side)!;
@@ -527,7 +497,7 @@ it("old names of commands, and those for tests, are known but not listed", () =>
 });
 
 it("memory/show has the reference's keys but for those of parts that are not there", () => {
-  const keys = (side: (typeof sides)[number], daemon: string) =>
+  const keys = (side: Side, daemon: string) =>
     [...ask(side, daemon, ["memory/show"]).text.matchAll(/([^\s:][^:]*):\d+/g)].map(([, key]) => key!);
   const missing = (daemon: string) => keys("reference", daemon).filter((key) => !keys("weft", daemon).includes(key));
   expect(keys("weft", vswitchd)).toEqual(keys("reference", vswitchd));
@@ -537,22 +507,9 @@ it("memory/show has the reference's keys but for those of parts that are not the
   expect(missing(controller).filter((key) => !/^(lflow-cache-|.*_usage-KB$)/.test(key))).toEqual([]);
 });
 
-it.each(daemons)("the log of %s tells of memory after ten seconds, in the reference's form", async (daemon) => {
-  for (const side of sides) {
-    const told = () => {
-      // The original looks at it when something wakes it.
-      ask(side, daemon, ["version"]);
-      return readFileSync(join(clouds.get(side)!.dir, `${daemon}.log`), "utf8");
-    };
-    const form =
-      /\|memory\|INFO\|\d+ kB peak resident set size after \d+\.\d seconds\n\S+\|\d+\|memory\|INFO\|[\w-]+:\d+( [\w-]+:\d+)*\n/;
-    await expect.poll(told, { timeout: 20_000, interval: 500 }).toMatch(form);
-  }
-});
-
 it("flows, their limit and what the threads have done are shown in the reference's form", () => {
   /** Without what depends on time and on the thread's number. */
-  const shown = (side: (typeof sides)[number], ...args: string[]) =>
+  const shown = (side: Side, ...args: string[]) =>
     ask(side, vswitchd, args)
       .text.replace(/Time: .*|duration: .*|\d+(?=: \(keys)|\d+(?=\))|\d+ms|\(avg \d+\)/g, "N")
       .replace(/(max|limit) \d+/g, "$1 N");
@@ -567,7 +524,7 @@ it("flows, their limit and what the threads have done are shown in the reference
 });
 
 it("ports and learned addresses are told as JSON in the reference's form", () => {
-  const shown = (side: (typeof sides)[number], ...args: string[]) =>
+  const shown = (side: Side, ...args: string[]) =>
     ask(side, vswitchd, ["--format=json", ...args])
       .text.replace(/("(hit|missed|port_no)"):"\d+"/g, '$1:"N"')
       .replaceAll(clouds.get(side)!.dir, "DIR");
@@ -576,7 +533,7 @@ it("ports and learned addresses are told as JSON in the reference's form", () =>
     ask(side, vswitchd, ["fdb/flush", "br-phys"]);
     ask(side, vswitchd, ["fdb/add", "br-phys", "br-phys", "5", "50:54:00:00:00:09"]);
   }
-  const entries = (side: (typeof sides)[number]) =>
+  const entries = (side: Side) =>
     (JSON.parse(shown(side, "fdb/show", "br-phys")) as { "br-phys": { mac: string }[] })["br-phys"].filter(({ mac }) =>
       mac.endsWith("09"),
     );
@@ -602,7 +559,7 @@ it.each([["debug/dump-lflow-conj-ids"], ["debug/dump-local-datapaths"], ["debug/
 );
 
 it("ct-zone-list has a zone of its own for the same names", () => {
-  const zones = (side: (typeof sides)[number]) => lines(ask(side, controller, ["ct-zone-list"])).map((line) => line.split(" "));
+  const zones = (side: Side) => lines(ask(side, controller, ["ct-zone-list"])).map((line) => line.split(" "));
   expect(zones("weft").map(([name]) => name)).toEqual(zones("reference").map(([name]) => name));
   expect(new Set(zones("weft").map(([, zone]) => zone)).size).toBe(zones("weft").length);
 });
@@ -634,7 +591,7 @@ it("shows the datapath's ports, and of its flows those that are asked for", () =
   const udp = "50540000000250540000000108004500001c00000000401165850a0000010a0000021388138800080000";
   for (const side of sides) for (let i = 0; i < 3; i++) ask(side, vswitchd, ["netdev-dummy/receive", "p1", udp]);
   /** Ports have numbers of their own: names, types and counters. */
-  const ports = (side: (typeof sides)[number]): string[] =>
+  const ports = (side: Side): string[] =>
     ask(side, vswitchd, ["dpctl/show", "-s"])
       .text.split(/\n {2}port \d+: /)
       .slice(1)
@@ -658,7 +615,7 @@ it("ovn-trace and ovn-sbctl of both tell the same of our switch's flows (--ovs)"
   const databases = [`--db=unix:${dir}/central/sb.sock`, `--ovs=unix:${dir}/w1/br-int.mgmt`];
   const packet =
     'inport == "p1" && eth.src == 50:54:00:00:00:01 && eth.dst == 50:54:00:00:00:02 && ip4.src == 10.0.0.1 && tcp.dst == 2';
-  const told = (side: (typeof sides)[number], program: string, ...args: string[]): string => {
+  const told = (side: Side, program: string, ...args: string[]): string => {
     const { status, stdout, stderr } = spawnSync(join(programsOf(side), program), [...databases, ...args], { encoding: "utf8" });
     return `${status}\n${stdout}${stderr}`.replace(/duration=[\d.]+s|(?:idle|hard)_age=\d+|n_(?:packets|bytes)=\d+/g, "");
   };
@@ -692,108 +649,6 @@ it("counters, engine nodes, stopwatches and memory have the reference's form", (
   }
 });
 
-/** The lines of a log without time and number, of the modules that tell what happens to the cloud. */
-function story(side: (typeof sides)[number], daemon: string): Set<string> {
-  const log = readFileSync(join(clouds.get(side)!.dir, `${daemon}.log`), "utf8");
-  const texts = log.split("\n").map((line) => line.split("|").slice(2).join("|"));
-  // The reference says this of itself alone: it looks for the switch's features, and tells of an iface and its lport apart.
-  const own = /OVS feature set changed|Removing lport \S+ ovn-installed/;
-  return new Set(texts.filter((text) => /^(main|binding|ovn_northd)\|(?!DBG)/.test(text) && !own.test(text)));
-}
-
-it("logs say what the reference's say", async () => {
-  for (const side of sides) {
-    clouds.get(side)!.run(`
-      unbound() { until [[ -z $(ovn-sbctl --bare --columns=chassis find port_binding logical_port=$1) ]]; do sleep 0.1; done; }
-      ovn-nbctl lsp-add a p3 -- lsp-set-addresses p3 "50:54:00:00:00:03 10.0.0.3"; vif_add w1 p3; ovn-nbctl --wait=hv sync
-      ovn-nbctl lsp-set-options p3 requested-chassis=w2; ovn-nbctl --wait=hv sync
-      unbound p3
-      ovn-nbctl lsp-set-options p3 requested-chassis=w1; ovn-nbctl --wait=hv sync
-      hv_do w1 ovs-vsctl del-port p1; unbound p1
-      ovs-appctl -t $DIR/w1/controller.ctl exit`);
-  }
-  const told = (side: (typeof sides)[number]) => [controller, northd].flatMap((daemon) => [...story(side, daemon)]);
-  await expect.poll(() => told("reference").filter((line) => !told("weft").includes(line)), { timeout: 10_000 }).toEqual([]);
-});
-
-/** Interfaces by name, which cannot be made or not as they are asked for. */
-const wrongInterfaces = {
-  t1: "type=nosuch",
-  g1: "type=geneve",
-  g2: "type=geneve options:remote_ip=x options:nope=1",
-  g3: "type=geneve options:remote_ip=10.0.0.1 options:key=x",
-  g4: "type=geneve options:remote_ip=10.0.0.2 options:dst_port=x",
-  g5: "type=geneve options:remote_ip=10.0.0.3 options:dst_port=70000",
-  g6: "type=geneve options:remote_ip=10.0.0.4 options:tos=x options:nope=1 options:seq=true",
-  g7: "type=geneve options:remote_ip=10.0.0.5 options:ttl=x",
-  g8: "type=geneve options:remote_ip=10.0.0.6 options:ttl=300 options:csum=maybe",
-  g9: "type=geneve options:remote_ip=10.0.0.7 options:local_ip=x",
-  g10: "type=geneve options:remote_ip=10.0.0.9 options:local_ip=flow",
-  g11: "type=geneve options:remote_ip=10.0.0.11 options:egress_pkt_mark=x options:df_default=false options:tos=4",
-  g12: "type=geneve options:remote_ip=10.0.0.12 options:in_key=5 options:key=6",
-  g13: "type=geneve options:remote_ip=224.0.0.1",
-  g14: "type=geneve options:remote_ip=10.0.0.13 options:key=0x1000000",
-  g15: "type=geneve options:remote_ip=10.0.0.14 options:in_key=012",
-  g16: "type=geneve options:remote_ip=10.0.0.14 options:key=10",
-  g17: "type=geneve options:remote_ip=flow options:local_ip=flow options:in_key=flow options:tos=inherit options:ttl=inherit",
-  v1: "type=vxlan options:remote_ip=10.0.0.1 options:exts=nope",
-  e1: "type=gre options:remote_ip=10.0.0.1 options:dst_port=5",
-  e2: "type=gre options:remote_ip=10.0.0.2 options:packet_type=nope",
-  e3: "type=erspan options:remote_ip=10.0.0.2 options:csum=true options:erspan_ver=1",
-  i1: "type=ip6gre options:remote_ip=fc00::1 options:ipsec_x=y",
-  i2: "type=ip6gre options:remote_ip=ff02::1",
-  q1: "type=patch",
-  q2: "type=patch options:peer=nope",
-  q3: "type=patch options:peer=q3",
-  q4: "type=patch options:peer=q2 options:x=y",
-};
-
-it("rows that are wrong are told of, and used as far as the reference uses them", async () => {
-  const names = Object.keys(wrongInterfaces);
-  const told = new Map<string, unknown>();
-  const logged = new Map<string, Set<string>>();
-  for (const side of sides) {
-    const cloud = clouds.get(side)!;
-    const vsctl = (...args: string[]) => cloud.run(`hv_do w2 ovs-vsctl --no-wait ${args.join(" ")}`);
-    vsctl("add-br wrong -- add-br nothing -- set bridge nothing datapath_type=nope");
-    for (const [name, columns] of Object.entries(wrongInterfaces))
-      vsctl(`add-port wrong ${name} -- set interface ${name} ${columns}`);
-    const ctl = (command: string) => cloud.run(`hv_do w2 ovs-appctl ${command}`).split("\n");
-    const rows = () =>
-      cloud.run(`hv_do w2 ovs-vsctl --no-headings --format=csv --columns=name,error list interface ${names.join(" ")}`);
-    const failed = () =>
-      cloud.run("hv_do w2 ovs-vsctl --bare --columns=name find interface ofport=-1").split("\n").filter(Boolean).sort();
-    await expect.poll(() => rows() !== "" && failed().length, { timeout: 10_000 }).toBe(11);
-    told.set(side, {
-      rows: rows().split("\n").sort(),
-      failed: failed(),
-      bridges: ctl("ofproto/list").sort(),
-      // Numbers of ports follow the order in which they are made.
-      ports: ctl("dpif/show").flatMap((line) =>
-        names.includes(line.trim().split(" ")[0]!) ? [line.replace(/ \d+\/(\d+|none):/, "")] : [],
-      ),
-      tunnels: ctl("ofproto/list-tunnels")
-        .flatMap((line) => (names.includes(line.split(" ")[2]!) ? [line.replace(/port \d+:|dp port=\d+/g, "port")] : []))
-        .sort(),
-      nothing: cloud.run("hv_do w2 ovs-vsctl --bare --columns=datapath_id,datapath_version list bridge nothing").trim(),
-    });
-    const log = readFileSync(join(cloud.dir, "w2/vswitchd.log"), "utf8");
-    const texts = log.split("\n").map((line) =>
-      line
-        .split("|")
-        .slice(2)
-        .join("|")
-        .replace(/dp port=\d+/, "port"),
-    );
-    const about = /^(netdev_vport|netdev|tunnel|ofproto|bridge)\|(WARN|ERR)\|/;
-    logged.set(side, new Set(texts.filter((text) => about.test(text))));
-    vsctl("del-br wrong -- del-br nothing");
-  }
-  expect(told.get("weft")).toEqual(told.get("reference"));
-  expect([...logged.get("reference")!].filter((text) => !logged.get("weft")!.has(text))).toEqual([]);
-  expect(logged.get("reference")!.size).toBeGreaterThan(25);
-});
-
 /** Commands that end or stop a daemon, and one on which the original dies. */
 const dangerous = /^(exit|time\/|vlog\/close|.*pause$|ovsdb-server\/set-sync-exclude-tables)/;
 
@@ -801,8 +656,7 @@ it("commands that only say why not are those of the documentation", async () => 
   const page = readFileSync(join(import.meta.dirname, "../docs/interop.md"), "utf8");
   const documented = [...page.matchAll(/^\| `([a-z/-]+)` \|/gm)].map(([, name]) => name);
   const refused: string[] = [];
-  // The controller of the other hypervisor: this one may have ended.
-  for (const daemon of [ovsdb, northd, "w2/controller", vswitchd]) {
+  for (const daemon of daemons) {
     const [theirs, ours] = sides.map((side) => clouds.get(side)!.control(daemon));
     const refuses = (control: Control, name: string) =>
       control.call(name).then(

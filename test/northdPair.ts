@@ -167,7 +167,8 @@ export class NorthdPair {
     this.nbctl(`set NB_Global . nb_cfg=${wanted}`);
     const reached = () => this.#replicas.every((sb) => [...sb.table("SB_Global").rows()][0]?.nb_cfg === wanted);
     for (let waited = 0; !reached() && waited < 3000; waited++) await runtime.clock.sleep(10);
-    assert.ok(reached(), "a northd did not get there");
+    const [theirs, ours] = this.#replicas.map((sb) => [...sb.table("SB_Global").rows()][0]?.nb_cfg);
+    assert.ok(reached(), `a northd did not get to ${wanted}: the reference's is at ${theirs}, ours at ${ours}`);
   }
 
   /** What the reference has and we do not ("- "), and the other way round ("+ "), of lines as they are read. */

@@ -57,8 +57,10 @@ export const northd: Program = async (args, host) => {
       });
       const running = createNorthd({ runtime, nb, sb, paused: options.some(({ name }) => name === "dry-run") });
       // Ready at once: the databases may come later.
-      const started = running.start();
-      void started.then(() => running.idle()).then(optimiseAsUsual, () => {});
+      const built = running
+        .start()
+        .then(() => running.idle())
+        .then(optimiseAsUsual);
       return {
         commands: running.controlCommands,
         measured: {
@@ -67,7 +69,7 @@ export const northd: Program = async (args, host) => {
           engine: running,
           memory: () => running.memory(),
         },
-        finished: started.then(
+        finished: built.then(
           () => new Promise<number>(() => {}),
           () => 1,
         ),

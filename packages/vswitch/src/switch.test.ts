@@ -91,6 +91,33 @@ describe("createSwitch", () => {
     await runtime.clock.run(made.stop());
   });
 
+  it("tells what bonds ask for and it does not do; of a port with one interface that is nothing", async () => {
+    const { db, made, runtime } = await start();
+    const warnings: string[] = [];
+    runtime.log.onRecord(({ level, text }) => void (level === "warn" && warnings.push(text)));
+    const [bridge] = db.table("Bridge").rows();
+    db.edit((tx) => {
+      const members = ["m1", "m2"].map((name) => tx.insert("Interface", { name, type: "dummy" }));
+      const asked = {
+        bond_fake_iface: true,
+        other_config: new Map([
+          ["lb-output-action", "true"],
+          ["bond-detect-mode", "miimon"],
+        ]),
+      };
+      const bond = tx.insert("Port", { name: "b0", interfaces: members, bond_mode: "active-backup", ...asked });
+      for (const row of db.table("Port").rows()) tx.update("Port", row._uuid, asked);
+      tx.mutate("Bridge", bridge!._uuid, "ports", { insert: [bond] });
+    });
+    await runtime.clock.run(made.settled());
+    expect(warnings).toEqual(
+      ["bond_fake_iface", "other_config:lb-output-action", "other_config:bond-detect-mode=miimon"].map(
+        (what) => `Port b0: ${what} is not supported`,
+      ),
+    );
+    await runtime.clock.run(made.stop());
+  });
+
   it("follows changes: a port that goes takes its number with it", async () => {
     const { db, made, runtime } = await start();
     const [bridge] = db.table("Bridge").rows();

@@ -147,9 +147,9 @@ export const routerPortBindings = each(
     else if (routerSide !== undefined) options.set("peer", routerSide.name);
     if (port.isGateway && options.has("peer")) options.set("chassis-redirect-port", redirectName(port.name));
     if (port.gatewayChassis !== undefined) options.set("l3gateway-chassis", port.gatewayChassis);
-    if (onSwitch && port.enabled && port.options.get("prefix_delegation") === "true")
-      options.set("ipv6_prefix_delegation", "true");
-    if (onSwitch && port.enabled && port.options.get("prefix") === "true") options.set("ipv6_prefix", "true");
+    for (const asked of onSwitch && port.enabled ? ["prefix_delegation", "prefix"] : []) {
+      if (port.options.get(asked) === "true") options.set(`ipv6_${asked}`, "true");
+    }
     for (const [name, value] of dynamicOptions(port, port.gatewayChassis !== undefined, read)) options.set(name, value);
     const told = read(routerAdvertisement, uuid);
     const prefixes = read(delegated, lrp.name);
